@@ -1,0 +1,64 @@
+# Two commands matter: `make demo` and `make test`. Everything they need is set up by themselves.
+PYTHON ?= python3
+VENV ?= .venv
+WHEELS := .cache/wheels
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+# The generator finds ruff on PATH, or silently skips formatting.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types generate check-generated unit test-peers lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Create the virtual environment from the locked requirements
+
+# The wheels are kept, so that a second set-up, and the tests that install our own wheel, need no network.
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "impact-jobs needs Python 3.11 or later; '$(PYTHON)' is older. Try: make PYTHON=python3.13" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	mkdir -p $(WHEELS)
+	$(BIN)/python -m pip download --quiet --require-hashes --only-binary :all: --find-links $(WHEELS) -r requirements-dev.txt -d $(WHEELS)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-index --find-links $(WHEELS) -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## Schedule, wait, download, verify and replay against the embedded sandbox
+	@$(BIN)/python scripts/demo.py
+
+test: lint types check-generated unit ## Everything a change must pass, in under five minutes
+
+lint: $(READY) ## Rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## Apply the formatting and the safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY) ## mypy --strict
+	$(BIN)/mypy
+
+generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fragments
+	$(BIN)/python scripts/generate.py
+
+check-generated: $(READY) ## Fail when `make generate` would change a byte
+	$(BIN)/python scripts/generate.py --check
+
+unit: $(READY) ## The tests
+	$(BIN)/python -m pytest
+
+test-peers: $(READY) ## Strangers' checks, from npm: redocly lint, Prism
+	npm ci --prefix tests/peers --no-audit --no-fund
+	$(BIN)/python -m pytest -m peers
+
+lock: $(READY) ## Resolve requirements-dev.txt afresh, for every supported Python, with hashes
+	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --extra sandbox --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## Remove what make made
+	rm -rf $(VENV) .cache dist demo-output tests/peers/node_modules
