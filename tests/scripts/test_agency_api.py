@@ -1,0 +1,170 @@
+"""The description itself: the published fragments, our corrections, and what they give together."""
+
+# ruff: noqa: ANN401 - JSON, looked into at will
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from documents import read_object
+from generate import ROOT, build_document
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+OPENAPI = ROOT / "openapi"
+FRAGMENTS = {
+    "list-jobs.json": "listJobs",
+    "get-job.json": "getJob",
+    "download-job-result.json": "downloadJobResult",
+    "replay-job.json": "replayJob",
+}
+DATES = [
+    "CreatedDate",
+    "StartedDate",
+    "CompletedDate",
+    "AbandonedDate",
+    "CancelledDate",
+    "FailedDate",
+    "LastProgressUpdateDate",
+]
+
+
+def load(name: str) -> Any:
+    return read_object(OPENAPI / name)
+
+
+def operations(document: Any) -> dict[str, Any]:
+    found = [operation for item in document["paths"].values() for operation in item.values()]
+    by_id = {operation["operationId"]: operation for operation in found}
+    assert len(by_id) == len(found)
+    return by_id
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    return load("agency-api.json")
+
+
+@pytest.fixture(scope="module")
+def published() -> Any:
+    """Give the job as the page describes it; merging makes sure that all four fragments agree."""
+    return load("get-job.json")["components"]["schemas"]["Job"]["properties"]
+
+
+@pytest.fixture(scope="module")
+def job(document: Any) -> Any:
+    return document["components"]["schemas"]["Job"]["properties"]
+
+
+def test_there_is_one_fragment_an_operation_and_no_other_file() -> None:
+    others = {"agency-api.json", "overlay.json", "generator.yml"}
+    assert {path.name for path in OPENAPI.iterdir()} - others == FRAGMENTS.keys()
+
+
+@pytest.mark.parametrize(("name", "operation_id"), FRAGMENTS.items())
+def test_each_fragment_holds_the_one_operation_it_is_named_after(name: str, operation_id: str) -> None:
+    assert list(operations(load(name))) == [operation_id]
+
+
+@pytest.mark.parametrize("path", sorted(OPENAPI.glob("*.json")), ids=lambda path: path.name)
+def test_every_document_is_laid_out_alike(path: Path) -> None:
+    laid_out = json.dumps(read_object(path), indent=2, ensure_ascii=False) + "\n"
+    assert path.read_text(encoding="utf-8") == laid_out
+
+
+def test_every_action_says_why() -> None:
+    for action in load("overlay.json")["actions"]:
+        assert len(action["description"].split()) > 3, action["target"]
+
+
+def test_the_document_is_what_the_fragments_and_the_overlay_give(document: Any) -> None:
+    assert build_document(ROOT) == document
+    assert operations(document).keys() == set(FRAGMENTS.values())
+
+
+def test_strangers_find_the_document_valid(document: Any) -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_every_operation_needs_http_basic(document: Any) -> None:
+    assert document["components"]["securitySchemes"]["BasicAuth"]["scheme"] == "basic"
+    for described in (document, *operations(document).values()):
+        assert described["security"] == [{"BasicAuth": []}]
+
+
+def test_no_error_promises_a_body(document: Any) -> None:
+    for name, operation in operations(document).items():
+        errors = {code: response for code, response in operation["responses"].items() if int(code) >= 400}
+        assert errors.keys() >= {"400", "401", "403", "429"}, name
+        assert all("content" not in response for response in errors.values()), name
+
+
+def test_what_the_page_says_of_a_response_is_kept(document: Any) -> None:
+    ours = operations(document)
+    for name, operation_id in FRAGMENTS.items():
+        for code, response in operations(load(name))[operation_id]["responses"].items():
+            assert ours[operation_id]["responses"][code].items() >= response.items()
+
+
+def test_the_redirect_declares_its_location(document: Any) -> None:
+    redirect = operations(document)["downloadJobResult"]["responses"]["302"]
+    assert redirect["headers"]["Location"]["schema"] == {"type": "string", "format": "uri"}
+
+
+def test_a_job_has_the_published_properties_described_in_the_published_words(
+    job: Any,
+    published: Any,
+) -> None:
+    assert job.keys() == published.keys()
+    for name, schema in published.items():
+        assert job[name]["description"] == schema["description"]
+
+
+def test_what_the_overlay_does_not_correct_is_as_published(job: Any, published: Any) -> None:
+    changed = {name for name, schema in published.items() if job[name] != schema}
+    assert changed == {*DATES, "Type", "Status", "ProgramId", "RecordsProcessed", "PercentageComplete", "Replayable"}
+    assert (job["PercentageComplete"]["minimum"], job["PercentageComplete"]["maximum"]) == (0, 100)
+
+
+@pytest.mark.parametrize("name", ["Type", "Status"])
+def test_the_named_enums_hold_the_published_values_and_the_properties_are_open(
+    document: Any,
+    job: Any,
+    published: Any,
+    name: str,
+) -> None:
+    assert document["components"]["schemas"][f"Job{name}"]["enum"] == published[name]["enum"]
+    assert "enum" not in job[name]
+    assert job[name]["anyOf"] == [{"$ref": f"#/components/schemas/Job{name}"}, {"type": "string"}]
+
+
+def test_every_date_and_only_a_date_may_be_empty_or_null(job: Any, published: Any) -> None:
+    assert [name for name, schema in published.items() if schema.get("format") == "date-time"] == DATES
+    kinds = [{"type": "string", "format": "date-time"}, {"type": "string", "maxLength": 0}, {"type": "null"}]
+    assert [name for name, schema in job.items() if schema.get("anyOf") == kinds] == DATES
+    assert [name for name in DATES if "type" in job[name] or "format" in job[name]] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "good", "bad"),
+    [
+        ("RecordsProcessed", ["integer", "string"], "0 7 120000", "-1 1.5 x"),
+        ("PercentageComplete", ["integer", "string"], "0 7 42 100", "007 101 1000 -1 x"),
+        ("Replayable", ["boolean", "string"], "true false", "yes truefalse"),
+    ],
+)
+def test_a_number_or_a_boolean_may_be_a_string_that_spells_one(
+    job: Any,
+    name: str,
+    types: list[str],
+    good: str,
+    bad: str,
+) -> None:
+    assert job[name]["type"] == types
+    assert all(re.search(job[name]["pattern"], text) for text in good.split())
+    assert not any(re.search(job[name]["pattern"], text) for text in bad.split())
+
+
+def test_a_program_id_may_be_a_number(job: Any) -> None:
+    assert job["ProgramId"]["type"] == ["string", "integer"]

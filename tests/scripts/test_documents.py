@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import pytest
+from documents import BuildError, Json, first_difference, pointer, read_object, render
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.text("a~/é", max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("a~/é", max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "not a JSON document"),
+        (b"\xff", "not a JSON document"),
+        (b"[]", "not a JSON object"),
+        (b'{"a": {"b": 1, "c": 2, "b": 1}}', "'b' stands twice"),
+        (b'{"a": NaN}', "NaN"),
+    ],
+)
+def test_a_file_that_is_not_one_plain_json_object_is_refused_by_name(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "list-jobs.json"
+    path.write_bytes(content)
+    with pytest.raises(BuildError, match=reason) as caught:
+        read_object(path)
+    assert "list-jobs.json" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"overlay\.json: No such file"):
+        read_object(tmp_path / "overlay.json")
+
+
+def test_a_document_is_written_as_people_read_it_and_reads_back(tmp_path: Path) -> None:
+    assert render({"a": ["—", 1]}) == '{\n  "a": [\n    "—",\n    1\n  ]\n}\n'.encode()
+    path = tmp_path / "document.json"
+    path.write_bytes(render({"b": 1, "a": None}))
+    assert list(read_object(path)) == ["b", "a"]
+
+
+def test_a_pointer_escapes_what_rfc_6901_says() -> None:
+    assert pointer("paths", "/a~b", 0) == "/paths/~1a~0b/0"
+    assert not pointer()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "place"),
+    [
+        ({"a": [1, {"b": 1}]}, {"a": [1, {"b": 2}]}, "/a/1/b"),
+        ({"a": 1}, {"a": 1, "b": 1}, "/b"),
+        ({"a": [1]}, {"a": [1, 2]}, "/a"),
+        ({"a": True}, {"a": 1}, "/a"),
+        ({"a": {}}, {"a": []}, "/a"),
+        (1, 2, ""),
+        ({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}, None),
+    ],
+)
+def test_the_first_difference_is_pointed_at(one: Json, other: Json, place: str | None) -> None:
+    assert first_difference(one, other) == place
+    assert first_difference(other, one) == place
+
+
+@settings(derandomize=True, database=None, deadline=None)
+@given(one=JSON, other=JSON)
+def test_there_is_no_difference_exactly_between_documents_that_read_the_same(one: Json, other: Json) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (first_difference(one, other) is None) is same
+    assert first_difference(one, one) is None
