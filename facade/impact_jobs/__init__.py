@@ -1,0 +1,97 @@
+"""Wait for, download and replay impact.com's asynchronous jobs.
+
+    from impact_jobs import JobsClient
+
+    with JobsClient.from_env() as jobs:
+        result = jobs.wait_and_download("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1", "actions.csv")
+
+What `__all__` lists, and `impact_jobs.sandbox`, is public and stays; the other modules are not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from impact_jobs.async_client import AsyncJobsClient
+    from impact_jobs.client import JobsClient
+    from impact_jobs.errors import (
+        ApiError,
+        AuthenticationError,
+        ConfigurationError,
+        DestinationExistsError,
+        DownloadError,
+        FieldError,
+        IntegrityError,
+        JobCancelledError,
+        JobFailedError,
+        JobNotFoundError,
+        JobsError,
+        NotReplayableError,
+        PermissionDeniedError,
+        RateLimitError,
+        ReplayUncertainError,
+        RequestTimeoutError,
+        ResultExpiredError,
+        ResultNotReadyError,
+        ServerError,
+        TransportError,
+        UnexpectedResponseError,
+        WaitTimeoutError,
+    )
+    from impact_jobs.models import DownloadResult, Job, JobStatus, JobType
+    from impact_jobs.polling import Polling
+    from impact_jobs.retry import Retry
+
+__all__ = [
+    "ApiError",
+    "AsyncJobsClient",
+    "AuthenticationError",
+    "ConfigurationError",
+    "DestinationExistsError",
+    "DownloadError",
+    "DownloadResult",
+    "FieldError",
+    "IntegrityError",
+    "Job",
+    "JobCancelledError",
+    "JobFailedError",
+    "JobNotFoundError",
+    "JobStatus",
+    "JobType",
+    "JobsClient",
+    "JobsError",
+    "NotReplayableError",
+    "PermissionDeniedError",
+    "Polling",
+    "RateLimitError",
+    "ReplayUncertainError",
+    "RequestTimeoutError",
+    "ResultExpiredError",
+    "ResultNotReadyError",
+    "Retry",
+    "ServerError",
+    "TransportError",
+    "UnexpectedResponseError",
+    "WaitTimeoutError",
+]
+
+_HOMES = {
+    "async_client": ("AsyncJobsClient",),
+    "client": ("JobsClient",),
+    "models": ("DownloadResult", "Job", "JobStatus", "JobType"),
+    "polling": ("Polling",),
+    "retry": ("Retry",),
+}
+_HOME_OF = dict.fromkeys(__all__, "errors") | {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for when it is asked for (PEP 562), for httpx takes a while to load."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

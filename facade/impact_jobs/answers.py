@@ -1,0 +1,201 @@
+"""What an answer says: a job, a page of jobs, or an error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import reprlib
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from attrs import frozen
+
+from impact_jobs.errors import (
+    ApiError,
+    AuthenticationError,
+    FieldError,
+    JobNotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnexpectedResponseError,
+)
+from impact_jobs.models import Job
+from impact_jobs.parsing import MalformedJobError, parse_job
+from impact_jobs.port import Head, Response
+from impact_jobs.redaction import without_secrets
+
+logger = logging.getLogger("impact_jobs")
+
+_FIRST_SERVER_ERROR = 500
+_KEPT_BODY_CHARACTERS = 4096
+_EPOCH_SECONDS = 1_000_000_000  # a larger "seconds until" is a moment, not a duration
+
+_XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
+
+_HINTS: dict[int, tuple[type[ApiError], str]] = {
+    401: (AuthenticationError, "Check Account SID and Auth Token."),
+    402: (ApiError, "The account does not include this; ask your impact.com contact."),
+    403: (
+        PermissionDeniedError,
+        "Check that the token is active, has the Jobs scope and belongs to this account.",
+    ),
+    404: (JobNotFoundError, "Check the id and that the job belongs to this account."),
+    429: (RateLimitError, "The hourly request budget is spent: wait, and poll less."),
+}
+_SERVER_HINT: tuple[type[ApiError], str] = (ServerError, "The server or a gateway before it failed; try again later.")
+_OTHER_HINT: tuple[type[ApiError], str] = (ApiError, "Read the server's message.")
+
+
+@frozen
+class Page:
+    """One answer to a list request.
+
+    Attributes:
+        jobs: What could be read of it.
+        next_uri: Where the next page is, as the server writes it, or None on the last.
+    """
+
+    jobs: tuple[Job, ...]
+    next_uri: str | None
+
+
+def read_job(response: Response, what: str) -> Job:
+    """The job in the body.
+
+    Raises:
+        ApiError: The body is the API's error object, status 200 or not.
+        UnexpectedResponseError: There is no job in it.
+    """
+    data = read_json(response, what)
+    try:
+        return parse_job(data)
+    except MalformedJobError as error:
+        raise _unexpected(response, what, f"the answer is not a job: {error}") from None
+
+
+def read_page(response: Response, what: str) -> Page:
+    """The jobs in the body: a bare array, `{"Jobs": […]}`, or a page with `@nextpageuri`.
+
+    A malformed job is skipped with a warning in the log; the others are kept.
+
+    Raises:
+        ApiError: The body is the API's error object.
+        UnexpectedResponseError: There is no list in it.
+    """
+    data = read_json(response, what)
+    items: Any = data
+    next_uri = None
+    if isinstance(data, dict) and ("Jobs" in data or "@total" in data):
+        items, next_uri = data.get("Jobs") or [], data.get("@nextpageuri") or None
+    if not isinstance(items, list) or not isinstance(next_uri, str | None):
+        raise _unexpected(response, what, "the answer is not a list of jobs")
+    return Page(tuple(job for index, item in enumerate(items) if (job := _readable(item, index, what))), next_uri)
+
+
+def _readable(item: object, index: int, what: str) -> Job | None:
+    try:
+        return parse_job(item)
+    except MalformedJobError as error:
+        fields = item if isinstance(item, dict) else {}
+        logger.warning(
+            "%s: skipped entry %d (Id %s, created %s): %s",
+            *(what, index, reprlib.repr(fields.get("Id")), reprlib.repr(fields.get("CreatedDate")), error),
+        )
+        return None
+
+
+def error_of(response: Response, what: str) -> ApiError:
+    """The error that an answer's status and body amount to."""
+    status = response.head.status_code
+    kind, hint = _HINTS.get(status, _SERVER_HINT if status >= _FIRST_SERVER_ERROR else _OTHER_HINT)
+    text = without_secrets(response.body[: 4 * _KEPT_BODY_CHARACTERS].decode("utf-8", "replace"))
+    fields = _envelope(response.body)
+    message = without_secrets(_first_text(fields, "Message", "message"))
+    errors = tuple(_field_errors(fields.get("Errors")))
+    said = message or ("no message" if not text.strip() else "no readable message")
+    details = "".join(f"; {': '.join(filter(None, (error.field, error.message)))}" for error in errors)
+    error = kind(
+        f"{what}: HTTP {status}: {said.rstrip('.')}{details}. {hint}",
+        status_code=status,
+        message=message,
+        errors=errors,
+        request_id=response.head.headers.get("x-request-id") or _first_text(fields, "request_id", "RequestId") or None,
+        body=text[:_KEPT_BODY_CHARACTERS],
+    )
+    if isinstance(error, RateLimitError | ServerError):
+        error.retry_after = retry_after_seconds(response.head)
+    return error
+
+
+def retry_after_seconds(head: Head) -> float | None:
+    """Seconds until the server wants to be asked again, never negative; None when it does not say so readably.
+
+    `Retry-After` may be seconds or an HTTP date; some pages of the vendor show an epoch.
+    """
+    text = head.headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+            # asctime's format, which HTTP allows too, names no zone
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - head.received_at).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    if seconds > _EPOCH_SECONDS:
+        seconds -= head.received_at.timestamp()
+    return max(seconds, 0.0) if seconds < _EPOCH_SECONDS else None
+
+
+def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
+    """The JSON object or array in the body.
+
+    Raises:
+        ApiError: It is the API's error object.
+        UnexpectedResponseError: It is XML, HTML, empty, broken or a mere value; the message says which.
+    """
+    start = response.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:256]
+    if not start:
+        raise _unexpected(response, what, "the answer is empty")
+    if start.startswith(b"<"):
+        kind = "HTML" if b"<html" in start.lower() or b"<!doctype" in start.lower() else "XML"
+        raise _unexpected(response, what, f"the answer is {kind}, though JSON was asked for")
+    try:
+        data = json.loads(response.body)
+    except (ValueError, RecursionError) as error:
+        raise _unexpected(response, what, f"the answer is not JSON ({error})") from None
+    if not isinstance(data, dict | list):
+        raise _unexpected(response, what, f"the answer is a mere {type(data).__name__}")
+    # Some endpoints answer 200 with {"Status": "ERROR", "Message": …}; a job in state ERROR has an Id.
+    if isinstance(data, dict) and data.get("Status") == "ERROR" and not data.get("Id"):
+        raise error_of(response, what)
+    return data
+
+
+def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:
+    status = response.head.status_code
+    return UnexpectedResponseError(
+        f"{what}: HTTP {status}, but {problem}. Check base_url and any proxy between.", status_code=status
+    )
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        found = _XML_MESSAGE.search(body)
+        return {"Message": found[1].decode("utf-8", "replace")} if found else {}
+    return data if isinstance(data, dict) else {}
+
+
+def _first_text(fields: dict[str, Any], *names: str) -> str:
+    return next((value for name in names if isinstance(value := fields.get(name), str) and value), "")
+
+
+def _field_errors(entries: object) -> list[FieldError]:
+    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return [FieldError(_first_text(entry, "Field"), without_secrets(_first_text(entry, "Message"))) for entry in found]

@@ -1,0 +1,192 @@
+"""The asynchronous client: the same verbs, awaited.
+
+The docstrings stand at `JobsClient`, once; a test holds names, parameters, defaults and docstrings equal.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from copy import copy
+from datetime import date
+from os import PathLike
+from types import TracebackType
+from typing import Self, TypeVar
+
+from impact_agency_api import AuthenticatedClient
+
+from impact_jobs import downloading, listing, replaying, waiting
+from impact_jobs.client import JobsClient
+from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs.core import Core
+from impact_jobs.dates import Window
+from impact_jobs.downloading import OnProgress, ResultStream
+from impact_jobs.fetching import Mode
+from impact_jobs.generated_client import generated_client
+from impact_jobs.httpx_port import AsyncHttpClient, AsyncPort
+from impact_jobs.models import DownloadResult, Job
+from impact_jobs.polling import Polling
+from impact_jobs.redaction import Secret, secret_url
+from impact_jobs.retry import Retry
+
+D = TypeVar("D")
+
+
+def _documented_as(original: object) -> Callable[[D], D]:
+    def take_over(documented: D) -> D:
+        documented.__doc__ = original.__doc__
+        return documented
+
+    return take_over
+
+
+@_documented_as(JobsClient)
+class AsyncJobsClient:
+    def __init__(
+        self,
+        account_sid: str,
+        auth_token: str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        request_timeout: float = 30.0,
+        retry: Retry = Retry(),
+        polling: Polling = Polling(),
+        http_client: AsyncHttpClient | None = None,
+        storage_client: AsyncHttpClient | None = None,
+    ) -> None:
+        token, url = Secret(auth_token), secret_url(base_url)
+        del auth_token, base_url  # a traceback with locals must not show them
+        account = Account.of(account_sid, token, url)
+        self._port = AsyncPort(account, http_client=http_client, storage_client=storage_client)
+        self._core = Core(
+            account=account,
+            port=self._port,
+            retry=retry,
+            polling=polling,
+            request_timeout=request_timeout,
+            random=random.random,
+        )
+
+    @classmethod
+    @_documented_as(JobsClient.from_env)
+    def from_env(
+        cls,
+        account_sid: str | None = None,
+        auth_token: str | None = None,
+        *,
+        base_url: str | None = None,
+        request_timeout: float = 30.0,
+        retry: Retry = Retry(),
+        polling: Polling = Polling(),
+        http_client: AsyncHttpClient | None = None,
+        storage_client: AsyncHttpClient | None = None,
+    ) -> Self:
+        return cls(
+            setting("IMPACT_ACCOUNT_SID", account_sid),
+            setting("IMPACT_AUTH_TOKEN", auth_token),
+            base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
+            request_timeout=request_timeout,
+            retry=retry,
+            polling=polling,
+            http_client=http_client,
+            storage_client=storage_client,
+        )
+
+    @_documented_as(JobsClient.with_options)
+    def with_options(
+        self, *, request_timeout: float | None = None, retry: Retry | None = None, polling: Polling | None = None
+    ) -> Self:
+        other = copy(self)
+        other._core = self._core.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
+        return other
+
+    @_documented_as(JobsClient.list)
+    def list(
+        self, created_after: date | str | None = None, created_before: date | str | None = None
+    ) -> AsyncIterator[Job]:
+        return listing.Flat(listing.Pages(self._core, Window.of(created_after, created_before)))
+
+    @_documented_as(JobsClient.get)
+    async def get(self, job: JobReference) -> Job:
+        return await listing.get(self._core, job)
+
+    @_documented_as(JobsClient.wait)
+    async def wait(
+        self,
+        job: JobReference,
+        timeout: float | None = 3600.0,
+        *,
+        polling: Polling | None = None,
+        on_update: Callable[[Job], object] | None = None,
+    ) -> Job:
+        return await waiting.wait(self._core, job, timeout=timeout, polling=polling, on_update=on_update)
+
+    @_documented_as(JobsClient.download)
+    async def download(
+        self,
+        job: JobReference,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        mode: Mode = "redirect",
+        on_progress: OnProgress | None = None,
+    ) -> DownloadResult:
+        return await downloading.download(
+            self._core, job, path, overwrite=overwrite, mode=mode, on_progress=on_progress
+        )
+
+    @_documented_as(JobsClient.stream)
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
+        return ResultStream(self._core, job, mode=mode)
+
+    @_documented_as(JobsClient.wait_and_download)
+    async def wait_and_download(
+        self,
+        job: JobReference,
+        path: str | PathLike[str],
+        *,
+        timeout: float | None = 3600.0,
+        polling: Polling | None = None,
+        overwrite: bool = False,
+        mode: Mode = "redirect",
+        on_update: Callable[[Job], object] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> DownloadResult:
+        return await downloading.wait_and_download(
+            self._core,
+            job,
+            path,
+            timeout=timeout,
+            polling=polling,
+            overwrite=overwrite,
+            mode=mode,
+            on_update=on_update,
+            on_progress=on_progress,
+        )
+
+    @_documented_as(JobsClient.replay)
+    async def replay(self, job: JobReference) -> Job:
+        return await replaying.replay(self._core, job)
+
+    @_documented_as(JobsClient.replay_if_replayable)
+    async def replay_if_replayable(self, job: JobReference) -> Job | None:
+        return await replaying.replay_if_replayable(self._core, job)
+
+    @property
+    @_documented_as(JobsClient.generated)
+    def generated(self) -> AuthenticatedClient:
+        return generated_client(self._port, request_timeout=self._core.request_timeout)
+
+    @_documented_as(JobsClient.close)
+    async def aclose(self) -> None:
+        await self._port.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    __repr__ = JobsClient.__repr__

@@ -1,0 +1,457 @@
+"""The blocking client: one line a verb over the core."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from copy import copy
+from datetime import date
+from itertools import chain
+from os import PathLike
+from types import TracebackType
+from typing import Self
+
+from impact_agency_api import AuthenticatedClient
+
+from impact_jobs import downloading, listing, replaying, waiting
+from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs.core import Core
+from impact_jobs.dates import Window
+from impact_jobs.downloading import OnProgress, ResultStream
+from impact_jobs.fetching import Mode
+from impact_jobs.generated_client import generated_client
+from impact_jobs.httpx_port import BlockingPort, HttpClient
+from impact_jobs.models import DownloadResult, Job
+from impact_jobs.polling import Polling
+from impact_jobs.redaction import Secret, secret_url
+from impact_jobs.retry import Retry
+from impact_jobs.stepping import SteppedIterator, step
+
+
+class JobsClient:
+    """impact.com's Jobs API for one agency account: wait for jobs, download their results, replay them.
+
+    One client serves any number of jobs and threads. Close it, or use it in a `with` block, to give its
+    connections back. In every method a job is named by whatever is at hand: its id (text or UUID), a `Job`, the
+    generated `Job`, or the path or URL of a job, such as the `QueuedUri` that scheduling a report answers.
+
+    `AsyncJobsClient` has the same methods, to be awaited; its iterators and context managers are asynchronous,
+    and its `close` is called `aclose`. It runs on asyncio.
+
+    Args:
+        account_sid: The Account SID, from the API settings page of the account.
+        auth_token: The Auth Token from the same page. It is shown by no `repr`, log, error or pickle of ours.
+        base_url: Where the API is. Plain http is refused except on this machine.
+        request_timeout: Seconds for one exchange with the API, and for each read of a download.
+        retry: How often a GET is tried, and how long to pause in between.
+        polling: How often a wait asks.
+        http_client: An httpx client for the API, for a proxy or certificates of your own; you close it.
+        storage_client: An httpx client for the storage. Of its settings only the connection's are used: no
+            header, cookie or credential of it, or of ours, is sent there. You close it.
+
+    Raises:
+        ConfigurationError: A value is missing or malformed. What to do: as the message says.
+
+    Example:
+        >>> from impact_jobs import JobsClient
+        >>> with JobsClient.from_env() as jobs:
+        ...     for job in jobs.list(created_after="2026-05-01"):
+        ...         print(job.id, job.status)
+    """
+
+    def __init__(
+        self,
+        account_sid: str,
+        auth_token: str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        request_timeout: float = 30.0,
+        retry: Retry = Retry(),
+        polling: Polling = Polling(),
+        http_client: HttpClient | None = None,
+        storage_client: HttpClient | None = None,
+    ) -> None:
+        token, url = Secret(auth_token), secret_url(base_url)
+        del auth_token, base_url  # a traceback with locals must not show them
+        account = Account.of(account_sid, token, url)
+        self._port = BlockingPort(account, http_client=http_client, storage_client=storage_client)
+        self._core = Core(
+            account=account,
+            port=self._port,
+            retry=retry,
+            polling=polling,
+            request_timeout=request_timeout,
+            random=random.random,
+        )
+
+    @classmethod
+    def from_env(
+        cls,
+        account_sid: str | None = None,
+        auth_token: str | None = None,
+        *,
+        base_url: str | None = None,
+        request_timeout: float = 30.0,
+        retry: Retry = Retry(),
+        polling: Polling = Polling(),
+        http_client: HttpClient | None = None,
+        storage_client: HttpClient | None = None,
+    ) -> Self:
+        """A client with what the environment says: the argument wins, then the variable, then the default.
+
+        Args:
+            account_sid: Instead of IMPACT_ACCOUNT_SID.
+            auth_token: Instead of IMPACT_AUTH_TOKEN.
+            base_url: Instead of IMPACT_BASE_URL, which is optional.
+            request_timeout: As for the class, like all that follow.
+            retry: See the class.
+            polling: See the class.
+            http_client: See the class.
+            storage_client: See the class.
+
+        Raises:
+            ConfigurationError: A variable is missing or malformed. What to do: export it.
+
+        Example:
+            >>> jobs = JobsClient.from_env()
+        """
+        return cls(
+            setting("IMPACT_ACCOUNT_SID", account_sid),
+            setting("IMPACT_AUTH_TOKEN", auth_token),
+            base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
+            request_timeout=request_timeout,
+            retry=retry,
+            polling=polling,
+            http_client=http_client,
+            storage_client=storage_client,
+        )
+
+    def with_options(
+        self, *, request_timeout: float | None = None, retry: Retry | None = None, polling: Polling | None = None
+    ) -> Self:
+        """A client with other settings over the same connections; close only the original.
+
+        Args:
+            request_timeout: Seconds; None keeps it.
+            retry: None keeps it.
+            polling: None keeps it.
+
+        Returns:
+            The other client.
+
+        Raises:
+            ConfigurationError: A value is malformed.
+
+        Example:
+            >>> patient = jobs.with_options(retry=Retry(attempts=8))
+        """
+        other = copy(self)
+        other._core = self._core.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
+        return other
+
+    def list(self, created_after: date | str | None = None, created_before: date | str | None = None) -> Iterator[Job]:
+        """The account's jobs, in the server's order, fetched page by page as you go.
+
+        A job that cannot be read is skipped with a warning in the log; none comes twice.
+
+        Args:
+            created_after: The first day or moment, inclusive: a date, a datetime (without an offset: UTC), or
+                a text such as "2026-05-29" or "29 May 2026". A day is understood by the server, in a time
+                zone that it does not state; a moment is sifted here, exactly.
+            created_before: The last day or moment, inclusive.
+
+        Returns:
+            An iterator. Nothing is requested before its first item.
+
+        Raises:
+            ConfigurationError: A date is none. What to do: see Args.
+            JobsError: While iterating, what `get` raises, too.
+
+        Example:
+            >>> [job.id for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
+
+        Source: the vendor's "List all jobs"; that siblings answer pages is seen in public clients.
+        """
+        return chain.from_iterable(SteppedIterator(listing.Pages(self._core, Window.of(created_after, created_before))))
+
+    def get(self, job: JobReference) -> Job:
+        """The job as it is now.
+
+        Args:
+            job: Its id, a `Job`, or its path or URL.
+
+        Returns:
+            The snapshot.
+
+        Raises:
+            ConfigurationError: `job` names none, or one of another host or account; nothing was requested.
+            AuthenticationError: 401. What to do: check the credentials.
+            PermissionDeniedError: 403. What to do: check the token's scope.
+            JobNotFoundError: 404. What to do: check the id.
+            RateLimitError: 429, after retries. What to do: wait `retry_after` seconds.
+            ServerError: 5xx, after retries. What to do: try later.
+            UnexpectedResponseError: What came is no job. What to do: check `base_url` and proxies.
+            TransportError: Nothing came, after retries. What to do: check the network.
+
+        Example:
+            >>> jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1").status
+
+        Source: the vendor's "Get a job".
+        """
+        return step(listing.get(self._core, job))
+
+    def wait(
+        self,
+        job: JobReference,
+        timeout: float | None = 3600.0,
+        *,
+        polling: Polling | None = None,
+        on_update: Callable[[Job], object] | None = None,
+    ) -> Job:
+        """Wait until the job is completed.
+
+        Transient failures of a question never end the wait. Ctrl-C or a cancelled task leaves the job alone, and
+        the traceback says its id.
+
+        Args:
+            job: Its id, a `Job`, or its path or URL. A `Job` that has ended already is not asked for again.
+            timeout: Seconds for the whole wait; None waits for ever, 0 asks once.
+            polling: Instead of the client's.
+            on_update: Called with every snapshot, the last one too.
+
+        Returns:
+            The job, COMPLETED.
+
+        Raises:
+            JobFailedError: It ended as FAILED or ERROR. What to do: read `error.job.status_message`.
+            JobCancelledError: It was cancelled.
+            WaitTimeoutError: It was not done in time. What to do: wait again; the job goes on.
+            JobsError: What `get` raises, where asking again cannot help (401, 403, 404).
+
+        Example:
+            >>> done = jobs.wait(job, timeout=600, on_update=lambda job: print(job.percentage_complete))
+
+        Source: the vendor's "Get a job"; jobs take some 5 s on average, large ones hours.
+        """
+        return step(waiting.wait(self._core, job, timeout=timeout, polling=polling, on_update=on_update))
+
+    def download(
+        self,
+        job: JobReference,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        mode: Mode = "redirect",
+        on_progress: OnProgress | None = None,
+    ) -> DownloadResult:
+        """Bring the result of a completed job to disk: whole under its name, or not at all.
+
+        The bytes go to `<path>.part` in the same folder, then to disk, then get their name. The link to the storage
+        is followed without any credential.
+
+        Args:
+            job: Its id, a `Job`, or its path or URL.
+            path: The file to write, or an existing folder: then the storage's name for it is used, made safe, or
+                else the job's id.
+            overwrite: Whether a file that is there may be replaced.
+            mode: "redirect" fetches from the storage by the signed link; "stream" has the API pass the bytes
+                on, for networks that reach only the API.
+            on_progress: Called with the bytes done and the bytes in all (None where unknown); never backwards.
+
+        Returns:
+            Where the file is, its size and sha256.
+
+        Raises:
+            ConfigurationError: The path cannot be written to, or `job` names no job; nothing was requested.
+            DestinationExistsError: The file is there. What to do: `overwrite=True`, or another path.
+            ResultNotReadyError: The job has not ended. What to do: `wait_and_download`.
+            JobFailedError: The job ended without a result; JobCancelledError if it was cancelled.
+            ResultExpiredError: The storage no longer has it. What to do: `replay`.
+            IntegrityError: What came is not what was announced. What to do: download again.
+            DownloadError: The disk is full or the link is unsafe. What to do: as the message says.
+            JobsError: What `get` raises, too.
+
+        Example:
+            >>> jobs.download(job, "actions.csv", overwrite=True).bytes_written
+
+        Source: the vendor's "Download a job result"; results are kept for 90 days.
+        """
+        return step(
+            downloading.download(self._core, job, path, overwrite=overwrite, mode=mode, on_progress=on_progress)
+        )
+
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> BlockingResultStream:
+        """The bytes of a result as they arrive, with nothing on disk.
+
+        Args:
+            job: Its id, a `Job`, or its path or URL.
+            mode: As for `download`.
+
+        Returns:
+            A context manager over an iterator of bytes; its `bytes_total` is the size, or None.
+
+        Raises:
+            JobsError: On entering, what `download` raises but for the disk; while iterating, TransportError when
+                the connection breaks. What to do: start over, or use `download`.
+
+        Example:
+            >>> with jobs.stream(job) as chunks:
+            ...     size = sum(len(chunk) for chunk in chunks)
+
+        Source: the vendor's "Download a job result".
+        """
+        return BlockingResultStream(ResultStream(self._core, job, mode=mode))
+
+    def wait_and_download(
+        self,
+        job: JobReference,
+        path: str | PathLike[str],
+        *,
+        timeout: float | None = 3600.0,
+        polling: Polling | None = None,
+        overwrite: bool = False,
+        mode: Mode = "redirect",
+        on_update: Callable[[Job], object] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> DownloadResult:
+        """Wait until the job is completed, then bring its result to disk.
+
+        Args:
+            job: Its id, a `Job`, or its path or URL.
+            path: As for `download`; it is checked before the wait begins.
+            timeout: Seconds for the wait; the download may take as long as bytes keep coming. None waits for ever.
+            polling: Instead of the client's.
+            overwrite: Whether a file that is there may be replaced.
+            mode: As for `download`.
+            on_update: Called with every snapshot of the job.
+            on_progress: Called with the bytes done and the bytes in all (None where unknown).
+
+        Returns:
+            Where the file is, its size and sha256.
+
+        Raises:
+            JobsError: What `wait` and `download` raise.
+
+        Example:
+            >>> result = jobs.wait_and_download(queued_uri, "actions.csv", timeout=1800)
+        """
+        return step(
+            downloading.wait_and_download(
+                self._core,
+                job,
+                path,
+                timeout=timeout,
+                polling=polling,
+                overwrite=overwrite,
+                mode=mode,
+                on_update=on_update,
+                on_progress=on_progress,
+            )
+        )
+
+    def replay(self, job: JobReference) -> Job:
+        """Run a job once more with the same parameters, for fresh data.
+
+        The request is sent once: it is repeated only where no byte of it can have left this machine.
+
+        Args:
+            job: Its id, a `Job`, or its path or URL.
+
+        Returns:
+            The new job, with an id of its own (on brand-style accounts the same one, queued again).
+
+        Raises:
+            NotReplayableError: It has not ended, or cannot be replayed. What to do: wait, or schedule a new one.
+            PermissionDeniedError: The token may not replay. What to do: check its scope.
+            ReplayUncertainError: The answer was lost. What to do: list today's jobs before you try again.
+            JobsError: What `get` raises, too.
+
+        Example:
+            >>> fresh = jobs.wait(jobs.replay(job))
+
+        Source: the vendor's "Replay a job".
+        """
+        return step(replaying.replay(self._core, job))
+
+    def replay_if_replayable(self, job: JobReference) -> Job | None:
+        """Run a job once more, if the server lets it.
+
+        Args:
+            job: Its id, a `Job`, or its path or URL. A `Job` that says it is not replayable is asked for again
+                first, for it may have ended since.
+
+        Returns:
+            The new job; None when the server says that this one cannot be replayed.
+
+        Raises:
+            JobsError: What `replay` raises, but for NotReplayableError.
+
+        Example:
+            >>> fresh = jobs.replay_if_replayable(job) or job
+
+        Source: the vendor's "Replay a job".
+        """
+        return step(replaying.replay_if_replayable(self._core, job))
+
+    @property
+    def generated(self) -> AuthenticatedClient:
+        """The generated client over the same connections, for what the facade lacks.
+
+        Pass it to the functions of `impact_agency_api.api`. It adds the credentials, asks for JSON, and raises the
+        errors of this library; it does not retry.
+
+        Returns:
+            The client. It holds no token; with `JobsClient` only the `sync` functions work on it, with
+            `AsyncJobsClient` only the `asyncio` ones.
+
+        Example:
+            >>> from impact_agency_api.api.jobs import list_jobs
+            >>> list_jobs.sync(sid, client=jobs.generated)
+        """
+        return generated_client(self._port, request_timeout=self._core.request_timeout)
+
+    def close(self) -> None:
+        """Give the connections back; clients that were passed in stay open.
+
+        Example:
+            >>> jobs.close()
+        """
+        self._port.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_core"):  # as a traceback shows it, when __init__ refused its arguments
+            return f"<{type(self).__name__}, refused>"
+        account = self._core.account
+        return f"{type(self).__name__}({account.sid!r}, base_url={account.base_url!r})"
+
+
+class BlockingResultStream:
+    """A result as it arrives; see `JobsClient.stream`."""
+
+    def __init__(self, stream: ResultStream) -> None:
+        self._stream = stream
+
+    @property
+    def bytes_total(self) -> int | None:
+        """The result's size in bytes, or None where the storage does not say."""
+        return self._stream.bytes_total
+
+    def __enter__(self) -> Self:
+        step(self._stream.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        step(self._stream.__aexit__(kind, error, trace))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return SteppedIterator(self._stream)

@@ -1,0 +1,271 @@
+"""Everything that can go wrong, as one tree.
+
+    JobsError
+    ├─ ConfigurationError                     before any request
+    ├─ TransportError ─ RequestTimeoutError   no answer
+    ├─ ApiError                               an answer that says no
+    │  ├─ AuthenticationError 401   ├─ PermissionDeniedError 403   ├─ NotReplayableError 403 on replay
+    │  ├─ JobNotFoundError 404      ├─ RateLimitError 429          └─ ServerError 5xx
+    ├─ UnexpectedResponseError                an answer that cannot be read
+    ├─ JobFailedError ─ JobCancelledError
+    ├─ WaitTimeoutError (also a TimeoutError)
+    ├─ ReplayUncertainError
+    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError
+
+Every message says what happened, to which job, and what to do next; none holds a credential or the query
+of a signed URL. All of them can be pickled and copied.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from impact_jobs.redaction import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from impact_jobs.models import Job
+
+
+def _restore(cls: type[JobsError], args: tuple[Any, ...], state: dict[str, Any]) -> JobsError:
+    error = cls.__new__(cls, *args)
+    error.args = args  # which TimeoutError's __new__ leaves to the __init__ that is skipped here
+    error.__dict__.update(state)
+    return error
+
+
+class JobsError(Exception):
+    """The root: `except JobsError` catches whatever this library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls __init__ with the message alone, which keyword-only arguments refuse.
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+class ConfigurationError(JobsError):
+    """Credentials, URL, path, date or job name are missing or malformed; no request was made.
+
+    What to do: correct the input that the message names.
+    """
+
+
+class TransportError(JobsError):
+    """No answer arrived: no connection, or it broke. GETs were already tried again.
+
+    What to do: check network and proxy, then call again; a download goes on where it can.
+
+    Attributes:
+        request_sent: Whether any byte of the request can have left this machine.
+    """
+
+    def __init__(self, message: str, *, request_sent: bool = True) -> None:
+        super().__init__(message)
+        self.request_sent = request_sent
+
+
+class RequestTimeoutError(TransportError):
+    """One exchange took longer than `request_timeout`, or than what was left of a wait.
+
+    What to do: raise `request_timeout`, or call again.
+    """
+
+
+@frozen
+class FieldError:
+    """One entry of an error answer's `Errors`.
+
+    Attributes:
+        field: The input that the server complains of, as it names it.
+        message: What it says about it.
+    """
+
+    field: str
+    message: str
+
+
+class ApiError(JobsError):
+    """The API answered, and the answer is an error.
+
+    What to do: see the subclass; for this class itself (400, 402, 405 … and a 200 that says
+    `"Status": "ERROR"`), read `message` and `errors`.
+
+    Attributes:
+        status_code: The HTTP status.
+        message: The server's own words, or "".
+        errors: What it says about single inputs.
+        request_id: The server's name for the exchange, for its support team, or None.
+        body: The first 4,096 characters of the answer, credentials blanked.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status_code: int,
+        message: str = "",
+        errors: Sequence[FieldError] = (),
+        request_id: str | None = None,
+        body: str = "",
+    ) -> None:
+        super().__init__(text)
+        self.status_code = status_code
+        self.message = message
+        self.errors = tuple(errors)
+        self.request_id = request_id
+        self.body = body
+
+
+class AuthenticationError(ApiError):
+    """401: Account SID and Auth Token do not match. What to do: check both."""
+
+
+class PermissionDeniedError(ApiError):
+    """403: the credentials are known but may not do this.
+
+    What to do: check that the token is active and has the Jobs scope, and that the account in the URL is its own.
+    """
+
+
+class NotReplayableError(ApiError):
+    """403 on replay because of the job's state. What to do: wait for it to end, or schedule a new one."""
+
+
+class JobNotFoundError(ApiError):
+    """404: this account has no such job. What to do: check id and account; results are kept for 90 days."""
+
+
+class RateLimitError(ApiError):
+    """429: the hourly budget of the account is spent (1,000 requests by default).
+
+    What to do: wait `retry_after` seconds; poll less, or share one client.
+
+    Attributes:
+        retry_after: Seconds until the server wants to be asked again, or None when it did not say.
+    """
+
+    retry_after: float | None = None
+
+
+class ServerError(ApiError):
+    """5xx: the server or a gateway before it failed. What to do: call again later.
+
+    Attributes:
+        retry_after: Seconds until the server wants to be asked again, or None when it did not say.
+    """
+
+    retry_after: float | None = None
+
+
+class UnexpectedResponseError(JobsError):
+    """A job was due and something else came: XML, HTML, nothing, broken or wrong-shaped JSON.
+
+    What to do: check `base_url` and any proxy between; if both are right, report it with the message.
+
+    Attributes:
+        status_code: The HTTP status of the answer.
+    """
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class JobFailedError(JobsError):
+    """The job ended as FAILED or ERROR and has no result.
+
+    What to do: read `job.status_message`; `replay` runs it once more when `job.replayable`.
+
+    Attributes:
+        job: The last snapshot.
+    """
+
+    def __init__(self, job: Job) -> None:
+        reason = without_secrets(job.status_message or "the server gave no reason").rstrip(".")
+        hint = "replay it" if job.replayable else "schedule a new one"
+        super().__init__(f"job {job.id} ended as {job.status}: {reason}. It has no result; {hint} if you need one.")
+        self.job = job
+
+    @classmethod
+    def of(cls, job: Job) -> JobFailedError:
+        """The error that fits how `job` ended."""
+        return (JobCancelledError if job.status == "CANCELLED" else JobFailedError)(job)
+
+
+class JobCancelledError(JobFailedError):
+    """The job was cancelled before it finished. What to do: replay it or schedule a new one."""
+
+
+class WaitTimeoutError(JobsError, TimeoutError):
+    """The job was not done when the wait's `timeout` passed; it goes on at the server.
+
+    What to do: call `wait` again with the same job; nothing is lost.
+
+    Attributes:
+        job: The last snapshot, or None when no poll was answered.
+    """
+
+    def __init__(self, job: Job | None, *, job_id: str = "", timeout: float = 0.0, cause: str = "") -> None:
+        seen = f"last seen {job.status} at {job.percentage_complete or 0} %" if job else "never seen"
+        because = f"; the last request failed: {cause}" if cause else ""
+        super().__init__(
+            f"job {job.id if job else job_id} was not done after {timeout:g} s ({seen}{because}). "
+            "It goes on at the server: wait for it again, with a longer timeout."
+        )
+        self.job = job
+
+
+class ReplayUncertainError(JobsError):
+    """The replay's answer was lost, so whether a new job exists is not known. It was not sent again.
+
+    What to do: look at `candidates`, or list today's jobs; replay again only when none of them is yours.
+
+    Attributes:
+        source: The id of the job that was to be replayed.
+        candidates: New jobs that could be the replay, newest first.
+    """
+
+    def __init__(self, source: str, candidates: Sequence[Job] = (), *, cause: str = "") -> None:
+        found = ", ".join(job.id for job in candidates) or "none known"
+        super().__init__(
+            f"the replay of job {source} may or may not have been accepted ({cause or 'no readable answer'}); "
+            f"candidates: {found}. List the newest jobs before you replay it again."
+        )
+        self.source = source
+        self.candidates = tuple(candidates)
+
+
+class DownloadError(JobsError):
+    """A result could not be brought to disk; nothing stands under the target's name because of it.
+
+    What to do: as the message says; then call again.
+    """
+
+
+class ResultNotReadyError(DownloadError):
+    """The job has no result yet. What to do: `wait_and_download`, or try later.
+
+    Attributes:
+        job: The snapshot that the server sent in place of a result.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"job {job.id} is {job.status} and has no result yet: wait for it, then download.")
+        self.job = job
+
+
+class ResultExpiredError(DownloadError):
+    """The storage refused even a fresh link. What to do: replay the job; results are kept for 90 days."""
+
+
+class IntegrityError(DownloadError):
+    """What arrived is not what the storage announced; it was thrown away. What to do: download again."""
+
+
+class DestinationExistsError(DownloadError):
+    """The target exists and `overwrite` is false, or another process is writing it.
+
+    What to do: pass `overwrite=True` or another path.
+    """

@@ -1,0 +1,103 @@
+"""`list` and `get`."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from typing import Generic, Self, TypeVar
+from urllib.parse import urljoin, urlsplit
+from uuid import UUID
+
+from impact_agency_api.api.jobs import get_job, list_jobs
+from impact_agency_api.types import UNSET
+
+from impact_jobs.answers import read_job, read_page
+from impact_jobs.config import JobReference
+from impact_jobs.core import Core
+from impact_jobs.dates import Window
+from impact_jobs.errors import UnexpectedResponseError
+from impact_jobs.models import Job
+from impact_jobs.port import Request
+
+T = TypeVar("T")
+
+
+async def get(core: Core, reference: JobReference) -> Job:
+    """The job's state now, with retries."""
+    job_id = core.account.job_id(reference)
+    what = f"get job {job_id}"
+    return read_job(await core.send(_get_request(core, job_id), what), what)
+
+
+async def look(core: Core, job_id: str, *, deadline: float = math.inf) -> Job:
+    """The job's state now, asked for once: for callers that ask again anyway."""
+    what = f"get job {job_id}"
+    return read_job(await core.exchange(_get_request(core, job_id, deadline=deadline), what), what)
+
+
+def _get_request(core: Core, job_id: str, *, deadline: float = math.inf) -> Request:
+    return core.request(get_job._get_kwargs(core.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see Core.request
+
+
+class Pages:
+    """The pages of a list, each fetched when it is wanted; no job twice."""
+
+    def __init__(self, core: Core, window: Window) -> None:
+        kwargs = list_jobs._get_kwargs(  # noqa: SLF001 - see Core.request
+            core.account.sid, created_after=window.after or UNSET, created_before=window.before or UNSET
+        )
+        self._core = core
+        self._window = window
+        self._request: Request | None = core.request(kwargs)
+        self._asked = {self._request.url.reveal()}
+        self._seen: set[str] = set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[Job, ...]:
+        if self._request is None:
+            raise StopAsyncIteration
+        page = read_page(await self._core.send(self._request, "list jobs"), "list jobs")
+        self._request = self._next_request(page.next_uri)
+        return tuple(job for job in page.jobs if self._is_wanted(job))
+
+    def _is_wanted(self, job: Job) -> bool:
+        # Jobs that are created while we read push others onto the next page, where they come again.
+        if job.id in self._seen or not self._window.holds(job.created_date):
+            return False
+        self._seen.add(job.id)
+        return True
+
+    def _next_request(self, next_uri: str | None) -> Request | None:
+        if next_uri is None:
+            return None
+        # A full path from the host: joined to the host, never sent as a page number.
+        base = self._core.account.base_url
+        url = urljoin(base + "/", next_uri)
+        if urlsplit(url)[:2] != urlsplit(base)[:2]:
+            raise UnexpectedResponseError(f"list jobs: the next page is not on {base}; it was not asked for.")
+        if url in self._asked:
+            raise UnexpectedResponseError("list jobs: the next page is one that was read already; the list is a loop.")
+        self._asked.add(url)
+        return self._core.request_to(url)
+
+
+class Flat(Generic[T]):
+    """The items of an asynchronous iterator's batches, one by one.
+
+    A class and not an async generator: a running loop finalises those at some later time.
+    """
+
+    def __init__(self, batches: AsyncIterator[Iterable[T]]) -> None:
+        self._batches = batches
+        self._ready: deque[T] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._ready:
+            self._ready.extend(await anext(self._batches))
+        return self._ready.popleft()

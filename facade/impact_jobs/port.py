@@ -1,0 +1,131 @@
+"""The I/O port: all that the core asks of the world outside, and the values that pass through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from attrs import field, frozen
+
+from impact_jobs.errors import RequestTimeoutError, UnexpectedResponseError
+from impact_jobs.redaction import Secret
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES = 256 * 1024 * 1024
+"""No answer that is read whole may be larger: that is some 300,000 jobs."""
+
+
+@frozen(kw_only=True)
+class Request:
+    """One exchange to be made.
+
+    Attributes:
+        method: The HTTP method.
+        url: The absolute URL; a secret, for it may be signed.
+        headers: What to send beyond the port's own headers.
+        timeout: Seconds for the whole exchange, or for a single read where the body is streamed.
+        to_storage: Whether it goes to the storage: then nothing of the account may go along.
+    """
+
+    method: str
+    url: Secret
+    headers: Mapping[str, str] = field(factory=dict)
+    timeout: float
+    to_storage: bool = False
+
+
+@frozen(kw_only=True)
+class Head:
+    """Status and headers of an answer.
+
+    Attributes:
+        status_code: The HTTP status, of any value.
+        headers: The header fields, names in lower case; `Location` is kept apart.
+        location: The `Location` field, which may be signed.
+        received_at: When the head arrived, by this machine's clock.
+    """
+
+    status_code: int
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    location: Secret | None = None
+    received_at: datetime
+
+
+@frozen(kw_only=True)
+class Response:
+    """An answer with its whole body, decoded as `Content-Encoding` says."""
+
+    head: Head
+    body: bytes = field(repr=False)
+
+
+class Stream(Protocol):
+    """An answer whose body is still to be read. Close it, however it ends."""
+
+    @property
+    def head(self) -> Head:
+        """Status and headers."""
+
+    async def chunk(self) -> bytes:
+        """The next bytes of the body, decoded as `Content-Encoding` says; b"" at its end."""
+
+    async def aclose(self) -> None:
+        """Give the connection back, or drop it when the body was not read to its end."""
+
+
+class Port(Protocol):
+    """The world outside: blocking, asynchronous, or simulated with a virtual clock."""
+
+    async def send(self, request: Request) -> Response:
+        """Make one exchange, whole.
+
+        Raises:
+            TransportError: No answer, or a broken one.
+            UnexpectedResponseError: The body is larger than any list of jobs.
+        """
+
+    async def stream(self, request: Request) -> Stream:
+        """Make one exchange up to the head of its answer.
+
+        Raises:
+            TransportError: No answer.
+        """
+
+    async def sleep(self, seconds: float) -> None:
+        """Let that much time pass."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Call a function that blocks on the disk, without holding up anything else."""
+
+
+async def read_whole(stream: Stream, request: Request, *, now: Callable[[], float]) -> Response:
+    """Read an answer to its end and close it, within bounds of size and of time.
+
+    Raises:
+        TransportError: It broke off.
+        RequestTimeoutError: It took longer than the request's timeout, though every single read was quick.
+        UnexpectedResponseError: It is larger than any list of jobs.
+    """
+    where = f"{request.method} {request.url}"
+    deadline = now() + request.timeout
+    body = bytearray()
+    try:
+        while chunk := await stream.chunk():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise UnexpectedResponseError(
+                    f"{where}: the answer exceeds {MAX_BODY_BYTES} bytes. List fewer days at once.",
+                    status_code=stream.head.status_code,
+                )
+            if now() > deadline:
+                raise RequestTimeoutError(
+                    f"{where}: the answer took more than {request.timeout:.3g} s. Raise request_timeout, or try again."
+                )
+    finally:
+        await stream.aclose()
+    return Response(head=stream.head, body=bytes(body))

@@ -1,0 +1,95 @@
+"""`replay`: one new job, never two."""
+
+from __future__ import annotations
+
+import logging
+import re
+from uuid import UUID
+
+from impact_agency_api.api.jobs import replay_job
+
+from impact_jobs.answers import read_job
+from impact_jobs.config import JobReference
+from impact_jobs.core import Core, Tries
+from impact_jobs.errors import (
+    JobsError,
+    NotReplayableError,
+    PermissionDeniedError,
+    ReplayUncertainError,
+    ServerError,
+    TransportError,
+    UnexpectedResponseError,
+)
+from impact_jobs.listing import get
+from impact_jobs.models import Job
+from impact_jobs.port import Response
+
+logger = logging.getLogger("impact_jobs")
+
+# The page: "the response `Message` will indicate which case applies". What speaks of state is not about permission.
+_SPEAKS_OF_STATE = re.compile(
+    r"replay(able|ed)\b|\bstat(e|us)\b|\bQUEUED\b|\bRUNNING\b|in progress|still", re.IGNORECASE
+)
+_SPEAKS_OF_PERMISSION = re.compile(r"permission|scope|access|authori[sz]|read.?only|disabled", re.IGNORECASE)
+
+
+async def replay(core: Core, reference: JobReference) -> Job:
+    """The new job; see `JobsClient.replay`."""
+    job_id = core.account.job_id(reference)
+    what = f"replay of job {job_id}"
+    tries = Tries(core, what, repeatable=False)
+    while True:
+        try:
+            return _new_job(await _put(core, job_id, what), job_id, what)
+        except TransportError as error:
+            if error.request_sent:
+                raise ReplayUncertainError(job_id, cause=str(error)) from None
+            await tries.pause_after(error)
+
+
+async def replay_if_replayable(core: Core, reference: JobReference) -> Job | None:
+    """The new job, or None when the server says that this one cannot be replayed."""
+    # A snapshot that says yes is taken at its word, for the server has the last one; a no may have aged.
+    if not (isinstance(reference, Job) and reference.replayable) and not (await get(core, reference)).replayable:
+        return None
+    try:
+        return await replay(core, reference)
+    except NotReplayableError:
+        return None
+
+
+async def _put(core: Core, job_id: str, what: str) -> Response:
+    request = core.request(
+        replay_job._get_kwargs(core.account.sid, UUID(job_id)),  # noqa: SLF001 - see Core.request
+        headers={"Content-Length": "0"},
+    )
+    try:
+        return await core.exchange(request, what)
+    except PermissionDeniedError as error:
+        raise _which_refusal(error, what) from None
+    except (ServerError, UnexpectedResponseError) as error:
+        # A gateway may give up on a request that the server behind it carries out.
+        raise ReplayUncertainError(job_id, cause=str(error)) from None
+
+
+def _new_job(response: Response, job_id: str, what: str) -> Job:
+    try:
+        job = read_job(response, what)
+    except UnexpectedResponseError as error:
+        raise ReplayUncertainError(job_id, cause=str(error)) from None
+    logger.info("%s: job %s is %s", what, job.id, job.status)
+    return job
+
+
+def _which_refusal(error: PermissionDeniedError, what: str) -> JobsError:
+    """A 403 on replay means the job's state or the account's rights; what says neither is taken for the latter."""
+    if _SPEAKS_OF_PERMISSION.search(error.message) or not _SPEAKS_OF_STATE.search(error.message):
+        return error
+    return NotReplayableError(
+        f"{what}: HTTP 403: {error.message.rstrip('.')}. Wait until the job has ended, or schedule a new one.",
+        status_code=error.status_code,
+        message=error.message,
+        errors=error.errors,
+        request_id=error.request_id,
+        body=error.body,
+    )

@@ -1,0 +1,179 @@
+"""The file on disk: whole under its final name, or absent."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote
+
+from impact_jobs.errors import ConfigurationError, DestinationExistsError, DownloadError
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?\"<>|]")
+_LEADING = re.compile(r"\A[\s.]+")
+_LONGEST_NAME_BYTES = 200  # below the 255 of common file systems, with room for ".part"
+_LONGEST_EXTENSION_BYTES = 20
+_LONGEST_TARGET_BYTES = 250
+_PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Find out before any request whether a result could be put there.
+
+    Args:
+        path: The file to write, or an existing folder to write into.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        ConfigurationError: The folder is missing or closed to us, or the path is no regular file.
+        DestinationExistsError: The file is there, and `overwrite` is false.
+    """
+    # os.path, for Path.is_dir raises where a name is too long or a folder above is closed.
+    folder = path if os.path.isdir(path) else path.parent  # noqa: PTH112
+    if not os.path.isdir(folder):  # noqa: PTH112
+        raise ConfigurationError(f"the folder {str(folder)!r} does not exist: create it first.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"the folder {str(folder)!r} is not writable: choose another.")
+    if folder == path:
+        return
+    if len(os.fsencode(path.name)) > _LONGEST_TARGET_BYTES:
+        raise ConfigurationError(
+            f"the file name {path.name[:40]!r}… is too long: {_LONGEST_TARGET_BYTES} bytes at most."
+        )
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise ConfigurationError(f"{str(path)!r} is not a regular file: choose another path.")
+    if not overwrite:
+        raise DestinationExistsError(f"{str(path)!r} exists: pass overwrite=True, or choose another path.")
+
+
+def suggested_name(content_disposition: str | None) -> str | None:
+    """The file name in a `Content-Disposition`, made safe; None when there is none.
+
+    Only the base name counts, whatever system's separators it uses; control characters and those that some
+    file system forbids become `_`; leading dots go; it is cut to 200 bytes, its extension kept.
+    """
+    found = {name.lower(): value for name, value in _PARAMETER.findall(content_disposition or "")}
+    plain = found.get("filename", "").strip().removeprefix('"').removesuffix('"')
+    return _safe(_decoded(found.get("filename*", ""))) or _safe(re.sub(r'\\(["\\])', r"\1", plain))
+
+
+def _decoded(extended: str) -> str:
+    """A value as RFC 5987 writes it, charset'language'percent-encoded; "" where it cannot be read."""
+    charset, _, rest = extended.strip().strip('"').partition("'")
+    try:
+        return unquote(rest.partition("'")[2], encoding=charset or "utf-8", errors="replace")
+    except (LookupError, ValueError):  # an unknown charset, or a codec that is not for text
+        return ""
+
+
+def _safe(name: str) -> str | None:
+    base = PureWindowsPath(name).name  # knows both / and \
+    clean = _LEADING.sub("", _UNSAFE.sub("_", base)).rstrip()
+    extension = Path(clean).suffix if len(os.fsencode(Path(clean).suffix)) <= _LONGEST_EXTENSION_BYTES else ""
+    stem = clean.removesuffix(extension)
+    room = _LONGEST_NAME_BYTES - len(os.fsencode(extension))
+    return (os.fsencode(stem)[:room].decode("utf-8", "ignore") + extension) or None
+
+
+class PartFile:
+    """A file that is being written beside its target, and takes the target's name once it is whole.
+
+    It is locked while it is open, so two processes or threads never write the same one.
+    """
+
+    def __init__(self, target: Path, *, overwrite: bool) -> None:
+        self.target = target
+        self.size = 0
+        self._overwrite = overwrite
+        self._part = target.with_name(target.name + ".part")
+        self._digest = hashlib.sha256()
+        with self._disk():
+            self._file = self._open_locked()
+            self._file.truncate()
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Append `data` and take it into the digest."""
+        with self._disk():
+            view = memoryview(data)
+            while view:  # an unbuffered write may be short
+                view = view[self._file.write(view) :]
+        self._digest.update(data)
+        self.size += len(data)
+
+    def publish(self) -> str:
+        """Put the file, safely on disk, under the target's name; return its sha256."""
+        with self._disk():
+            os.fsync(self._file.fileno())
+            if self._overwrite:
+                self._part.replace(self.target)
+            else:  # unlike a rename, a link never replaces what another process has put there meanwhile
+                os.link(self._part, self.target)
+                self._part.unlink()
+            self._file.close()
+            _sync_folder(self.target.parent)
+        return self._digest.hexdigest()
+
+    def discard(self) -> None:
+        """Remove what was written, if it was not published."""
+        if not self._file.closed:
+            with suppress(OSError):
+                self._part.unlink()
+            self._file.close()
+
+    def _open_locked(self) -> FileIO:
+        while True:
+            # Neither truncated nor trusted before the lock is ours: until then it may be another's.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            file = FileIO(os.open(self._part, flags, 0o666), "r+")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_same(file, self._part):
+                    if os.fstat(file.fileno()).st_nlink <= 1:
+                        return file
+                    self._part.unlink()  # of a process that died between link and unlink: it is the target itself
+            except BlockingIOError:
+                file.close()
+                raise DestinationExistsError(
+                    f"{str(self.target)!r} is being downloaded by another process or thread: let it finish."
+                ) from None
+            # It is, or just became, a published file: hands off, and open anew.
+            file.close()
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError:
+            raise DestinationExistsError(
+                f"{str(self.target)!r} appeared during the download: pass overwrite=True, or choose another path."
+            ) from None
+        except OSError as error:
+            raise DownloadError(
+                f"{str(self.target)!r} could not be written: {error.strerror or error}. "
+                "Make room or choose another folder, then download again."
+            ) from error
+
+
+def _is_same(file: FileIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,141 @@
+"""`wait`: ask until the job has ended or the deadline has passed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from attrs import define, field
+
+from impact_jobs.config import JobReference
+from impact_jobs.core import Core, seconds_of
+from impact_jobs.errors import (
+    ApiError,
+    JobFailedError,
+    JobsError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    UnexpectedResponseError,
+    WaitTimeoutError,
+)
+from impact_jobs.listing import look
+from impact_jobs.models import Job, JobStatus
+from impact_jobs.polling import Polling
+
+logger = logging.getLogger("impact_jobs")
+
+
+async def wait(
+    core: Core,
+    reference: JobReference,
+    *,
+    timeout: float | None,
+    polling: Polling | None,
+    on_update: Callable[[Job], object] | None,
+) -> Job:
+    """The completed job; see `JobsClient.wait`."""
+    job_id = core.account.job_id(reference)
+    started = core.port.now()
+    watch = _Watch(
+        core=core,
+        job_id=job_id,
+        polling=polling or core.polling,
+        on_update=on_update,
+        started=started,
+        deadline=started + seconds_of(timeout),
+    )
+    try:
+        # A snapshot that has ended needs no request: what has ended stays so.
+        if isinstance(reference, Job) and reference.is_terminal and watch.has_ended(reference):
+            return reference
+        return await _until_done(watch, seconds_of(timeout))
+    except BaseException as error:
+        if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
+            error.add_note(f"job {job_id} goes on at the server; wait for it again with wait({job_id!r})")
+        raise
+
+
+async def _until_done(watch: _Watch, timeout: float) -> Job:
+    while (job := await watch.ask()) is None:
+        if watch.core.port.now() >= watch.deadline:
+            raise WaitTimeoutError(watch.seen, job_id=watch.job_id, timeout=timeout, cause=str(watch.failure or ""))
+        await watch.core.port.sleep(watch.pause())
+    return job
+
+
+@define(kw_only=True)
+class _Watch:
+    """What a wait remembers between two questions."""
+
+    core: Core
+    job_id: str
+    polling: Polling
+    on_update: Callable[[Job], object] | None
+    started: float
+    deadline: float
+    seen: Job | None = None
+    failure: JobsError | None = None
+    failures_in_a_row: int = 0
+    in_error_since: float | None = None
+    statuses_warned_of: set[str] = field(factory=set)
+
+    async def ask(self) -> Job | None:
+        """The job once it is completed, None while it is not.
+
+        Raises:
+            JobFailedError: It ended otherwise.
+            ApiError: The server will not answer another time either.
+            UnexpectedResponseError: It has not made sense for as many times as the retry policy grants.
+        """
+        try:
+            job = await look(self.core, self.job_id, deadline=self.deadline)
+        except (TransportError, ApiError, UnexpectedResponseError) as error:
+            self.failures_in_a_row += 1
+            if not self._will_pass(error):
+                raise
+            logger.info("%s; the wait goes on", error)
+            self.failure = error
+            return None
+        self.failure, self.failures_in_a_row = None, 0
+        return job if self.has_ended(job) else None
+
+    def has_ended(self, job: Job) -> bool:
+        """Take note of a snapshot: True once it is completed, an error when it ended otherwise."""
+        if self.seen is None or self.seen.status != job.status:
+            logger.info("job %s is %s", job.id, job.status)
+        self.seen = job
+        if self.on_update is not None:
+            self.on_update(job)
+        if job.status == JobStatus.COMPLETED:
+            return True
+        is_excused = self._is_excused(job)
+        if job.is_terminal and not is_excused:
+            raise JobFailedError.of(job)
+        if not isinstance(job.status, JobStatus) and job.status not in self.statuses_warned_of:
+            self.statuses_warned_of.add(job.status)
+            logger.warning("job %s has the status %r, which is new to us; the wait goes on", job.id, job.status)
+        return False
+
+    def pause(self) -> float:
+        """Seconds until the next question, none of them past the deadline."""
+        now = self.core.port.now()
+        pause = self.polling.pause(now - self.started, random=self.core.random)
+        if self.failure is not None:
+            asked = self.core.retry.pause(self.failure, self.failures_in_a_row, random=self.core.random)
+            pause = max(pause, asked)
+        return max(min(pause, self.deadline - now), 0.0)
+
+    def _is_excused(self, job: Job) -> bool:
+        # Brand-style accounts: the server itself starts a job in ERROR again, every 15 minutes.
+        if job.status != JobStatus.ERROR or self.polling.error_grace is None:
+            self.in_error_since = None
+            return False
+        now = self.core.port.now()
+        self.in_error_since = now if self.in_error_since is None else self.in_error_since
+        return now - self.in_error_since < self.polling.error_grace.total_seconds()
+
+    def _will_pass(self, error: JobsError) -> bool:
+        if isinstance(error, UnexpectedResponseError):
+            return self.failures_in_a_row < self.core.retry.attempts
+        return isinstance(error, TransportError | RateLimitError | ServerError)
