@@ -1,0 +1,91 @@
+"""The simulated port: a virtual clock and a scripted API, so that hours of waiting take no time at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from attrs import define, field
+from impact_jobs.config import Account
+from impact_jobs.core import Core
+from impact_jobs.errors import JobsError
+from impact_jobs.polling import Polling
+from impact_jobs.port import Head, Request, Response, Stream
+from impact_jobs.redaction import Secret, secret_url
+from impact_jobs.retry import Retry
+
+T = TypeVar("T")
+
+JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
+EPOCH = datetime(2026, 5, 29, tzinfo=UTC)
+
+Answer = Response | JobsError
+Script = Callable[[float, Request], Answer]
+
+
+def answer(status: int, body: object = None, *, headers: Mapping[str, str] | None = None) -> Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(head=Head(status_code=status, headers=headers or {}, received_at=EPOCH), body=raw)
+
+
+def job_json(status: str, **fields: Any) -> dict[str, Any]:
+    return {"Id": JOB_ID, "Status": status, **fields}
+
+
+@define
+class SimulatedPort:
+    """Answers as its script says for the time of its clock; sleeping moves the clock, and nothing else takes time.
+
+    Attributes:
+        script: Called with the time and the request.
+        clock: Seconds.
+        exchange_seconds: What one exchange takes.
+        asked: When each request was made, and with which timeout.
+    """
+
+    script: Script
+    clock: float = 1000.0
+    exchange_seconds: float = 0.0
+    asked: list[tuple[float, float]] = field(factory=list)
+
+    async def send(self, request: Request) -> Response:
+        self.asked.append((self.clock, request.timeout))
+        self.clock += self.exchange_seconds
+        outcome = self.script(self.clock, request)
+        if isinstance(outcome, JobsError):
+            raise outcome
+        received = EPOCH + timedelta(seconds=self.clock)
+        head = outcome.head
+        return Response(
+            head=Head(status_code=head.status_code, headers=head.headers, location=head.location, received_at=received),
+            body=outcome.body,
+        )
+
+    async def stream(self, request: Request) -> Stream:
+        raise NotImplementedError("downloads are tested over real sockets")
+
+    async def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.clock += seconds
+
+    def now(self) -> float:
+        return self.clock
+
+    async def run(self, function: Callable[[], T]) -> T:
+        return function()
+
+
+def core(
+    script: Script, *, retry: Retry = Retry(), polling: Polling = Polling(), exchange_seconds: float = 0.0
+) -> Core:
+    """A core over a simulated port, without jitter."""
+    account = Account.of("IRtest", Secret("token"), secret_url("https://api.impact.com"))
+    port = SimulatedPort(script, exchange_seconds=exchange_seconds)
+    return Core(account=account, port=port, retry=retry, polling=polling, request_timeout=30.0, random=lambda: 0.5)
+
+
+def port_of(core: Core) -> SimulatedPort:
+    assert isinstance(core.port, SimulatedPort)
+    return core.port
