@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import reprlib
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -23,11 +22,11 @@ from impact_jobs.errors import (
     UnexpectedResponseError,
 )
 from impact_jobs.models import Job
-from impact_jobs.parsing import MalformedJobError, parse_job
+from impact_jobs.parsing import MalformedJobError, parse_job, shortened
 from impact_jobs.port import Head, Response
 from impact_jobs.redaction import without_secrets
 
-logger = logging.getLogger("impact_jobs")
+logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _FIRST_SERVER_ERROR = 500
 _KEPT_BODY_CHARACTERS = 4096
@@ -102,7 +101,7 @@ def _readable(item: object, index: int, what: str) -> Job | None:
         fields = item if isinstance(item, dict) else {}
         logger.warning(
             "%s: skipped entry %d (Id %s, created %s): %s",
-            *(what, index, reprlib.repr(fields.get("Id")), reprlib.repr(fields.get("CreatedDate")), error),
+            *(what, index, shortened(fields.get("Id")), shortened(fields.get("CreatedDate")), error),
         )
         return None
 

@@ -9,25 +9,29 @@ import random
 from collections.abc import AsyncIterator, Callable
 from copy import copy
 from datetime import date
+from io import BufferedReader
 from os import PathLike
 from types import TracebackType
 from typing import Self, TypeVar
 
+from attrs import evolve
 from impact_agency_api import AuthenticatedClient
 
 from impact_jobs import downloading, listing, replaying, waiting
-from impact_jobs.client import JobsClient
+from impact_jobs.client import JobsClient, shown
 from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
 from impact_jobs.core import Core
 from impact_jobs.dates import Window
-from impact_jobs.downloading import OnProgress, ResultStream
 from impact_jobs.fetching import Mode
 from impact_jobs.generated_client import generated_client
-from impact_jobs.httpx_port import AsyncHttpClient, AsyncPort
+from impact_jobs.httpx_async import AsyncPort
+from impact_jobs.httpx_wire import AsyncHttpClient
 from impact_jobs.models import DownloadResult, Job
 from impact_jobs.polling import Polling
 from impact_jobs.redaction import Secret, secret_url
 from impact_jobs.retry import Retry
+from impact_jobs.streaming import ResultStream, open_file
+from impact_jobs.transfer import OnProgress
 
 D = TypeVar("D")
 
@@ -128,16 +132,29 @@ class AsyncJobsClient:
         path: str | PathLike[str],
         *,
         overwrite: bool = False,
+        resume: bool = True,
+        connections: int | None = None,
         mode: Mode = "redirect",
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
         return await downloading.download(
-            self._core, job, path, overwrite=overwrite, mode=mode, on_progress=on_progress
+            self._core,
+            job,
+            path,
+            overwrite=overwrite,
+            resume=resume,
+            connections=connections,
+            mode=mode,
+            on_progress=on_progress,
         )
 
     @_documented_as(JobsClient.stream)
     def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
         return ResultStream(self._core, job, mode=mode)
+
+    @_documented_as(JobsClient.open)
+    def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
+        return open_file(evolve(self._core, port=self._port.for_files()), job, mode=mode)
 
     @_documented_as(JobsClient.wait_and_download)
     async def wait_and_download(
@@ -148,6 +165,8 @@ class AsyncJobsClient:
         timeout: float | None = 3600.0,
         polling: Polling | None = None,
         overwrite: bool = False,
+        resume: bool = True,
+        connections: int | None = None,
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
         on_progress: OnProgress | None = None,
@@ -159,6 +178,8 @@ class AsyncJobsClient:
             timeout=timeout,
             polling=polling,
             overwrite=overwrite,
+            resume=resume,
+            connections=connections,
             mode=mode,
             on_update=on_update,
             on_progress=on_progress,
@@ -189,4 +210,5 @@ class AsyncJobsClient:
     ) -> None:
         await self.aclose()
 
-    __repr__ = JobsClient.__repr__
+    def __repr__(self) -> str:
+        return shown(self)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from copy import copy
 from datetime import date
+from io import BufferedReader
 from itertools import chain
 from os import PathLike
 from types import TracebackType
@@ -17,15 +18,17 @@ from impact_jobs import downloading, listing, replaying, waiting
 from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
 from impact_jobs.core import Core
 from impact_jobs.dates import Window
-from impact_jobs.downloading import OnProgress, ResultStream
 from impact_jobs.fetching import Mode
 from impact_jobs.generated_client import generated_client
-from impact_jobs.httpx_port import BlockingPort, HttpClient
+from impact_jobs.httpx_blocking import BlockingPort
+from impact_jobs.httpx_wire import HttpClient
 from impact_jobs.models import DownloadResult, Job
 from impact_jobs.polling import Polling
 from impact_jobs.redaction import Secret, secret_url
 from impact_jobs.retry import Retry
 from impact_jobs.stepping import SteppedIterator, step
+from impact_jobs.streaming import BlockingResultStream, ResultStream, open_file
+from impact_jobs.transfer import OnProgress
 
 
 class JobsClient:
@@ -241,22 +244,30 @@ class JobsClient:
         path: str | PathLike[str],
         *,
         overwrite: bool = False,
+        resume: bool = True,
+        connections: int | None = None,
         mode: Mode = "redirect",
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
         """Bring the result of a completed job to disk: whole under its name, or not at all.
 
-        The bytes go to `<path>.part` in the same folder, then to disk, then get their name. The link to the storage
-        is followed without any credential.
+        The bytes go to `<path>.part` in the same folder, then to disk, then get their name. When the connection
+        breaks, or the link expires, the download goes on where it was; and when this call fails or its process
+        dies, so does the next call with the same job and path, if the storage knows versions. A result that changed
+        starts over. The link to the storage is followed without any credential.
 
         Args:
             job: Its id, a `Job`, or its path or URL.
             path: The file to write, or an existing folder: then the storage's name for it is used, made safe, or
                 else the job's id.
             overwrite: Whether a file that is there may be replaced.
+            resume: Whether to go on with what an earlier call has left in `<path>.part`.
+            connections: How many to use at once, 1 to 64; None uses several where the first one proves slow and the
+                file large. Storages that serve no parts get one.
             mode: "redirect" fetches from the storage by the signed link; "stream" has the API pass the bytes
                 on, for networks that reach only the API.
             on_progress: Called with the bytes done and the bytes in all (None where unknown); never backwards.
+                With several connections it may be called from other threads, one at a time.
 
         Returns:
             Where the file is, its size and sha256.
@@ -267,7 +278,8 @@ class JobsClient:
             ResultNotReadyError: The job has not ended. What to do: `wait_and_download`.
             JobFailedError: The job ended without a result; JobCancelledError if it was cancelled.
             ResultExpiredError: The storage no longer has it. What to do: `replay`.
-            IntegrityError: What came is not what was announced. What to do: download again.
+            IntegrityError: What came is not what the storage announced, by length or checksum; it is gone. What
+                to do: download again.
             DownloadError: The disk is full or the link is unsafe. What to do: as the message says.
             JobsError: What `get` raises, too.
 
@@ -277,11 +289,22 @@ class JobsClient:
         Source: the vendor's "Download a job result"; results are kept for 90 days.
         """
         return step(
-            downloading.download(self._core, job, path, overwrite=overwrite, mode=mode, on_progress=on_progress)
+            downloading.download(
+                self._core,
+                job,
+                path,
+                overwrite=overwrite,
+                resume=resume,
+                connections=connections,
+                mode=mode,
+                on_progress=on_progress,
+            )
         )
 
     def stream(self, job: JobReference, *, mode: Mode = "redirect") -> BlockingResultStream:
         """The bytes of a result as they arrive, with nothing on disk.
+
+        A broken connection is resumed, where the storage knows versions.
 
         Args:
             job: Its id, a `Job`, or its path or URL.
@@ -291,8 +314,8 @@ class JobsClient:
             A context manager over an iterator of bytes; its `bytes_total` is the size, or None.
 
         Raises:
-            JobsError: On entering, what `download` raises but for the disk; while iterating, TransportError when
-                the connection breaks. What to do: start over, or use `download`.
+            JobsError: On entering, what `download` raises but for the disk; while iterating, TransportError or
+                DownloadError when the rest is not to be had. What to do: start over, or use `download`.
 
         Example:
             >>> with jobs.stream(job) as chunks:
@@ -302,6 +325,27 @@ class JobsClient:
         """
         return BlockingResultStream(ResultStream(self._core, job, mode=mode))
 
+    def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
+        """The result as a readable binary file, with nothing on disk: for pandas, polars, pyarrow, csv.
+
+        Args:
+            job: Its id, a `Job`, or its path or URL.
+            mode: As for `download`.
+
+        Returns:
+            The file, to be read once from its beginning on; close it. From an `AsyncJobsClient` it blocks too: read
+            it in a thread.
+
+        Raises:
+            JobsError: What `stream` raises, while reading as well.
+
+        Example:
+            >>> frame = pandas.read_csv(jobs.open(job))
+
+        Source: the vendor's "Download a job result".
+        """
+        return open_file(self._core, job, mode=mode)
+
     def wait_and_download(
         self,
         job: JobReference,
@@ -310,6 +354,8 @@ class JobsClient:
         timeout: float | None = 3600.0,
         polling: Polling | None = None,
         overwrite: bool = False,
+        resume: bool = True,
+        connections: int | None = None,
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
         on_progress: OnProgress | None = None,
@@ -322,6 +368,8 @@ class JobsClient:
             timeout: Seconds for the wait; the download may take as long as bytes keep coming. None waits for ever.
             polling: Instead of the client's.
             overwrite: Whether a file that is there may be replaced.
+            resume: As for `download`.
+            connections: As for `download`.
             mode: As for `download`.
             on_update: Called with every snapshot of the job.
             on_progress: Called with the bytes done and the bytes in all (None where unknown).
@@ -343,6 +391,8 @@ class JobsClient:
                 timeout=timeout,
                 polling=polling,
                 overwrite=overwrite,
+                resume=resume,
+                connections=connections,
                 mode=mode,
                 on_update=on_update,
                 on_progress=on_progress,
@@ -427,31 +477,12 @@ class JobsClient:
         self.close()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_core"):  # as a traceback shows it, when __init__ refused its arguments
-            return f"<{type(self).__name__}, refused>"
-        account = self._core.account
-        return f"{type(self).__name__}({account.sid!r}, base_url={account.base_url!r})"
+        return shown(self)
 
 
-class BlockingResultStream:
-    """A result as it arrives; see `JobsClient.stream`."""
-
-    def __init__(self, stream: ResultStream) -> None:
-        self._stream = stream
-
-    @property
-    def bytes_total(self) -> int | None:
-        """The result's size in bytes, or None where the storage does not say."""
-        return self._stream.bytes_total
-
-    def __enter__(self) -> Self:
-        step(self._stream.__aenter__())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        step(self._stream.__aexit__(kind, error, trace))
-
-    def __iter__(self) -> Iterator[bytes]:
-        return SteppedIterator(self._stream)
+def shown(client: object) -> str:
+    """What a client's `repr` says: whose it is, and no token."""
+    core: Core | None = vars(client).get("_core")
+    if core is None:  # as a traceback shows it, when __init__ refused its arguments
+        return f"<{type(client).__name__}, refused>"
+    return f"{type(client).__name__}({core.account.sid!r}, base_url={core.account.base_url!r})"

@@ -19,7 +19,7 @@ from impact_jobs.redaction import secret_url
 from impact_jobs.retry import Retry
 from impact_jobs.validation import instance_of, number
 
-logger = logging.getLogger("impact_jobs")
+logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _OK = 200
 _FIRST_ERROR = 400
@@ -132,6 +132,10 @@ class Tries:
     what: str
     repeatable: bool = True
     failures: int = 0
+
+    def reset(self) -> None:
+        """Grant all tries anew, for there was progress."""
+        self.failures = 0
 
     async def pause_after(self, error: JobsError) -> None:
         """Let the pause before the next try pass, or raise `error` when there is to be none."""

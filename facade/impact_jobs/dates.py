@@ -36,7 +36,7 @@ def _read_leniently(text: str) -> tuple[datetime, bool]:
         raise ValueError("too long for a date")
     try:
         first, second = (parser.parse(text, default=default, tzinfos=_offset) for default in _DEFAULTS)
-    except OverflowError:
+    except ArithmeticError:  # OverflowError, and decimal's InvalidOperation
         raise ValueError("out of range") from None
     if first.date() != second.date():
         raise ValueError("day, month or year is missing")

@@ -113,7 +113,7 @@ class ApiError(JobsError):
         super().__init__(text)
         self.status_code = status_code
         self.message = message
-        self.errors = tuple(errors)
+        self.errors: tuple[FieldError, ...] = tuple(errors)
         self.request_id = request_id
         self.body = body
 
@@ -234,7 +234,7 @@ class ReplayUncertainError(JobsError):
             f"candidates: {found}. List the newest jobs before you replay it again."
         )
         self.source = source
-        self.candidates = tuple(candidates)
+        self.candidates: tuple[Job, ...] = tuple(candidates)
 
 
 class DownloadError(JobsError):

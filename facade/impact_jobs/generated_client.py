@@ -7,7 +7,9 @@ from impact_agency_api import AuthenticatedClient
 
 from impact_jobs.answers import error_of, read_json
 from impact_jobs.errors import JobsError
-from impact_jobs.httpx_port import AsyncPort, BlockingPort, Wire, head_of
+from impact_jobs.httpx_async import AsyncPort
+from impact_jobs.httpx_blocking import BlockingPort
+from impact_jobs.httpx_wire import Wire, head_of
 from impact_jobs.port import Request, Response
 from impact_jobs.redaction import quiet_logs, secret_url
 

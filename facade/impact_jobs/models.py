@@ -88,6 +88,8 @@ class DownloadResult:
         sha256: Its digest in hexadecimal.
         content_type: As the storage stated it, or None.
         filename: The name that the storage suggested, made safe, or None.
+        resumed_from: How many bytes were there already, from an earlier attempt.
+        connections: How many connections were used at once, at most; 0 when nothing was missing.
         seconds: How long it took, from the first request to the file under its name.
 
     Example:
@@ -103,4 +105,6 @@ class DownloadResult:
     sha256: str
     content_type: str | None
     filename: str | None
+    resumed_from: int
+    connections: int
     seconds: float

@@ -12,13 +12,18 @@ from typing import Any, TypeVar
 from impact_jobs.dates import read_datetime
 from impact_jobs.models import Job, JobStatus, JobType
 
-logger = logging.getLogger("impact_jobs")
+logger: logging.Logger = logging.getLogger("impact_jobs")
 
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _TYPES: dict[str, JobType | str] = {kind.value: kind for kind in JobType}
 _STATUSES: dict[str, JobStatus | str] = {status.value: status for status in JobStatus}
 _BOOLEANS = {"true": True, "false": False}
+
+_repr = reprlib.Repr()
+_repr.maxlevel, _repr.maxstring = 2, 80  # a UUID and a date are shown whole
+shortened = _repr.repr
+"""The `repr` of a JSON value, cut to a few lines whatever its size and depth."""
 
 
 class MalformedJobError(ValueError):
@@ -41,9 +46,9 @@ def parse_job(raw: object) -> Job:
         raise MalformedJobError(f"it is a {type(raw).__name__}, not an object")
     job_id, status = raw.get("Id"), raw.get("Status")
     if not isinstance(job_id, str) or not is_job_id(job_id):
-        raise MalformedJobError(f"its Id is {reprlib.repr(job_id)}, not a UUID")
+        raise MalformedJobError(f"its Id is {shortened(job_id)}, not a UUID")
     if not isinstance(status, str) or not status:
-        raise MalformedJobError(f"its Status is {reprlib.repr(status)}, not a text")
+        raise MalformedJobError(f"its Status is {shortened(status)}, not a text")
     kind = _read(raw, "Type", _text)
     return Job(
         id=job_id,
@@ -74,7 +79,7 @@ def _read(raw: Mapping[str, Any], name: str, convert: Callable[[Any], T]) -> T |
     try:
         return convert(value)
     except (ValueError, TypeError, LookupError, OverflowError):
-        logger.warning("job %s: %s is %s, which cannot be read; taken as unset", raw["Id"], name, reprlib.repr(value))
+        logger.warning("job %s: %s is %s, which cannot be read; taken as unset", raw["Id"], name, shortened(value))
         return None
 
 

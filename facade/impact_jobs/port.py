@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
@@ -12,6 +12,7 @@ from impact_jobs.errors import RequestTimeoutError, UnexpectedResponseError
 from impact_jobs.redaction import Secret
 
 T = TypeVar("T")
+Write: TypeAlias = Callable[[bytes | memoryview], None]
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 """No answer that is read whole may be larger: that is some 300,000 jobs."""
@@ -62,14 +63,34 @@ class Response:
 
 
 class Stream(Protocol):
-    """An answer whose body is still to be read. Close it, however it ends."""
+    """An answer whose body is still to be read, either by `chunk` or by `pour`. Close it, however it ends."""
 
     @property
     def head(self) -> Head:
         """Status and headers."""
+        ...
 
     async def chunk(self) -> bytes:
         """The next bytes of the body, decoded as `Content-Encoding` says; b"" at its end."""
+        ...
+
+    async def pour(self, write: Write, limit: int) -> int:
+        """Hand on the next bytes of the body as fast as the machine can, without copies of its own.
+
+        Args:
+            write: Called with each piece in turn, perhaps in another thread; the piece is gone when it returns.
+            limit: About how many bytes to hand on before returning; it may also return after a moment.
+
+        Returns:
+            How many bytes were handed on; 0 at the end of the body.
+
+        Raises:
+            TransportError: The body broke off, before `Content-Length` too.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Make whoever reads it in another thread stop, at once."""
 
     async def aclose(self) -> None:
         """Give the connection back, or drop it when the body was not read to its end."""
@@ -85,6 +106,7 @@ class Port(Protocol):
             TransportError: No answer, or a broken one.
             UnexpectedResponseError: The body is larger than any list of jobs.
         """
+        ...
 
     async def stream(self, request: Request) -> Stream:
         """Make one exchange up to the head of its answer.
@@ -92,15 +114,31 @@ class Port(Protocol):
         Raises:
             TransportError: No answer.
         """
+        ...
 
     async def sleep(self, seconds: float) -> None:
         """Let that much time pass."""
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
+        ...
 
     async def run(self, function: Callable[[], T]) -> T:
         """Call a function that blocks on the disk, without holding up anything else."""
+        ...
+
+    async def run_many(
+        self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
+    ) -> None:
+        """Run tasks side by side, each in a thread or a task of its own, until all have ended.
+
+        Args:
+            tasks: Functions that make the coroutines.
+            stop: Called once, when one has failed or we are interrupted, to make the others end soon.
+
+        Raises:
+            BaseException: What the first one to fail raised, after all have ended.
+        """
 
 
 async def read_whole(stream: Stream, request: Request, *, now: Callable[[], float]) -> Response:

@@ -24,7 +24,7 @@ from impact_jobs.listing import get
 from impact_jobs.models import Job
 from impact_jobs.port import Response
 
-logger = logging.getLogger("impact_jobs")
+logger: logging.Logger = logging.getLogger("impact_jobs")
 
 # The page: "the response `Message` will indicate which case applies". What speaks of state is not about permission.
 _SPEAKS_OF_STATE = re.compile(

@@ -21,6 +21,8 @@ _LONGEST_NAME_BYTES = 200  # below the 255 of common file systems, with room for
 _LONGEST_EXTENSION_BYTES = 20
 _LONGEST_TARGET_BYTES = 250
 _PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
+# Those that RFC 5987 names. Python knows more, and some of them raise, warn or make half a character.
+_CHARSETS = frozenset({"utf-8", "utf8", "iso-8859-1"})
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -70,10 +72,8 @@ def suggested_name(content_disposition: str | None) -> str | None:
 def _decoded(extended: str) -> str:
     """A value as RFC 5987 writes it, charset'language'percent-encoded; "" where it cannot be read."""
     charset, _, rest = extended.strip().strip('"').partition("'")
-    try:
-        return unquote(rest.partition("'")[2], encoding=charset or "utf-8", errors="replace")
-    except (LookupError, ValueError):  # an unknown charset, or a codec that is not for text
-        return ""
+    known = (charset or "utf-8").lower() in _CHARSETS
+    return unquote(rest.partition("'")[2], encoding=charset or "utf-8", errors="replace") if known else ""
 
 
 def _safe(name: str) -> str | None:

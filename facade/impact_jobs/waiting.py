@@ -23,7 +23,7 @@ from impact_jobs.listing import look
 from impact_jobs.models import Job, JobStatus
 from impact_jobs.polling import Polling
 
-logger = logging.getLogger("impact_jobs")
+logger: logging.Logger = logging.getLogger("impact_jobs")
 
 
 async def wait(

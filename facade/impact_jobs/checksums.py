@@ -1,0 +1,145 @@
+"""The checksums that storages state, and the digests they are held against."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import threading
+import zlib
+from collections.abc import Mapping
+from typing import Protocol
+
+_READ_BYTES = 1024 * 1024
+_THREAD_FROM_BYTES = 4 * 1024 * 1024
+
+_HASHES = ("md5", "sha1", "sha256", "sha512")
+_AMZ = "x-amz-checksum-"
+
+
+class _Digest(Protocol):
+    def update(self, data: memoryview, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+class _Crc32:
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: memoryview, /) -> None:
+        self._value = zlib.crc32(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(4, "big")
+
+
+def stated_checksums(headers: Mapping[str, str]) -> dict[str, str]:
+    """What the storage says the whole file's checksums are: algorithm to base64, those that can be computed here.
+
+    `Content-MD5`; Google's `x-goog-hash`; Amazon's `x-amz-checksum-*`, but for those of single parts (`…-2`);
+    `Repr-Digest` and the older `Digest`. CRC32C is in no library that the core depends on and is passed over,
+    as is an entity tag, which is a digest in some storages only.
+    """
+    if "content-encoding" in headers:
+        return {}
+    found: dict[str, str] = {}
+    # Of a partial answer, Content-MD5 may be of the part alone.
+    if "content-range" not in headers and "content-md5" in headers:
+        found["md5"] = headers["content-md5"]
+    # Google unpacks stored gzip on the way, and then states the hash of what it stores.
+    if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
+        for entry in headers.get("x-goog-hash", "").split(","):
+            name, _, value = entry.strip().partition("=")
+            found[name.lower()] = value
+    for name, value in headers.items():
+        if name.startswith(_AMZ):
+            found[name.removeprefix(_AMZ)] = value
+    for field in ("repr-digest", "digest"):
+        for entry in headers.get(field, "").split(","):
+            name, _, value = entry.strip().partition("=")
+            found[name.lower().replace("sha-", "sha")] = value.strip(":")
+    return {name: value for name, value in found.items() if (name in _HASHES or name == "crc32") and _is_digest(value)}
+
+
+def _is_digest(value: str) -> bool:
+    try:
+        return len(base64.b64decode(value, validate=True)) >= 4  # noqa: PLR2004 - CRC32, the shortest
+    except (binascii.Error, ValueError):
+        return False
+
+
+class Digester:
+    """Reads a growing file from its beginning and digests it, in a thread of its own once it is worth it.
+
+    Reading what was just written comes from the page cache, so it works alike for bytes that arrive in order, in
+    parallel, or were there from an earlier attempt.
+    """
+
+    def __init__(self, descriptor: int, algorithms: set[str]) -> None:
+        self._descriptor = descriptor
+        self._digests: dict[str, _Digest] = {
+            name: _Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
+            for name in algorithms | {"sha256"}
+        }
+        self._buffer = memoryview(bytearray(_READ_BYTES))
+        self._position = 0
+        self._available = 0
+        self._is_over = False
+        self._failure: OSError | None = None
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def advance(self, available: int) -> None:
+        """Tell that the first `available` bytes are there."""
+        with self._changed:
+            self._available = available
+            if self._thread is None and available >= _THREAD_FROM_BYTES:
+                self._thread = threading.Thread(target=self._follow, name="impact-jobs-digest", daemon=True)
+                self._thread.start()
+            if available - self._position >= _READ_BYTES:
+                self._changed.notify()
+
+    def finish(self, length: int) -> dict[str, bytes]:
+        """Digest the rest and give the digests by algorithm.
+
+        Raises:
+            OSError: The file could not be read.
+        """
+        self.advance(length)
+        self.stop()
+        if self._failure is not None:
+            raise self._failure
+        self._digest_up_to(length)
+        return {name: digest.digest() for name, digest in self._digests.items()}
+
+    def stop(self) -> None:
+        """End the thread, once it has digested what is there."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _follow(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._is_over or self._available - self._position >= _READ_BYTES)
+                    available, is_over = self._available, self._is_over
+                self._digest_up_to(available)
+                if is_over:
+                    return
+        except OSError as error:
+            self._failure = error
+
+    def _digest_up_to(self, available: int) -> None:
+        while self._position < available:
+            wanted = min(_READ_BYTES, available - self._position)
+            count = os.preadv(self._descriptor, [self._buffer[:wanted]], self._position)
+            if count == 0:
+                raise OSError("the file shrank while it was written")
+            for digest in self._digests.values():
+                digest.update(self._buffer[:count])
+            self._position += count

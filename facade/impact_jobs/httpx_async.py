@@ -1,0 +1,212 @@
+"""The asynchronous port over httpx, on asyncio.
+
+Bodies are read by the blocking port in threads: an event loop costs more a chunk than the network does, and the fast
+path to the socket blocks. Only over a client that the user passed in do they pass through the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, TypeVar
+
+import httpx
+
+from impact_jobs.config import Account
+from impact_jobs.errors import ConfigurationError, JobsError, TransportError
+from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
+from impact_jobs.httpx_wire import Wire, head_of, setting_up, unless_failed
+from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
+from impact_jobs.redaction import quiet_logs
+
+T = TypeVar("T")
+
+_MOST_THREADS = 64
+
+
+class AsyncPort:
+    """The port of `AsyncJobsClient`."""
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        http_client: httpx.AsyncClient | None = None,
+        storage_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.wire: Wire = Wire(account=account)
+        with setting_up():
+            self.api: httpx.AsyncClient = http_client or httpx.AsyncClient(verify=httpx.create_ssl_context())
+        self._own_api = http_client is None
+        self.storage: httpx.AsyncClient | None = storage_client
+        self._account = account
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="impact-jobs")
+
+    @cached_property
+    def blocking(self) -> BlockingPort:
+        """The port that reads bodies, made when the first one is wanted."""
+        return BlockingPort(self._account)
+
+    def for_files(self) -> BlockingPort:
+        """The blocking port, for file objects.
+
+        Raises:
+            ConfigurationError: An asynchronous client was passed in, which a blocking file cannot go through.
+        """
+        if self.storage is not None or not self._own_api:
+            raise ConfigurationError("a file object cannot read through an httpx.AsyncClient: use stream or download.")
+        return self.blocking
+
+    async def send(self, request: Request) -> Response:
+        return await read_whole(unless_failed(await self._open(self.api, request)), request, now=self.now)
+
+    async def stream(self, request: Request) -> Stream:
+        client = self.storage if request.to_storage else None if self._own_api else self.api
+        if client is not None:
+            return unless_failed(await self._open(client, request))
+        if self.api.is_closed:
+            raise ConfigurationError("this client is closed: make a new one.")
+        opening = self._in_thread(lambda: self.blocking.open(request))
+        try:
+            return ThreadedStream(await asyncio.shield(opening), self._in_thread)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unwanted)
+            raise
+
+    async def _open(self, client: httpx.AsyncClient, request: Request) -> AsyncStream | JobsError:
+        if client.is_closed:
+            return ConfigurationError("this client is closed: make a new one.")
+        try:
+            with quiet_logs():
+                response = await client.send(
+                    self.wire.build(client, request),
+                    stream=True,
+                    auth=self.wire.auth_for(request),
+                    follow_redirects=False,
+                )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self.wire.failure(error, request)
+        return AsyncStream(response, request, self.wire, self.run)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def run(self, function: Callable[[], T]) -> T:
+        return await finished(self._in_thread(function))
+
+    async def run_many(
+        self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
+    ) -> None:
+        running = [asyncio.ensure_future(task()) for task in tasks]
+        try:
+            await asyncio.gather(*running)
+        except BaseException:
+            stop()
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+            raise
+
+    async def aclose(self) -> None:
+        """Close what was not passed in."""
+        if self._own_api:
+            await self.api.aclose()
+        if "blocking" in vars(self):
+            self.blocking.close()
+        self._threads.shutdown(wait=False)
+
+    def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+
+async def finished(future: asyncio.Future[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
+    """What a thread comes to; when we are cancelled, it ends first: it must not outlive what it works on."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        on_cancel()
+        with suppress(Exception):
+            await asyncio.wait([future])
+        raise
+
+
+def _close_unwanted(opening: asyncio.Future[BlockingStream]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+class ThreadedStream:
+    """An open answer of the blocking port, read by threads."""
+
+    def __init__(self, inner: BlockingStream, in_thread: Callable[[Callable[[], Any]], asyncio.Future[Any]]) -> None:
+        self.head: Head = inner.head
+        self._inner = inner
+        self._in_thread = in_thread
+
+    async def chunk(self) -> bytes:
+        chunk: bytes = await finished(self._in_thread(self._inner.chunk_blocking), on_cancel=self.abort)
+        return chunk
+
+    async def pour(self, write: Write, limit: int) -> int:
+        pouring = self._in_thread(lambda: self._inner.pour_blocking(write, limit))
+        count: int = await finished(pouring, on_cancel=self.abort)
+        return count
+
+    def abort(self) -> None:
+        self._inner.abort()
+
+    async def aclose(self) -> None:
+        self._inner.close()  # drops or returns a connection: no reason to go to a thread
+
+
+class AsyncStream:
+    """An open answer of an asynchronous client."""
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        request: Request,
+        wire: Wire,
+        run: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.head: Head = head_of(response)
+        self._response = response
+        self._request = request
+        self._wire = wire
+        self._run = run
+        encoded = "content-encoding" in self.head.headers
+        self._chunks = response.aiter_bytes() if encoded else response.aiter_raw()
+
+    async def chunk(self) -> bytes:
+        return unless_failed(await self._read())
+
+    async def _read(self) -> bytes | TransportError:
+        try:
+            return await anext(self._chunks, b"")
+        except httpx.HTTPError as error:
+            return self._wire.failure(error, self._request)
+
+    async def pour(self, write: Write, limit: int) -> int:
+        count = 0
+        while count < min(limit, _POUR_BYTES) and (chunk := await self.chunk()):
+            await self._run(lambda chunk=chunk: write(chunk))  # type: ignore[misc]
+            count += len(chunk)
+        return count
+
+    def abort(self) -> None:
+        """Nobody reads it in a thread."""
+
+    async def aclose(self) -> None:
+        if isinstance(self._chunks, AsyncGenerator):  # else a running loop finalises it at some later time
+            await self._chunks.aclose()
+        await self._response.aclose()
+
+
+_POUR_BYTES = 4 * 1024 * 1024

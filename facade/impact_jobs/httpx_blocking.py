@@ -1,0 +1,174 @@
+"""The blocking port over httpx: every call blocks, so none of its coroutines suspends."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import httpx
+
+from impact_jobs.config import Account
+from impact_jobs.errors import ConfigurationError, JobsError
+from impact_jobs.httpx_wire import Wire, head_of, setting_up, unless_failed
+from impact_jobs.port import Head, Request, Response, Write, read_whole
+from impact_jobs.redaction import quiet_logs
+from impact_jobs.socket_door import SocketDoor
+from impact_jobs.stepping import step
+
+T = TypeVar("T")
+
+_LONGEST_POUR_SECONDS = 0.25
+
+
+class BlockingPort:
+    """The port of `JobsClient`."""
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        http_client: httpx.Client | None = None,
+        storage_client: httpx.Client | None = None,
+    ) -> None:
+        self.wire: Wire = Wire(account=account)
+        with setting_up():
+            tls = httpx.create_ssl_context()  # shared, for it takes some 20 ms to load
+            self.api: httpx.Client = http_client or httpx.Client(verify=tls)
+            self.storage: httpx.Client = storage_client or httpx.Client(verify=tls)
+        self._own = [client for client, given in ((self.api, http_client), (self.storage, storage_client)) if not given]
+
+    async def send(self, request: Request) -> Response:
+        return await read_whole(await self.stream(request), request, now=self.now)
+
+    async def stream(self, request: Request) -> BlockingStream:
+        return self.open(request)
+
+    def open(self, request: Request) -> BlockingStream:
+        """`stream`, for callers that are in a thread already."""
+        return unless_failed(self._open(request))
+
+    def _open(self, request: Request) -> BlockingStream | JobsError:
+        client = self.storage if request.to_storage else self.api
+        if client.is_closed:
+            return ConfigurationError("this client is closed: make a new one.")
+        try:
+            with quiet_logs():
+                response = client.send(
+                    self.wire.build(client, request),
+                    stream=True,
+                    auth=self.wire.auth_for(request),
+                    follow_redirects=False,
+                )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self.wire.failure(error, request)
+        return BlockingStream(response, request, self.wire)
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251 - this port blocks by design
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def run(self, function: Callable[[], T]) -> T:
+        return function()
+
+    async def run_many(
+        self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
+    ) -> None:
+        if len(tasks) == 1:
+            return await tasks[0]()
+        with ThreadPoolExecutor(len(tasks), thread_name_prefix="impact-jobs") as threads:
+            futures: list[Future[None]] = [threads.submit(lambda task=task: step(task())) for task in tasks]  # type: ignore[misc]
+            try:
+                done, _ = wait_for(futures, return_when=FIRST_EXCEPTION)
+            except BaseException:  # Ctrl-C: the threads must end before what they write to is closed
+                stop()
+                raise
+            failures = [error for future in done if (error := future.exception()) is not None]
+            if failures:
+                stop()
+        for failure in failures:
+            raise failure
+        return None
+
+    def close(self) -> None:
+        """Close what was not passed in."""
+        for client in self._own:
+            client.close()
+
+
+class BlockingStream:
+    """An open answer of the blocking port."""
+
+    def __init__(self, response: httpx.Response, request: Request, wire: Wire) -> None:
+        self.head: Head = head_of(response)
+        self._response = response
+        self._request = request
+        self._wire = wire
+        self._door: SocketDoor | None = None
+        self._is_begun = False
+        # Undecoded bytes take one copy less; a storage that encodes without being asked is still understood.
+        encoded = "content-encoding" in self.head.headers
+        self._chunks: Iterator[bytes] = response.iter_bytes() if encoded else response.iter_raw()
+
+    async def chunk(self) -> bytes:
+        return self.chunk_blocking()
+
+    def chunk_blocking(self) -> bytes:
+        """`chunk`, for callers that are in a thread already."""
+        return unless_failed(self._read())
+
+    async def pour(self, write: Write, limit: int) -> int:
+        return self.pour_blocking(write, limit)
+
+    def pour_blocking(self, write: Write, limit: int) -> int:
+        """`pour`, for callers that are in a thread already."""
+        deadline = time.monotonic() + _LONGEST_POUR_SECONDS
+        count = 0
+        while count < limit and (data := self._next_piece(limit - count)):
+            write(data)
+            count += len(data)
+            if time.monotonic() >= deadline:
+                break
+        return count
+
+    def _next_piece(self, limit: int) -> bytes | memoryview:
+        if self._door is not None:
+            return unless_failed(self._fill(self._door, limit))
+        data = unless_failed(self._read())
+        if not self._is_begun:
+            self._is_begun = True
+            self._door = SocketDoor.of(self._response, received=len(data), timeout=self._request.timeout)
+        return data
+
+    def _read(self) -> bytes | JobsError:
+        try:
+            return next(self._chunks, b"")
+        except httpx.HTTPError as error:
+            return self._wire.failure(error, self._request)
+
+    def _fill(self, door: SocketDoor, limit: int) -> memoryview | JobsError:
+        try:
+            return door.fill(limit)
+        except OSError as error:
+            kind = httpx.ReadTimeout if isinstance(error, TimeoutError) else httpx.ReadError
+            return self._wire.failure(kind(str(error)), self._request)
+
+    def abort(self) -> None:
+        stream = self._response.extensions.get("network_stream")
+        found = None if stream is None else stream.get_extra_info("socket")
+        if found is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(found, socket.SHUT_RDWR)
+
+    async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """`aclose`, for callers that are in a thread already."""
+        self._response.close()

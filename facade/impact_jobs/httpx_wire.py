@@ -1,0 +1,117 @@
+"""The I/O port over httpx, blocking and asynchronous. With `generated_client`, the only place that imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TypeAlias, TypeVar
+
+import httpx
+from attrs import Factory, field, frozen
+
+from impact_jobs.config import Account
+from impact_jobs.errors import (
+    ConfigurationError,
+    JobsError,
+    RequestTimeoutError,
+    TransportError,
+)
+from impact_jobs.port import Head, Request
+from impact_jobs.redaction import secret_url, without_secrets
+
+T = TypeVar("T")
+HttpClient: TypeAlias = httpx.Client
+AsyncHttpClient: TypeAlias = httpx.AsyncClient
+
+_HEADERS = {
+    "Accept": "application/json",
+    "IR-Version": "3",
+    "User-Agent": f"impact-jobs/{version('impact-jobs')} httpx/{httpx.__version__}",
+}
+# The connection was never made, so no byte of the request can have left.
+_NOTHING_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+# Both ports turn httpx's exceptions into ours by functions that *return* the failure, and raise it outside of any
+# `except`: neither a chained httpx exception nor a frame that holds an httpx request, both of which print signed
+# URLs, is then part of a traceback.
+
+
+@frozen(kw_only=True)
+class Wire:
+    """What goes along with every request to the API."""
+
+    account: Account
+    headers: dict[str, str] = field(factory=lambda: dict(_HEADERS), init=False)
+    auth: httpx.BasicAuth = field(
+        default=Factory(lambda self: httpx.BasicAuth(self.account.sid, self.account.token.reveal()), takes_self=True),
+        init=False,
+        repr=False,
+    )
+
+    def build(self, client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+        """`request` for httpx: for the API with the client's own headers, for the storage with none but ours."""
+        extensions = {"timeout": httpx.Timeout(request.timeout).as_dict()}
+        url = request.url.reveal()
+        if request.to_storage:
+            # Not `client.build_request`, which would add the client's headers and cookies.
+            return httpx.Request(request.method, url, headers=dict(request.headers), extensions=extensions)
+        headers = {**self.headers, **request.headers}
+        return client.build_request(request.method, url, headers=headers, extensions=extensions)
+
+    def auth_for(self, request: Request) -> httpx.Auth | None:
+        """The credentials for the API; for the storage None, which keeps even the client's own away."""
+        return None if request.to_storage else self.auth
+
+    def failure(self, error: httpx.HTTPError | httpx.InvalidURL, request: Request) -> TransportError:
+        """What an exception of httpx means to our users."""
+        where = f"{request.method} {request.url}"
+        sent = not isinstance(error, _NOTHING_SENT)
+        if isinstance(error, httpx.TimeoutException):
+            return RequestTimeoutError(
+                f"{where}: nothing came for {request.timeout:.3g} s ({type(error).__name__}). "
+                "Raise request_timeout, or try again.",
+                request_sent=sent,
+            )
+        reason = without_secrets(str(error)) or type(error).__name__
+        return TransportError(f"{where}: {reason}. Check network and proxy, then try again.", request_sent=sent)
+
+
+@contextmanager
+def setting_up() -> Iterator[None]:
+    """Around the making of httpx clients, which read certificates and the proxy variables."""
+    try:
+        yield
+    except (OSError, ValueError, httpx.InvalidURL) as error:
+        problem = without_secrets(str(error))
+    else:
+        return
+    raise ConfigurationError(
+        f"no HTTPS client could be made ({problem}): check SSL_CERT_FILE, SSL_CERT_DIR and the proxy variables."
+    )
+
+
+def head_of(response: httpx.Response) -> Head:
+    """Status and headers of an httpx response, its `Location` made a secret."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    location = headers.pop("location", None)
+    return Head(
+        status_code=response.status_code,
+        headers=headers,
+        location=None if location is None else secret_url(location),
+        received_at=datetime.now(UTC),
+    )
+
+
+def unless_failed(outcome: T | JobsError) -> T:
+    """`outcome`, raised if it is an error."""
+    if isinstance(outcome, JobsError):
+        raise outcome
+    return outcome

@@ -1,0 +1,92 @@
+"""The journal beside a `.part` file: what it is a part of, and which of its bytes can be relied on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from impact_jobs.plan import Coverage, Span, Version
+
+_FORMAT = 1
+_LONGEST_BYTES = 64 * 1024
+
+
+@frozen(kw_only=True)
+class Journal:
+    """What must be known to go on with a download, in another process or on another day. It holds no link.
+
+    Attributes:
+        job_id: Whose result.
+        version: Which bytes.
+        checksums: What the storage stated, algorithm to base64.
+        content_type: As the storage stated it.
+        filename: The name it suggested, made safe.
+        coverage: The bytes that are safely on disk.
+    """
+
+    job_id: str
+    version: Version
+    checksums: Mapping[str, str] = field(factory=dict)
+    content_type: str | None = None
+    filename: str | None = None
+    coverage: Coverage = field(factory=Coverage)
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all; the bytes it speaks of must be on disk already.
+
+        Raises:
+            OSError: It could not be written; the one before still stands.
+        """
+        text = json.dumps(
+            {
+                "format": _FORMAT,
+                "job_id": self.job_id,
+                "length": self.version.length,
+                "validator": self.version.validator,
+                "checksums": dict(self.checksums),
+                "content_type": self.content_type,
+                "filename": self.filename,
+                "coverage": self.coverage.spans,
+            }
+        )
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Journal | None:
+        """The journal, or None where there is none, or one that makes no sense."""
+        try:
+            with path.open("rb") as file:
+                data = json.loads(file.read(_LONGEST_BYTES))
+            return cls._read(data) if data["format"] == _FORMAT else None
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
+            return None
+
+    @classmethod
+    def _read(cls, data: Mapping[str, object]) -> Journal:
+        length, spans = data["length"], data["coverage"]
+        if not isinstance(length, int) or not isinstance(spans, list) or not isinstance(data["checksums"], dict):
+            raise TypeError
+        coverage = Coverage()
+        for start, stop in spans:
+            if not (isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop <= length):
+                raise ValueError
+            coverage = coverage.plus(start, stop)
+        return cls(
+            job_id=_text(data["job_id"]) or "",
+            version=Version(length=length, validator=_text(data["validator"])),
+            checksums={str(name): str(value) for name, value in data["checksums"].items()},
+            content_type=_text(data["content_type"]),
+            filename=_text(data["filename"]),
+            coverage=Coverage(tuple(Span(*span) for span in coverage.spans)),
+        )
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError

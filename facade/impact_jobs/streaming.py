@@ -1,0 +1,145 @@
+"""`stream` and `open`: a result in the program's hands, with nothing on disk."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from impact_jobs.config import JobReference
+from impact_jobs.core import Core, Tries
+from impact_jobs.errors import ConfigurationError, DownloadError, JobsError, TransportError
+from impact_jobs.fetching import Mode, Source, check_mode, open_whole
+from impact_jobs.plan import END, Span, Version, misplaced
+from impact_jobs.port import Stream
+from impact_jobs.stepping import SteppedIterator, step
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BUFFER_BYTES = 1024 * 1024
+
+
+class ResultStream:
+    """A result as it arrives, resumed when its connection breaks; see `JobsClient.stream`."""
+
+    def __init__(self, core: Core, reference: JobReference, *, mode: Mode) -> None:
+        check_mode(mode)
+        job_id = core.account.job_id(reference)
+        self._source = Source(core, job_id, mode, f"stream of job {job_id}")
+        self._tries = Tries(core, self._source.what)
+        self._stream: Stream | None = None
+        self._version = Version(length=None, validator=None)
+        self._position = 0
+
+    @property
+    def bytes_total(self) -> int | None:
+        """The result's size in bytes, or None where the storage does not say."""
+        return self._version.length
+
+    async def __aenter__(self) -> Self:
+        self._stream = await open_whole(self._source)
+        self._version = Version.of(self._stream.head.headers)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            await self._stream.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._stream is None:
+            raise ConfigurationError("open the stream first: `with jobs.stream(job) as chunks`.")
+        while True:
+            try:
+                chunk = await self._stream.chunk()
+            except TransportError as error:
+                await self._resume(error)
+                continue
+            if not chunk:
+                raise StopAsyncIteration
+            self._position += len(chunk)
+            self._tries.reset()
+            return chunk
+
+    async def _resume(self, error: JobsError) -> None:
+        """Open the rest, after a pause; raises when it is not to be had."""
+        if not self._version.is_resumable:
+            raise error
+        while True:
+            await self._tries.pause_after(error)
+            try:
+                stream = await self._source.open(Span(self._position, END), validator=self._version.validator)
+                break
+            except JobsError as next_error:
+                error = next_error
+        if self._stream is not None:
+            await self._stream.aclose()
+        self._stream = stream
+        problem = misplaced(stream.head, self._position, self._version)
+        if problem:
+            raise DownloadError(
+                f"{self._source.what} broke off after {self._position} bytes, and {problem}: start over."
+            )
+
+
+class BlockingResultStream:
+    """A result as it arrives, resumed when its connection breaks; see `JobsClient.stream`."""
+
+    def __init__(self, stream: ResultStream) -> None:
+        self._stream = stream
+
+    @property
+    def bytes_total(self) -> int | None:
+        """The result's size in bytes, or None where the storage does not say."""
+        return self._stream.bytes_total
+
+    def __enter__(self) -> Self:
+        step(self._stream.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        step(self._stream.__aexit__(kind, error, trace))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return SteppedIterator(self._stream)
+
+
+class _RawResult(io.RawIOBase):
+    """The raw side of the file object: `io.BufferedReader` makes the rest of a file's methods of `readinto`."""
+
+    def __init__(self, stream: BlockingResultStream) -> None:
+        super().__init__()
+        self._stream = stream.__enter__()
+        self._chunks = iter(stream)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        if not self._left:
+            self._left = memoryview(next(self._chunks, b""))
+        target = memoryview(buffer).cast("B")
+        count = min(len(target), len(self._left))
+        target[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.__exit__(None, None, None)
+        super().close()
+
+
+def open_file(core: Core, reference: JobReference, *, mode: Mode) -> io.BufferedReader:
+    """The result as a readable binary file over a blocking core; see `JobsClient.open`."""
+    stream = BlockingResultStream(ResultStream(core, reference, mode=mode))
+    return io.BufferedReader(_RawResult(stream), buffer_size=_BUFFER_BYTES)

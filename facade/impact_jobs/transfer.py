@@ -1,0 +1,250 @@
+"""The transfer of one result into a part file: one connection or several, resumed across whatever cuts them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from attrs import define, field
+
+from impact_jobs.checksums import stated_checksums
+from impact_jobs.core import Core, Tries
+from impact_jobs.errors import DownloadError, JobsError, TransportError
+from impact_jobs.fetching import Source, open_whole
+from impact_jobs.journal import Journal
+from impact_jobs.part_file import PartFile
+from impact_jobs.plan import (
+    END,
+    MEASURED_BYTES,
+    MEASURED_SECONDS,
+    Span,
+    Version,
+    connections_for,
+    is_worth_measuring,
+    misplaced,
+    pieces,
+)
+from impact_jobs.port import Head, Stream
+from impact_jobs.targets import suggested_name
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+_PARTIAL = 206
+_POUR_BYTES = 8 * 1024 * 1024
+
+
+OnProgress = Callable[[int, int | None], object]
+
+
+class Meter:
+    """Reports progress to the user: from any thread, one at a time, never backwards."""
+
+    def __init__(self, report: OnProgress | None) -> None:
+        self._report = report
+        self._done = -1
+        self._lock = threading.Lock()
+
+    def show(self, done: int, total: int | None) -> None:
+        """Report `done` bytes of `total`, if that is news."""
+        if self._report is None:
+            return
+        with self._lock:
+            if done > self._done:
+                self._done = done
+                self._report(done, total)
+
+
+class _StartOverError(Exception):
+    """What was fetched so far cannot be added to: another version is there, or parts are not to be had."""
+
+
+@define
+class _Cursor:
+    """Where the next byte of a span belongs."""
+
+    position: int
+
+
+@define(kw_only=True)
+class Transfer:
+    """Brings what is missing of a result into its part file.
+
+    Attributes:
+        core: The client's settings.
+        source: Where the bytes come from.
+        part: Where they go.
+        connections: How many at once; None finds out.
+        meter: Is told how far it is.
+    """
+
+    core: Core
+    source: Source
+    part: PartFile
+    connections: int | None
+    meter: Meter
+    _most_connections: int = field(default=0, init=False)
+    _is_stopped: bool = field(default=False, init=False)
+    _streams: set[Stream] = field(factory=set, init=False)
+
+    async def run(self, first: Stream | None = None) -> int:
+        """Fetch until the file is whole.
+
+        Args:
+            first: The whole body, if it is open already; it is closed here.
+
+        Returns:
+            How many connections were used at once, at most; 0 when nothing was missing.
+
+        Raises:
+            JobsError: What `Source.open` raises, and a TransportError when bytes stopped coming for good.
+        """
+        for _ in range(self.core.retry.attempts):
+            try:
+                await self._once(first)
+            except _StartOverError as reason:
+                logger.warning("%s: %s; it starts over", self.source.what, reason)
+                self._is_stopped, first = False, None
+                await self.core.port.run(self.part.forget)
+            else:
+                return self._most_connections
+        raise DownloadError(
+            f"{self.source.what}: the storage gave another file, or broke off one that it cannot resume, "
+            f"{self.core.retry.attempts} times. Try again later."
+        )
+
+    async def _once(self, lead: Stream | None) -> None:
+        try:
+            if self.part.journal is not None and lead is not None:
+                await lead.aclose()  # opened for its name: what is missing begins elsewhere
+                lead = None
+            if self.part.journal is None:
+                lead = lead or await open_whole(self.source)
+                await self._begin(lead.head)
+            journal = self.part.journal
+            if journal is None or journal.version.length is None:
+                self._most_connections = max(self._most_connections, 1)
+                await self._fetch(_Cursor(0), END, lead)
+                return
+            gaps = self.part.coverage.gaps(journal.version.length)
+            if gaps:
+                await self._fill(gaps, lead, journal.version.length)
+            self.meter.show(journal.version.length, journal.version.length)
+        finally:
+            if lead is not None:
+                await lead.aclose()
+
+    async def _begin(self, head: Head) -> None:
+        journal = Journal(
+            job_id=self.source.job_id,
+            version=Version.of(head.headers),
+            checksums=stated_checksums(head.headers),
+            content_type=head.headers.get("content-type"),
+            filename=suggested_name(head.headers.get("content-disposition")),
+        )
+        await self.core.port.run(partial(self.part.begin, journal))
+        self.meter.show(0, journal.version.length)
+
+    async def _fill(self, gaps: list[Span], lead: Stream | None, length: int) -> None:
+        """Fetch all gaps, the first one over `lead`, by as many connections as were asked for or seem worth it."""
+        cursor = _Cursor(gaps[0].start)
+        if lead is None:
+            lead = await self._open_at(cursor.position, gaps[0].stop)
+        count = self.connections or 1
+        may_split = self._may_split(lead.head)
+        if self.connections is None and may_split and is_worth_measuring(length - self.part.coverage.size):
+            count = await self._measure(lead, cursor, gaps[0].stop, length)
+        missing = [Span(cursor.position, gaps[0].stop), *gaps[1:]]
+        first, *others = pieces(missing, count) if may_split else missing
+        tasks = [partial(self._fetch, cursor, first.stop, lead)]
+        tasks += [partial(self._fetch, _Cursor(span.start), span.stop) for span in others]
+        self._most_connections = max(self._most_connections, len(tasks))
+        if len(tasks) > 1:
+            logger.info("%s: %d connections", self.source.what, len(tasks))
+        await self.core.port.run_many(tasks, stop=self._stop)
+
+    async def _measure(self, lead: Stream, cursor: _Cursor, stop: int, length: int) -> int:
+        """How many connections suit, after a moment of trying the first."""
+        started, begun = self.core.port.now(), cursor.position
+        try:
+            while (seconds := self.core.port.now() - started) < MEASURED_SECONDS:
+                end = min(stop, begun + MEASURED_BYTES)
+                if cursor.position >= end or not await self._pour(lead, cursor, end):
+                    break
+        except TransportError:
+            return 1  # `_fetch` meets it again, and knows what to do
+        seconds = max(self.core.port.now() - started, 1e-6)
+        missing = length - self.part.coverage.size
+        return connections_for(missing, bytes_per_second=(cursor.position - begun) / seconds)
+
+    async def _fetch(self, cursor: _Cursor, stop: int, stream: Stream | None = None) -> None:
+        """Fetch from `cursor` up to `stop`, or to the body's end where that is not known, over any number of cuts."""
+        tries = Tries(self.core, self.source.what)
+        while cursor.position < stop and not self._is_stopped:
+            begun = cursor.position
+            try:
+                stream = stream or await self._open_at(cursor.position, stop)
+                self._streams.add(stream)
+                while cursor.position < stop and not self._is_stopped:
+                    if not await self._pour(stream, cursor, stop):
+                        if stop == END:
+                            return
+                        raise TransportError(
+                            f"{self.source.what}: the body ended {stop - cursor.position} bytes early."
+                        )
+            except JobsError as error:
+                if self._is_stopped:
+                    return  # another connection failed, and tells why
+                if cursor.position > begun:
+                    tries.reset()
+                await tries.pause_after(error)
+                if cursor.position and not self._is_resumable:
+                    raise _StartOverError("the connection broke, and the storage gives no parts of it") from None
+            finally:
+                if stream is not None:
+                    self._streams.discard(stream)
+                    await stream.aclose()
+                    stream = None
+
+    async def _pour(self, stream: Stream, cursor: _Cursor, stop: int) -> int:
+        def write(data: bytes | memoryview) -> None:
+            piece = data if len(data) <= stop - cursor.position else data[: stop - cursor.position]
+            self.part.write(piece, cursor.position)
+            cursor.position += len(piece)
+
+        count = await stream.pour(write, min(_POUR_BYTES, stop - cursor.position))
+        journal = self.part.journal
+        self.meter.show(self.part.coverage.size, None if journal is None else journal.version.length)
+        return count
+
+    async def _open_at(self, position: int, stop: int) -> Stream:
+        """The body from `position` on, of the version that we have a part of.
+
+        Raises:
+            _StartOverError: It is not to be had.
+        """
+        if self.part.journal is None:
+            raise _StartOverError("nothing is known of it")
+        version = self.part.journal.version
+        span = Span(position, stop) if position or stop < (version.length or END) else None
+        stream = await self.source.open(span, validator=version.validator)
+        problem = misplaced(stream.head, position, version)
+        if problem:
+            await stream.aclose()
+            raise _StartOverError(problem)
+        return stream
+
+    @property
+    def _is_resumable(self) -> bool:
+        return self.part.journal is not None and self.part.journal.version.is_resumable
+
+    def _may_split(self, head: Head) -> bool:
+        # Asked for its other parts, a storage that gives none would send the whole file again and again.
+        serves_ranges = head.status_code == _PARTIAL or head.headers.get("accept-ranges", "").strip().lower() == "bytes"
+        return self._is_resumable and serves_ranges
+
+    def _stop(self) -> None:
+        self._is_stopped = True
+        for stream in tuple(self._streams):
+            stream.abort()
