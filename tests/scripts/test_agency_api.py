@@ -1,7 +1,5 @@
 """The description itself: the published fragments, our corrections, and what they give together."""
 
-# ruff: noqa: ANN401 - JSON, looked into at will
-
 import json
 import re
 from pathlib import Path

@@ -1,0 +1,131 @@
+"""Replay: one new job, never two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from impact_jobs import (
+    ApiError,
+    JobNotFoundError,
+    JobsClient,
+    NotReplayableError,
+    PermissionDeniedError,
+    RateLimitError,
+    ReplayUncertainError,
+    Retry,
+    TransportError,
+)
+from impact_jobs.sandbox import Sandbox
+
+from tests.support.driving import AnyClient
+
+PERMISSION = '{"Status":"ERROR","Message":"The token lacks permission to replay jobs."}'
+STATE = '{"Status":"ERROR","Message":"The job is RUNNING and cannot be replayed."}'
+
+
+def puts(sandbox: Sandbox) -> int:
+    return sum(request.method == "PUT" for request in sandbox.requests)
+
+
+def test_a_replay_is_a_new_job_and_leaves_the_old_one(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    fresh = jobs.wait(jobs.replay(job_id))
+    assert fresh.id != job_id
+    assert {job.id for job in jobs.list()} == {job_id, fresh.id}
+    (put,) = (request for request in sandbox.requests if request.method == "PUT")
+    assert put.headers["content-length"] == "0"
+
+
+def test_a_brand_style_replay_with_the_same_id_is_followed() -> None:
+    with Sandbox(job_seconds=0, replay_same_id=True) as sandbox, sandbox.client() as jobs:
+        job_id = sandbox.add_job()
+        assert jobs.wait(jobs.replay(job_id)).id == job_id
+
+
+def test_a_running_job_cannot_be_replayed(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(seconds=3600)
+    with pytest.raises(NotReplayableError, match=job_id) as raised:
+        jobs.replay(job_id)
+    assert raised.value.message
+    assert jobs.replay_if_replayable(job_id) is None
+
+
+def test_missing_rights_are_not_taken_for_a_state(sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    with JobsClient(sandbox.account_sid, sandbox.read_only_token, base_url=sandbox.base_url) as jobs:
+        for verb in (jobs.replay, jobs.replay_if_replayable):
+            with pytest.raises(PermissionDeniedError):
+                verb(job_id)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"), [(PERMISSION, PermissionDeniedError), (STATE, NotReplayableError), ("", PermissionDeniedError)]
+)
+def test_the_message_of_a_403_decides(body: str, error: type[ApiError], jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("PUT", "/Replay", status=403, body=body)
+    with pytest.raises(error) as raised:
+        jobs.replay(job_id)
+    assert type(raised.value) is error
+
+
+def test_a_stale_no_is_asked_for_again(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    stale = f'{{"Id": "{job_id}", "Status": "RUNNING", "Replayable": false}}'
+    sandbox.answer_next("GET", job_id, status=200, body=stale)
+    fresh = jobs.replay_if_replayable(jobs.get(job_id))
+    assert fresh is not None
+    assert fresh.id != job_id
+
+
+def test_a_stale_yes_is_overruled_by_the_server(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(seconds=3600)
+    stale = f'{{"Id": "{job_id}", "Status": "COMPLETED", "Replayable": true}}'
+    sandbox.answer_next("GET", job_id, status=200, body=stale)
+    assert jobs.replay_if_replayable(jobs.get(job_id)) is None
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"status": None},
+        {"status": 500, "body": "<html>"},
+        {"status": 502},
+        {"status": 504},
+        {"status": 520},
+        {"status": 200, "body": ""},
+        {"status": 200, "body": '{"Id": "3f6c'},
+        {"status": 200, "body": "<ImpactRadiusResponse/>"},
+        {"status": 302},
+    ],
+    ids=str,
+)
+def test_a_lost_answer_is_uncertain_and_never_sent_again(
+    lost: dict[str, Any], jobs: AnyClient, sandbox: Sandbox
+) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("PUT", "/Replay", perform=True, **lost)
+    with pytest.raises(ReplayUncertainError, match=job_id) as raised:
+        jobs.with_options(retry=Retry(attempts=10, base_delay=0)).replay(job_id)
+    assert raised.value.source == job_id
+    assert puts(sandbox) == 1
+    assert len(sandbox.job_ids) == 2
+
+
+@pytest.mark.parametrize(("status", "error"), [(404, JobNotFoundError), (429, RateLimitError), (400, ApiError)])
+def test_a_clear_no_is_told_at_once(status: int, error: type[ApiError], jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("PUT", "/Replay", status=status)
+    with pytest.raises(error):
+        jobs.with_options(retry=Retry(attempts=10, base_delay=0)).replay(job_id)
+    assert puts(sandbox) == 1
+
+
+def test_a_replay_that_could_not_leave_is_sent_again_and_then_told() -> None:
+    with Sandbox(job_seconds=0) as sandbox:
+        job_id = sandbox.add_job()
+        jobs = sandbox.client(retry=Retry(attempts=3, base_delay=0))
+    with jobs, pytest.raises(TransportError) as raised:
+        jobs.replay(job_id)
+    assert not raised.value.request_sent

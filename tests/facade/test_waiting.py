@@ -1,0 +1,229 @@
+"""Waiting, in virtual time."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+from impact_jobs import (
+    AuthenticationError,
+    ConfigurationError,
+    Job,
+    JobCancelledError,
+    JobFailedError,
+    JobNotFoundError,
+    JobsError,
+    JobStatus,
+    PermissionDeniedError,
+    Polling,
+    RequestTimeoutError,
+    Retry,
+    TransportError,
+    UnexpectedResponseError,
+    WaitTimeoutError,
+)
+from impact_jobs.core import Core
+from impact_jobs.port import Request
+from impact_jobs.stepping import step
+from impact_jobs.waiting import wait
+
+from tests.support.simulated import JOB_ID, Answer, answer, core, job_json, port_of
+
+
+def wait_for(
+    core: Core,
+    job: Job | str = JOB_ID,
+    *,
+    timeout: float | None = 3600.0,
+    polling: Polling | None = None,
+    on_update: Callable[[Job], object] | None = None,
+) -> Job:
+    return step(wait(core, job, timeout=timeout, polling=polling, on_update=on_update))
+
+
+def lived(*, done_after: float, then: str = "COMPLETED", before: str = "RUNNING") -> Callable[[float, Request], Answer]:
+    """A job that ends that many seconds after the clock's start."""
+    return lambda now, _: answer(200, job_json(then if now - 1000.0 >= done_after else before))
+
+
+def in_turn(answers: Sequence[Answer]) -> Callable[[float, Request], Answer]:
+    """These answers, one a request; the last one for ever."""
+    following = itertools.chain(answers, itertools.repeat(answers[-1]))
+    return lambda *_: next(following)
+
+
+def test_returns_the_completed_job_and_shows_every_snapshot() -> None:
+    seen: list[Job] = []
+    job = wait_for(core(lived(done_after=10)), on_update=seen.append)
+    assert job.status is JobStatus.COMPLETED
+    assert seen[-1] is job
+    assert {snapshot.status for snapshot in seen[:-1]} == {JobStatus.RUNNING}
+
+
+def test_a_long_job_costs_few_requests_and_is_noticed_within_the_longest_pause() -> None:
+    simulated = core(lived(done_after=4 * 3600))
+    wait_for(simulated, timeout=None)
+    port = port_of(simulated)
+    assert port.clock - 1000.0 - 4 * 3600 <= 30.0
+    assert len(port.asked) < 1000
+
+
+def test_a_snapshot_that_has_ended_costs_no_request() -> None:
+    simulated = core(lived(done_after=0))
+    job = wait_for(simulated)
+    asked = len(port_of(simulated).asked)
+    seen: list[Job] = []
+    assert wait_for(simulated, job, on_update=seen.append) is job
+    assert seen == [job]
+    assert len(port_of(simulated).asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [("FAILED", JobFailedError), ("ERROR", JobFailedError), ("CANCELLED", JobCancelledError)]
+)
+def test_an_end_without_result_raises_at_once_with_the_reason(status: str, error: type[JobFailedError]) -> None:
+    simulated = core(in_turn([answer(200, job_json(status, StatusMessage="Quota of report rows exceeded"))]))
+    with pytest.raises(error, match="Quota of report rows exceeded") as raised:
+        wait_for(simulated)
+    assert raised.value.job.status == status
+    assert JOB_ID in str(raised.value)
+    assert len(port_of(simulated).asked) == 1
+
+
+def test_the_deadline_bounds_the_wait_to_the_second() -> None:
+    simulated = core(lived(done_after=1e9))
+    with pytest.raises(WaitTimeoutError, match="RUNNING") as raised:
+        wait_for(simulated, timeout=100)
+    assert port_of(simulated).clock == pytest.approx(1100.0)
+    assert isinstance(raised.value, TimeoutError)
+    assert raised.value.job is not None
+
+
+def test_a_job_that_ends_just_before_the_deadline_is_not_missed() -> None:
+    assert wait_for(core(lived(done_after=99.9)), timeout=100).status == "COMPLETED"
+
+
+def test_every_request_is_cut_to_what_is_left_of_the_wait() -> None:
+    simulated = core(lived(done_after=1e9), exchange_seconds=0.3)
+    with pytest.raises(WaitTimeoutError):
+        wait_for(simulated, timeout=20)
+    for at, timeout in port_of(simulated).asked:
+        assert timeout <= max(1020.0 - at, 0.5) + 1e-9
+    assert port_of(simulated).clock <= 1021.0
+
+
+def test_timeout_zero_asks_exactly_once() -> None:
+    simulated = core(lived(done_after=5))
+    with pytest.raises(WaitTimeoutError):
+        wait_for(simulated, timeout=0)
+    assert len(port_of(simulated).asked) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        TransportError("reset"),
+        RequestTimeoutError("slow"),
+        answer(429, {"Message": "Rate limit"}),
+        answer(500, b"<html>"),
+        answer(503, b""),
+        answer(520, b"origin"),
+    ],
+    ids=["reset", "timeout", "429", "500", "503", "520"],
+)
+def test_transient_failures_never_end_a_wait(failure: Answer) -> None:
+    simulated = core(in_turn([failure] * 50 + [answer(200, job_json("COMPLETED"))]))
+    assert wait_for(simulated, timeout=None).status == "COMPLETED"
+
+
+def test_a_wait_that_only_saw_failures_says_which() -> None:
+    with pytest.raises(WaitTimeoutError, match="connection reset") as raised:
+        wait_for(core(in_turn([TransportError("connection reset")])), timeout=60)
+    assert raised.value.job is None
+    assert JOB_ID in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AuthenticationError), (403, PermissionDeniedError), (404, JobNotFoundError)]
+)
+def test_what_cannot_get_better_ends_the_wait_at_once(status: int, error: type[JobsError]) -> None:
+    simulated = core(in_turn([answer(200, job_json("RUNNING")), answer(status, b"")]))
+    with pytest.raises(error):
+        wait_for(simulated)
+    assert len(port_of(simulated).asked) == 2
+
+
+def test_nonsense_ends_the_wait_only_when_it_stays() -> None:
+    nonsense = answer(200, b"<xml/>")
+    done = answer(200, job_json("COMPLETED"))
+    assert wait_for(core(in_turn([nonsense, nonsense, nonsense, done]))).status == "COMPLETED"
+    with pytest.raises(UnexpectedResponseError):
+        wait_for(core(in_turn([nonsense])), timeout=None)
+
+
+def test_retry_after_is_honoured_within_the_cap() -> None:
+    limited = answer(429, {}, headers={"retry-after": "45"})
+    simulated = core(in_turn([limited, answer(200, job_json("COMPLETED"))]))
+    wait_for(simulated)
+    assert port_of(simulated).asked[1][0] == pytest.approx(1045.0)
+    simulated = core(in_turn([answer(429, {}, headers={"retry-after": "604800"}), answer(200, job_json("COMPLETED"))]))
+    wait_for(simulated)
+    assert port_of(simulated).asked[1][0] == pytest.approx(1060.0)
+
+
+def test_an_unknown_status_warns_once_and_is_bounded_by_the_deadline(caplog: pytest.LogCaptureFixture) -> None:
+    simulated = core(in_turn([answer(200, job_json("HIBERNATING"))]))
+    with caplog.at_level(logging.WARNING, "impact_jobs"), pytest.raises(WaitTimeoutError, match="HIBERNATING"):
+        wait_for(simulated, timeout=300)
+    assert [record.message for record in caplog.records if "HIBERNATING" in record.message] == [
+        f"job {JOB_ID} has the status 'HIBERNATING', which is new to us; the wait goes on"
+    ]
+
+
+def test_error_grace_waits_for_the_server_to_try_again() -> None:
+    def life(now: float, _: Request) -> Answer:
+        age = now - 1000.0
+        return answer(200, job_json("RUNNING" if age < 60 else "ERROR" if age < 900 else "COMPLETED"))
+
+    assert wait_for(core(life), polling=Polling(error_grace=timedelta(minutes=20))).status == "COMPLETED"
+    with pytest.raises(JobFailedError):
+        wait_for(core(life), polling=Polling(error_grace=timedelta(minutes=5)))
+    with pytest.raises(JobFailedError):
+        wait_for(core(life))
+
+
+def test_error_grace_begins_anew_when_the_job_ran_in_between() -> None:
+    def life(now: float, _: Request) -> Answer:
+        age = now - 1000.0
+        return answer(200, job_json("COMPLETED" if age > 3000 else "ERROR" if age % 1000 > 300 else "RUNNING"))
+
+    patient = Polling(error_grace=timedelta(seconds=800))
+    assert wait_for(core(life), polling=patient).status == "COMPLETED"
+
+
+def test_an_interrupted_wait_says_which_job_goes_on() -> None:
+    def interrupt(*_: object) -> Answer:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        wait_for(core(interrupt))
+    assert any(JOB_ID in note for note in raised.value.__notes__)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), "60", True])
+def test_a_bad_timeout_is_refused_before_any_request(timeout: float) -> None:
+    simulated = core(lived(done_after=0))
+    with pytest.raises(ConfigurationError, match="timeout"):
+        wait_for(simulated, timeout=timeout)
+    assert port_of(simulated).asked == []
+
+
+def test_polls_are_not_multiplied_by_retries() -> None:
+    """One question a pause, however many attempts the retry policy would grant."""
+    simulated = core(in_turn([answer(503, b"")]), retry=Retry(attempts=10))
+    with pytest.raises(WaitTimeoutError):
+        wait_for(simulated, timeout=300, polling=Polling(minimum=30, maximum=30))
+    assert len(port_of(simulated).asked) <= 11

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import impact_jobs
+import pytest
+from impact_jobs import errors as module
+from impact_jobs.errors import (
+    ApiError,
+    AuthenticationError,
+    ConfigurationError,
+    DestinationExistsError,
+    DownloadError,
+    FieldError,
+    IntegrityError,
+    JobCancelledError,
+    JobFailedError,
+    JobNotFoundError,
+    JobsError,
+    NotReplayableError,
+    PermissionDeniedError,
+    RateLimitError,
+    ReplayUncertainError,
+    RequestTimeoutError,
+    ResultExpiredError,
+    ResultNotReadyError,
+    ServerError,
+    TransportError,
+    UnexpectedResponseError,
+    WaitTimeoutError,
+)
+from impact_jobs.models import Job, JobStatus
+
+from tests.support.simulated import JOB_ID
+
+OTHER_ID = "00000000-0000-4000-8000-000000000000"
+PARENTS: dict[type[JobsError], tuple[type[BaseException], ...]] = {
+    JobsError: (Exception,),
+    ConfigurationError: (JobsError,),
+    TransportError: (JobsError,),
+    RequestTimeoutError: (TransportError,),
+    ApiError: (JobsError,),
+    AuthenticationError: (ApiError,),
+    PermissionDeniedError: (ApiError,),
+    NotReplayableError: (ApiError,),
+    JobNotFoundError: (ApiError,),
+    RateLimitError: (ApiError,),
+    ServerError: (ApiError,),
+    UnexpectedResponseError: (JobsError,),
+    JobFailedError: (JobsError,),
+    JobCancelledError: (JobFailedError,),
+    WaitTimeoutError: (JobsError, TimeoutError),
+    ReplayUncertainError: (JobsError,),
+    DownloadError: (JobsError,),
+    ResultNotReadyError: (DownloadError,),
+    ResultExpiredError: (DownloadError,),
+    IntegrityError: (DownloadError,),
+    DestinationExistsError: (DownloadError,),
+}
+
+
+def job(status: JobStatus | str = JobStatus.FAILED, **fields: Any) -> Job:
+    return Job(id=JOB_ID, status=status, created_date=datetime(2026, 5, 29, tzinfo=UTC), raw={"Id": JOB_ID}, **fields)
+
+
+def example(kind: type[JobsError]) -> JobsError:
+    """Give an error of that class, all of its attributes set."""
+    if issubclass(kind, ApiError):
+        error = kind(
+            "get job: HTTP 429: Slow down.",
+            status_code=429,
+            message="Slow down",
+            errors=[FieldError("Page", "Too large")],
+            request_id="r1",
+            body='{"Message": "Slow down"}',
+        )
+        if isinstance(error, RateLimitError | ServerError):
+            error.retry_after = 7.5
+        return error
+    if issubclass(kind, TransportError):
+        return kind("GET https://x: refused.", request_sent=False)
+    special: dict[type[JobsError], Callable[[], JobsError]] = {
+        UnexpectedResponseError: lambda: UnexpectedResponseError("it is XML", status_code=200),
+        JobFailedError: lambda: JobFailedError(job()),
+        JobCancelledError: lambda: JobCancelledError(job(JobStatus.CANCELLED)),
+        WaitTimeoutError: lambda: WaitTimeoutError(job(JobStatus.RUNNING), timeout=5.0),
+        ReplayUncertainError: lambda: ReplayUncertainError(JOB_ID, [job(JobStatus.QUEUED)], cause="cut"),
+        ResultNotReadyError: lambda: ResultNotReadyError(job(JobStatus.QUEUED)),
+    }
+    return special[kind]() if kind in special else kind("what happened")
+
+
+def test_the_tree_is_complete_and_public() -> None:
+    defined = {
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == module.__name__
+    }
+    assert defined == set(PARENTS)
+    public = {getattr(impact_jobs, name) for name in impact_jobs.__all__}
+    assert defined | {FieldError} <= public
+    assert {kind for kind in public if inspect.isclass(kind) and issubclass(kind, BaseException)} == defined
+
+
+@pytest.mark.parametrize("kind", PARENTS, ids=lambda kind: kind.__name__)
+def test_an_error_stands_where_the_documentation_puts_it(kind: type[JobsError]) -> None:
+    assert kind.__bases__ == PARENTS[kind]
+    assert kind.__name__ in (module.__doc__ or "")
+
+
+@pytest.mark.parametrize("kind", PARENTS, ids=lambda kind: kind.__name__)
+def test_every_class_says_what_to_do(kind: type[JobsError]) -> None:
+    assert kind is JobsError or "What to do:" in (kind.__doc__ or "")
+
+
+def pickled(protocol: int) -> Callable[[Any], Any]:
+    return lambda error: pickle.loads(pickle.dumps(error, protocol=protocol))  # noqa: S301 - our own
+
+
+ROUND_TRIPS = [copy.copy, copy.deepcopy, *map(pickled, range(pickle.HIGHEST_PROTOCOL + 1))]
+
+
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
+@pytest.mark.parametrize("kind", PARENTS, ids=lambda kind: kind.__name__)
+def test_an_error_survives_copy_and_pickle(kind: type[JobsError], round_trip: Callable[[Any], Any]) -> None:
+    error = example(kind)
+    error.add_note("a note")
+    again = round_trip(error)
+    assert type(again) is kind
+    assert again is not error
+    assert again.args == error.args
+    assert str(again) == str(error) != ""
+    assert repr(again) == repr(error)
+    assert vars(again) == vars(error)
+    with pytest.raises(kind):
+        raise again
+
+
+def test_an_error_comes_back_from_another_process_with_its_job() -> None:
+    again = pickled(pickle.DEFAULT_PROTOCOL)(WaitTimeoutError(job(), timeout=60))
+    assert again.job == job()
+    assert again.job.raw == {"Id": JOB_ID}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            JobFailedError(job(status_message="Out of memory.")),
+            f"job {JOB_ID} ended as FAILED: Out of memory. It has no result; schedule a new one if you need one.",
+        ),
+        (
+            JobFailedError(job(JobStatus.ERROR, replayable=True)),
+            f"job {JOB_ID} ended as ERROR: the server gave no reason. It has no result; replay it if you need one.",
+        ),
+        (
+            WaitTimeoutError(job(JobStatus.RUNNING, percentage_complete=40), timeout=3600),
+            (
+                f"job {JOB_ID} was not done after 3600 s (last seen RUNNING at 40 %). "
+                "It goes on at the server: wait for it again, with a longer timeout."
+            ),
+        ),
+        (
+            WaitTimeoutError(None, job_id=JOB_ID, timeout=0.5, cause="HTTP 503"),
+            (
+                f"job {JOB_ID} was not done after 0.5 s (never seen; the last request failed: HTTP 503). "
+                "It goes on at the server: wait for it again, with a longer timeout."
+            ),
+        ),
+        (
+            ReplayUncertainError(OTHER_ID, [job()], cause="the connection broke"),
+            (
+                f"the replay of job {OTHER_ID} may or may not have been accepted (the connection broke); "
+                f"candidates: {JOB_ID}. List the newest jobs before you replay it again."
+            ),
+        ),
+        (
+            ReplayUncertainError(JOB_ID),
+            (
+                f"the replay of job {JOB_ID} may or may not have been accepted (no readable answer); "
+                "candidates: none known. List the newest jobs before you replay it again."
+            ),
+        ),
+        (
+            ResultNotReadyError(job("PAUSED")),
+            f"job {JOB_ID} is PAUSED and has no result yet: wait for it, then download.",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, JobsError) else "",
+)
+def test_a_message_says_what_happened_to_which_job_and_what_to_do(error: JobsError, message: str) -> None:
+    assert str(error) == message
+
+
+@pytest.mark.parametrize("status", list(JobStatus))
+def test_a_failure_is_of_the_class_that_fits_the_end(status: JobStatus) -> None:
+    error = JobFailedError.of(job(status))
+    assert type(error) is (JobCancelledError if status == "CANCELLED" else JobFailedError)
+    assert error.job == job(status)
+
+
+def test_a_failure_repeats_no_signed_url() -> None:
+    error = JobFailedError(job(status_message="cannot write https://u:pw1@s.example/a?sig=SECRET"))
+    assert "SECRET" not in str(error)
+    assert "pw1" not in str(error)
+    assert "s.example/a" in str(error)
+
+
+def test_lists_given_to_an_error_are_its_own_and_fixed() -> None:
+    fields, jobs = [FieldError("a", "b")], [job()]
+    api, uncertain = ApiError("x", status_code=400, errors=fields), ReplayUncertainError(JOB_ID, jobs)
+    fields.clear()
+    jobs.clear()
+    assert api.errors == (FieldError("a", "b"),)
+    assert uncertain.candidates == (job(),)
+    assert uncertain.source == JOB_ID
+
+
+def test_what_is_not_known_has_a_plain_default() -> None:
+    bare = ApiError("x", status_code=400)
+    assert (bare.message, bare.errors, bare.request_id, bare.body) == ("", (), None, "")
+    assert RateLimitError("x", status_code=429).retry_after is None
+    assert ServerError("x", status_code=500).retry_after is None
+    assert TransportError("x").request_sent, "the careful guess: nothing is sent twice because of it"
+    assert UnexpectedResponseError("x").status_code is None
