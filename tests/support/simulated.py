@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -75,6 +75,16 @@ class SimulatedPort:
 
     async def run(self, function: Callable[[], T]) -> T:
         return function()
+
+    async def run_many(
+        self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
+    ) -> None:
+        try:
+            for task in tasks:
+                await task()
+        except BaseException:
+            stop()
+            raise
 
 
 def core(
