@@ -112,16 +112,17 @@ def error_of(response: Response, what: str) -> ApiError:
     kind, hint = _HINTS.get(status, _SERVER_HINT if status >= _FIRST_SERVER_ERROR else _OTHER_HINT)
     text = without_secrets(response.body[: 4 * _KEPT_BODY_CHARACTERS].decode("utf-8", "replace"))
     fields = _envelope(response.body)
-    message = without_secrets(_first_text(fields, "Message", "message"))
+    message = without_secrets(_first_text(fields, "Message", "message"))[:_KEPT_BODY_CHARACTERS]
     errors = tuple(_field_errors(fields.get("Errors")))
     said = message or ("no message" if not text.strip() else "no readable message")
     details = "".join(f"; {': '.join(filter(None, (error.field, error.message)))}" for error in errors)
+    request_id = response.head.headers.get("x-request-id") or _first_text(fields, "request_id", "RequestId")
     error = kind(
         f"{what}: HTTP {status}: {said.rstrip('.')}{details}. {hint}",
         status_code=status,
         message=message,
         errors=errors,
-        request_id=response.head.headers.get("x-request-id") or _first_text(fields, "request_id", "RequestId") or None,
+        request_id=without_secrets(request_id) or None,
         body=text[:_KEPT_BODY_CHARACTERS],
     )
     if isinstance(error, RateLimitError | ServerError):

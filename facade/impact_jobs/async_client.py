@@ -58,7 +58,7 @@ class AsyncJobsClient:
         http_client: AsyncHttpClient | None = None,
         storage_client: AsyncHttpClient | None = None,
     ) -> None:
-        token, url = Secret(auth_token), secret_url(base_url)
+        token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
         account = Account.of(account_sid, token, url)
         self._port = AsyncPort(account, http_client=http_client, storage_client=storage_client)

@@ -74,7 +74,7 @@ class JobsClient:
         http_client: HttpClient | None = None,
         storage_client: HttpClient | None = None,
     ) -> None:
-        token, url = Secret(auth_token), secret_url(base_url)
+        token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
         account = Account.of(account_sid, token, url)
         self._port = BlockingPort(account, http_client=http_client, storage_client=storage_client)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -127,10 +128,11 @@ def path_of(path: str | PathLike[str]) -> Path:
     """
     try:
         found = Path(path)
-    except TypeError:
-        raise ConfigurationError(f"path={path!r}: give the path of a file, or of an existing folder.") from None
-    if "\0" in str(found) or not str(path):
-        raise ConfigurationError(f"path={str(path)!r} is no file name: give the path of a file or an existing folder.")
+        is_name = str(path) != "" and b"\0" not in os.fsencode(found)
+    except (TypeError, UnicodeEncodeError):
+        is_name = False
+    if not is_name:
+        raise ConfigurationError(f"path={path!r} is no file name: give the path of a file, or of an existing folder.")
     return found
 
 

@@ -213,7 +213,7 @@ class PartFile:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_same(file, self._part):
-                    if os.fstat(file.fileno()).st_nlink == 1:
+                    if os.fstat(file.fileno()).st_nlink <= 1:
                         return file
                     # A process died between giving it its name and taking this one away: it is the result.
                     self._part.unlink()

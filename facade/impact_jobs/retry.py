@@ -32,7 +32,7 @@ class Retry:
         Retry(attempts=1, base_delay=0.5, max_delay=60.0)
     """
 
-    attempts: int = field(default=4, validator=number(at_least=1))
+    attempts: int = field(default=4, validator=number(at_least=1, whole=True))
     base_delay: float = field(default=0.5, validator=number(at_least=0))
     max_delay: float = field(default=60.0, validator=number(at_least=0))
 

@@ -200,6 +200,22 @@ def test_each_status_has_its_error(status: int, kind: type[ApiError]) -> None:
     assert getattr(error, "retry_after", None) == (7 if kind in {RateLimitError, ServerError} else None)
 
 
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (400, "Read the server's message."),
+        (401, "Check Account SID and Auth Token."),
+        (402, "The account does not include this; ask your impact.com contact."),
+        (403, "Check that the token is active, has the Jobs scope and belongs to this account."),
+        (404, "Check the id and that the job belongs to this account."),
+        (429, "The hourly request budget is spent: wait, and poll less."),
+        (500, "The server or a gateway before it failed; try again later."),
+    ],
+)
+def test_each_error_ends_with_what_to_do(status: int, hint: str) -> None:
+    assert str(error_of(answer(status, b""), WHAT)) == f"{WHAT}: HTTP {status}: no message. {hint}"
+
+
 def test_everything_that_the_server_says_about_an_error_is_kept() -> None:
     body = {
         "Status": "ERROR",

@@ -55,6 +55,7 @@ class TestJobId:
         ("base_url", "url"),
         [
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://127.0.0.1", "http://127.0.0.1:80"),
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("https://proxy.example:443/impact", "https://proxy.example/impact"),
             ("https://proxy.example", "https://proxy.example:443"),

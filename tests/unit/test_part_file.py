@@ -123,12 +123,12 @@ class TestPartFile:
         assert precious.read_bytes() == b"precious"
 
     def test_a_new_file_has_the_usual_permissions(self, target: Path) -> None:
-        before = os.umask(0o027)
+        before = os.umask(0o020)
         try:
             open_part(target, overwrite=False).publish()
         finally:
             os.umask(before)
-        assert stat.S_IMODE(target.stat().st_mode) == 0o640
+        assert stat.S_IMODE(target.stat().st_mode) == 0o646
 
     def test_no_other_process_inherits_the_lock(self, target: Path) -> None:
         part = open_part(target, overwrite=False)

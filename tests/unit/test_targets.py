@@ -76,6 +76,8 @@ class TestSuggestedName:
             ("x" * 400 + ".csv", "x" * 196 + ".csv"),
             ("\u00e9" * 400 + ".csv", "\u00e9" * 98 + ".csv"),
             ("a." + "b" * 400, "a." + "b" * 198),
+            ("a" * 400 + "." + "b" * 19, "a" * 180 + "." + "b" * 19),
+            ("a" * 400 + "." + "b" * 20, "a" * 200),
             ("\U0001f4c8" * 400, "\U0001f4c8" * 50),
             ("x" * 195 + "\u20ac" * 9 + ".csv.gz", "x" * 195 + ".gz"),  # no half a character: € is three bytes
         ],
