@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from attrs import define, field
 
@@ -122,15 +124,12 @@ class Transfer:
             if self.part.journal is None:
                 lead = lead or await open_whole(self.source)
                 await self._begin(lead.head)
-            journal = self.part.journal
-            if journal is None or journal.version.length is None:
-                self._most_connections = max(self._most_connections, 1)
-                await self._fetch(_Cursor(0), END, lead)
-                return
-            gaps = self.part.coverage.gaps(journal.version.length)
+            length = self._length
+            gaps = [Span(0, END)] if length is None else self.part.coverage.gaps(length)
             if gaps:
-                await self._fill(gaps, lead, journal.version.length)
-            self.meter.show(journal.version.length, journal.version.length)
+                lead = lead or await self._open_with_retries(gaps[0])
+                await self._fill(gaps, lead)
+            self.meter.show(self.part.coverage.size, length)
         finally:
             if lead is not None:
                 await lead.aclose()
@@ -146,37 +145,47 @@ class Transfer:
         await self.core.port.run(partial(self.part.begin, journal))
         self.meter.show(0, journal.version.length)
 
-    async def _fill(self, gaps: list[Span], lead: Stream | None, length: int) -> None:
-        """Fetch all gaps, the first one over `lead`, by as many connections as were asked for or seem worth it."""
+    async def _fill(self, gaps: list[Span], lead: Stream) -> None:
+        """Fetch all gaps, beginning with `lead`, by as many connections as were asked for or seem worth it."""
         cursor = _Cursor(gaps[0].start)
-        if lead is None:
-            lead = await self._open_at(cursor.position, gaps[0].stop)
-        count = self.connections or 1
-        may_split = self._may_split(lead.head)
-        if self.connections is None and may_split and is_worth_measuring(length - self.part.coverage.size):
-            count = await self._measure(lead, cursor, gaps[0].stop, length)
-        missing = [Span(cursor.position, gaps[0].stop), *gaps[1:]]
-        first, *others = pieces(missing, count) if may_split else missing
-        tasks = [partial(self._fetch, cursor, first.stop, lead)]
-        tasks += [partial(self._fetch, _Cursor(span.start), span.stop) for span in others]
+        count = 1
+        if self._may_split(lead.head):
+            count = self.connections or await self._measure(lead, cursor, gaps[0].stop)
+        waiting = deque(pieces([Span(cursor.position, gaps[0].stop), *gaps[1:]], count))
+        # Unless measuring has used up the first gap, the first piece is where `lead` stands.
+        own = waiting.popleft() if waiting and waiting[0].start == cursor.position else None
+
+        async def work(*, leads: bool = False) -> None:
+            if leads and own is not None:
+                await self._fetch(cursor, own.stop, lead)
+            while not self._is_stopped:
+                try:
+                    span = waiting.popleft()
+                except IndexError:
+                    return
+                await self._fetch(_Cursor(span.start), span.stop)
+
+        tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [partial(work, leads=True)]
+        tasks += [work] * (min(count, len(waiting) + 1) - 1)
         self._most_connections = max(self._most_connections, len(tasks))
         if len(tasks) > 1:
             logger.info("%s: %d connections", self.source.what, len(tasks))
         await self.core.port.run_many(tasks, stop=self._stop)
 
-    async def _measure(self, lead: Stream, cursor: _Cursor, stop: int, length: int) -> int:
+    async def _measure(self, lead: Stream, cursor: _Cursor, stop: int) -> int:
         """How many connections suit, after a moment of trying the first."""
+        missing = (self._length or 0) - self.part.coverage.size
+        if not is_worth_measuring(missing):
+            return 1
         started, begun = self.core.port.now(), cursor.position
+        end = min(stop, begun + MEASURED_BYTES)
         try:
-            while (seconds := self.core.port.now() - started) < MEASURED_SECONDS:
-                end = min(stop, begun + MEASURED_BYTES)
-                if cursor.position >= end or not await self._pour(lead, cursor, end):
-                    break
+            while cursor.position < end and self.core.port.now() - started < MEASURED_SECONDS:
+                await self._pour(lead, cursor, end)
         except TransportError:
             return 1  # `_fetch` meets it again, and knows what to do
-        seconds = max(self.core.port.now() - started, 1e-6)
-        missing = length - self.part.coverage.size
-        return connections_for(missing, bytes_per_second=(cursor.position - begun) / seconds)
+        fetched, seconds = cursor.position - begun, self.core.port.now() - started
+        return connections_for(missing - fetched, bytes_per_second=fetched / max(seconds, 1e-6))
 
     async def _fetch(self, cursor: _Cursor, stop: int, stream: Stream | None = None) -> None:
         """Fetch from `cursor` up to `stop`, or to the body's end where that is not known, over any number of cuts."""
@@ -214,9 +223,16 @@ class Transfer:
             cursor.position += len(piece)
 
         count = await stream.pour(write, min(_POUR_BYTES, stop - cursor.position))
-        journal = self.part.journal
-        self.meter.show(self.part.coverage.size, None if journal is None else journal.version.length)
+        self.meter.show(self.part.coverage.size, self._length)
         return count
+
+    async def _open_with_retries(self, span: Span) -> Stream:
+        tries = Tries(self.core, self.source.what)
+        while True:
+            try:
+                return await self._open_at(span.start, span.stop)
+            except JobsError as error:
+                await tries.pause_after(error)
 
     async def _open_at(self, position: int, stop: int) -> Stream:
         """The body from `position` on, of the version that we have a part of.
@@ -234,6 +250,10 @@ class Transfer:
             await stream.aclose()
             raise _StartOverError(problem)
         return stream
+
+    @property
+    def _length(self) -> int | None:
+        return None if self.part.journal is None else self.part.journal.version.length
 
     @property
     def _is_resumable(self) -> bool:
