@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,6 +51,28 @@ def test_nothing_is_left_behind() -> None:
     assert open_files() == files
     with pytest.raises(httpx.ConnectError):
         httpx.get(sandbox.base_url, trust_env=False)
+
+
+def test_closing_while_connections_come_in_leaks_none(caplog: pytest.LogCaptureFixture) -> None:
+    def knock(address: tuple[str, int], closed: threading.Event) -> None:
+        while not closed.is_set():
+            with suppress(OSError), socket.create_connection(address, timeout=0.2) as raw:
+                raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    files = open_files()
+    for _ in range(5):
+        closed = threading.Event()
+        with ThreadPoolExecutor(3) as pool:
+            with Sandbox() as sandbox:
+                host, port = sandbox.base_url.removeprefix("http://").split(":")
+                for _ in range(3):
+                    pool.submit(knock, (host, int(port)), closed)
+                deadline = time.monotonic() + 5
+                while not sandbox.requests and time.monotonic() < deadline:
+                    pass
+            closed.set()
+    assert open_files() == files
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 def test_starting_is_quick() -> None:
