@@ -134,6 +134,7 @@ class AsyncJobsClient:
         overwrite: bool = False,
         resume: bool = True,
         connections: int | None = None,
+        digest: bool = True,
         mode: Mode = "redirect",
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
@@ -144,6 +145,7 @@ class AsyncJobsClient:
             overwrite=overwrite,
             resume=resume,
             connections=connections,
+            digest=digest,
             mode=mode,
             on_progress=on_progress,
         )
@@ -167,6 +169,7 @@ class AsyncJobsClient:
         overwrite: bool = False,
         resume: bool = True,
         connections: int | None = None,
+        digest: bool = True,
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
         on_progress: OnProgress | None = None,
@@ -180,6 +183,7 @@ class AsyncJobsClient:
             overwrite=overwrite,
             resume=resume,
             connections=connections,
+            digest=digest,
             mode=mode,
             on_update=on_update,
             on_progress=on_progress,

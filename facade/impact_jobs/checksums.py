@@ -79,8 +79,7 @@ class Digester:
     def __init__(self, descriptor: int, algorithms: set[str]) -> None:
         self._descriptor = descriptor
         self._digests: dict[str, _Digest] = {
-            name: _Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
-            for name in algorithms | {"sha256"}
+            name: _Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False) for name in algorithms
         }
         self._buffer = memoryview(bytearray(_READ_BYTES))
         self._position = 0
@@ -94,7 +93,7 @@ class Digester:
         """Tell that the first `available` bytes are there."""
         with self._changed:
             self._available = available
-            if self._thread is None and available >= _THREAD_FROM_BYTES:
+            if self._thread is None and self._digests and available >= _THREAD_FROM_BYTES:
                 self._thread = threading.Thread(target=self._follow, name="impact-jobs-digest", daemon=True)
                 self._thread.start()
             if available - self._position >= _READ_BYTES:
@@ -135,7 +134,7 @@ class Digester:
             self._failure = error
 
     def _digest_up_to(self, available: int) -> None:
-        while self._position < available:
+        while self._digests and self._position < available:
             wanted = min(_READ_BYTES, available - self._position)
             count = os.preadv(self._descriptor, [self._buffer[:wanted]], self._position)
             if count == 0:

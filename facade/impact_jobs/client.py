@@ -246,6 +246,7 @@ class JobsClient:
         overwrite: bool = False,
         resume: bool = True,
         connections: int | None = None,
+        digest: bool = True,
         mode: Mode = "redirect",
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
@@ -264,13 +265,15 @@ class JobsClient:
             resume: Whether to go on with what an earlier call has left in `<path>.part`.
             connections: How many to use at once, 1 to 64; None uses several where the first one proves slow and the
                 file large. Storages that serve no parts get one.
+            digest: Whether to compute the sha256 beside the writing. It costs about half of the CPU time; checksums
+                that the storage states are verified in any case.
             mode: "redirect" fetches from the storage by the signed link; "stream" has the API pass the bytes
                 on, for networks that reach only the API.
             on_progress: Called with the bytes done and the bytes in all (None where unknown); never backwards.
                 With several connections it may be called from other threads, one at a time.
 
         Returns:
-            Where the file is, its size and sha256.
+            Where the file is, its size and sha256 (None without `digest`).
 
         Raises:
             ConfigurationError: The path cannot be written to, or `job` names no job; nothing was requested.
@@ -296,6 +299,7 @@ class JobsClient:
                 overwrite=overwrite,
                 resume=resume,
                 connections=connections,
+                digest=digest,
                 mode=mode,
                 on_progress=on_progress,
             )
@@ -356,6 +360,7 @@ class JobsClient:
         overwrite: bool = False,
         resume: bool = True,
         connections: int | None = None,
+        digest: bool = True,
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
         on_progress: OnProgress | None = None,
@@ -370,12 +375,13 @@ class JobsClient:
             overwrite: Whether a file that is there may be replaced.
             resume: As for `download`.
             connections: As for `download`.
+            digest: As for `download`.
             mode: As for `download`.
             on_update: Called with every snapshot of the job.
             on_progress: Called with the bytes done and the bytes in all (None where unknown).
 
         Returns:
-            Where the file is, its size and sha256.
+            Where the file is, its size and sha256 (None without `digest`).
 
         Raises:
             JobsError: What `wait` and `download` raise.
@@ -393,6 +399,7 @@ class JobsClient:
                 overwrite=overwrite,
                 resume=resume,
                 connections=connections,
+                digest=digest,
                 mode=mode,
                 on_update=on_update,
                 on_progress=on_progress,

@@ -33,6 +33,7 @@ async def download(
     overwrite: bool,
     resume: bool,
     connections: int | None,
+    digest: bool,
     mode: Mode,
     on_progress: OnProgress | None,
 ) -> DownloadResult:
@@ -50,7 +51,7 @@ async def download(
         target /= suggested_name(first.head.headers.get("content-disposition")) or job_id
     try:
         check_target(target, overwrite=overwrite)
-        part = await core.port.run(lambda: PartFile(target, job_id, overwrite=overwrite, resume=resume))
+        part = await core.port.run(lambda: PartFile(target, job_id, overwrite=overwrite, resume=resume, digest=digest))
         try:
             transfer = Transfer(core=core, source=source, part=part, connections=connections, meter=Meter(on_progress))
             resumed_from = part.coverage.size
@@ -87,6 +88,7 @@ async def wait_and_download(
     overwrite: bool,
     resume: bool,
     connections: int | None,
+    digest: bool,
     mode: Mode,
     on_update: Callable[[Job], object] | None,
     on_progress: OnProgress | None,
@@ -108,6 +110,7 @@ async def wait_and_download(
                 overwrite=overwrite,
                 resume=resume,
                 connections=connections,
+                digest=digest,
                 mode=mode,
                 on_progress=on_progress,
             )

@@ -85,7 +85,7 @@ class DownloadResult:
         job_id: Whose result it is.
         job: The snapshot at hand when the download began; None when only an id was given.
         bytes_written: Its size in bytes.
-        sha256: Its digest in hexadecimal.
+        sha256: Its digest in hexadecimal; None where it was not wanted.
         content_type: As the storage stated it, or None.
         filename: The name that the storage suggested, made safe, or None.
         resumed_from: How many bytes were there already, from an earlier attempt.
@@ -94,15 +94,15 @@ class DownloadResult:
 
     Example:
         >>> result = jobs.wait_and_download(job, "actions.csv")
-        >>> result.bytes_written, result.sha256[:8]
-        (52428800, '9f86d081')
+        >>> result.path, result.bytes_written
+        (PosixPath('actions.csv'), 52428800)
     """
 
     path: Path
     job_id: str
     job: Job | None
     bytes_written: int
-    sha256: str
+    sha256: str | None
     content_type: str | None
     filename: str | None
     resumed_from: int

@@ -37,10 +37,11 @@ class PartFile:
     speaks of bytes that a crash could take; and they are digested.
     """
 
-    def __init__(self, target: Path, job_id: str, *, overwrite: bool, resume: bool) -> None:
+    def __init__(self, target: Path, job_id: str, *, overwrite: bool, resume: bool, digest: bool) -> None:
         self.target: Path = target
         self.journal: Journal | None = None
         self._overwrite = overwrite
+        self._algorithms = {"sha256"} if digest else set()
         self._part = target.with_name(target.name + ".part")
         self._journal_path = target.with_name(target.name + ".part.json")
         self._lock = threading.Lock()
@@ -48,7 +49,7 @@ class PartFile:
         with self._disk():
             self._file = self._open_locked()
         self._coverage = Coverage()
-        self._digester = Digester(self._fd, set())
+        self._digester = Digester(self._fd, self._algorithms)
         found = Journal.load(self._journal_path) if resume else None
         if found is not None and found.job_id == job_id and found.coverage.fits(os.fstat(self._fd).st_size):
             self._describe(found, found.coverage)
@@ -96,8 +97,8 @@ class PartFile:
         if self._is_resumable:
             self._background.checkpoint(lambda: self._save(coverage), coverage.size)
 
-    def publish(self) -> str:
-        """Put the whole file, safely on disk, under the target's name; return its sha256.
+    def publish(self) -> str | None:
+        """Put the whole file, safely on disk, under the target's name; return its sha256 if it was wanted.
 
         Raises:
             IntegrityError: It is not what the storage stated; it is gone.
@@ -120,7 +121,7 @@ class PartFile:
             self._journal_path.unlink(missing_ok=True)
             self._file.close()
             _sync_folder(self.target.parent)
-        return digests["sha256"].hex()
+        return digests["sha256"].hex() if "sha256" in digests else None
 
     def leave(self) -> None:
         """Close it without publishing: kept where it can be resumed, else removed. Harmless after `publish`."""
@@ -159,7 +160,7 @@ class PartFile:
     def _describe(self, journal: Journal, coverage: Coverage) -> None:
         self._digester.stop()
         self.journal, self._coverage = journal, coverage
-        self._digester = Digester(self._fd, set(journal.checksums))
+        self._digester = Digester(self._fd, self._algorithms | set(journal.checksums))
         self._digester.advance(coverage.prefix)
 
     def _sync(self) -> None:

@@ -1,25 +1,20 @@
-"""The file on disk: whole under its final name, or absent."""
+"""Where a result is to be put, and what it may be called."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from io import FileIO
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
-from impact_jobs.errors import ConfigurationError, DestinationExistsError, DownloadError
+from impact_jobs.errors import ConfigurationError, DestinationExistsError
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?\"<>|]")
 _LEADING = re.compile(r"\A[\s.]+")
-_LONGEST_NAME_BYTES = 200  # below the 255 of common file systems, with room for ".part"
+_LONGEST_NAME_BYTES = 200  # below the 255 of common file systems, with room for ".part.json.new"
 _LONGEST_EXTENSION_BYTES = 20
-_LONGEST_TARGET_BYTES = 250
+_LONGEST_TARGET_BYTES = 240
 _PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
 # Those that RFC 5987 names. Python knows more, and some of them raise, warn or make half a character.
 _CHARSETS = frozenset({"utf-8", "utf8", "iso-8859-1"})
@@ -83,97 +78,3 @@ def _safe(name: str) -> str | None:
     stem = clean.removesuffix(extension)
     room = _LONGEST_NAME_BYTES - len(os.fsencode(extension))
     return (os.fsencode(stem)[:room].decode("utf-8", "ignore") + extension) or None
-
-
-class PartFile:
-    """A file that is being written beside its target, and takes the target's name once it is whole.
-
-    It is locked while it is open, so two processes or threads never write the same one.
-    """
-
-    def __init__(self, target: Path, *, overwrite: bool) -> None:
-        self.target = target
-        self.size = 0
-        self._overwrite = overwrite
-        self._part = target.with_name(target.name + ".part")
-        self._digest = hashlib.sha256()
-        with self._disk():
-            self._file = self._open_locked()
-            self._file.truncate()
-
-    def write(self, data: bytes | bytearray) -> None:
-        """Append `data` and take it into the digest."""
-        with self._disk():
-            view = memoryview(data)
-            while view:  # an unbuffered write may be short
-                view = view[self._file.write(view) :]
-        self._digest.update(data)
-        self.size += len(data)
-
-    def publish(self) -> str:
-        """Put the file, safely on disk, under the target's name; return its sha256."""
-        with self._disk():
-            os.fsync(self._file.fileno())
-            if self._overwrite:
-                self._part.replace(self.target)
-            else:  # unlike a rename, a link never replaces what another process has put there meanwhile
-                os.link(self._part, self.target)
-                self._part.unlink()
-            self._file.close()
-            _sync_folder(self.target.parent)
-        return self._digest.hexdigest()
-
-    def discard(self) -> None:
-        """Remove what was written, if it was not published."""
-        if not self._file.closed:
-            with suppress(OSError):
-                self._part.unlink()
-            self._file.close()
-
-    def _open_locked(self) -> FileIO:
-        while True:
-            # Neither truncated nor trusted before the lock is ours: until then it may be another's.
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            file = FileIO(os.open(self._part, flags, 0o666), "r+")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_same(file, self._part):
-                    if os.fstat(file.fileno()).st_nlink <= 1:
-                        return file
-                    self._part.unlink()  # of a process that died between link and unlink: it is the target itself
-            except BlockingIOError:
-                file.close()
-                raise DestinationExistsError(
-                    f"{str(self.target)!r} is being downloaded by another process or thread: let it finish."
-                ) from None
-            # It is, or just became, a published file: hands off, and open anew.
-            file.close()
-
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        try:
-            yield
-        except FileExistsError:
-            raise DestinationExistsError(
-                f"{str(self.target)!r} appeared during the download: pass overwrite=True, or choose another path."
-            ) from None
-        except OSError as error:
-            raise DownloadError(
-                f"{str(self.target)!r} could not be written: {error.strerror or error}. "
-                "Make room or choose another folder, then download again."
-            ) from error
-
-
-def _is_same(file: FileIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
-    except FileNotFoundError:
-        return False
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

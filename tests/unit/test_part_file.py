@@ -10,11 +10,10 @@ import threading
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from impact_jobs import DestinationExistsError, DownloadError
-from impact_jobs.targets import PartFile
+from impact_jobs.part_file import PartFile
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = b"Date,Clicks\r\n2026-05-29,1\r\n"
@@ -22,15 +21,15 @@ DATA = b"Date,Clicks\r\n2026-05-29,1\r\n"
 
 # All that these tests know of how a part is made and filled.
 def open_part(target: Path, *, overwrite: bool) -> PartFile:
-    return PartFile(target, overwrite=overwrite)
+    return PartFile(target, "job", overwrite=overwrite, resume=False, digest=True)
 
 
-def append(part: PartFile, data: bytes | bytearray) -> None:
-    part.write(data)
+def append(part: PartFile, data: bytes) -> None:
+    part.write(data, part.coverage.size)
 
 
 def size_of(part: PartFile) -> int:
-    return part.size
+    return part.coverage.size
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ class TestPartFile:
         part = open_part(target, overwrite=overwrite)
         append(part, DATA)
         assert names_in(target.parent) == ["report.csv.part"]
-        append(part, bytearray(DATA))
+        append(part, DATA)
         assert part.publish() == hashlib.sha256(2 * DATA).hexdigest()
         assert size_of(part) == 2 * len(DATA)
         assert names_in(target.parent) == ["report.csv"]
@@ -253,11 +252,8 @@ class TestDisk:
         assert size_of(full) == 0, "what was not written is not counted"
 
     def test_short_writes_are_completed(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        class ShortFile(FileIO):
-            def write(self, data: Any) -> int:
-                return super().write(data[:3])
-
-        monkeypatch.setattr("impact_jobs.targets.FileIO", ShortFile)
+        real = os.pwrite
+        monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: real(descriptor, bytes(data)[:3], offset))
         part = open_part(target, overwrite=False)
         append(part, DATA)
         assert part.publish() == hashlib.sha256(DATA).hexdigest()
