@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import httpx
@@ -23,6 +25,8 @@ from impact_jobs.stepping import step
 T = TypeVar("T")
 
 _LONGEST_POUR_SECONDS = 0.25
+# In a thread of `run_many`: is set when it is to end, so that it does not sleep on.
+_stopped: ContextVar[threading.Event | None] = ContextVar("impact_jobs_stopped", default=None)
 
 
 class BlockingPort:
@@ -69,7 +73,11 @@ class BlockingPort:
         return BlockingStream(response, request, self.wire)
 
     async def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)  # noqa: ASYNC251 - this port blocks by design
+        stopped = _stopped.get()
+        if stopped is None:
+            time.sleep(seconds)  # noqa: ASYNC251 - this port blocks by design
+        else:
+            stopped.wait(seconds)
 
     def now(self) -> float:
         return time.monotonic()
@@ -82,18 +90,22 @@ class BlockingPort:
     ) -> None:
         if len(tasks) == 1:
             return await tasks[0]()
+        stopped = threading.Event()
+
+        def run(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            _stopped.set(stopped)
+            step(task())
+
         with ThreadPoolExecutor(len(tasks), thread_name_prefix="impact-jobs") as threads:
-            futures: list[Future[None]] = [threads.submit(lambda task=task: step(task())) for task in tasks]  # type: ignore[misc]
+            futures = [threads.submit(run, task) for task in tasks]
             try:
                 done, _ = wait_for(futures, return_when=FIRST_EXCEPTION)
-            except BaseException:  # Ctrl-C: the threads must end before what they write to is closed
+                for future in done:
+                    future.result()
+            except BaseException:  # Ctrl-C too: the threads must end before what they write to is closed
                 stop()
+                stopped.set()
                 raise
-            failures = [error for future in done if (error := future.exception()) is not None]
-            if failures:
-                stop()
-        for failure in failures:
-            raise failure
         return None
 
     def close(self) -> None:
