@@ -409,7 +409,8 @@ class JobsClient:
     def replay(self, job: JobReference) -> Job:
         """Run a job once more with the same parameters, for fresh data.
 
-        The request is sent once: it is repeated only where no byte of it can have left this machine.
+        The request is sent once: it is repeated only where no byte of it can have left this machine. When its answer
+        is lost, the list is read: exactly one new job of the same type and program is the answer.
 
         Args:
             job: Its id, a `Job`, or its path or URL.
@@ -420,7 +421,8 @@ class JobsClient:
         Raises:
             NotReplayableError: It has not ended, or cannot be replayed. What to do: wait, or schedule a new one.
             PermissionDeniedError: The token may not replay. What to do: check its scope.
-            ReplayUncertainError: The answer was lost. What to do: list today's jobs before you try again.
+            ReplayUncertainError: The answer was lost, and the list shows no new job that fits, or several. What to
+                do: look at `error.candidates` before you try again.
             JobsError: What `get` raises, too.
 
         Example:

@@ -18,16 +18,22 @@ from impact_jobs.core import Core
 from impact_jobs.dates import Window
 from impact_jobs.errors import UnexpectedResponseError
 from impact_jobs.models import Job
-from impact_jobs.port import Request
+from impact_jobs.port import Head, Request
 
 T = TypeVar("T")
 
 
 async def get(core: Core, reference: JobReference) -> Job:
     """The job's state now, with retries."""
-    job_id = core.account.job_id(reference)
+    job, _ = await get_with_head(core, core.account.job_id(reference))
+    return job
+
+
+async def get_with_head(core: Core, job_id: str) -> tuple[Job, Head]:
+    """The job's state now, with retries, and the head of the answer, which tells the server's time."""
     what = f"get job {job_id}"
-    return read_job(await core.send(_get_request(core, job_id), what), what)
+    response = await core.send(_get_request(core, job_id), what)
+    return read_job(response, what), response.head
 
 
 async def look(core: Core, job_id: str, *, deadline: float = math.inf) -> Job:

@@ -15,7 +15,6 @@ from impact_jobs.errors import (
     JobsError,
     NotReplayableError,
     PermissionDeniedError,
-    ReplayUncertainError,
     ServerError,
     TransportError,
     UnexpectedResponseError,
@@ -23,6 +22,7 @@ from impact_jobs.errors import (
 from impact_jobs.listing import get
 from impact_jobs.models import Job
 from impact_jobs.port import Response
+from impact_jobs.reconciling import reconcile
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -39,12 +39,17 @@ async def replay(core: Core, reference: JobReference) -> Job:
     what = f"replay of job {job_id}"
     tries = Tries(core, what, repeatable=False)
     while True:
+        sent_at = core.port.now()
         try:
-            return _new_job(await _put(core, job_id, what), job_id, what)
-        except TransportError as error:
-            if error.request_sent:
-                raise ReplayUncertainError(job_id, cause=str(error)) from None
-            await tries.pause_after(error)
+            job = read_job(await _put(core, job_id, what), what)
+        except (TransportError, ServerError, UnexpectedResponseError) as error:
+            if isinstance(error, TransportError) and not error.request_sent:
+                await tries.pause_after(error)
+                continue
+            # Whatever else has no readable answer may have been carried out: by a server behind a gateway, say.
+            job = await reconcile(core, job_id, sent_at=sent_at, failure=error)
+        logger.info("%s: job %s is %s", what, job.id, job.status)
+        return job
 
 
 async def replay_if_replayable(core: Core, reference: JobReference) -> Job | None:
@@ -67,18 +72,6 @@ async def _put(core: Core, job_id: str, what: str) -> Response:
         return await core.exchange(request, what)
     except PermissionDeniedError as error:
         raise _which_refusal(error, what) from None
-    except (ServerError, UnexpectedResponseError) as error:
-        # A gateway may give up on a request that the server behind it carries out.
-        raise ReplayUncertainError(job_id, cause=str(error)) from None
-
-
-def _new_job(response: Response, job_id: str, what: str) -> Job:
-    try:
-        job = read_job(response, what)
-    except UnexpectedResponseError as error:
-        raise ReplayUncertainError(job_id, cause=str(error)) from None
-    logger.info("%s: job %s is %s", what, job.id, job.status)
-    return job
 
 
 def _which_refusal(error: PermissionDeniedError, what: str) -> JobsError:

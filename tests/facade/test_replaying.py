@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -86,31 +87,82 @@ def test_a_stale_yes_is_overruled_by_the_server(jobs: AnyClient, sandbox: Sandbo
     assert jobs.replay_if_replayable(jobs.get(job_id)) is None
 
 
-@pytest.mark.parametrize(
-    "lost",
-    [
-        {"status": None},
-        {"status": 500, "body": "<html>"},
-        {"status": 502},
-        {"status": 504},
-        {"status": 520},
-        {"status": 200, "body": ""},
-        {"status": 200, "body": '{"Id": "3f6c'},
-        {"status": 200, "body": "<ImpactRadiusResponse/>"},
-        {"status": 302},
-    ],
-    ids=str,
-)
-def test_a_lost_answer_is_uncertain_and_never_sent_again(
+LOST: list[dict[str, Any]] = [
+    {"status": None},
+    {"status": 500, "body": "<html>"},
+    {"status": 502},
+    {"status": 504},
+    {"status": 520},
+    {"status": 200, "body": ""},
+    {"status": 200, "body": '{"Id": "3f6c'},
+    {"status": 200, "body": "<ImpactRadiusResponse/>"},
+    {"status": 302},
+]
+lost_answers = pytest.mark.parametrize("lost", LOST, ids=str)
+QUICK = Retry(attempts=3, base_delay=0)
+
+
+@lost_answers
+def test_the_list_answers_for_a_lost_answer(lost: dict[str, Any], jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(program_id="77")
+    sandbox.add_job(program_id="77", age=3600)
+    sandbox.add_job(program_id="78")
+    sandbox.add_job(program_id="77", type="UploadAds")
+    before = set(sandbox.job_ids)
+    sandbox.answer_next("PUT", "/Replay", perform=True, **lost)
+    fresh = jobs.with_options(retry=QUICK).replay(job_id)
+    (made,) = set(sandbox.job_ids) - before
+    assert fresh.id == made
+    assert puts(sandbox) == 1
+
+
+@lost_answers
+def test_a_replay_that_left_no_trace_is_uncertain_and_never_sent_again(
     lost: dict[str, Any], jobs: AnyClient, sandbox: Sandbox
 ) -> None:
-    job_id = sandbox.add_job()
-    sandbox.answer_next("PUT", "/Replay", perform=True, **lost)
+    job_id = sandbox.add_job(age=3600)
+    sandbox.answer_next("PUT", "/Replay", **lost)
     with pytest.raises(ReplayUncertainError, match=job_id) as raised:
-        jobs.with_options(retry=Retry(attempts=10, base_delay=0)).replay(job_id)
-    assert raised.value.source == job_id
+        jobs.with_options(retry=QUICK).replay(job_id)
+    assert (raised.value.source, raised.value.candidates) == (job_id, ())
     assert puts(sandbox) == 1
-    assert len(sandbox.job_ids) == 2
+    assert sandbox.job_ids == (job_id,)
+
+
+def test_several_new_jobs_are_candidates_and_not_an_answer(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(age=3600)
+    other = sandbox.add_job()
+    sandbox.answer_next("PUT", "/Replay", status=None, perform=True)
+    with pytest.raises(ReplayUncertainError) as raised:
+        jobs.with_options(retry=QUICK).replay(job_id)
+    assert {job.id for job in raised.value.candidates} == {other, sandbox.job_ids[-1]}
+    assert puts(sandbox) == 1
+
+
+def test_a_lost_brand_style_replay_is_the_same_job_again() -> None:
+    with Sandbox(job_seconds=3600, replay_same_id=True) as brand, brand.client(retry=QUICK) as jobs:
+        job_id = brand.add_job(seconds=0, age=60)
+        running = f'{{"Id": "{job_id}", "Status": "QUEUED"}}'
+        brand.answer_next("PUT", "/Replay", status=None)
+        brand.answer_next("GET", job_id, status=200, body=running)
+        assert jobs.replay(job_id).id == job_id
+
+
+def test_a_list_that_cannot_be_read_leaves_the_replay_uncertain(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(age=3600)
+    sandbox.answer_next("PUT", "/Replay", status=None, perform=True)
+    sandbox.answer_next("GET", "/Jobs", status=500)
+    with pytest.raises(ReplayUncertainError, match="list could not be read"):
+        jobs.with_options(retry=QUICK).replay(job_id)
+    assert puts(sandbox) == 1
+
+
+def test_the_server_s_clock_counts_and_not_ours() -> None:
+    ahead = 5 * 3600.0
+    with Sandbox(job_seconds=0, clock=lambda: time.time() + ahead) as early, early.client(retry=QUICK) as jobs:
+        job_id = early.add_job(age=60)
+        early.answer_next("PUT", "/Replay", status=None, perform=True)
+        assert jobs.replay(job_id).id == early.job_ids[-1]
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, JobNotFoundError), (429, RateLimitError), (400, ApiError)])

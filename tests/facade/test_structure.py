@@ -17,7 +17,7 @@ LAYERS = [
     {"async_client"},
     {"client"},
     {"downloading", "replaying", "streaming"},
-    {"transfer", "waiting"},
+    {"reconciling", "transfer", "waiting"},
     {"fetching", "generated_client"},
     {"listing"},
     {"core"},
