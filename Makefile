@@ -4,6 +4,8 @@ VENV ?= .venv
 WHEELS := .cache/wheels
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
+PEERS_VENV := .venv-peers
+PEERS := $(PEERS_VENV)/.ready tests/peers/node_modules/.ready
 # The generator finds ruff on PATH, or silently skips formatting.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -52,13 +54,25 @@ check-generated: $(READY) ## Fail when `make generate` would change a byte
 unit: $(READY) ## The tests
 	$(BIN)/python -m pytest
 
-test-peers: $(READY) ## Strangers' checks, from npm: redocly lint, Prism
-	npm ci --prefix tests/peers --no-audit --no-fund
+test-peers: $(READY) $(PEERS) ## Strangers' checks: redocly, Prism, pyright, and real object stores
 	$(BIN)/python -m pytest -m peers
 
-lock: $(READY) ## Resolve requirements-dev.txt afresh, for every supported Python, with hashes
+# A venv of their own: Swift and its kin are no concern of ours but here.
+$(PEERS_VENV)/.ready: tests/peers/requirements.txt $(READY)
+	$(PYTHON) -m venv --clear $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip download --quiet --require-hashes --only-binary :all: --find-links $(WHEELS) -r $< -d $(WHEELS)
+	$(PEERS_VENV)/bin/python -m pip install --quiet --require-hashes --no-index --find-links $(WHEELS) -r $<
+	@touch $@
+
+tests/peers/node_modules/.ready: tests/peers/package-lock.json tests/peers/package.json
+	npm ci --prefix tests/peers --no-audit --no-fund
+	@touch $@
+
+lock: $(READY) ## Resolve the locked requirements afresh, for every supported Python, with hashes
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra sandbox --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  tests/peers/requirements.in -o tests/peers/requirements.txt
 
 clean: ## Remove what make made
-	rm -rf $(VENV) .cache dist demo-output tests/peers/node_modules
+	rm -rf $(VENV) $(PEERS_VENV) .cache dist demo-output tests/peers/node_modules

@@ -14,7 +14,7 @@ from typing import Protocol
 _READ_BYTES = 1024 * 1024
 _THREAD_FROM_BYTES = 4 * 1024 * 1024
 
-_HASHES = ("md5", "sha1", "sha256", "sha512")
+_BYTES = {"crc32": 4, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 _AMZ = "x-amz-checksum-"
 
 
@@ -59,12 +59,14 @@ def stated_checksums(headers: Mapping[str, str]) -> dict[str, str]:
         for entry in headers.get(field, "").split(","):
             name, _, value = entry.strip().partition("=")
             found[name.lower().replace("sha-", "sha")] = value.strip(":")
-    return {name: value for name, value in found.items() if (name in _HASHES or name == "crc32") and _is_digest(value)}
+    return {name: value for name, value in found.items() if is_digest(name, value)}
 
 
-def _is_digest(value: str) -> bool:
+def is_digest(name: str, value: str) -> bool:
+    """Whether `value` is the base64 of a checksum that can be computed here."""
+    # Some state it in hex, which looks like base64 of another length.
     try:
-        return len(base64.b64decode(value, validate=True)) >= 4  # noqa: PLR2004 - CRC32, the shortest
+        return len(base64.b64decode(value, validate=True)) == _BYTES.get(name)
     except (binascii.Error, ValueError):
         return False
 

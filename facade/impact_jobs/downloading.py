@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
@@ -45,11 +46,14 @@ async def download(
     source = Source(core, job_id, mode, f"download of job {job_id}")
     target = path_of(path)
     first: Stream | None = None
-    if target.is_dir():
+    is_folder = os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
+    if is_folder:
         check_target(target, overwrite=overwrite)
         first = await open_whole(source)
         target /= suggested_name(first.head.headers.get("content-disposition")) or job_id
     try:
+        if is_folder and target.is_dir():
+            raise ConfigurationError(f"{str(target)!r}, as the storage calls it, is a folder: give the path of a file.")
         check_target(target, overwrite=overwrite)
         part = await core.port.run(lambda: PartFile(target, job_id, overwrite=overwrite, resume=resume, digest=digest))
         try:
@@ -129,12 +133,11 @@ def path_of(path: str | PathLike[str]) -> Path:
     Raises:
         ConfigurationError: It is none.
     """
-    try:
+    found = None
+    with suppress(TypeError, UnicodeEncodeError):
         found = Path(path)
-        is_name = str(path) != "" and b"\0" not in os.fsencode(found)
-    except (TypeError, UnicodeEncodeError):
-        is_name = False
-    if not is_name:
+        found = None if not str(path) or b"\0" in os.fsencode(found) else found
+    if found is None:
         raise ConfigurationError(f"path={path!r} is no file name: give the path of a file, or of an existing folder.")
     return found
 

@@ -37,11 +37,13 @@ Mode = Literal["redirect", "stream"]
 
 _OK = 200
 _ACCEPTED = 202
+_BAD_REQUEST = 400
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_SERVER_ERROR = 500
 # How the storages say that a link has expired or its object is gone: S3 403, GCS 400, Azure 403, any 404 or 410.
 _REFUSALS = frozenset({400, 401, 403, 404, 410})
-_ANSWERS = _REFUSALS | {_OK, 206, 416}
+_OF_PARTS = frozenset({206, 416})  # to one who asks for the whole they are no answers
+_ANSWERS = _REFUSALS | _OF_PARTS | {_OK}
 _LINKS_PER_TRY = 2
 _MOST_HOPS = 5
 _NOT_ENCODED = {"Accept-Encoding": "identity"}
@@ -72,7 +74,7 @@ class Source:
 
         Args:
             span: The bytes wanted, to an end that may lie past the file's; None for all. An answer may hold the
-                whole file nevertheless (200), or refuse (416).
+                whole file nevertheless (200), or refuse (416, or 400 to a fresh link).
             validator: The version that they are to be of; another one comes whole.
 
         Raises:
@@ -94,7 +96,9 @@ class Source:
             url = self._url
             stream = await self._ask_storage(url, _range_headers(span, validator))
             status = stream.head.status_code
-            if status not in _REFUSALS:
+            # Where a fresh link is refused like that, it is the range that is wrong: the file has shrunk.
+            is_past_the_end = status == _BAD_REQUEST and span is not None and links >= _LINKS_PER_TRY
+            if status not in _REFUSALS or is_past_the_end:
                 return stream
             await stream.aclose()
             # Another connection may have fetched a fresh link meanwhile.
@@ -144,7 +148,7 @@ class Source:
                 to_storage=True,
             )
             stream = await self.core.port.stream(request)
-            if stream.head.status_code in _ANSWERS:
+            if stream.head.status_code in _ANSWERS and ("Range" in headers or stream.head.status_code not in _OF_PARTS):
                 return stream
             await stream.aclose()
             if stream.head.status_code not in _REDIRECTS:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from impact_jobs.checksums import is_digest
 from impact_jobs.plan import Coverage, Span, Version
 
 _FORMAT = 1
@@ -76,10 +77,13 @@ class Journal:
             if not (isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop <= length):
                 raise ValueError
             coverage = coverage.plus(start, stop)
+        checksums = {str(name): str(value) for name, value in data["checksums"].items()}
+        if not all(is_digest(name, value) for name, value in checksums.items()):
+            raise ValueError
         return cls(
             job_id=_text(data["job_id"]) or "",
             version=Version(length=length, validator=_text(data["validator"])),
-            checksums={str(name): str(value) for name, value in data["checksums"].items()},
+            checksums=checksums,
             content_type=_text(data["content_type"]),
             filename=_text(data["filename"]),
             coverage=Coverage(tuple(Span(*span) for span in coverage.spans)),

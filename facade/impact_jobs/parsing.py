@@ -22,8 +22,11 @@ _BOOLEANS = {"true": True, "false": False}
 
 _repr = reprlib.Repr()
 _repr.maxlevel, _repr.maxstring = 2, 80  # a UUID and a date are shown whole
-shortened = _repr.repr
-"""The `repr` of a JSON value, cut to a few lines whatever its size and depth."""
+
+
+def shortened(value: object) -> str:
+    """The `repr` of a JSON value, cut to a few lines whatever its size and depth."""
+    return _repr.repr(value)
 
 
 class MalformedJobError(ValueError):

@@ -176,10 +176,11 @@ class PartFile:
             return
         try:
             os.posix_fallocate(self._fd, 0, length)
-        except OSError as error:
-            if error.errno not in _NO_PREALLOCATION:
+        except (OSError, OverflowError) as error:
+            number = error.errno if isinstance(error, OSError) else errno.EFBIG
+            if number not in _NO_PREALLOCATION:
                 self._file.truncate(0)  # give back what there was
-                raise
+                raise OSError(number, f"{os.strerror(number or 0)} (it is to have {length} bytes)") from None
 
     def _verify(self, digests: dict[str, bytes]) -> None:
         if self.journal is None:

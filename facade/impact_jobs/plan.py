@@ -13,11 +13,13 @@ from attrs import frozen
 from impact_jobs.port import Head
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
+# Swift leaves the quotes out.
+_STRONG_TAG = re.compile(r'"[^"]+"|[0-9A-Za-z_-]+')
 # A date as validator is strong when the file was a minute old: RFC 9110, 8.8.2.2.
 _STRONG_AGE = timedelta(seconds=60)
 
 _PARTIAL = 206
-_NOT_SATISFIABLE = 416
+_PAST_THE_END = frozenset({400, 416})  # 400 from those that do not know the better word
 
 END = 1 << 62
 """Past the end of any file: the stop of a span whose end is not known."""
@@ -98,8 +100,9 @@ class Version:
             length = found.total
         else:
             stated = headers.get("content-length", "")
-            length = int(stated) if stated.isdecimal() and "content-encoding" not in headers else None
-        # Of an encoded body, positions on the wire are not those in the file.
+            # Of an encoded body, positions on the wire are not those in the file; of a chunked one, it says nothing.
+            is_meant = stated.isdecimal() and not {"content-encoding", "transfer-encoding"} & headers.keys()
+            length = int(stated) if is_meant else None
         return cls(length=length, validator=None if "content-encoding" in headers else _strong_validator(headers))
 
 
@@ -123,7 +126,7 @@ def content_range(headers: Mapping[str, str]) -> ContentRange | None:
 def _strong_validator(headers: Mapping[str, str]) -> str | None:
     tag = headers.get("etag", "").strip()
     if tag:
-        return tag if tag.startswith('"') and tag.endswith('"') and len(tag) > len('""') else None
+        return tag if _STRONG_TAG.fullmatch(tag) else None
     try:
         modified = parsedate_to_datetime(headers["last-modified"])
         return headers["last-modified"] if parsedate_to_datetime(headers["date"]) - modified >= _STRONG_AGE else None
@@ -152,12 +155,10 @@ def is_worth_measuring(missing: int) -> bool:
 
 def misplaced(head: Head, position: int, version: Version) -> str:
     """Why an answer is not the rest, from `position` on, of that version; "" when it is."""
-    if head.status_code == _NOT_SATISFIABLE:
+    if head.status_code in _PAST_THE_END:
         return "the file at the storage is shorter now"
-    arrived = Version.of(head.headers)
-    # A 206 to an `If-Range` may leave out what the asker knows.
-    is_silent = head.status_code == _PARTIAL and arrived.validator is None
-    if arrived.length != version.length or (arrived.validator != version.validator and not is_silent):
+    # Compared here, for hardly a storage heeds `If-Range`.
+    if Version.of(head.headers) != version:
         return "another file is at the storage now"
     if head.status_code == _PARTIAL:
         found = content_range(head.headers)

@@ -28,6 +28,7 @@ class SocketDoor:
     def __init__(self, found: socket.socket, *, left: int, timeout: float) -> None:
         self._socket = found
         self._left = left
+        self._failure: OSError | None = None
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         found.settimeout(timeout)
 
@@ -53,17 +54,28 @@ class SocketDoor:
         Raises:
             OSError: Nothing came in time, or the connection broke, as a closed one before the end does.
         """
+        if self._failure is not None:
+            raise self._failure
         deadline = time.monotonic() + _LONGEST_FILL_SECONDS
         wanted, filled = min(self._left, limit, _BUFFER_BYTES), 0
         while filled < wanted:
-            count = self._socket.recv_into(self._buffer[filled:wanted])
-            if count == 0:
-                raise ConnectionError(f"the connection ended {self._left - filled} bytes before the body")
-            filled += count
+            try:
+                filled += self._receive(self._buffer[filled:wanted], left=self._left - filled)
+            except OSError as error:
+                if not filled:
+                    raise
+                self._failure = error  # told next time, for what came before it counts
+                break
             if filled < wanted and time.monotonic() >= deadline:
                 break
         self._left -= filled
         return self._buffer[:filled]
+
+    def _receive(self, into: memoryview, *, left: int) -> int:
+        count = self._socket.recv_into(into)
+        if count == 0:
+            raise ConnectionError(f"the connection ended {left} bytes before the body")
+        return count
 
 
 def _plain_socket(response: httpx.Response) -> socket.socket | None:

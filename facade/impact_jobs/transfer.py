@@ -102,18 +102,21 @@ class Transfer:
         Raises:
             JobsError: What `Source.open` raises, and a TransportError when bytes stopped coming for good.
         """
+        problem = ""
         for _ in range(self.core.retry.attempts):
             try:
                 await self._once(first)
             except _StartOverError as reason:
                 logger.warning("%s: %s; it starts over", self.source.what, reason)
+                problem = str(reason)
                 self._is_stopped, first = False, None
+                self.connections = 1  # for some storages promise parts and give none
                 await self.core.port.run(self.part.forget)
             else:
                 return self._most_connections
         raise DownloadError(
             f"{self.source.what}: the storage gave another file, or broke off one that it cannot resume, "
-            f"{self.core.retry.attempts} times. Try again later."
+            f"{self.core.retry.attempts} times (at last: {problem}). Try again later."
         )
 
     async def _once(self, lead: Stream | None) -> None:
@@ -180,8 +183,10 @@ class Transfer:
         started, begun = self.core.port.now(), cursor.position
         end = min(stop, begun + MEASURED_BYTES)
         try:
+            # Poured up to `stop`, for what of a piece lies past the limit is lost, and `lead` is still read from.
             while cursor.position < end and self.core.port.now() - started < MEASURED_SECONDS:
-                await self._pour(lead, cursor, end)
+                if not await self._pour(lead, cursor, stop):
+                    break
         except TransportError:
             return 1  # `_fetch` meets it again, and knows what to do
         fetched, seconds = cursor.position - begun, self.core.port.now() - started
@@ -222,9 +227,10 @@ class Transfer:
             self.part.write(piece, cursor.position)
             cursor.position += len(piece)
 
-        count = await stream.pour(write, min(_POUR_BYTES, stop - cursor.position))
-        self.meter.show(self.part.coverage.size, self._length)
-        return count
+        try:
+            return await stream.pour(write, min(_POUR_BYTES, stop - cursor.position))
+        finally:
+            self.meter.show(self.part.coverage.size, self._length)
 
     async def _open_with_retries(self, span: Span) -> Stream:
         tries = Tries(self.core, self.source.what)

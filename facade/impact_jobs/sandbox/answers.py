@@ -38,7 +38,7 @@ class RefusedError(Exception):
         self.status = status
         self.message = message
         self.errors = errors
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
     def answer(self, *, as_json: bool) -> Response:
         """Word the refusal as an answer."""

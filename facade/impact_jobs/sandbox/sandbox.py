@@ -95,9 +95,9 @@ class Sandbox:
         self._world = World(settings, clock=clock)
         self._base_url = ""
         self._server: BackgroundServer | None = None
-        self.account_sid = self._world.credentials.account_sid
-        self.auth_token = self._world.credentials.auth_token
-        self.read_only_token = self._world.credentials.read_only_token
+        self.account_sid: str = self._world.credentials.account_sid
+        self.auth_token: str = self._world.credentials.auth_token
+        self.read_only_token: str = self._world.credentials.read_only_token
 
     def __repr__(self) -> str:
         return f"<Sandbox {self._base_url or 'not started'}>"

@@ -33,9 +33,10 @@ class QuietProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
         super().connection_made(transport)
-        self.logger = self.access_logger = _SILENT
+        self.logger: logging.Logger = _SILENT
+        self.access_logger: logging.Logger = _SILENT
         self.access_log = False
-        self.app_state = {"transport": transport}
+        self.app_state: dict[str, object] = {"transport": transport}
         transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         # asyncio leaves this out for sockets made without naming TCP; head and body are two writes, and the
         # second would wait 40 ms for the first one's acknowledgement.

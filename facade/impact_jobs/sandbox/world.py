@@ -47,14 +47,14 @@ class World:
     def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
         self.settings = settings
         self.clock = clock
-        self.credentials = Credentials.from_seed(settings.seed)
-        self.signer = LinkSigner(
+        self.credentials: Credentials = Credentials.from_seed(settings.seed)
+        self.signer: LinkSigner = LinkSigner(
             key=f"links/{self.credentials.auth_token}".encode(), seconds=settings.link_seconds, clock=clock
         )
-        self.store = JobStore(clock, seed=settings.seed, replay_same_id=settings.replay_same_id)
-        self.budget = HourlyBudget(settings.hourly_budget, clock=clock)
-        self.faults = Faults()
-        self.log = RequestLog()
+        self.store: JobStore = JobStore(clock, seed=settings.seed, replay_same_id=settings.replay_same_id)
+        self.budget: HourlyBudget = HourlyBudget(settings.hourly_budget, clock=clock)
+        self.faults: Faults = Faults()
+        self.log: RequestLog = RequestLog()
         self.storage_url = ""  # known once the sockets are
 
     def new_job(self, *, type: str = "ApiReport", program_id: str = "") -> Job:  # noqa: A002 - the API's word
