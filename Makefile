@@ -5,13 +5,14 @@ WHEELS := .cache/wheels
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 PEERS_VENV := .venv-peers
+BENCH_VENV := .venv-bench
 PEERS := $(PEERS_VENV)/.ready tests/peers/node_modules/.ready
 # The generator finds ruff on PATH, or silently skips formatting.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types generate check-generated unit test-peers lock clean
+.PHONY: help setup demo test lint format types generate check-generated unit test-peers bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,11 +69,23 @@ tests/peers/node_modules/.ready: tests/peers/package-lock.json tests/peers/packa
 	npm ci --prefix tests/peers --no-audit --no-fund
 	@touch $@
 
+bench: $(READY) $(BENCH_VENV)/.ready ## Speed, CPU and memory beside curl and its kin: needs nginx (apt-get install nginx-light)
+	$(BENCH_VENV)/bin/python -m tests.benchmarks
+
+$(BENCH_VENV)/.ready: requirements-bench.txt $(READY)
+	$(PYTHON) -m venv --clear $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r $<
+	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
+	$(BENCH_VENV)/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
 lock: $(READY) ## Resolve the locked requirements afresh, for every supported Python, with hashes
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra sandbox --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  tests/peers/requirements.in -o tests/peers/requirements.txt
+	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --extra sandbox --group bench pyproject.toml -o requirements-bench.txt
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS_VENV) .cache dist demo-output tests/peers/node_modules
+	rm -rf $(VENV) $(PEERS_VENV) $(BENCH_VENV) .cache dist demo-output tests/peers/node_modules

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
@@ -14,8 +14,23 @@ hypothesis.settings.register_profile("deterministic", derandomize=True, deadline
 hypothesis.settings.load_profile("deterministic")
 
 
-def pytest_report_header() -> str:
-    return "hypothesis: derandomized, so the seed is the name of each test; sandboxes: seed 0"
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--examples", type=int, default=150, help="how many sessions of downloads under faults")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    examples = config.getoption("--examples")
+    return (
+        "hypothesis: derandomized, so the seed is the name of each test; sandboxes: seed 0; "
+        f"sessions of downloads under faults: {examples}"
+    )
+
+
+@pytest.fixture
+def examples(request: pytest.FixtureRequest) -> Callable[[float], int]:
+    """Give a function that gives a share of the examples asked for."""
+    wanted: int = request.config.getoption("--examples")
+    return lambda share: max(1, round(wanted * share))
 
 
 @pytest.fixture

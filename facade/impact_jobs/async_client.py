@@ -23,7 +23,6 @@ from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
 from impact_jobs.core import Core
 from impact_jobs.dates import Window
 from impact_jobs.fetching import Mode
-from impact_jobs.generated_client import generated_client
 from impact_jobs.httpx_async import AsyncPort
 from impact_jobs.httpx_wire import AsyncHttpClient
 from impact_jobs.models import DownloadResult, Job
@@ -200,6 +199,8 @@ class AsyncJobsClient:
     @property
     @_documented_as(JobsClient.generated)
     def generated(self) -> AuthenticatedClient:
+        from impact_jobs.generated_client import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
+
         return generated_client(self._port, request_timeout=self._core.request_timeout)
 
     @_documented_as(JobsClient.close)

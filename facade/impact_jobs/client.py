@@ -19,7 +19,6 @@ from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
 from impact_jobs.core import Core
 from impact_jobs.dates import Window
 from impact_jobs.fetching import Mode
-from impact_jobs.generated_client import generated_client
 from impact_jobs.httpx_blocking import BlockingPort
 from impact_jobs.httpx_wire import HttpClient
 from impact_jobs.models import DownloadResult, Job
@@ -467,6 +466,8 @@ class JobsClient:
             >>> from impact_agency_api.api.jobs import list_jobs
             >>> list_jobs.sync(sid, client=jobs.generated)
         """
+        from impact_jobs.generated_client import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
+
         return generated_client(self._port, request_timeout=self._core.request_timeout)
 
     def close(self) -> None:

@@ -55,14 +55,19 @@ async def download(
         if is_folder and target.is_dir():
             raise ConfigurationError(f"{str(target)!r}, as the storage calls it, is a folder: give the path of a file.")
         check_target(target, overwrite=overwrite)
-        part = await core.port.run(lambda: PartFile(target, job_id, overwrite=overwrite, resume=resume, digest=digest))
+        parts: list[PartFile] = []  # filled in the thread, so that a cancelled opening is closed as well
         try:
+            await core.port.run(
+                lambda: parts.append(PartFile(target, job_id, overwrite=overwrite, resume=resume, digest=digest))
+            )
+            (part,) = parts
             transfer = Transfer(core=core, source=source, part=part, connections=connections, meter=Meter(on_progress))
             resumed_from = part.coverage.size
             count = await transfer.run(first)
             sha256 = await core.port.run(part.publish)
         finally:
-            await core.port.run(part.leave)
+            for opened in parts:
+                await core.port.run(opened.leave)
     finally:
         if first is not None:
             await first.aclose()
@@ -133,13 +138,11 @@ def path_of(path: str | PathLike[str]) -> Path:
     Raises:
         ConfigurationError: It is none.
     """
-    found = None
     with suppress(TypeError, UnicodeEncodeError):
         found = Path(path)
-        found = None if not str(path) or b"\0" in os.fsencode(found) else found
-    if found is None:
-        raise ConfigurationError(f"path={path!r} is no file name: give the path of a file, or of an existing folder.")
-    return found
+        if str(path) and b"\0" not in os.fsencode(found):
+            return found
+    raise ConfigurationError(f"path={path!r} is no file name: give the path of a file, or of an existing folder.")
 
 
 def check_connections(connections: int | None) -> None:

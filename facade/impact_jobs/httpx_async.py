@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ import httpx
 from impact_jobs.config import Account
 from impact_jobs.errors import ConfigurationError, JobsError, TransportError
 from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
-from impact_jobs.httpx_wire import Wire, head_of, setting_up, unless_failed
+from impact_jobs.httpx_wire import Wire, framed_length, head_of, setting_up, unless_failed
 from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 
@@ -70,11 +70,13 @@ class AsyncPort:
             return unless_failed(await self._open(client, request))
         if self.api.is_closed:
             raise ConfigurationError("this client is closed: make a new one.")
-        opening = self._in_thread(lambda: self.blocking.open(request))
+        opening = self._threads.submit(lambda: self.blocking.open(request))
+        awaited = asyncio.wrap_future(opening)
         try:
-            return ThreadedStream(await asyncio.shield(opening), self._in_thread)
+            return ThreadedStream(await awaited, self._in_thread)
         except asyncio.CancelledError:
-            opening.add_done_callback(_close_unwanted)
+            opening.add_done_callback(_close_unwanted)  # in its thread, for the loop may be closed by then
+            _take_note(awaited)
             raise
 
     async def _open(self, client: httpx.AsyncClient, request: Request) -> AsyncStream | JobsError:
@@ -111,7 +113,7 @@ class AsyncPort:
             stop()
             for task in running:
                 task.cancel()
-            await asyncio.wait(running)
+            await _ended(running)
             raise
 
     async def aclose(self) -> None:
@@ -128,16 +130,38 @@ class AsyncPort:
 
 async def finished(future: asyncio.Future[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
     """What a thread comes to; when we are cancelled, it ends first: it must not outlive what it works on."""
+    awaited = asyncio.shield(future)
     try:
-        return await asyncio.shield(future)
+        return await awaited
     except asyncio.CancelledError:
         on_cancel()
-        with suppress(Exception):
-            await asyncio.wait([future])
+        try:
+            await _ended([future])
+        finally:
+            _take_note(future)
+            _take_note(awaited)
         raise
 
 
-def _close_unwanted(opening: asyncio.Future[BlockingStream]) -> None:
+async def _ended(futures: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until they have ended, however often we are cancelled meanwhile: nothing may be closed under them."""
+    cancelled: asyncio.CancelledError | None = None
+    while not all(future.done() for future in futures):
+        try:
+            await asyncio.wait(futures)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _take_note(future: asyncio.Future[Any]) -> None:
+    """Keep asyncio from printing a failure that nobody is there to be told of any more."""
+    if future.done() and not future.cancelled():
+        future.exception()
+
+
+def _close_unwanted(opening: ThreadFuture[BlockingStream]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
 
@@ -181,15 +205,20 @@ class AsyncStream:
         self._request = request
         self._wire = wire
         self._run = run
-        encoded = "content-encoding" in self.head.headers
-        self._chunks = response.aiter_bytes() if encoded else response.aiter_raw()
+        self._left = framed_length(self.head)
+        cooked = "content-encoding" in self.head.headers or response.is_stream_consumed  # see BlockingStream
+        self._chunks = response.aiter_bytes() if cooked else response.aiter_raw()
 
     async def chunk(self) -> bytes:
         return unless_failed(await self._read())
 
     async def _read(self) -> bytes | TransportError:
         try:
-            return await anext(self._chunks, b"")
+            data = await anext(self._chunks, b"")
+            self._left -= len(data)
+            if data and self._left == 0:
+                await anext(self._chunks, b"")  # see BlockingStream
+            return data  # noqa: TRY300 - clearer here
         except httpx.HTTPError as error:
             return self._wire.failure(error, self._request)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TypeAlias, TypeVar
 
 import httpx
 from attrs import Factory, field, frozen
 
+from impact_jobs._version import __version__
 from impact_jobs.config import Account
 from impact_jobs.errors import (
     ConfigurationError,
@@ -28,7 +28,7 @@ AsyncHttpClient: TypeAlias = httpx.AsyncClient
 _HEADERS = {
     "Accept": "application/json",
     "IR-Version": "3",
-    "User-Agent": f"impact-jobs/{version('impact-jobs')} httpx/{httpx.__version__}",
+    "User-Agent": f"impact-jobs/{__version__} httpx/{httpx.__version__}",
 }
 # The connection was never made, so no byte of the request can have left.
 _NOTHING_SENT = (
@@ -108,6 +108,13 @@ def head_of(response: httpx.Response) -> Head:
         location=None if location is None else secret_url(location),
         received_at=datetime.now(UTC),
     )
+
+
+def framed_length(head: Head) -> int:
+    """How many bytes a body has that ends by its `Content-Length`; -1 for one that ends otherwise or is encoded."""
+    stated = head.headers.get("content-length", "")
+    is_framed = stated.isdecimal() and not {"content-encoding", "transfer-encoding"} & head.headers.keys()
+    return int(stated) if is_framed else -1
 
 
 def unless_failed(outcome: T | JobsError) -> T:

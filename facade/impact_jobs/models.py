@@ -16,7 +16,7 @@ __all__ = ["DownloadResult", "Job", "JobStatus", "JobType"]
 _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.ERROR, JobStatus.FAILED})
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # filling the slots of a frozen class takes twice as long; lists are long
 class Job:
     """One job as the server described it at one moment; `get` it again for news.
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import reprlib
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from impact_jobs.dates import read_datetime
 from impact_jobs.models import Job, JobStatus, JobType
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _TYPES: dict[str, JobType | str] = {kind.value: kind for kind in JobType}
 _STATUSES: dict[str, JobStatus | str] = {status.value: status for status in JobStatus}
@@ -52,38 +50,17 @@ def parse_job(raw: object) -> Job:
         raise MalformedJobError(f"its Id is {shortened(job_id)}, not a UUID")
     if not isinstance(status, str) or not status:
         raise MalformedJobError(f"its Status is {shortened(status)}, not a text")
-    kind = _read(raw, "Type", _text)
-    return Job(
-        id=job_id,
-        type=_TYPES.get(kind, kind) if kind else None,
-        status=_STATUSES.get(status, status),
-        program_id=_read(raw, "ProgramId", _text),
-        created_by=_read(raw, "CreatedBy", _text),
-        created_date=_read(raw, "CreatedDate", _moment),
-        started_date=_read(raw, "StartedDate", _moment),
-        completed_date=_read(raw, "CompletedDate", _moment),
-        abandoned_date=_read(raw, "AbandonedDate", _moment),
-        cancelled_date=_read(raw, "CancelledDate", _moment),
-        failed_date=_read(raw, "FailedDate", _moment),
-        last_progress_update_date=_read(raw, "LastProgressUpdateDate", _moment),
-        status_message=_read(raw, "StatusMessage", _text),
-        records_processed=_read(raw, "RecordsProcessed", _integer),
-        percentage_complete=_read(raw, "PercentageComplete", _integer),
-        replayable=_read(raw, "Replayable", _boolean) or False,
-        result_uri=_read(raw, "ResultUri", _text),
-        raw=raw,
-    )
-
-
-def _read(raw: Mapping[str, Any], name: str, convert: Callable[[Any], T]) -> T | None:
-    value = raw.get(name)
-    if value is None or value == "":
-        return None
-    try:
-        return convert(value)
-    except (ValueError, TypeError, LookupError, OverflowError):
-        logger.warning("job %s: %s is %s, which cannot be read; taken as unset", raw["Id"], name, shortened(value))
-        return None
+    fields: dict[str, Any] = {}
+    for name, value in raw.items():
+        # Run for every field of every job, so without a call where none is needed.
+        if value is None or value == "" or name not in _FIELDS:
+            continue
+        attribute, kind, convert = _FIELDS[name]
+        try:
+            fields[attribute] = value if value.__class__ is kind else convert(value)
+        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
+            logger.warning("job %s: %s is %s, which cannot be read; taken as unset", job_id, name, shortened(value))
+    return Job(id=job_id, status=_STATUSES.get(status, status), raw=raw, **fields)
 
 
 def _text(value: Any) -> str:
@@ -91,12 +68,6 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, int | float):
         return str(value)  # ids arrive as numbers, too
-    raise TypeError
-
-
-def _moment(value: Any) -> datetime:
-    if isinstance(value, str):
-        return read_datetime(value)
     raise TypeError
 
 
@@ -113,3 +84,28 @@ def _boolean(value: Any) -> bool:
     if isinstance(value, str):
         return _BOOLEANS[value.lower()]
     raise TypeError
+
+
+def _kind(value: Any) -> JobType | str:
+    text = _text(value)
+    return _TYPES.get(text, text)
+
+
+# What the server calls it: our name, the JSON type that is taken as it is, and the way to read any other.
+_FIELDS: dict[str, tuple[str, type | None, Callable[[Any], Any]]] = {
+    "Type": ("type", None, _kind),
+    "ProgramId": ("program_id", str, _text),
+    "CreatedBy": ("created_by", str, _text),
+    "CreatedDate": ("created_date", None, read_datetime),
+    "StartedDate": ("started_date", None, read_datetime),
+    "CompletedDate": ("completed_date", None, read_datetime),
+    "AbandonedDate": ("abandoned_date", None, read_datetime),
+    "CancelledDate": ("cancelled_date", None, read_datetime),
+    "FailedDate": ("failed_date", None, read_datetime),
+    "LastProgressUpdateDate": ("last_progress_update_date", None, read_datetime),
+    "StatusMessage": ("status_message", str, _text),
+    "RecordsProcessed": ("records_processed", int, _integer),
+    "PercentageComplete": ("percentage_complete", int, _integer),
+    "Replayable": ("replayable", bool, _boolean),
+    "ResultUri": ("result_uri", str, _text),
+}

@@ -94,8 +94,7 @@ class PartFile:
             self._coverage = self._coverage.plus(offset, offset + size)
             coverage = self._coverage
         self._digester.advance(coverage.prefix)
-        if self._is_resumable:
-            self._background.checkpoint(lambda: self._save(coverage), coverage.size)
+        self._background.checkpoint(lambda: self._save(coverage), coverage.size)
 
     def publish(self) -> str | None:
         """Put the whole file, safely on disk, under the target's name; return its sha256 if it was wanted.
@@ -168,7 +167,7 @@ class PartFile:
 
     def _save(self, coverage: Coverage) -> None:
         os.fdatasync(self._fd)
-        if self.journal is not None:
+        if self.journal is not None and self._is_resumable:
             evolve(self.journal, coverage=coverage).save(self._journal_path)
 
     def _preallocate(self, length: int) -> None:

@@ -45,7 +45,10 @@ class SocketDoor:
             or int(length) - received < _WORTH_IT_BYTES
         ):
             return None
-        found = _plain_socket(response)
+        try:
+            found = _plain_socket(response)
+        except OSError:  # reset already, and then nobody is at its other end; the parser will say so
+            return None
         return None if found is None else cls(found, left=int(length) - received, timeout=timeout)
 
     def fill(self, limit: int) -> memoryview:

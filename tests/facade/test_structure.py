@@ -30,7 +30,7 @@ LAYERS = [
     {"port"},
     {"checksums", "dates", "models", "socket_door", "targets", "validation"},
     {"errors"},
-    {"redaction", "stepping"},
+    {"_version", "redaction", "stepping"},
 ]
 THE_PORT = {"httpx_async", "httpx_blocking", "httpx_wire", "socket_door", "generated_client"}
 

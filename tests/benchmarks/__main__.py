@@ -1,0 +1,73 @@
+"""`make bench`: our downloads beside curl's and its kin's, in one run, with a verdict for each target."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import asdict
+from impact_jobs.sandbox import Sandbox
+
+from tests.benchmarks import programs, transfers
+from tests.benchmarks.chart import draw
+from tests.benchmarks.rows import Row, table
+from tests.benchmarks.servers import make_files, nginx
+
+FILES = Path(".cache/benchmarks")
+
+
+def main() -> None:
+    """Measure, print, and write what was asked for."""
+    arguments = _arguments()
+    make_files(FILES)
+    rows: list[Row] = []
+    with (
+        tempfile.TemporaryDirectory(dir=FILES) as scratch,
+        Sandbox(job_seconds=0, hourly_budget=None) as sandbox,
+        nginx(FILES.resolve(), Path(scratch).resolve()) as server,
+    ):
+        bench = transfers.Bench(
+            sandbox=sandbox,
+            nginx=server,
+            output=Path(scratch).resolve() / "out",
+            runs=arguments.runs,
+            large="64m" if arguments.quick else "1g",
+        )
+        groups: dict[str, Callable[[], list[Row]]] = {
+            "http": lambda: transfers.one_stream(bench, "HTTP"),
+            "https": lambda: transfers.one_stream(bench, "HTTPS"),
+            "throttled": lambda: transfers.throttled(bench),
+            "chunked": lambda: transfers.chunked(bench),
+            "memory": lambda: transfers.memory(bench),
+            "imports": lambda: programs.imports(bench.output, bench.runs),
+            "listing": lambda: programs.listing(bench.runs * 2),
+        }
+        for name in arguments.rows or groups:
+            sys.stderr.write(f"measuring: {name}\n")
+            rows += groups[name]()
+    sys.stdout.write(
+        f"{table(rows)}\n\n{os.cpu_count()} cores, {arguments.runs} runs each, medians; no CLI yet, so no --help\n"
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps([{**asdict(row), "verdict": row.verdict} for row in rows], indent=1))
+    if arguments.chart:
+        draw(rows, arguments.chart)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="64 MiB in place of 1 GiB: to see that it works")
+    parser.add_argument("--runs", type=int, default=5, help="how often each contestant counts (5)")
+    parser.add_argument("--rows", nargs="*", help="only these: http https throttled chunked memory imports listing")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--chart", type=Path, help="draw them there, as PNG")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The Python contestants, each as a process of its own: `python -m tests.benchmarks.clients NAME URL FILE`.
+
+Only what a contestant needs is imported, for that is part of what is measured.
+"""
+
+# ruff: noqa: PLC0415 - see above
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+_MIB = 1024 * 1024
+
+
+def ours(url: str, path: str) -> None:
+    """`JobsClient.download`; the API, which answers with a link to `url`, is in the environment."""
+    from impact_jobs import JobsClient
+
+    del url
+    count = os.environ.get("BENCH_CONNECTIONS", "1")
+    with JobsClient.from_env() as jobs:
+        jobs.download(
+            os.environ["BENCH_JOB"],
+            path,
+            connections=None if count == "auto" else int(count),
+            digest="BENCH_DIGEST" in os.environ,
+            mode="stream" if "BENCH_STREAM" in os.environ else "redirect",
+        )
+    if "BENCH_PEAK" in os.environ:
+        # Not what wait4 says of a child, which begins with the size of the process that started it.
+        with open("/proc/self/status") as status, open(os.environ["BENCH_PEAK"], "w") as peak:  # noqa: PTH123
+            peak.write(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+
+
+def requests_(url: str, path: str) -> None:
+    """requests, in chunks of a mebibyte."""
+    import requests
+
+    verify = os.environ.get("SSL_CERT_FILE") or True
+    with requests.get(url, stream=True, timeout=60, verify=verify) as response, open(path, "wb") as file:  # noqa: PTH123
+        file.writelines(response.iter_content(_MIB))
+
+
+def httpx_raw(url: str, path: str) -> None:
+    """httpx, as it hands on what it reads."""
+    import httpx
+
+    with httpx.stream("GET", url, timeout=60) as response, open(path, "wb") as file:  # noqa: PTH123
+        file.writelines(response.iter_raw())
+
+
+def pycurl_(url: str, path: str) -> None:
+    """pycurl, straight into the file."""
+    import pycurl
+
+    with open(path, "wb") as file:  # noqa: PTH123
+        handle = pycurl.Curl()
+        handle.setopt(pycurl.URL, url)
+        handle.setopt(pycurl.WRITEDATA, file)
+        if "SSL_CERT_FILE" in os.environ:
+            handle.setopt(pycurl.CAINFO, os.environ["SSL_CERT_FILE"])
+        handle.perform()
+        handle.close()
+
+
+def range_threads(url: str, path: str) -> None:
+    """Eight threads with a range each, as boto's transfer manager works."""
+    import requests
+
+    size = int(requests.head(url, timeout=60).headers["content-length"])
+    step = -(-size // 8)
+
+    def fetch(start: int) -> None:
+        headers = {"Range": f"bytes={start}-{min(start + step, size) - 1}"}
+        with requests.get(url, headers=headers, stream=True, timeout=60) as response, open(path, "r+b") as file:  # noqa: PTH123
+            file.seek(start)
+            file.writelines(response.iter_content(_MIB))
+
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.truncate(size)
+    threads = [threading.Thread(target=fetch, args=(start,)) for start in range(0, size, step)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    _, name, its_url, its_path = sys.argv
+    {
+        "ours": ours,
+        "requests": requests_,
+        "httpx": httpx_raw,
+        "pycurl": pycurl_,
+        "range-threads": range_threads,
+    }[name](its_url, its_path)

@@ -1,0 +1,170 @@
+"""The rows about transfers: one stream, digest, fsync, ranges, chunked, memory, small files."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from attrs import frozen
+from impact_jobs.sandbox import Sandbox
+
+from tests.benchmarks.measuring import Contestant, Figures, measure
+from tests.benchmarks.rows import Row
+from tests.benchmarks.servers import Nginx
+
+
+@frozen(kw_only=True)
+class Bench:
+    """What every row needs.
+
+    Attributes:
+        sandbox: Plays the API, in the process that measures, not in one that is measured.
+        nginx: Plays the storage.
+        output: Where each contestant writes.
+        runs: How often each is run.
+    """
+
+    sandbox: Sandbox
+    nginx: Nginx
+    output: Path
+    runs: int
+    large: str = "1g"
+
+    def run(self, contestants: Sequence[Contestant | None]) -> dict[str, Figures]:
+        """The figures of those contestants that are there."""
+        return measure([one for one in contestants if one is not None], runs=self.runs, output=self.output)
+
+    def command(self, name: str, *command: str) -> Contestant | None:
+        """A program of the system; None, and a word about it, where it is not installed."""
+        if shutil.which(command[0]) is None:
+            sys.stderr.write(f"{name}: {command[0]} is not installed, so it is absent from the table\n")
+            return None
+        return Contestant(name, command, {}, lambda: None)
+
+    def python(
+        self, name: str, client: str, url: str, environ: Mapping[str, str], before: Callable[[], None] = lambda: None
+    ) -> Contestant:
+        """A contestant of `clients`."""
+        command = [sys.executable, "-m", "tests.benchmarks.clients", client, url, str(self.output)]
+        return Contestant(name, command, environ, before)
+
+    def ours(self, name: str, url: str, **options: str) -> Contestant:
+        """Our client, told to download the job whose result is at `url`."""
+        job_id = self.sandbox.add_job()
+        environ = {**self.sandbox.environ, "BENCH_JOB": job_id, **{f"BENCH_{k.upper()}": v for k, v in options.items()}}
+        if url.startswith("https"):
+            environ["SSL_CERT_FILE"] = str(self.nginx.ca)
+
+        def link() -> None:
+            self.sandbox.answer_next("GET", f"{job_id}/Download", status=302, headers={"Location": url})
+
+        return self.python(name, "ours", url, environ, link)
+
+
+def one_stream(bench: Bench, scheme: str) -> list[Row]:
+    """One connection, from nginx to a file."""
+    origin = bench.nginx.https if scheme == "HTTPS" else bench.nginx.http
+    url = f"{origin}/{bench.large}"
+    out, ca = str(bench.output), str(bench.nginx.ca)
+    trust = {"SSL_CERT_FILE": ca} if scheme == "HTTPS" else {}
+    figures = bench.run(
+        [
+            bench.command("curl", "curl", "-sf", "--cacert", ca, "-o", out, url),
+            bench.command("wget", "wget", "-q", f"--ca-certificate={ca}", "-O", out, url),
+            bench.command("aria2c -x1", *_aria2c(bench.output, ca, 1), url),
+            bench.python("pycurl", "pycurl", url, trust),
+            bench.python("requests", "requests", url, trust),
+            bench.python("httpx iter_raw", "httpx", url, trust),
+            bench.ours("ours", url),
+            bench.ours("ours with sha256", url, digest="1"),
+            bench.ours("ours x 8", url, connections="8"),
+            bench.command("curl; sync", "sh", "-c", f"curl -sf --cacert {ca} -o {out} {url} && sync {out}"),
+            bench.command("curl; sha256sum", "sh", "-c", f"curl -sf --cacert {ca} -o {out} {url} && sha256sum {out}"),
+        ]
+    )
+    curl, ours, hashed = figures["curl"], figures["ours"], figures["ours with sha256"]
+    is_http = scheme == "HTTP"
+    rows = [
+        _speed(f"{scheme}: one stream to a file (fsync included)", ours, curl, 1.5 if is_http else 1.0),
+        _cpu(f"{scheme}: CPU of that", ours, curl, 0.7 if is_http else 1.1),
+        _speed(f"{scheme}: with fsync", ours, figures["curl; sync"], 1.5, peer="curl; sync"),
+        _speed(f"{scheme}: with sha256 (and fsync)", hashed, figures["curl; sha256sum"], 3.0, peer="curl; sha256sum"),
+        _speed(f"{scheme}: not throttled, N = 8", figures["ours x 8"], curl, 0.9),
+    ]
+    peers = [name for name in figures if not name.startswith(("ours", "curl"))]
+    rows += [_speed(f"{scheme}: one stream to a file", ours, figures[name], None, peer=name) for name in peers]
+    rows.append(_speed(f"{scheme}: the digest's cost, ours with / without", hashed, ours, None, peer="ours"))
+    return rows
+
+
+def throttled(bench: Bench) -> list[Row]:
+    """A storage that gives 20 MB/s a connection."""
+    url = f"{bench.nginx.http}/slow/256m"
+    figures = bench.run(
+        [
+            bench.command("curl", "curl", "-sf", "-o", str(bench.output), url),
+            bench.command("aria2c -x8", *_aria2c(bench.output, str(bench.nginx.ca), 8), url),
+            bench.python("range threads x 8", "range-threads", url, {}),
+            bench.ours("ours x 8", url, connections="8"),
+            bench.ours("ours, connections=None", url, connections="auto"),
+        ]
+    )
+    rows = [_speed("throttled 20 MB/s, N = 8", figures["ours x 8"], figures["curl"], 7.5)]
+    if "aria2c -x8" in figures:
+        rows.append(_speed("throttled, N = 8", figures["ours x 8"], figures["aria2c -x8"], 1.05, peer="aria2c -x8"))
+    rows += [
+        _speed("throttled, N = 8", figures["ours x 8"], figures["range threads x 8"], None, peer="range threads"),
+        _speed("throttled, connections=None", figures["ours, connections=None"], figures["curl"], None),
+    ]
+    return rows
+
+
+def chunked(bench: Bench) -> list[Row]:
+    """`Mode=Stream`, which has no length: from the sandbox itself, for both."""
+    job_id = bench.sandbox.add_job(result_bytes=1024 * 1024 * 1024)
+    box = bench.sandbox
+    url = f"{box.base_url}/Agencies/{box.account_sid}/Jobs/{job_id}/Download?Mode=Stream"
+    credentials = f"{box.account_sid}:{box.auth_token}"
+    environ = {**box.environ, "BENCH_JOB": job_id, "BENCH_STREAM": "1"}
+    figures = bench.run(
+        [
+            bench.command("curl", "curl", "-sf", "-u", credentials, "-o", str(bench.output), url),
+            bench.python("ours", "ours", url, environ),
+        ]
+    )
+    return [_speed("Mode=Stream (chunked), 1 GiB", figures["ours"], figures["curl"], 0.55)]
+
+
+def memory(bench: Bench) -> list[Row]:
+    """What a large file takes more than a small one."""
+    peaks = {}
+    for name in (bench.large, "64m"):
+        report = bench.output.with_name("peak")
+        bench.run([bench.ours(name, f"{bench.nginx.http}/{name}", digest="1", peak=str(report))])
+        peaks[name] = int(report.read_text()) * 1024 / 1e6
+    high, low = peaks[bench.large], peaks["64m"]
+    return [
+        Row("peak memory, in all", high, 60.0, high, 60.0, is_floor=False, unit="MB", peer_name="bound"),
+        Row(
+            "peak memory, 1 GiB less 64 MiB", high, low, high - low, 5.0, is_floor=False, unit="MB", peer_name="64 MiB"
+        ),
+    ]
+
+
+def _speed(what: str, ours: Figures, than: Figures, target: float | None, *, peer: str = "curl") -> Row:
+    return Row(what, ours.seconds, than.seconds, than.seconds / ours.seconds, target, peer_name=peer)
+
+
+def _cpu(what: str, ours: Figures, peer: Figures, target: float) -> Row:
+    ratio = ours.cpu_seconds / peer.cpu_seconds
+    return Row(what, ours.cpu_seconds, peer.cpu_seconds, ratio, target, is_floor=False)
+
+
+def _aria2c(output: Path, ca: str, connections: int) -> list[str]:
+    count = str(connections)
+    return [
+        *("aria2c", "-q", f"-x{count}", f"-s{count}", "-k1M", "--file-allocation=none", "--allow-overwrite=true"),
+        *(f"--ca-certificate={ca}", "-d", str(output.parent), "-o", output.name),
+    ]
