@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types generate check-generated unit test-peers bench lock clean
+.PHONY: help setup demo test lint format types generate check-generated unit test-peers test-faults bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ $(PEERS_VENV)/.ready: tests/peers/requirements.txt $(READY)
 tests/peers/node_modules/.ready: tests/peers/package-lock.json tests/peers/package.json
 	npm ci --prefix tests/peers --no-audit --no-fund
 	@touch $@
+
+test-faults: $(READY) ## A thousand sessions of downloads under cuts, stalls, lies and interruptions
+	$(BIN)/python -m pytest tests/faults --examples 1600
 
 bench: $(READY) $(BENCH_VENV)/.ready ## Speed, CPU and memory beside curl and its kin: needs nginx (apt-get install nginx-light)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks

@@ -45,6 +45,7 @@ class AsyncPort:
         self.storage: httpx.AsyncClient | None = storage_client
         self._account = account
         self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="impact-jobs")
+        self._openings: set[ThreadFuture[BlockingStream]] = set()
 
     @cached_property
     def blocking(self) -> BlockingPort:
@@ -71,6 +72,8 @@ class AsyncPort:
         if self.api.is_closed:
             raise ConfigurationError("this client is closed: make a new one.")
         opening = self._threads.submit(lambda: self.blocking.open(request))
+        self._openings.add(opening)
+        opening.add_done_callback(self._openings.discard)
         awaited = asyncio.wrap_future(opening)
         try:
             return ThreadedStream(await awaited, self._in_thread)
@@ -121,8 +124,21 @@ class AsyncPort:
         if self._own_api:
             await self.api.aclose()
         if "blocking" in vars(self):
-            self.blocking.close()
+            self._close_blocking()
         self._threads.shutdown(wait=False)
+
+    def _close_blocking(self) -> None:
+        # A cancelled request still waits in its thread. Were its socket closed under it, it would wait on for its full
+        # time, for a number that the next file to be opened takes over. So the last such thread closes.
+        openings = tuple(self._openings)
+
+        def close(_: object = None) -> None:
+            if all(opening.done() for opening in openings):
+                self.blocking.close()
+
+        close()
+        for opening in openings:
+            opening.add_done_callback(close)
 
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import field, frozen
@@ -53,15 +55,22 @@ class Journal:
                 "coverage": self.coverage.spans,
             }
         )
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
+        fresh = fresh_beside(path)
+        fresh.unlink(missing_ok=True)  # not written through, for it may be a link to anywhere
+        try:
+            with fresh.open("x", encoding="utf-8") as file:
+                file.write(text)
+            fresh.replace(path)
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise
 
     @classmethod
     def load(cls, path: Path) -> Journal | None:
         """The journal, or None where there is none, or one that makes no sense."""
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", opener=_open_file) as file:
                 data = json.loads(file.read(_LONGEST_BYTES))
             return cls._read(data) if data["format"] == _FORMAT else None
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
@@ -72,6 +81,8 @@ class Journal:
         length, spans = data["length"], data["coverage"]
         if not isinstance(length, int) or not isinstance(spans, list) or not isinstance(data["checksums"], dict):
             raise TypeError
+        if length < 0:
+            raise ValueError
         coverage = Coverage()
         for start, stop in spans:
             if not (isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop <= length):
@@ -88,6 +99,16 @@ class Journal:
             filename=_text(data["filename"]),
             coverage=Coverage(tuple(Span(*span) for span in coverage.spans)),
         )
+
+
+def fresh_beside(path: Path) -> Path:
+    """Where a journal is written before it takes the place of the one before; a crash may leave it."""
+    return path.with_name(path.name + ".new")
+
+
+def _open_file(path: str, flags: int) -> int:
+    # Neither a link is followed, nor a pipe waited for.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _text(value: object) -> str | None:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import logging
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from attrs import evolve
 
 from impact_jobs.checksums import Digester
 from impact_jobs.errors import DestinationExistsError, DownloadError, IntegrityError
-from impact_jobs.journal import Journal
+from impact_jobs.journal import Journal, fresh_beside
 from impact_jobs.plan import Coverage
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -51,7 +52,8 @@ class PartFile:
         self._coverage = Coverage()
         self._digester = Digester(self._fd, self._algorithms)
         found = Journal.load(self._journal_path) if resume else None
-        if found is not None and found.job_id == job_id and found.coverage.fits(os.fstat(self._fd).st_size):
+        size = os.fstat(self._fd).st_size
+        if found and found.job_id == job_id and found.version.is_resumable and found.coverage.fits(size):
             self._describe(found, found.coverage)
 
     @property
@@ -65,7 +67,8 @@ class PartFile:
             with suppress(OSError):  # nobody will rely on them
                 self._background.join()
             self.journal, self._coverage = None, Coverage()
-            self._journal_path.unlink(missing_ok=True)
+            self._check_that_it_is_ours()
+            self._unlink_journal()
             self._file.truncate(0)
 
     def begin(self, journal: Journal) -> None:
@@ -94,7 +97,8 @@ class PartFile:
             self._coverage = self._coverage.plus(offset, offset + size)
             coverage = self._coverage
         self._digester.advance(coverage.prefix)
-        self._background.checkpoint(lambda: self._save(coverage), coverage.size)
+        with self._disk():
+            self._background.checkpoint(lambda: self._save(coverage), coverage.size)
 
     def publish(self) -> str | None:
         """Put the whole file, safely on disk, under the target's name; return its sha256 if it was wanted.
@@ -106,6 +110,8 @@ class PartFile:
         size = self._coverage.size
         with self._disk():
             self._background.join()
+            if os.fstat(self._fd).st_size < size:
+                raise OSError(errno.EIO, "it has become shorter while it was written")
             self._file.truncate(size)
             self._background.start(self._sync)  # bytes reach the disk while the rest of them is digested
             digests = self._digester.finish(size)
@@ -113,11 +119,12 @@ class PartFile:
             os.fsync(self._fd)
         self._verify(digests)
         with self._disk():
+            self._check_that_it_is_ours()
             if self._overwrite:
                 self._part.replace(self.target)
             else:
                 self._rename_without_replacing()
-            self._journal_path.unlink(missing_ok=True)
+            self._unlink_journal()
             self._file.close()
             _sync_folder(self.target.parent)
         return digests["sha256"].hex() if "sha256" in digests else None
@@ -131,8 +138,9 @@ class PartFile:
             self._background.join()
             if self._is_resumable and self._coverage.spans:
                 self._save(self._coverage)
-                self._file.close()
-                return
+                if self._journal_path.exists():
+                    self._file.close()
+                    return
         self.discard()
 
     def discard(self) -> None:
@@ -144,8 +152,9 @@ class PartFile:
             self._background.join()
         # While the lock is still ours: a moment later the name may be another's.
         with suppress(OSError):
-            self._journal_path.unlink(missing_ok=True)
-            self._part.unlink(missing_ok=True)
+            if _is_same(self._file, self._part) or not self._part.exists():
+                self._unlink_journal()
+                self._part.unlink(missing_ok=True)
         self._file.close()
 
     @property
@@ -167,8 +176,21 @@ class PartFile:
 
     def _save(self, coverage: Coverage) -> None:
         os.fdatasync(self._fd)
+        self._check_that_it_is_ours()
         if self.journal is not None and self._is_resumable:
-            evolve(self.journal, coverage=coverage).save(self._journal_path)
+            try:
+                evolve(self.journal, coverage=coverage).save(self._journal_path)
+            except OSError as error:  # a full disk, perhaps, on which the file itself has its room
+                logger.warning("%s: its journal could not be written: %s", self._part.name, error.strerror)
+
+    def _check_that_it_is_ours(self) -> None:
+        # The lock is on the file, not on its name: somebody may have removed it, and yet another begun a new one.
+        if not os.path.samestat(os.fstat(self._fd), self._part.lstat()):
+            raise OSError(errno.ESTALE, f"{self._part.name!r} was replaced meanwhile")
+
+    def _unlink_journal(self) -> None:
+        self._journal_path.unlink(missing_ok=True)
+        fresh_beside(self._journal_path).unlink(missing_ok=True)
 
     def _preallocate(self, length: int) -> None:
         if length < _PREALLOCATE_FROM_BYTES:
@@ -214,7 +236,7 @@ class PartFile:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_same(file, self._part):
-                    if os.fstat(file.fileno()).st_nlink <= 1:
+                    if _links_to(file, self._part) <= 1:
                         return file
                     # A process died between giving it its name and taking this one away: it is the result.
                     self._part.unlink()
@@ -223,6 +245,9 @@ class PartFile:
                 raise DestinationExistsError(
                     f"{str(self.target)!r} is being downloaded by another process or thread: let it finish."
                 ) from None
+            except OSError:
+                file.close()
+                raise
             # The other published its file between our opening and our locking it: hands off, and open anew.
             file.close()
 
@@ -258,6 +283,7 @@ class _Background:
             is_due = size - self._size >= _CHECKPOINT_BYTES or now - self._time >= _CHECKPOINT_SECONDS
             if not is_due or (self._thread is not None and self._thread.is_alive()):
                 return
+            self.join()  # tells at once what has gone wrong
             self._size, self._time = size, now
             self.start(function)
 
@@ -285,6 +311,13 @@ def _is_same(file: FileIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except FileNotFoundError:
         return False
+
+
+def _links_to(file: FileIO, path: Path) -> int:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, f"{path.name!r} is no regular file")
+    return status.st_nlink
 
 
 def _sync_folder(folder: Path) -> None:

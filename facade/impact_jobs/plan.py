@@ -92,7 +92,8 @@ class Version:
     @property
     def is_resumable(self) -> bool:
         """Whether parts of it can be asked for safely."""
-        return self.length is not None and self.validator is not None
+        # What no header can hold cannot be asked with; it comes from a journal that is not ours.
+        return self.length is not None and (self.validator or "\n").isprintable() and str(self.validator).isascii()
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Version:

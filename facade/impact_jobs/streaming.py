@@ -32,6 +32,8 @@ class ResultStream:
         self._stream: Stream | None = None
         self._version = Version(length=None, validator=None)
         self._position = 0
+        self._failure: JobsError | None = None
+        self._is_adrift = False
 
     @property
     def bytes_total(self) -> int | None:
@@ -55,32 +57,54 @@ class ResultStream:
     async def __anext__(self) -> bytes:
         if self._stream is None:
             raise ConfigurationError("open the stream first: `with jobs.stream(job) as chunks`.")
+        if self._failure is not None:
+            raise self._failure  # whoever reads on must not take what is missing for the end
+        if self._is_adrift:
+            await self._resume(TransportError(f"{self._source.what}: a read of it was cancelled."), pauses=False)
         while True:
             try:
-                chunk = await self._stream.chunk()
+                chunk = await self._read(self._stream)
+                break
             except TransportError as error:
-                await self._resume(error)
-                continue
-            if not chunk:
-                raise StopAsyncIteration
-            self._position += len(chunk)
-            self._tries.reset()
-            return chunk
+                await self._resume(error, pauses=True)
+        if not chunk:
+            raise StopAsyncIteration
+        self._position += len(chunk)
+        self._tries.reset()
+        return chunk
 
-    async def _resume(self, error: JobsError) -> None:
-        """Open the rest, after a pause; raises when it is not to be had."""
+    async def _read(self, stream: Stream) -> bytes:
+        self._is_adrift = True  # unless it comes to its end, what it has taken from the connection is lost
+        chunk = await stream.chunk()
+        self._is_adrift = False
+        left = (self._version.length or 0) - self._position
+        if not chunk and left > 0:
+            raise TransportError(f"{self._source.what}: the body ended {left} bytes early.")
+        return chunk
+
+    async def _resume(self, error: JobsError, *, pauses: bool) -> None:
+        """Open the rest; raises, now and ever after, when it is not to be had."""
+        try:
+            await self._open_rest(error, pauses=pauses)
+        except JobsError as failure:
+            self._failure = failure
+            raise
+
+    async def _open_rest(self, error: JobsError, *, pauses: bool) -> None:
         if not self._version.is_resumable:
             raise error
         while True:
-            await self._tries.pause_after(error)
+            if pauses:
+                await self._tries.pause_after(error)
+            pauses = True
             try:
                 stream = await self._source.open(Span(self._position, END), validator=self._version.validator)
                 break
             except JobsError as next_error:
                 error = next_error
-        if self._stream is not None:
-            await self._stream.aclose()
-        self._stream = stream
+        broken, self._stream, self._is_adrift = self._stream, stream, False
+        if broken is not None:
+            await broken.aclose()
         problem = misplaced(stream.head, self._position, self._version)
         if problem:
             raise DownloadError(

@@ -1,0 +1,173 @@
+"""A campaign of random sessions: whatever breaks, the file is right or absent, and the next call goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field
+from hypothesis import given, note
+from impact_jobs import DownloadResult, JobsError
+
+from tests.faults.sessions import SETTINGS, Interruption, Session, Try, sessions
+from tests.faults.stage import TALLY, InjectedError, Stage, Watched, bytes_of, carry_out, complement
+
+_ENDINGS: Final = (JobsError, InjectedError, KeyboardInterrupt, asyncio.CancelledError)
+
+
+@define
+class _Interrupter:
+    """Carries out an `Interruption`, and remembers what progress was told."""
+
+    interruption: Interruption
+    shown: int = field(default=0, init=False)
+    _task: Callable[[], object] | None = field(default=None, init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+
+    def on_progress(self, done: int, _total: int | None) -> None:
+        assert done >= self.shown, "progress went backwards"
+        self.shown = done
+        if done < self.interruption.at:
+            return
+        match self.interruption.kind:
+            case "callback raises":
+                self._count()
+                raise InjectedError
+            case "Ctrl-C in callback":
+                self._count()
+                raise KeyboardInterrupt
+            case "cancelled in callback":
+                self._cancel(once=True)
+            case "cancelled twice in callback":
+                self._cancel(once=False)
+            case _:
+                pass
+
+    def with_task(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        self._loop, self._task = loop, task.cancel
+        if self.interruption.kind in {"cancelled after turns", "cancelled twice after turns"}:
+            self._after(self.interruption.at, lambda: self._cancel(once="twice" not in self.interruption.kind))
+
+    def on_bytes(self) -> None:
+        """From the proxy's thread."""
+        loop = self._loop
+        if self.interruption.kind == "cancelled while bytes arrive" and loop is not None:
+            with suppress(RuntimeError):  # it is closed
+                loop.call_soon_threadsafe(lambda: self._cancel(once=True))
+
+    def _cancel(self, *, once: bool) -> None:
+        if self._task is None:
+            return
+        cancel, self._task = self._task, None
+        self._count()
+        cancel()
+        if not once:
+            self._after(2, cancel)
+
+    def _after(self, turns: int, function: Callable[[], object]) -> None:
+        assert self._loop is not None
+        if turns:
+            self._loop.call_soon(lambda: self._after(turns - 1, function))
+        else:
+            function()
+
+    def _count(self) -> None:
+        TALLY.injected[self.interruption.kind] += 1
+
+
+def run(stage: Stage, session: Session, folder: Path) -> None:
+    watched = Watched(stage, folder, session.size, session.overwrite)
+    for step in session.tries:
+        if _try(stage, session, step, watched):
+            return
+    _last(stage, session, watched)
+
+
+def _try(stage: Stage, session: Session, step: Try, watched: Watched) -> bool:
+    interrupter = _Interrupter(step.interruption)
+    hooks: list[tuple[int, Callable[[], object]]] = [(step.interruption.at, interrupter.on_bytes)]
+    if step.replaced_at is not None:
+        hooks.append((step.replaced_at, lambda: watched.replace(step.replaced_by)))
+    if session.mode == "redirect":
+        stage.storage.play(step.faults, lies=session.lies, hooks=hooks)
+        stage.api.play(step.api_faults)
+    else:
+        stage.api.play([*step.api_faults, *step.faults], hooks=hooks)
+    stage.sandbox.forget_requests()
+    first, before = len(watched.versions) - 1, watched.noted() if step.call.resume else None
+    try:
+        done = carry_out(
+            step.call, stage.account, watched.job_id, watched.target,
+            on_progress=interrupter.on_progress, with_task=interrupter.with_task,
+        )  # fmt: skip
+    except _ENDINGS as error:
+        TALLY.outcomes[type(error).__name__] += 1
+        if type(error) in {InjectedError, KeyboardInterrupt, asyncio.CancelledError}:
+            assert step.interruption.kind != "none"
+        if isinstance(error, asyncio.CancelledError) and watched.is_there:
+            watched.check_success(watched.versions)  # too late to be stopped
+            return True
+        watched.check_after_failure()
+        is_simple = session.mode == "redirect" and not session.lies and step.replaced_at is None
+        if is_simple and all(fault.lie in {"none", "503", "500", "403", "404"} for fault in step.faults):
+            journal = watched.noted()
+            kept = journal.coverage.size if journal else 0
+            assert kept >= interrupter.shown, "an orderly failure lost bytes"
+        return False
+    finally:
+        stage.check_nothing_leaks()
+    TALLY.outcomes["success"] += 1
+    is_offline = not stage.sandbox.requests
+    assert not is_offline or before is not None
+    _check(done, watched, first=0 if is_offline else first, wants_digest=step.call.digest)
+    return True
+
+
+def _last(stage: Stage, session: Session, watched: Watched) -> None:
+    stage.storage.play(lies=session.lies)
+    stage.api.play()
+    stage.sandbox.forget_requests()
+    interrupter = _Interrupter(Interruption())
+    before, version = watched.noted(), watched.noted_version()
+    done = carry_out(session.last, stage.account, watched.job_id, watched.target, on_progress=interrupter.on_progress)
+    stage.check_nothing_leaks()
+    TALLY.outcomes["success"] += 1
+    is_offline = not stage.sandbox.requests
+    _check(done, watched, first=0 if is_offline else -1, wants_digest=session.last.digest)
+    assert interrupter.shown == done.bytes_written
+    if version is watched.versions[-1] and before is not None and session.mode == "redirect" and not session.lies:
+        assert done.resumed_from == before.coverage.size
+        assert watched.requested() == complement(before.coverage, version.size), "more, or less, than the rest"
+
+
+def _check(done: DownloadResult, watched: Watched, *, first: int, wants_digest: bool) -> None:
+    watched.check_success(watched.versions[first:])
+    (version,) = (version for version in watched.versions if version.size == done.bytes_written)
+    assert watched.target.read_bytes() == bytes_of(version)
+    assert done.sha256 == (version.sha256 if wants_digest else None)
+
+
+def test_whatever_breaks_the_file_is_right_or_absent(
+    stage: Stage, tmp_path: Path, examples: Callable[[float], int]
+) -> None:
+    numbers = count(1)
+
+    @SETTINGS(max_examples=examples(0.66))
+    @given(session=sessions())
+    def campaign(session: Session) -> None:
+        number = next(numbers)
+        note(f"number {number}: {session!r}")
+        with TALLY.session("downloads"):
+            try:
+                run(stage, session, tmp_path / str(number))
+            finally:
+                stage.calm()
+                stage.take_tally()
+
+    campaign()
+    assert threading.active_count() < 10

@@ -1,0 +1,222 @@
+"""`stream` and `open` under the same faults: the right bytes or an error, and never an end that is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytest
+from attrs import evolve, frozen
+from hypothesis import given, note
+from hypothesis import strategies as st
+from impact_jobs import AsyncJobsClient, DownloadError, JobsClient, JobsError
+from impact_jobs.sandbox.result_file import ResultFile
+
+from tests.faults.sessions import SETTINGS, calls, faults, positions, sizes
+from tests.faults.stage import TALLY, Call, Stage, Watched, bytes_of
+from tests.support.fault_proxy import Fault, Lie
+
+MIB: Final = 1024 * 1024
+
+
+@frozen
+class Reading:
+    """A result read in memory.
+
+    Attributes:
+        piece: How many bytes `open` is asked for at a time.
+        cancelled_at: Where a read is cancelled once, before it is read on.
+    """
+
+    size: int
+    call: Call
+    is_file: bool
+    piece: int
+    lies: tuple[Lie, ...]
+    faults: tuple[Fault, ...]
+    cancelled_at: int | None
+    replaced_at: int | None
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> Reading:
+    size = draw(sizes())
+    mode: Literal["redirect", "stream"] = draw(st.sampled_from(("redirect", "redirect", "stream")))
+    call = evolve(draw(calls(mode, overwrite=False)), tries=draw(st.integers(1, 6)))
+    if draw(st.integers(0, 9)) == 0:
+        call = evolve(call, hasty=True)
+    script = draw(st.lists(faults(size), max_size=6))
+    if call.hasty:
+        script.insert(0, Fault(kind="stall", after=draw(positions(size))))
+    return Reading(
+        size=size,
+        call=call,
+        is_file=draw(st.booleans()) and call.kind != "over an AsyncClient of one's own",
+        piece=draw(st.sampled_from((1000, 65_536, 3 * MIB, -1))),
+        lies=draw(st.sampled_from(((), (), (), ("weak tag",), ("no tag",), ("no ranges",)))),
+        faults=tuple(script),
+        cancelled_at=draw(positions(size)) if draw(st.integers(0, 2)) == 0 else None,
+        replaced_at=draw(positions(size)) if draw(st.integers(0, 5)) == 0 else None,
+    )
+
+
+class Reader:
+    """Gathers what is read, up to an error, and makes sure that the error stays."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.error: JobsError | None = None
+
+    def read_file(self, file: Any, piece: int) -> None:
+        with file:
+            try:
+                while data := file.read(piece):
+                    self.data += data
+            except JobsError as error:
+                self.error = error
+                with pytest.raises(JobsError):
+                    file.read(1)
+
+    def read_chunks(self, chunks: Any) -> None:
+        try:
+            for chunk in chunks:
+                self.data += chunk
+        except JobsError as error:
+            self.error = error
+            with pytest.raises(JobsError):
+                next(iter(chunks))
+
+    async def read_async(self, chunks: Any, cancelled_at: int | None) -> None:
+        try:
+            while True:
+                reading = asyncio.ensure_future(anext(chunks, b""))
+                if cancelled_at is not None and len(self.data) >= cancelled_at:
+                    cancelled_at = None
+                    for _ in range(len(self.data) % 7):
+                        await asyncio.sleep(0)
+                    TALLY.injected["a read cancelled"] += reading.cancel()
+                    await asyncio.wait([reading])
+                    if reading.cancelled():
+                        continue
+                chunk = await reading
+                if not chunk:
+                    return
+                self.data += chunk
+        except JobsError as error:
+            self.error = error
+            with pytest.raises(JobsError):
+                await anext(chunks)
+
+
+def read(stage: Stage, reading: Reading, job_id: str) -> Reader:
+    reader, call = Reader(), reading.call
+    try:
+        if call.kind == "blocking":
+            with JobsClient(**stage.account, **call.client_options) as jobs:
+                if reading.is_file:
+                    reader.read_file(jobs.open(job_id, mode=call.mode), reading.piece)
+                else:
+                    with jobs.stream(job_id, mode=call.mode) as chunks:
+                        reader.read_chunks(chunks)
+        else:
+            asyncio.run(_read(stage, reading, job_id, reader))
+    except JobsError as error:
+        reader.error = error
+    return reader
+
+
+async def _read(stage: Stage, reading: Reading, job_id: str, reader: Reader) -> None:
+    call = reading.call
+    async with call.own_clients() as own, AsyncJobsClient(**stage.account, **call.client_options, **own) as jobs:
+        if reading.is_file:
+            await asyncio.to_thread(lambda: reader.read_file(jobs.open(job_id, mode=call.mode), reading.piece))
+        else:
+            async with jobs.stream(job_id, mode=call.mode) as chunks:
+                await reader.read_async(chunks, reading.cancelled_at)
+
+
+def run(stage: Stage, reading: Reading, folder: Path) -> None:
+    watched = Watched(stage, folder, reading.size)
+    hooks: list[tuple[int, Callable[[], object]]] = []
+    if reading.replaced_at is not None:
+        hooks.append((reading.replaced_at, lambda: watched.replace(reading.size // 2)))
+    proxy = stage.storage if reading.call.mode == "redirect" else stage.api
+    proxy.play(reading.faults, lies=reading.lies if reading.call.mode == "redirect" else (), hooks=hooks)
+    reader = read(stage, reading, watched.job_id)
+    stage.check_nothing_leaks()
+    if reader.error is None:
+        TALLY.outcomes["success"] += 1
+        assert any(reader.data == bytes_of(version) for version in watched.versions), "wrong bytes, and no error"
+    else:
+        TALLY.outcomes[type(reader.error).__name__] += 1
+        assert any(bytes_of(version).startswith(reader.data) for version in watched.versions), "wrong bytes"
+    assert list(watched.folder.iterdir()) == []
+
+
+def test_whatever_breaks_the_bytes_are_right_or_there_is_an_error(
+    stage: Stage, tmp_path: Path, examples: Callable[[float], int]
+) -> None:
+    numbers = count(1)
+
+    @SETTINGS(max_examples=examples(0.2))
+    @given(reading=readings())
+    def campaign(reading: Reading) -> None:
+        number = next(numbers)
+        note(f"number {number}: {reading!r}")
+        with TALLY.session("streams"):
+            try:
+                run(stage, reading, tmp_path / str(number))
+            finally:
+                stage.calm()
+                stage.take_tally()
+
+    campaign()
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asynchronous"])
+def test_after_another_result_has_come_nothing_of_it_is_read(kind: Any, stage: Stage, tmp_path: Path) -> None:
+    watched = Watched(stage, tmp_path / "a", 300_000)
+    stage.storage.play([Fault("cut", after=100_000)], hooks=[(1, lambda: watched.replace(300_001))])
+    call = Call(kind)
+    reading = Reading(300_000, call, is_file=True, piece=1000, lies=(), faults=(), cancelled_at=None, replaced_at=None)
+    reader = read(stage, reading, watched.job_id)
+    assert isinstance(reader.error, DownloadError)
+    (first, _) = watched.versions
+    assert bytes_of(first).startswith(reader.data)
+    stage.check_nothing_leaks()
+
+
+def test_a_stream_whose_reads_are_cancelled_is_whole_all_the_same(stage: Stage, tmp_path: Path) -> None:
+    watched = Watched(stage, tmp_path / "a", 2_000_000)
+
+    async def read_impatiently() -> bytes:
+        data = b""
+        async with (
+            AsyncJobsClient(**stage.account, **Call("asynchronous").client_options) as jobs,
+            jobs.stream(watched.job_id) as chunks,
+        ):
+            for turns in (0, 1, 2, 3, 5, 8, 13):
+                reading = asyncio.ensure_future(anext(chunks))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                reading.cancel()
+                await asyncio.wait([reading])
+                data += b"" if reading.cancelled() else reading.result()
+            async for chunk in chunks:
+                data += chunk
+        return data
+
+    (version,) = watched.versions
+    assert asyncio.run(read_impatiently()) == bytes_of(version)
+    stage.check_nothing_leaks()
+
+
+def test_a_storage_that_gives_less_than_asked_for_is_asked_again(stage: Stage, tmp_path: Path) -> None:
+    watched = Watched(stage, tmp_path / "a", 1_000_000)
+    stage.storage.play([Fault("cut", after=1000), Fault(lie="shorter range"), Fault(lie="shorter range")])
+    with JobsClient(**stage.account, **Call("blocking").client_options) as jobs, jobs.stream(watched.job_id) as chunks:
+        assert b"".join(chunks) == bytes_of(ResultFile(1, 1_000_000))
+    stage.check_nothing_leaks()

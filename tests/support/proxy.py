@@ -1,0 +1,101 @@
+"""A forward proxy on loopback, as companies have them: tunnels by CONNECT, and plain http passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+from urllib.parse import urlsplit
+
+from attrs import define, field
+
+_HOST: Final = "127.0.0.1"
+_PIECE: Final = 256 * 1024
+
+
+@define
+class Proxy:
+    """One that runs; see `proxying`.
+
+    Args:
+        url: Its own URL.
+        asked: Method and target of each request, oldest first.
+    """
+
+    url: str = ""
+    asked: list[str] = field(factory=list)
+
+
+@contextmanager
+def proxying(*, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Run a proxy in a thread of its own."""
+    proxy, ready = Proxy(), threading.Event()
+    loop, over = asyncio.new_event_loop(), asyncio.Event()
+
+    async def serve() -> None:
+        talks: set[asyncio.Task[None]] = set()
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            talks.add(task)
+            try:
+                with suppress(OSError, asyncio.IncompleteReadError):
+                    await _pass_on(reader, writer, proxy.asked)
+            finally:
+                talks.discard(task)
+                writer.transport.abort()
+
+        server = await asyncio.start_server(handle, _HOST, ssl=tls)
+        proxy.url = f"{'https' if tls else 'http'}://localhost:{server.sockets[0].getsockname()[1]}"
+        ready.set()
+        await over.wait()
+        server.close()
+        for task in tuple(talks):
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, name="proxy")
+    thread.start()
+    ready.wait()
+    try:
+        yield proxy
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: list[str]) -> None:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    method, target, _ = head.split(" ", 2)
+    asked.append(f"{method} {target}")
+    parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
+    back, forth = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        if method == "CONNECT":
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            forth.write(head.replace(target, parts.path, 1).encode("latin-1"))
+        pumps = [asyncio.ensure_future(_pump(reader, forth)), asyncio.ensure_future(_pump(back, writer))]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+    finally:
+        forth.transport.abort()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(_PIECE):
+            writer.write(data)
+            await writer.drain()
