@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tests.faults.stage import Call, Kind
+from tests.faults.stage import HASTY_SECONDS, Call, Kind
 from tests.support.fault_proxy import Break, Fault, Lie
 
 SETTINGS: Final = partial(
@@ -61,6 +61,11 @@ class Session:
     lies: tuple[Lie, ...]
     tries: tuple[Try, ...]
     last: Call
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether versions of one size can be told apart at all."""
+        return "no tag" not in {*self.lies, *(fault.lie for step in self.tries for fault in step.faults)}
 
 
 def sizes() -> st.SearchStrategy[int]:
@@ -131,7 +136,9 @@ def tries(draw: st.DrawFn, size: int, mode: Literal["redirect", "stream"], *, ov
     call = draw(calls(mode, overwrite=overwrite))
     script = draw(st.lists(faults(size), max_size=6))
     if draw(st.integers(0, 9)) == 0:  # it costs a fifth of a second
-        script.insert(draw(st.integers(0, len(script))), Fault(kind="stall", after=draw(positions(size))))
+        # One that goes on after the client's patience is over, or one that never does.
+        silence = draw(st.sampled_from((Fault("stall"), Fault("pause", seconds=2 * HASTY_SECONDS))))
+        script.insert(draw(st.integers(0, len(script))), evolve(silence, after=draw(positions(size))))
         call = evolve(call, hasty=True)
     api = draw(st.lists(faults(400, breaks=("cut", "reset", "half-close"), lies=("503",)), max_size=2))
     replaced_at = draw(positions(size)) if draw(st.integers(0, 7)) == 0 else None
@@ -141,7 +148,7 @@ def tries(draw: st.DrawFn, size: int, mode: Literal["redirect", "stream"], *, ov
         api_faults=tuple(api) if draw(st.integers(0, 4)) == 0 else (),
         interruption=draw(interruptions(call, size)) if draw(st.integers(0, 2)) == 0 else Interruption(),
         replaced_at=replaced_at,
-        replaced_by=draw(sizes()) if replaced_at is not None else 0,
+        replaced_by=draw(st.just(size) | sizes()) if replaced_at is not None else 0,
     )
 
 

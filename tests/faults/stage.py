@@ -6,7 +6,6 @@ import asyncio
 import functools
 import gc
 import json
-import os
 import threading
 import time
 from collections import Counter
@@ -150,8 +149,11 @@ class Stage:
             "auth_token": self.sandbox.auth_token,
             "base_url": self.api.url,
         }
-        self._descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only how many
-        self._threads = threading.active_count()
+        self.take_as_given()
+
+    def take_as_given(self) -> None:
+        """What is open and running now is no leak."""
+        self._descriptors, self._threads = len(open_files()), threading.active_count()
 
     def close(self) -> None:
         self._stack.close()
@@ -168,11 +170,12 @@ class Stage:
 
     def check_nothing_leaks(self) -> None:
         """Wait until all connections, threads and descriptors of clients are gone."""
-        self.storage.settle()
-        self.api.settle()
         for thread in threading.enumerate():
             if thread.name.startswith("impact-jobs") and thread.name != "impact-jobs sandbox":
                 thread.join(PATIENT_SECONDS)
+        # A socket that was closed while its window was shut can take a minute to tell the other end.
+        self.storage.drop()
+        self.api.drop()
         deadline = time.monotonic() + PATIENT_SECONDS
         # The sandbox closes its ends in a thread of its own.
         while self._has_more() and time.monotonic() < deadline:
@@ -203,6 +206,7 @@ class Watched:
     folder: Path
     size: int
     overwrite: bool = False
+    has_tags: bool = True
     job_id: str = field(default="", init=False)
     versions: list[ResultFile] = field(factory=list, init=False)
 
@@ -227,8 +231,8 @@ class Watched:
         return self.folder / "report.csv.part.json"
 
     def replace(self, size: int) -> None:
-        """Put another result in its place, of a size that it has not had yet."""
-        if size in {version.size for version in self.versions}:
+        """Put another result in its place; of a size that it has not had yet, where only that tells them apart."""
+        if not self.has_tags and size in {version.size for version in self.versions}:
             size = max(version.size for version in self.versions) + 1
         seed = len(self.versions) + 1
         self.versions.append(self.stage.sandbox.replace_result(self.job_id, result_bytes=size, result_seed=seed))
@@ -247,8 +251,14 @@ class Watched:
         journal = self.noted()
         if journal is None:
             return None
-        (found,) = (version for version in self.versions if version.size == journal.version.length)
+        stated = journal.version
+        tagged = [version for version in self.versions if version.etag == stated.validator]
+        (found,) = tagged or [version for version in self.versions if version.size == stated.length]
         return found
+
+    def kept(self, journal: Journal) -> bool:
+        """Whether the bytes that a journal speaks of are there at all."""
+        return self.part.exists() and journal.coverage.fits(self.part.stat().st_size)
 
     def check_after_failure(self, *, killed: bool = False) -> None:
         """No wrong file under the name, no lie in the journal, nothing else left."""

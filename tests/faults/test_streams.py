@@ -39,6 +39,7 @@ class Reading:
     faults: tuple[Fault, ...]
     cancelled_at: int | None
     replaced_at: int | None
+    replaced_by: int = 0
 
 
 @st.composite
@@ -60,6 +61,7 @@ def readings(draw: st.DrawFn) -> Reading:
         faults=tuple(script),
         cancelled_at=draw(positions(size)) if draw(st.integers(0, 2)) == 0 else None,
         replaced_at=draw(positions(size)) if draw(st.integers(0, 5)) == 0 else None,
+        replaced_by=draw(st.sampled_from((size, size // 2, size + 1))),
     )
 
 
@@ -139,10 +141,11 @@ async def _read(stage: Stage, reading: Reading, job_id: str, reader: Reader) -> 
 
 
 def run(stage: Stage, reading: Reading, folder: Path) -> None:
-    watched = Watched(stage, folder, reading.size)
+    has_tags = "no tag" not in {*reading.lies, *(fault.lie for fault in reading.faults)}
+    watched = Watched(stage, folder, reading.size, has_tags=has_tags)
     hooks: list[tuple[int, Callable[[], object]]] = []
     if reading.replaced_at is not None:
-        hooks.append((reading.replaced_at, lambda: watched.replace(reading.size // 2)))
+        hooks.append((reading.replaced_at, lambda: watched.replace(reading.replaced_by)))
     proxy = stage.storage if reading.call.mode == "redirect" else stage.api
     proxy.play(reading.faults, lies=reading.lies if reading.call.mode == "redirect" else (), hooks=hooks)
     reader = read(stage, reading, watched.job_id)

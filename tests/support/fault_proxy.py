@@ -115,13 +115,9 @@ class FaultProxy:
         """Cut all connections, and wait until they are gone."""
         for talk in tuple(self._talks):
             talk.hang_up()
-        self.settle()
-
-    def settle(self) -> None:
-        """Wait until no connection is left, which is once the client has closed them."""
         for talk in tuple(self._talks):
             talk.join(_PATIENCE_SECONDS)
-            assert not talk.is_alive(), "the client leaves a connection open"
+            assert not talk.is_alive(), "a connection of the proxy does not end"
 
     def _accept(self) -> None:
         while True:

@@ -1,0 +1,169 @@
+"""A process that forks a child for each download, so that it can be killed; and the handle to it.
+
+Forking from a process with one thread and everything imported costs milliseconds, not the half second of a fresh one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeAlias
+
+import attrs
+import pytest
+from impact_jobs import JobsError
+
+from tests.faults.stage import Call, carry_out, shrink_thresholds
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+SYSTEM_CALLS: Final = ("link", "fsync", "fdatasync", "posix_fallocate", "pwrite", "replace", "unlink")
+
+DeathKind: TypeAlias = Literal["none", "at bytes", "before a system call", "after a system call", "by the proxy"]
+
+
+@attrs.frozen
+class Death:
+    """When a child kills itself, with SIGKILL: at so many bytes, or around the n-th call of a function of `os`."""
+
+    kind: DeathKind = "none"
+    at: int = 0
+    function: str = ""
+
+
+@attrs.frozen
+class Outcome:
+    """How a child ended: killed, with an error (its class; whether it is ours), or with a digest."""
+
+    killed: bool
+    error: str = ""
+    is_ours: bool = True
+    sha256: str | None = None
+    resumed_from: int = 0
+
+
+class Zygote:
+    """The process, for the tests; one child at a time."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.zygote"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._child = 0
+        self._is_born = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._process:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+    def start(self, call: Call, account: dict[str, Any], job_id: str, target: Path, *, death: Death = Death()) -> None:
+        """Begin a download in a child."""
+        self._is_born.clear()
+        job = {"call": attrs.asdict(call), "account": account, "job_id": job_id, "target": str(target)}
+        self._say(job | {"death": attrs.asdict(death)})
+        self._child = self._hear()["child"]
+        self._is_born.set()
+
+    def kill(self) -> None:
+        """Kill the child; from any thread."""
+        self._is_born.wait()
+        with suppress(ProcessLookupError):
+            if self._child:
+                os.kill(self._child, signal.SIGKILL)
+
+    def outcome(self) -> Outcome:
+        """Wait for the child's end."""
+        told = self._hear()
+        self._child = 0
+        return Outcome(**told)
+
+    def _say(self, what: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(what).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def _hear(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+
+def _serve() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        shrink_thresholds(patch)
+        for line in sys.stdin.buffer:
+            job = json.loads(line)
+            reading, writing = os.pipe()
+            child = os.fork()
+            if child == 0:
+                os.close(reading)
+                _download(job, writing)
+            os.close(writing)
+            sys.stdout.write(json.dumps({"child": child}) + "\n")
+            sys.stdout.flush()
+            with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+                told = pipe.read()
+            _, status = os.waitpid(child, 0)
+            killed = os.WIFSIGNALED(status)
+            sys.stdout.write(json.dumps({"killed": killed} if killed else json.loads(told)) + "\n")
+            sys.stdout.flush()
+
+
+def _download(job: dict[str, Any], writing: int) -> None:
+    """Be the child, to its end."""
+    death = Death(**job["death"])
+    if death.function:
+        _kill_around(death)
+
+    def on_progress(done: int, _total: int | None) -> None:
+        if death.kind == "at bytes" and done >= death.at:
+            _die()
+
+    told: dict[str, Any] = {"killed": False}
+    try:
+        done = carry_out(
+            Call(**job["call"]), job["account"], job["job_id"], Path(job["target"]), on_progress=on_progress
+        )
+        told |= {"sha256": done.sha256, "resumed_from": done.resumed_from}
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+        told |= {"error": f"{type(error).__name__}: {error}", "is_ours": isinstance(error, JobsError)}
+    os.write(writing, json.dumps(told).encode())
+    os._exit(0)
+
+
+def _kill_around(death: Death) -> None:
+    real: Callable[..., Any] = getattr(os, death.function)
+    left = death.at
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0 and death.kind == "before a system call":
+            _die()
+        result = real(*args, **kwargs)
+        if left == 0:
+            _die()
+        return result
+
+    setattr(os, death.function, counted)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    _serve()
