@@ -55,7 +55,7 @@ check-generated: $(READY) ## Fail when `make generate` would change a byte
 unit: $(READY) ## The tests
 	$(BIN)/python -m pytest
 
-test-peers: $(READY) $(PEERS) ## Strangers' checks: redocly, Prism, pyright, and real object stores
+test-peers: $(READY) $(PEERS) ## Strangers' checks: redocly, Prism, pyright, real object stores and dataframe libraries
 	$(BIN)/python -m pytest -m peers
 
 # A venv of their own: Swift and its kin are no concern of ours but here.
@@ -63,6 +63,8 @@ $(PEERS_VENV)/.ready: tests/peers/requirements.txt $(READY)
 	$(PYTHON) -m venv --clear $(PEERS_VENV)
 	$(PEERS_VENV)/bin/python -m pip download --quiet --require-hashes --only-binary :all: --find-links $(WHEELS) -r $< -d $(WHEELS)
 	$(PEERS_VENV)/bin/python -m pip install --quiet --require-hashes --no-index --find-links $(WHEELS) -r $<
+	$(BIN)/python -m pip --python $(PEERS_VENV)/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
+	$(PEERS_VENV)/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
 tests/peers/node_modules/.ready: tests/peers/package-lock.json tests/peers/package.json

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from pathlib import Path
 from attrs import asdict
 from impact_jobs.sandbox import Sandbox
 
-from tests.benchmarks import programs, transfers
+from tests.benchmarks import machine, programs, transfers
 from tests.benchmarks.chart import draw
 from tests.benchmarks.rows import Row, table
 from tests.benchmarks.servers import make_files, nginx
@@ -34,6 +33,7 @@ def main() -> None:
         bench = transfers.Bench(
             sandbox=sandbox,
             nginx=server,
+            files=FILES,
             output=Path(scratch).resolve() / "out",
             runs=arguments.runs,
             large="64m" if arguments.quick else "1g",
@@ -50,11 +50,15 @@ def main() -> None:
         for name in arguments.rows or groups:
             sys.stderr.write(f"measuring: {name}\n")
             rows += groups[name]()
-    sys.stdout.write(
-        f"{table(rows)}\n\n{os.cpu_count()} cores, {arguments.runs} runs each, medians; no CLI yet, so no --help\n"
-    )
+    about = {**machine.describe(), "runs": f"{arguments.runs} each, medians", "large file": bench.large}
+    sys.stdout.write(f"{table(rows)}\n\n" + "".join(f"{name}: {value}\n" for name, value in about.items()))
+    sys.stdout.write("impact-jobs --help: no CLI yet\n")
+    if arguments.quick:
+        sys.stdout.write("--quick: starting up is most of what was measured, so the verdicts say little\n")
     if arguments.json:
-        arguments.json.write_text(json.dumps([{**asdict(row), "verdict": row.verdict} for row in rows], indent=1))
+        arguments.json.write_text(
+            json.dumps({"about": about, "rows": [{**asdict(row), "verdict": row.verdict} for row in rows]}, indent=1)
+        )
     if arguments.chart:
         draw(rows, arguments.chart)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
+import hashlib
 import os
 import statistics
 import subprocess
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-_MIB = 1024 * 1024
+from tests.benchmarks import machine
 
 
 @frozen
@@ -22,12 +22,12 @@ class Figures:
     Attributes:
         seconds: Wall clock, from start to end of the process.
         cpu_seconds: User and system time of the process and its children.
-        peak_bytes: The largest resident size of any of its processes.
+        all_seconds: The wall clock of every run, where these are medians.
     """
 
     seconds: float
     cpu_seconds: float
-    peak_bytes: int
+    all_seconds: tuple[float, ...] = ()
 
 
 @frozen
@@ -47,16 +47,19 @@ class Contestant:
     before: Callable[[], None]
 
 
-def measure(contestants: Sequence[Contestant], *, runs: int, output: Path) -> dict[str, Figures]:
+def measure(
+    contestants: Sequence[Contestant], *, runs: int, output: Path, sha256: str | None = None
+) -> dict[str, Figures]:
     """Run all in turn, A B C A B C …, after a round that does not count.
 
     Args:
         contestants: What to run.
         runs: How often each counts.
         output: The file that each writes; removed before every run.
+        sha256: What it must be after the round that does not count; None where nothing is known of it.
 
     Raises:
-        RuntimeError: One of them failed.
+        RuntimeError: One of them failed, or wrote something else.
     """
     taken: dict[str, list[Figures]] = {contestant.name: [] for contestant in contestants}
     for number in range(runs + 1):
@@ -64,14 +67,17 @@ def measure(contestants: Sequence[Contestant], *, runs: int, output: Path) -> di
             figures = _run(contestant, output)
             if number:
                 taken[contestant.name].append(figures)
+            elif sha256 is not None and digest(output) != sha256:
+                raise RuntimeError(f"{contestant.name}: what it wrote is not what was served")
     return {name: _median(figures) for name, figures in taken.items()}
 
 
 def _run(contestant: Contestant, output: Path) -> Figures:
     output.unlink(missing_ok=True)
-    os.sync()
-    _warm_memory()
     contestant.before()
+    os.sync()
+    machine.await_quiet()
+    machine.warm_memory()
     started = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - our own commands
         list(contestant.command),
@@ -85,18 +91,18 @@ def _run(contestant: Contestant, output: Path) -> Figures:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise RuntimeError(f"{contestant.name} failed: {said.decode(errors='replace')[-2000:]}")
-    return Figures(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Figures(seconds, usage.ru_utime + usage.ru_stime)
 
 
-def _warm_memory() -> None:
-    # A virtual machine hands out pages that its host has taken back only slowly; whoever comes first would pay.
-    with mmap.mmap(-1, 1536 * _MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE):
-        """Touched, and given back to the kernel."""
+def digest(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _median(figures: Sequence[Figures]) -> Figures:
     return Figures(
         statistics.median(one.seconds for one in figures),
         statistics.median(one.cpu_seconds for one in figures),
-        int(statistics.median(one.peak_bytes for one in figures)),
+        tuple(one.seconds for one in figures),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 import random
-import shutil
 import socket
 import subprocess
 import time
@@ -14,11 +16,13 @@ from pathlib import Path
 import trustme
 from attrs import frozen
 
+from tests.benchmarks import machine
+
 _MIB = 1024 * 1024
 SIZES = {"1g": 1024 * _MIB, "256m": 256 * _MIB, "64m": 64 * _MIB}
 
 _CONFIG = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+{user}daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 512; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; root {files};
@@ -55,7 +59,7 @@ def nginx(files: Path, folder: Path) -> Iterator[Nginx]:
     Raises:
         RuntimeError: nginx is not installed, or does not start.
     """
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin")
+    program = machine.find("nginx")
     if program is None:
         raise RuntimeError("nginx is not installed: apt-get install nginx-light")
     authority = trustme.CA()
@@ -64,7 +68,7 @@ def nginx(files: Path, folder: Path) -> Iterator[Nginx]:
     authority.cert_pem.write_to_path(ca)
     http, https = _free_port(), _free_port()
     config = folder / "nginx.conf"
-    config.write_text(_CONFIG.format(folder=folder, files=files, http=http, https=https))
+    config.write_text(_CONFIG.format(user=_user(), folder=folder, files=files, http=http, https=https))
     with subprocess.Popen([program, "-c", config, "-e", folder / "error.log"], stderr=subprocess.DEVNULL) as process:  # noqa: S603
         try:
             _await(http, process)
@@ -83,6 +87,11 @@ def make_files(folder: Path) -> None:
             with path.open("wb") as file:
                 for _ in range(size // _MIB):
                     file.write(source.randbytes(_MIB))
+
+
+def _user() -> str:
+    # Started by root, nginx would work as somebody who may not read the checkout.
+    return "" if os.geteuid() else f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(0).gr_name}; "
 
 
 def _free_port() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 from impact_jobs.sandbox import Sandbox
 
-from tests.benchmarks.measuring import Contestant, Figures, measure
+from tests.benchmarks.measuring import Contestant, Figures, digest, measure
 from tests.benchmarks.rows import Row
 from tests.benchmarks.servers import Nginx
 
@@ -22,19 +23,23 @@ class Bench:
     Attributes:
         sandbox: Plays the API, in the process that measures, not in one that is measured.
         nginx: Plays the storage.
+        files: What it serves.
         output: Where each contestant writes.
         runs: How often each is run.
     """
 
     sandbox: Sandbox
     nginx: Nginx
+    files: Path
     output: Path
     runs: int
     large: str = "1g"
 
-    def run(self, contestants: Sequence[Contestant | None]) -> dict[str, Figures]:
-        """The figures of those contestants that are there."""
-        return measure([one for one in contestants if one is not None], runs=self.runs, output=self.output)
+    def run(self, contestants: Sequence[Contestant | None], served: str = "") -> dict[str, Figures]:
+        """The figures of those contestants that are there; each must write the file that is `served`."""
+        sha256 = digest(self.files / served) if served else None
+        there = [one for one in contestants if one is not None]
+        return measure(there, runs=self.runs, output=self.output, sha256=sha256)
 
     def command(self, name: str, *command: str) -> Contestant | None:
         """A program of the system; None, and a word about it, where it is not installed."""
@@ -68,6 +73,7 @@ def one_stream(bench: Bench, scheme: str) -> list[Row]:
     origin = bench.nginx.https if scheme == "HTTPS" else bench.nginx.http
     url = f"{origin}/{bench.large}"
     out, ca = str(bench.output), str(bench.nginx.ca)
+    fetch = shlex.join(["curl", "-sf", "--cacert", ca, "-o", out, url])
     trust = {"SSL_CERT_FILE": ca} if scheme == "HTTPS" else {}
     figures = bench.run(
         [
@@ -80,9 +86,11 @@ def one_stream(bench: Bench, scheme: str) -> list[Row]:
             bench.ours("ours", url),
             bench.ours("ours with sha256", url, digest="1"),
             bench.ours("ours x 8", url, connections="8"),
-            bench.command("curl; sync", "sh", "-c", f"curl -sf --cacert {ca} -o {out} {url} && sync {out}"),
-            bench.command("curl; sha256sum", "sh", "-c", f"curl -sf --cacert {ca} -o {out} {url} && sha256sum {out}"),
-        ]
+            bench.ours("ours as it comes", url, digest="1", connections="auto"),
+            bench.command("curl; sync", "sh", "-c", f"{fetch} && sync {shlex.quote(out)}"),
+            bench.command("curl; sha256sum", "sh", "-c", f"{fetch} && sha256sum {shlex.quote(out)}"),
+        ],
+        bench.large,
     )
     curl, ours, hashed = figures["curl"], figures["ours"], figures["ours with sha256"]
     is_http = scheme == "HTTP"
@@ -93,6 +101,9 @@ def one_stream(bench: Bench, scheme: str) -> list[Row]:
         _speed(f"{scheme}: with sha256 (and fsync)", hashed, figures["curl; sha256sum"], 3.0, peer="curl; sha256sum"),
         _speed(f"{scheme}: not throttled, N = 8", figures["ours x 8"], curl, 0.9),
     ]
+    rows.append(
+        _speed(f"{scheme}: defaults (sha256, fsync, connections=None)", figures["ours as it comes"], curl, None)
+    )
     peers = [name for name in figures if not name.startswith(("ours", "curl"))]
     rows += [_speed(f"{scheme}: one stream to a file", ours, figures[name], None, peer=name) for name in peers]
     rows.append(_speed(f"{scheme}: the digest's cost, ours with / without", hashed, ours, None, peer="ours"))
@@ -109,7 +120,8 @@ def throttled(bench: Bench) -> list[Row]:
             bench.python("range threads x 8", "range-threads", url, {}),
             bench.ours("ours x 8", url, connections="8"),
             bench.ours("ours, connections=None", url, connections="auto"),
-        ]
+        ],
+        "256m",
     )
     rows = [_speed("throttled 20 MB/s, N = 8", figures["ours x 8"], figures["curl"], 7.5)]
     if "aria2c -x8" in figures:
