@@ -74,7 +74,7 @@ tests/peers/node_modules/.ready: tests/peers/package-lock.json tests/peers/packa
 test-faults: $(READY) ## A thousand sessions of downloads under cuts, stalls, lies and interruptions
 	$(BIN)/python -m pytest tests/faults --examples 1600
 
-bench: $(READY) $(BENCH_VENV)/.ready ## Speed, CPU and memory beside curl and its kin: needs nginx (apt-get install nginx-light)
+bench: $(READY) $(BENCH_VENV)/.ready ## Speed beside curl and its kin, waiting by simulation: needs nginx (apt-get install nginx-light)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks
 
 $(BENCH_VENV)/.ready: requirements-bench.txt $(READY)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from attrs import frozen
@@ -21,16 +19,16 @@ from impact_jobs.errors import (
     ServerError,
     UnexpectedResponseError,
 )
+from impact_jobs.limits import retry_after_seconds
 from impact_jobs.models import Job
 from impact_jobs.parsing import MalformedJobError, parse_job, shortened
-from impact_jobs.port import Head, Response
+from impact_jobs.port import Response
 from impact_jobs.redaction import without_secrets
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _FIRST_SERVER_ERROR = 500
 _KEPT_BODY_CHARACTERS = 4096
-_EPOCH_SECONDS = 1_000_000_000  # a larger "seconds until" is a moment, not a duration
 
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 
@@ -128,27 +126,6 @@ def error_of(response: Response, what: str) -> ApiError:
     if isinstance(error, RateLimitError | ServerError):
         error.retry_after = retry_after_seconds(response.head)
     return error
-
-
-def retry_after_seconds(head: Head) -> float | None:
-    """Seconds until the server wants to be asked again, never negative; None when it does not say so readably.
-
-    `Retry-After` may be seconds or an HTTP date; some pages of the vendor show an epoch.
-    """
-    text = head.headers.get("retry-after", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-            # asctime's format, which HTTP allows too, names no zone
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            seconds = (moment - head.received_at).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    if seconds > _EPOCH_SECONDS:
-        seconds -= head.received_at.timestamp()
-    return max(seconds, 0.0) if seconds < _EPOCH_SECONDS else None
 
 
 def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:

@@ -46,7 +46,7 @@ class JobsClient:
         base_url: Where the API is. Plain http is refused except on this machine.
         request_timeout: Seconds for one exchange with the API, and for each read of a download.
         retry: How often a GET is tried, and how long to pause in between.
-        polling: How often a wait asks.
+        polling: How often a wait asks; see docs/polling.md.
         http_client: An httpx client for the API, for a proxy or certificates of your own; you close it.
         storage_client: An httpx client for the storage. Of its settings only the connection's are used: no
             header, cookie or credential of it, or of ours, is sent there. You close it.
@@ -216,7 +216,8 @@ class JobsClient:
         the traceback says its id.
 
         Args:
-            job: Its id, a `Job`, or its path or URL. A `Job` that has ended already is not asked for again.
+            job: Its id, a `Job`, or its path or URL. A `Job` that has ended already is not asked for again; one that
+                has just been scheduled is first asked for after a short pause.
             timeout: Seconds for the whole wait; None waits for ever, 0 asks once.
             polling: Instead of the client's.
             on_update: Called with every snapshot, the last one too.

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from impact_jobs.answers import error_of
+from impact_jobs.budget import Budget
 from impact_jobs.config import Account
 from impact_jobs.errors import ConfigurationError, JobsError, UnexpectedResponseError
 from impact_jobs.polling import Polling
-from impact_jobs.port import Port, Request, Response
+from impact_jobs.port import Port, Request, Response, Stream
 from impact_jobs.redaction import secret_url
 from impact_jobs.retry import Retry
 from impact_jobs.validation import instance_of, number
@@ -38,6 +39,7 @@ class Core:
         polling: When to ask again in a wait.
         request_timeout: Seconds for one exchange.
         random: Gives numbers from 0 to 1, for jitter.
+        budget: What is left of the account's requests; shared by all of its clients.
     """
 
     account: Account
@@ -46,6 +48,7 @@ class Core:
     polling: Polling = field(validator=instance_of(Polling))
     request_timeout: float = field(validator=number(above=0))
     random: Callable[[], float] = field(repr=False)
+    budget: Budget = field(default=Factory(lambda self: Budget.of(self.account), takes_self=True), repr=False)
 
     def with_options(self, *, request_timeout: float | None, retry: Retry | None, polling: Polling | None) -> Core:
         """The same with other settings; None keeps one."""
@@ -101,7 +104,21 @@ class Core:
             ApiError: An answer that says no.
             UnexpectedResponseError: An answer that is neither yes nor no.
         """
-        return self.checked(await self.port.send(request), what)
+        self.budget.sent(self.port.now())
+        response = await self.port.send(request)
+        self.budget.heard(response.head, self.port.now())
+        return self.checked(response, what)
+
+    async def stream(self, request: Request) -> Stream:
+        """Send once, up to the head of the API's answer, whatever it is.
+
+        Raises:
+            TransportError: No answer.
+        """
+        self.budget.sent(self.port.now())
+        stream = await self.port.stream(request)
+        self.budget.heard(stream.head, self.port.now())
+        return stream
 
     def checked(self, response: Response, what: str) -> Response:
         """`response` if it is a 200; raises as `exchange` does if it is not."""
@@ -118,10 +135,42 @@ class Core:
         """Send a GET, trying again as the retry policy says; raises what the last try came to."""
         tries = Tries(self, what)
         while True:
+            await self.until_allowed()
             try:
                 return await self.exchange(request, what)
             except JobsError as error:
                 await tries.pause_after(error)
+
+    async def until_allowed(self) -> None:
+        """Let a short while pass in which the server would only refuse; who would wait for long gets its refusal."""
+        delay = self.budget.held(self.port.now())
+        if 0 < delay <= self.retry.max_delay:
+            logger.info("no requests are left: pausing for %.2f s", delay)
+            await self.port.sleep(delay)
+
+    async def pause_to_poll(self, seconds: float, *, deadline: float = math.inf) -> None:
+        """Let the pause between two polls pass: longer than asked for where the account's budget is short.
+
+        Args:
+            seconds: How long the poller itself wants to pause.
+            deadline: When it ends at the latest, on the port's clock.
+        """
+        now = self.port.now()
+        slot = self.budget.take(now)
+        until = now + max(seconds, slot.delay)
+        while (delay := min(until, deadline) - self.port.now()) > 0:
+            try:
+                await self.port.sleep(delay)
+            except BaseException:  # Ctrl-C, or a cancelled task
+                self.budget.give_back(slot, self.port.now())
+                raise
+            now = self.port.now()
+            # Another poll of the account may have been turned away meanwhile.
+            if self.budget.held(now) > 0:
+                self.budget.give_back(slot, now)
+                slot = self.budget.take(now)
+                until = now + slot.delay
+        self.budget.redeem()
 
 
 @define

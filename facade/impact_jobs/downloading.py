@@ -129,7 +129,7 @@ async def wait_and_download(
             if now >= deadline:
                 raise WaitTimeoutError(job, timeout=seconds_of(timeout), cause=str(error)) from None
             pause = (polling or core.polling).pause(now - started, random=core.random)
-            await core.port.sleep(min(pause, deadline - now))
+            await core.pause_to_poll(pause, deadline=deadline)
 
 
 def path_of(path: str | PathLike[str]) -> Path:

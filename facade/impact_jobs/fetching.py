@@ -119,7 +119,8 @@ class Source:
         )
         # JSON for the 202, anything for the result.
         request = self.core.request(kwargs, headers={"Accept": "application/json, */*;q=0.1", **_NOT_ENCODED})
-        stream = await self.core.port.stream(request)
+        await self.core.until_allowed()
+        stream = await self.core.stream(request)
         if stream.head.status_code == _OK or stream.head.status_code in _REDIRECTS:
             return stream
         response = await read_whole(stream, request, now=self.core.port.now)

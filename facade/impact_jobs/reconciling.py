@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 
 from impact_jobs.core import Core
 from impact_jobs.dates import Window
 from impact_jobs.errors import JobsError, ReplayUncertainError
+from impact_jobs.limits import server_time
 from impact_jobs.listing import Pages, get_with_head
 from impact_jobs.models import Job
-from impact_jobs.port import Head
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -40,7 +39,7 @@ async def reconcile(core: Core, job_id: str, *, sent_at: float, failure: JobsErr
             await core.port.sleep(core.retry.pause(failure, look, random=core.random))
         try:
             source, head = await get_with_head(core, job_id)
-            since = _server_time(head) - timedelta(seconds=core.port.now() - sent_at) - _SLACK
+            since = server_time(head) - timedelta(seconds=core.port.now() - sent_at) - _SLACK
             jobs = [job async for page in Pages(core, Window.of(since, None)) for job in page]
         except JobsError as error:
             raise ReplayUncertainError(job_id, cause=f"{cause}; and the list could not be read: {error}") from None
@@ -63,12 +62,3 @@ def candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
         (created, job) for created, job in dated if job.type == source.type and job.program_id == source.program_id
     ]
     return [job for _, job in sorted(fitting, key=lambda pair: pair[0], reverse=True)]
-
-
-def _server_time(head: Head) -> datetime:
-    """The server's own clock; ours may be wrong."""
-    try:
-        moment = parsedate_to_datetime(head.headers["date"])
-    except (KeyError, ValueError, TypeError):
-        return head.received_at
-    return moment if moment.tzinfo else head.received_at

@@ -39,6 +39,7 @@ async def replay(core: Core, reference: JobReference) -> Job:
     what = f"replay of job {job_id}"
     tries = Tries(core, what, repeatable=False)
     while True:
+        await core.until_allowed()
         sent_at = core.port.now()
         try:
             job = read_job(await _put(core, job_id, what), what)

@@ -21,7 +21,7 @@ from impact_jobs.errors import (
 )
 from impact_jobs.listing import look
 from impact_jobs.models import Job, JobStatus
-from impact_jobs.polling import Polling
+from impact_jobs.polling import Course, Polling
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -46,9 +46,11 @@ async def wait(
         deadline=started + seconds_of(timeout),
     )
     try:
-        # A snapshot that has ended needs no request: what has ended stays so.
-        if isinstance(reference, Job) and reference.is_terminal and watch.has_ended(reference):
-            return reference
+        if isinstance(reference, Job):
+            # A snapshot that has ended needs no request: what has ended stays so.
+            if reference.is_terminal and watch.has_ended(reference):
+                return reference
+            await watch.let_begin(reference)
         return await _until_done(watch, seconds_of(timeout))
     except BaseException as error:
         if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
@@ -60,7 +62,7 @@ async def _until_done(watch: _Watch, timeout: float) -> Job:
     while (job := await watch.ask()) is None:
         if watch.core.port.now() >= watch.deadline:
             raise WaitTimeoutError(watch.seen, job_id=watch.job_id, timeout=timeout, cause=str(watch.failure or ""))
-        await watch.core.port.sleep(watch.pause())
+        await watch.core.pause_to_poll(watch.pause(), deadline=watch.deadline)
     return job
 
 
@@ -79,6 +81,7 @@ class _Watch:
     failures_in_a_row: int = 0
     in_error_since: float | None = None
     statuses_warned_of: set[str] = field(factory=set)
+    course: Course = field(factory=Course)
 
     async def ask(self) -> Job | None:
         """The job once it is completed, None while it is not.
@@ -105,6 +108,7 @@ class _Watch:
         if self.seen is None or self.seen.status != job.status:
             logger.info("job %s is %s", job.id, job.status)
         self.seen = job
+        self.course.see(job, waited=self.core.port.now() - self.started)
         if self.on_update is not None:
             self.on_update(job)
         if job.status == JobStatus.COMPLETED:
@@ -117,14 +121,29 @@ class _Watch:
             logger.warning("job %s has the status %r, which is new to us; the wait goes on", job.id, job.status)
         return False
 
+    async def let_begin(self, snapshot: Job) -> None:
+        """Let the first pause pass where the snapshot is one of a job that has just been scheduled, so not done."""
+        fresh = Course()
+        fresh.see(snapshot, waited=0.0)
+        if not snapshot.is_terminal and fresh.percentage == fresh.age == 0:
+            # Without its type, whose jobs may take hours: the snapshot may be an old one after all.
+            fresh.type = None
+            self.course = fresh
+            await self.core.pause_to_poll(self.pause(), deadline=self.deadline)
+
     def pause(self) -> float:
         """Seconds until the next question, none of them past the deadline."""
         now = self.core.port.now()
-        pause = self.polling.pause(now - self.started, random=self.core.random)
+        at_least = 0.0
         if self.failure is not None:
-            asked = self.core.retry.pause(self.failure, self.failures_in_a_row, random=self.core.random)
-            pause = max(pause, asked)
-        return max(min(pause, self.deadline - now), 0.0)
+            at_least = self.core.retry.pause(self.failure, self.failures_in_a_row, random=self.core.random)
+        return self.polling.pause(
+            now - self.started,
+            random=self.core.random,
+            course=self.course,
+            at_least=at_least,
+            left=self.deadline - now,
+        )
 
     def _is_excused(self, job: Job) -> bool:
         # Brand-style accounts: the server itself starts a job in ERROR again, every 15 minutes.

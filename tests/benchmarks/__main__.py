@@ -16,8 +16,10 @@ from tests.benchmarks import machine, programs, transfers
 from tests.benchmarks.chart import draw
 from tests.benchmarks.rows import Row, table
 from tests.benchmarks.servers import make_files, nginx
+from tests.benchmarks.waiting import report as waiting
 
 FILES = Path(".cache/benchmarks")
+_LIVES = 10_000
 
 
 def main() -> None:
@@ -46,6 +48,7 @@ def main() -> None:
             "memory": lambda: transfers.memory(bench),
             "imports": lambda: programs.imports(bench.output, bench.runs),
             "listing": lambda: programs.listing(bench.runs * 2),
+            "waiting": lambda: waiting.run(_LIVES),
         }
         for name in arguments.rows or groups:
             sys.stderr.write(f"measuring: {name}\n")
@@ -67,7 +70,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="64 MiB in place of 1 GiB: to see that it works")
     parser.add_argument("--runs", type=int, default=5, help="how often each contestant counts (5)")
-    parser.add_argument("--rows", nargs="*", help="only these: http https throttled chunked memory imports listing")
+    parser.add_argument(
+        "--rows", nargs="*", help="only these: http https throttled chunked memory imports listing waiting"
+    )
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--chart", type=Path, help="draw them there, as PNG")
     return parser.parse_args()

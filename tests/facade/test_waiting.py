@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from impact_jobs import (
@@ -26,11 +27,12 @@ from impact_jobs import (
     WaitTimeoutError,
 )
 from impact_jobs.core import Core
+from impact_jobs.parsing import parse_job
 from impact_jobs.port import Request
 from impact_jobs.stepping import step
 from impact_jobs.waiting import wait
 
-from tests.support.simulated import JOB_ID, Answer, answer, core, job_json, port_of
+from tests.support.simulated import JOB_ID, Answer, SimulatedPort, answer, core, job_json, port_of
 
 
 def wait_for(
@@ -63,12 +65,13 @@ def test_returns_the_completed_job_and_shows_every_snapshot() -> None:
     assert {snapshot.status for snapshot in seen[:-1]} == {JobStatus.RUNNING}
 
 
-def test_a_long_job_costs_few_requests_and_is_noticed_within_the_longest_pause() -> None:
+@pytest.mark.parametrize("maximum", [30.0, 300.0])
+def test_a_long_job_costs_few_requests_and_is_noticed_within_the_longest_pause(maximum: float) -> None:
     simulated = core(lived(done_after=4 * 3600))
-    wait_for(simulated, timeout=None)
+    wait_for(simulated, timeout=None, polling=Polling(maximum=maximum))
     port = port_of(simulated)
-    assert port.clock - 1000.0 - 4 * 3600 <= 30.0
-    assert len(port.asked) < 1000
+    assert port.clock - 1000.0 - 4 * 3600 <= maximum
+    assert len(port.asked) < 4 * 3600 / maximum + 150
 
 
 def test_a_snapshot_that_has_ended_costs_no_request() -> None:
@@ -79,6 +82,34 @@ def test_a_snapshot_that_has_ended_costs_no_request() -> None:
     assert wait_for(simulated, job, on_update=seen.append) is job
     assert seen == [job]
     assert len(port_of(simulated).asked) == asked
+
+
+def test_a_job_that_has_just_been_scheduled_is_not_asked_for_at_once() -> None:
+    simulated = core(lived(done_after=10))
+    scheduled = parse_job(job_json("QUEUED", CreatedDate="2026-05-29T00:00:00Z"))
+    assert wait_for(simulated, scheduled).status == "COMPLETED"
+    assert 1001.0 <= port_of(simulated).asked[0][0] <= 1005.0
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        job_json("RUNNING", PercentageComplete=1),
+        job_json("RUNNING", CreatedDate="2026-05-29T00:00:00Z", StartedDate="2026-05-29T01:00:00Z"),
+    ],
+    ids=["it moves", "it is old"],
+)
+def test_a_snapshot_that_may_be_old_is_asked_for_at_once(snapshot: dict[str, Any]) -> None:
+    simulated = core(lived(done_after=10))
+    wait_for(simulated, parse_job(snapshot))
+    assert port_of(simulated).asked[0][0] == 1000.0
+
+
+def test_a_snapshot_waited_for_with_timeout_zero_is_asked_for_once() -> None:
+    simulated = core(lived(done_after=5))
+    with pytest.raises(WaitTimeoutError):
+        wait_for(simulated, parse_job(job_json("QUEUED")), timeout=0)
+    assert [at for at, _ in port_of(simulated).asked] == [1000.0]
 
 
 @pytest.mark.parametrize(
@@ -172,6 +203,91 @@ def test_retry_after_is_honoured_within_the_cap() -> None:
     simulated = core(in_turn([answer(429, {}, headers={"retry-after": "604800"}), answer(200, job_json("COMPLETED"))]))
     wait_for(simulated)
     assert port_of(simulated).asked[1][0] == pytest.approx(1060.0)
+
+
+def test_a_suspended_machine_asks_as_soon_as_it_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the clock goes on meanwhile: it jumps by an hour within a pause, and then the pause is over."""
+
+    async def sleep(port: SimulatedPort, seconds: float) -> None:
+        port.clock += 3600.0 if len(port.asked) == 5 else seconds
+
+    monkeypatch.setattr(SimulatedPort, "sleep", sleep)
+    simulated = core(lived(done_after=3700))
+    wait_for(simulated, timeout=None)
+    asked = [at for at, _ in port_of(simulated).asked]
+    assert max(later - earlier for earlier, later in itertools.pairwise(asked)) == 3600.0
+    assert port_of(simulated).clock - 4700.0 <= 100.0
+
+
+def test_a_clock_that_stood_still_while_the_machine_slept_does_no_harm() -> None:
+    """Progress leaps from 10 to 60 between two questions, and then goes on as before."""
+
+    def life(now: float, _: Request) -> Answer:
+        age = now - 1000.0 + (3600.0 if now > 1700.0 else 0.0)
+        return answer(200, job_json("COMPLETED" if age >= 7200 else "RUNNING", PercentageComplete=int(age / 72)))
+
+    simulated = core(life)
+    wait_for(simulated, timeout=None)
+    assert port_of(simulated).clock - (1000.0 + 3600.0) <= 100.0
+    assert len(port_of(simulated).asked) < 150
+
+
+def test_the_dates_of_a_server_whose_clock_is_years_off_do_not_matter() -> None:
+    def asked(year: int) -> list[tuple[float, float]]:
+        def life(now: float, _: Request) -> Answer:
+            moved = datetime(year, 5, 29, tzinfo=UTC) + timedelta(seconds=now - 1000.0)
+            status = "COMPLETED" if now - 1000.0 >= 600 else "RUNNING"
+            dates = {"CreatedDate": f"{year}-05-29T00:00:00Z", "LastProgressUpdateDate": moved.isoformat()}
+            return answer(200, job_json(status, PercentageComplete=int((now - 1000.0) / 6.0), **dates))
+
+        simulated = core(life)
+        wait_for(simulated)
+        return port_of(simulated).asked
+
+    assert asked(1999) == asked(2026) == asked(2077)
+
+
+@pytest.mark.parametrize(
+    "percentage",
+    [
+        lambda age: min(int(age), 99),
+        lambda age: 90 - int(age / 50),
+        lambda age: int(age) % 100,
+        lambda _: 100,
+        lambda _: -5,
+        lambda _: 10**30,
+        lambda age: None if int(age) % 2 else 50,
+    ],
+    ids=["99 for an hour", "backwards", "over and over", "100 too soon", "negative", "huge", "now and then"],
+)
+def test_odd_progress_neither_floods_the_server_nor_hides_the_end(percentage: Callable[[float], int | None]) -> None:
+    def life(now: float, _: Request) -> Answer:
+        age = now - 1000.0
+        return answer(200, job_json("COMPLETED" if age >= 3700 else "RUNNING", PercentageComplete=percentage(age)))
+
+    simulated = core(life)
+    wait_for(simulated, timeout=None)
+    assert port_of(simulated).clock - 4700.0 <= 150.0
+    assert len(port_of(simulated).asked) <= 200
+
+
+def test_a_job_that_vanishes_midway_ends_the_wait_at_once() -> None:
+    def life(now: float, _: Request) -> Answer:
+        return answer(200, job_json("RUNNING")) if now < 1300.0 else answer(404, {"Message": "Not found"})
+
+    simulated = core(life)
+    with pytest.raises(JobNotFoundError, match=JOB_ID):
+        wait_for(simulated)
+    assert port_of(simulated).clock < 1350.0
+
+
+def test_after_an_outage_the_first_answer_comes_soon() -> None:
+    def life(now: float, _: Request) -> Answer:
+        return TransportError("no route") if 1100.0 < now < 4700.0 else lived(done_after=2000)(now, _)
+
+    simulated = core(life)
+    wait_for(simulated, timeout=None)
+    assert port_of(simulated).clock <= 4700.0 + 60.0
 
 
 def test_an_unknown_status_warns_once_and_is_bounded_by_the_deadline(caplog: pytest.LogCaptureFixture) -> None:

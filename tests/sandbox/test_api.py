@@ -388,6 +388,24 @@ def test_errors_cost_too_but_strangers_do_not(start: Start) -> None:
     assert api.get("/Jobs?CreatedAfter=x").headers["x-ratelimit-remaining"] == "0"
 
 
+@pytest.mark.parametrize(
+    ("form", "stated"),
+    [
+        ("plain", {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "4", "x-ratelimit-reset": "3600"}),
+        ("hour", {"x-ratelimit-limit-hour": "5", "x-ratelimit-remaining-hour": "4", "ratelimit-reset": "3600"}),
+        ("epoch", {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "4", "x-ratelimit-reset": "1780003600"}),
+        ("none", {}),
+    ],
+)
+def test_the_budget_is_told_in_any_documented_form(start: Start, form: str, stated: dict[str, str]) -> None:
+    _, api = start(hourly_budget=5, budget_headers=form)
+    headers = api.get("/Jobs").headers
+    assert {name: text for name, text in headers.items() if "ratelimit" in name} == stated
+    for _ in range(4):
+        assert "retry-after" not in api.get("/Jobs").headers
+    assert api.get("/Jobs").headers["retry-after"] == "3600"
+
+
 def test_without_a_limit_there_are_no_headers(start: Start) -> None:
     _, api = start(hourly_budget=None)
     assert not [name for name in api.get("/Jobs").headers if name.startswith("x-ratelimit")]

@@ -156,6 +156,7 @@ def test_ports_of_ones_own() -> None:
         {"result_bytes": 10**20},
         {"link_seconds": 0},
         {"hourly_budget": -1},
+        {"budget_headers": "some"},
         {"list_shape": "tree"},
         {"page_size": 0},
         {"port": 65_536},
@@ -376,8 +377,9 @@ def test_a_process_with_options() -> None:
 
 
 def test_an_empty_process_with_a_budget() -> None:
-    with process("--empty", "--hourly-budget=1") as (_, environ):
-        assert jobs_of(environ).json() == []
+    with process("--empty", "--hourly-budget=1", "--budget-headers=hour") as (_, environ):
+        first = jobs_of(environ)
+        assert (first.json(), first.headers["x-ratelimit-remaining-hour"]) == ([], "0")
         assert jobs_of(environ).status_code == 429
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from attrs import define, field
+from impact_jobs.budget import Budget
 from impact_jobs.config import Account
 from impact_jobs.core import Core
 from impact_jobs.errors import JobsError
@@ -93,7 +94,15 @@ def core(
     """A core over a simulated port, without jitter."""
     account = Account.of("IRtest", Secret("token"), secret_url("https://api.impact.com"))
     port = SimulatedPort(script, exchange_seconds=exchange_seconds)
-    return Core(account=account, port=port, retry=retry, polling=polling, request_timeout=30.0, random=lambda: 0.5)
+    return Core(
+        account=account,
+        port=port,
+        retry=retry,
+        polling=polling,
+        request_timeout=30.0,
+        random=lambda: 0.5,
+        budget=Budget(),  # of its own, for so is its clock
+    )
 
 
 def port_of(core: Core) -> SimulatedPort:

@@ -4,8 +4,6 @@ import json
 import logging
 import sys
 from contextlib import suppress
-from datetime import timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -22,10 +20,9 @@ from impact_jobs import (
     ServerError,
     UnexpectedResponseError,
 )
-from impact_jobs.answers import Page, error_of, read_job, read_json, read_page, retry_after_seconds
-from impact_jobs.port import Head
+from impact_jobs.answers import Page, error_of, read_job, read_json, read_page
 
-from tests.support.simulated import EPOCH, JOB_ID, answer, job_json
+from tests.support.simulated import JOB_ID, answer, job_json
 
 WHAT = f"get job {JOB_ID}"
 OTHER_ID = "00000000-0000-4000-8000-000000000000"
@@ -45,10 +42,6 @@ envelopes = st.dictionaries(
 )
 answers = envelopes | st.lists(envelopes, max_size=3) | json_values
 bodies = st.binary() | answers.map(lambda value: json.dumps(value).encode())
-
-
-def head(retry_after: str) -> Head:
-    return Head(status_code=429, headers={"retry-after": retry_after}, received_at=EPOCH)
 
 
 def test_a_job_is_read() -> None:
@@ -275,53 +268,6 @@ def test_no_query_and_no_credentials_in_what_an_error_repeats() -> None:
     assert "SECRET" not in said
     assert "pass" not in said
     assert "storage.example" in said
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("0", 0),
-        ("120", 120),
-        (" 1.5 ", 1.5),
-        ("-3", 0),
-        (str(int(EPOCH.timestamp()) + 90), 90),  # the vendor calls it "seconds until", and shows an epoch
-        ("1487332519", 0),
-        ("Fri, 29 May 2026 00:00:30 GMT", 30),
-        ("Friday, 29-May-26 00:00:30 GMT", 30),
-        ("Fri May 29 00:00:30 2026", 30),
-        ("Thu, 28 May 2026 23:59:00 GMT", 0),
-        ("Thu, 28 May 2026 20:00:30 -0400", 30),
-        ("", None),
-        ("soon", None),
-        ("5, 6", None),
-        ("nan", None),
-        ("inf", None),
-        ("1e400", None),
-        ("1780012800000", None),  # milliseconds
-        ("Fri, 31 Feb 2026 00:00:30 GMT", None),
-        ("Fri, 29 May 99999 00:00:30 GMT", None),
-        ("Fri, 29 May 2026 00:00:30 +99999999999999999999", None),
-        ("Fri, 29 May 2026 1.2.3.4 GMT", None),
-    ],
-)
-def test_retry_after_in_any_form(text: str, seconds: float | None) -> None:
-    assert retry_after_seconds(head(text)) == seconds
-
-
-def test_no_retry_after_is_none() -> None:
-    assert retry_after_seconds(Head(status_code=429, received_at=EPOCH)) is None
-
-
-@given(st.integers(-86_400, 86_400))
-def test_a_retry_after_date_is_counted_from_when_the_answer_came(seconds: int) -> None:
-    text = format_datetime(EPOCH + timedelta(seconds=seconds), usegmt=True)
-    assert retry_after_seconds(head(text)) == max(seconds, 0)
-
-
-@given(st.text() | st.floats().map(str) | st.integers().map(str))
-def test_any_retry_after_is_a_sane_number_or_none(text: str) -> None:
-    seconds = retry_after_seconds(head(text))
-    assert seconds is None or 0 <= seconds < 1e9
 
 
 @given(bodies, st.integers(100, 999))

@@ -58,6 +58,7 @@ def _sandbox(arguments: argparse.Namespace) -> Sandbox:
         result_bytes=arguments.result_bytes,
         link_seconds=arguments.link_seconds,
         hourly_budget=arguments.hourly_budget,
+        budget_headers=arguments.budget_headers,
         list_shape=arguments.shape,
         page_size=arguments.page_size,
         stringly=arguments.stringly,
@@ -87,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--result-bytes", type=int, default=1_000_000, help="size of a result file")
     add("--link-seconds", type=float, default=300.0, help="how long a signed link is good for")
     add("--hourly-budget", type=_budget, default=1000, help="requests an hour, or none for no limit")
+    forms = ("plain", "hour", "epoch", "none")
+    add("--budget-headers", choices=forms, default="plain", help="which headers tell what is left of the hour")
     add("--seed", type=int, default=0, help="decides credentials, job ids and result contents")
     add("--shape", choices=("array", "jobs", "pages"), default="array", help="how the list of jobs is wrapped")
     add("--page-size", type=int, default=100, help="jobs on a page of --shape pages")

@@ -8,10 +8,13 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Final, Literal, Self
 from urllib.parse import parse_qs, urlencode
 
 from attrs import frozen
+
+BudgetHeaders = Literal["plain", "hour", "epoch", "none"]
+"""``X-RateLimit-*``, ``X-RateLimit-*-hour`` with ``RateLimit-Reset``, the first with an epoch as reset, or nothing."""
 
 _HOUR: Final = 3600.0
 _CONSONANTS: Final = "bcdfghjkmnpqrstvwxz"
@@ -89,11 +92,13 @@ class HourlyBudget:
 
     Args:
         limit: Requests an hour; None for no limit and no headers.
+        form: Which of the documented headers say how the client stands.
         clock: Gives the epoch seconds.
     """
 
-    def __init__(self, limit: int | None, *, clock: Callable[[], float]) -> None:
+    def __init__(self, limit: int | None, *, form: BudgetHeaders, clock: Callable[[], float]) -> None:
         self._limit = limit
+        self._form = form
         self._clock = clock
         self._window_ends = float("-inf")
         self._used = 0
@@ -115,9 +120,14 @@ class HourlyBudget:
             self._used += allowed
             # Rounded up: whoever comes back exactly then must find the new window open.
             reset = str(-int(-(self._window_ends - now) // 1))
-            headers = {
-                "X-RateLimit-Limit": str(self._limit),
-                "X-RateLimit-Remaining": str(self._limit - self._used),
-                "X-RateLimit-Reset": reset,
-            }
+            moment = str(-int(-self._window_ends // 1))
+            left = str(self._limit - self._used)
+        suffix = "-hour" if self._form == "hour" else ""
+        headers = {
+            f"X-RateLimit-Limit{suffix}": str(self._limit),
+            f"X-RateLimit-Remaining{suffix}": left,
+            "RateLimit-Reset" if suffix else "X-RateLimit-Reset": moment if self._form == "epoch" else reset,
+        }
+        if self._form == "none":
+            headers = {}
         return headers if allowed else headers | {"Retry-After": reset}

@@ -76,6 +76,10 @@ class ResultFile:
         """The SHA-256 of the whole file in hex; a second or so a gigabyte the first time, then remembered."""
         return _sha256(self)
 
+    def changed(self, *, size: int | None, seed: int | None) -> ResultFile:
+        """Another file, like this one where None is given."""
+        return ResultFile(self.seed if seed is None else seed, self.size if size is None else size)
+
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Make the bytes from ``start`` up to, and without, ``stop``.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import evolve
 
 from impact_jobs.sandbox import api
+from impact_jobs.sandbox.access import BudgetHeaders
 from impact_jobs.sandbox.faults import CannedAnswer, RecordedRequest
 from impact_jobs.sandbox.front import Front
 from impact_jobs.sandbox.jobs import Job
@@ -36,6 +37,7 @@ class Sandbox:
         result_bytes: The size of a result file.
         link_seconds: How long a signed link is good for.
         hourly_budget: Requests an hour before the API answers 429; None for no limit.
+        budget_headers: Which headers tell what is left, ``"plain"``, ``"epoch"``, ``"hour"`` or ``"none"``.
         list_shape: ``"array"`` for the documented bare array, ``"jobs"`` for ``{"Jobs": [...]}``, ``"pages"``
             for the envelope with ``@nextpageuri`` and its kin. Jobs come oldest first in each.
         page_size: Jobs on a page, when the request does not say.
@@ -69,6 +71,7 @@ class Sandbox:
         result_bytes: int = 1_000_000,
         link_seconds: float = 300.0,
         hourly_budget: int | None = 1000,
+        budget_headers: BudgetHeaders = "plain",
         list_shape: ListShape = "array",
         page_size: int = 100,
         stringly: bool = False,
@@ -84,6 +87,7 @@ class Sandbox:
             result_bytes=result_bytes,
             link_seconds=link_seconds,
             hourly_budget=hourly_budget,
+            budget_headers=budget_headers,
             list_shape=list_shape,
             page_size=page_size,
             stringly=stringly,
@@ -258,7 +262,7 @@ class Sandbox:
             replayable=replayable,
             stuck_at=stuck_at,
             recovers_after=recovers_after,
-            result=_other(made.result, size=result_bytes, seed=result_seed),
+            result=made.result.changed(size=result_bytes, seed=result_seed),
             fields=dict(fields or {}),
         )
         return self._world.store.put(job).id
@@ -301,7 +305,7 @@ class Sandbox:
         _, fresh = self._world.store.draw()
         job = self._job(job_id)
         seed = fresh if result_seed is None else result_seed
-        return self._world.store.put(evolve(job, result=_other(job.result, size=result_bytes, seed=seed))).result
+        return self._world.store.put(evolve(job, result=job.result.changed(size=result_bytes, seed=seed))).result
 
     def result_url(self, job_id: str) -> str:
         """Sign a link to a job's file, as the download's redirect does.
@@ -393,7 +397,3 @@ class Sandbox:
     def forget_requests(self) -> None:
         """Empty the record of requests."""
         self._world.log.clear()
-
-
-def _other(file: ResultFile, *, size: int | None, seed: int | None) -> ResultFile:
-    return ResultFile(file.seed if seed is None else seed, file.size if size is None else size)

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from attrs import field, frozen, validators
 
-from impact_jobs.sandbox.access import Credentials, HourlyBudget, LinkSigner
+from impact_jobs.sandbox.access import BudgetHeaders, Credentials, HourlyBudget, LinkSigner
 from impact_jobs.sandbox.faults import Faults, RequestLog
 from impact_jobs.sandbox.jobs import Job
 from impact_jobs.sandbox.result_file import MAX_SIZE, ResultFile
@@ -27,6 +27,7 @@ class Settings:
     result_bytes: int = field(validator=[validators.ge(0), validators.le(MAX_SIZE)])
     link_seconds: float = field(validator=validators.gt(0))
     hourly_budget: int | None = field(validator=validators.optional(validators.ge(0)))
+    budget_headers: BudgetHeaders = field(validator=validators.in_(("plain", "hour", "epoch", "none")))
     list_shape: ListShape = field(validator=validators.in_(("array", "jobs", "pages")))
     page_size: int = field(validator=validators.ge(1))
     stringly: bool
@@ -52,7 +53,7 @@ class World:
             key=f"links/{self.credentials.auth_token}".encode(), seconds=settings.link_seconds, clock=clock
         )
         self.store: JobStore = JobStore(clock, seed=settings.seed, replay_same_id=settings.replay_same_id)
-        self.budget: HourlyBudget = HourlyBudget(settings.hourly_budget, clock=clock)
+        self.budget: HourlyBudget = HourlyBudget(settings.hourly_budget, form=settings.budget_headers, clock=clock)
         self.faults: Faults = Faults()
         self.log: RequestLog = RequestLog()
         self.storage_url = ""  # known once the sockets are

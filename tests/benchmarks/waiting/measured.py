@@ -1,0 +1,88 @@
+"""Our curve over the knob, beside the peers' points and the oracle's curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+from impact_jobs.polling import Polling
+
+from tests.benchmarks.waiting import oracle
+from tests.benchmarks.waiting.lives import MEDIAN, SPREAD, Life
+from tests.benchmarks.waiting.schedules import PEERS, fixed, ours
+from tests.benchmarks.waiting.simulate import Outcome, figures, live
+
+KNOB = tuple(2.0 ** (half / 2) for half in range(-8, 17))  # request_cost, in seconds: 1/16 to 256
+DEFAULT = Polling().request_cost
+WORSE_THAN_THE_ORACLE = 1.25
+
+
+@frozen
+class Pair:
+    """Our figure and another's, in seconds, and at which `request_cost` it is ours."""
+
+    ours: float
+    theirs: float
+    knob: float
+
+    @property
+    def ratio(self) -> float:
+        """Below 1 we are better."""
+        return self.ours / self.theirs
+
+
+@frozen
+class Measured:
+    """What each schedule came to on the same lives.
+
+    Attributes:
+        peers: By name.
+        curve: Our policy, by `request_cost`.
+        oracle: The best schedule that does not look at the job, by `request_cost`.
+    """
+
+    peers: dict[str, list[Outcome]]
+    curve: dict[float, list[Outcome]]
+    oracle: dict[float, list[Outcome]]
+
+    def beside(self, peer: str, kind: str | None = None, *, what: str = "late") -> Pair:
+        """Our least lateness at no more requests than the peer's, and the peer's.
+
+        Args:
+            peer: Its name.
+            kind: Of life; None for all.
+            what: Which of the `Figures`.
+        """
+        theirs = figures(self.peers[peer], kind)
+        points = [(figures(outcomes, kind), knob) for knob, outcomes in self.curve.items()]
+        best = min(
+            ((getattr(point, what), knob) for point, knob in points if point.requests <= theirs.requests),
+            default=(float("inf"), 0.0),
+        )
+        return Pair(best[0], getattr(theirs, what), best[1])
+
+    def beside_the_oracle(self, knob: float, kind: str | None = None) -> Pair:
+        """Our cost and the oracle's, in seconds of being late."""
+        return Pair(figures(self.curve[knob], kind).cost(knob), figures(self.oracle[knob], kind).cost(knob), knob)
+
+
+def measure(
+    lives: Sequence[Life], *, knob: Sequence[float] = KNOB, median: float = MEDIAN, spread: float = SPREAD
+) -> Measured:
+    """All schedules on these lives; the oracle is told how their lengths are distributed."""
+    return Measured(
+        {name: live(lives, schedule) for name, schedule in PEERS.items()},
+        {cost: live(lives, ours(Polling(request_cost=cost))) for cost in knob},
+        {cost: ask_the_oracle(lives, Polling(request_cost=cost), median=median, spread=spread) for cost in knob},
+    )
+
+
+def ask_the_oracle(lives: Sequence[Life], polling: Polling, *, median: float, spread: float) -> list[Outcome]:
+    """The lives under the best schedule for their lengths, within the bounds and at the cost of `polling`."""
+    moments = oracle.moments(
+        oracle.log_normal(median, spread),
+        request_cost=polling.request_cost,
+        minimum=polling.minimum,
+        maximum=polling.maximum,
+    )
+    return live(lives, fixed(moments))

@@ -1,0 +1,67 @@
+"""The schedule that nothing beats without a look at the job: it knows how long jobs take, but not how long this one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+_HORIZON = 100_000.0  # seconds; one job in a million lives longer
+_FINEST = 0.05
+_GROWTH = 1.02
+
+
+def log_normal(median: float, spread: float) -> Callable[[float], float]:
+    """The share of jobs that take longer than so many seconds."""
+    return lambda at: 0.5 * math.erfc(math.log(at / median) / (spread * math.sqrt(2.0))) if at > 0 else 1.0
+
+
+def moments(
+    outlasting: Callable[[float], float], *, request_cost: float, minimum: float, maximum: float
+) -> list[float]:
+    """When to ask, in seconds, at the lowest expected cost: dynamic programming, backwards from the horizon.
+
+    The cost is that of `Polling`, and so are the bounds. Not divided by the share of jobs that get so far,
+    going on from `grid[i]` costs `min over j of: open[i] * request_cost + late(i, j) + going on from grid[j]`.
+    """
+    grid = _grid(maximum)
+    still_open = [outlasting(at) for at in grid]
+    integral = [0.0]
+    for i in range(1, len(grid)):
+        integral.append(integral[-1] + (grid[i] - grid[i - 1]) * (still_open[i] + still_open[i - 1]) / 2.0)
+    cost, following = [0.0] * len(grid), [0] * len(grid)
+    for i in range(len(grid) - 2, -1, -1):
+        cost[i] = math.inf
+        for j in range(i + 1, len(grid)):
+            pause = grid[j] - grid[i]
+            if pause > maximum * 1.000001:
+                break
+            late = pause * still_open[i] - (integral[j] - integral[i])
+            total = request_cost * still_open[i] + late + cost[j]
+            if pause >= minimum and total < cost[i]:
+                cost[i], following[i] = total, j
+        if math.isinf(cost[i]):  # no room before the horizon
+            cost[i] = 0.0
+    asked, i = [], following[0]
+    while i:
+        asked.append(grid[i])
+        i = following[i]
+    return asked
+
+
+def told_at_the_first_look(outlasting: Callable[[float], float], *, request_cost: float, minimum: float) -> float:
+    """What it would cost to know a job's length exactly from the first look on: nobody who has to look is cheaper."""
+    late, best = 0.0, math.inf
+    grid = _grid(_HORIZON)
+    for before, at in itertools.pairwise(grid):
+        late += (at - before) * (1.0 - (outlasting(before) + outlasting(at)) / 2.0)
+        if at >= minimum:
+            best = min(best, request_cost * (1.0 + outlasting(at)) + late)
+    return best
+
+
+def _grid(maximum: float) -> list[float]:
+    grid = [0.0]
+    while grid[-1] < _HORIZON:
+        grid.append(grid[-1] + min(max(_FINEST, grid[-1] * (_GROWTH - 1.0)), maximum / 10.0))
+    return grid
