@@ -93,11 +93,9 @@ class PartFile:
             written = os.pwrite(self._fd, data, offset)
             while written < size:  # rare: a signal, or the last bytes of a full disk
                 written += os.pwrite(self._fd, memoryview(data)[written:], offset + written)
-        with self._lock:
-            self._coverage = self._coverage.plus(offset, offset + size)
-            coverage = self._coverage
-        self._digester.advance(coverage.prefix)
-        with self._disk():
+            with self._lock:
+                self._coverage = coverage = self._coverage.plus(offset, offset + size)
+            self._digester.advance(coverage.prefix)
             self._background.checkpoint(lambda: self._save(coverage), coverage.size)
 
     def publish(self) -> str | None:

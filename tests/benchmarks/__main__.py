@@ -31,6 +31,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(dir=FILES) as scratch,
         Sandbox(job_seconds=0, hourly_budget=None) as sandbox,
         nginx(FILES.resolve(), Path(scratch).resolve()) as server,
+        machine.ballast(),
     ):
         bench = transfers.Bench(
             sandbox=sandbox,
@@ -43,6 +44,8 @@ def main() -> None:
         groups: dict[str, Callable[[], list[Row]]] = {
             "http": lambda: transfers.one_stream(bench, "HTTP"),
             "https": lambda: transfers.one_stream(bench, "HTTPS"),
+            "in-memory": lambda: transfers.in_memory(bench),
+            "small": lambda: transfers.small(bench),
             "throttled": lambda: transfers.throttled(bench),
             "chunked": lambda: transfers.chunked(bench),
             "memory": lambda: transfers.memory(bench),
@@ -71,7 +74,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="64 MiB in place of 1 GiB: to see that it works")
     parser.add_argument("--runs", type=int, default=5, help="how often each contestant counts (5)")
     parser.add_argument(
-        "--rows", nargs="*", help="only these: http https throttled chunked memory imports listing waiting"
+        "--rows",
+        nargs="*",
+        help="only these: http https in-memory small throttled chunked memory imports listing waiting",
     )
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--chart", type=Path, help="draw them there, as PNG")

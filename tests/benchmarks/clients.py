@@ -33,6 +33,37 @@ def ours(url: str, path: str) -> None:
             peak.write(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 
 
+def ours_in_memory(url: str, path: str) -> None:
+    """`JobsClient.stream`, whose bytes are dropped."""
+    from impact_jobs import JobsClient
+
+    del url, path
+    with JobsClient.from_env() as jobs, jobs.stream(os.environ["BENCH_JOB"]) as chunks:
+        for _ in chunks:
+            continue
+
+
+def ours_small(url: str, path: str) -> None:
+    """`JobsClient.download` for each of many small results."""
+    from impact_jobs import JobsClient
+
+    del url
+    with JobsClient.from_env() as jobs:
+        for job_id in os.environ["BENCH_JOBS"].split():
+            jobs.download(job_id, f"{path}.d/{job_id}", digest=False)
+
+
+def requests_small(url: str, path: str) -> None:
+    """The same with requests: to the API, to where it points, and into a file; nothing is checked or synced."""
+    import requests
+
+    with requests.Session() as session:
+        session.auth = (os.environ["IMPACT_ACCOUNT_SID"], os.environ["IMPACT_AUTH_TOKEN"])
+        for job_id in os.environ["BENCH_JOBS"].split():
+            with session.get(url.format(job_id), timeout=60) as answer, open(f"{path}.d/{job_id}", "wb") as file:  # noqa: PTH123
+                file.write(answer.content)
+
+
 def requests_(url: str, path: str) -> None:
     """requests, in chunks of a mebibyte."""
     import requests
@@ -90,6 +121,9 @@ if __name__ == "__main__":
     _, name, its_url, its_path = sys.argv
     {
         "ours": ours,
+        "ours-in-memory": ours_in_memory,
+        "ours-small": ours_small,
+        "requests-small": requests_small,
         "requests": requests_,
         "httpx": httpx_raw,
         "pycurl": pycurl_,

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _STAT = Path("/proc/stat")
@@ -15,9 +17,17 @@ _QUIET_SHARE = 0.15  # of one core
 _LOOK_SECONDS = 0.2
 _PATIENCE_SECONDS = 30.0
 _TICKS = os.sysconf("SC_CLK_TCK")
-_TOUCH = (
-    "import mmap as m; m.mmap(-1, 1536 << 20, flags=m.MAP_PRIVATE | m.MAP_ANONYMOUS | getattr(m, 'MAP_POPULATE', 0))"
-)
+_BALLAST_BYTES = 4 << 30
+_STRIPE_BYTES = 1 << 20
+_HOLD = """
+import mmap, sys
+size, stripe = map(int, sys.argv[1:])
+memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+for start in range(0, size, 2 * stripe):
+    memory.madvise(mmap.MADV_DONTNEED, start, stripe)
+print(flush=True)
+sys.stdin.read()
+"""
 
 runs_on_a_busy_machine = 0
 
@@ -32,13 +42,24 @@ def await_quiet() -> None:
             return
 
 
-def warm_memory() -> None:
-    """Have a gigabyte and a half touched and given back.
+@contextmanager
+def ballast() -> Iterator[None]:
+    """Have two gigabytes of memory that can be had at once, whatever ran before.
 
-    A virtual machine hands out pages that its host has taken back only slowly; whoever comes first would pay. In a
-    process of its own, for its size would count as that of every program that we start afterwards.
+    The host of a virtual machine takes back memory that has lain free for a second or two, in blocks of 2 MiB, and
+    gives it again only slowly: whoever writes a large file first would pay for all, up to a second a gigabyte. So a
+    process holds every other mebibyte of twice as much, and the ones in between stay.
     """
-    subprocess.run([sys.executable, "-I", "-S", "-c", _TOUCH], check=True)  # noqa: S603 - our own command
+    if not _STAT.exists() or os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < 3 * _BALLAST_BYTES:
+        yield
+        return
+    command = [sys.executable, "-I", "-S", "-c", _HOLD, str(_BALLAST_BYTES), str(_STRIPE_BYTES)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.stdin.close()
 
 
 def describe() -> dict[str, str]:

@@ -77,7 +77,6 @@ def _run(contestant: Contestant, output: Path) -> Figures:
     contestant.before()
     os.sync()
     machine.await_quiet()
-    machine.warm_memory()
     started = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - our own commands
         list(contestant.command),

@@ -15,6 +15,8 @@ from tests.benchmarks.measuring import Contestant, Figures, digest, measure
 from tests.benchmarks.rows import Row
 from tests.benchmarks.servers import Nginx
 
+_SMALL_FILES = 1000
+
 
 @frozen(kw_only=True)
 class Bench:
@@ -55,7 +57,7 @@ class Bench:
         command = [sys.executable, "-m", "tests.benchmarks.clients", client, url, str(self.output)]
         return Contestant(name, command, environ, before)
 
-    def ours(self, name: str, url: str, **options: str) -> Contestant:
+    def ours(self, name: str, url: str, *, client: str = "ours", **options: str) -> Contestant:
         """Our client, told to download the job whose result is at `url`."""
         job_id = self.sandbox.add_job()
         environ = {**self.sandbox.environ, "BENCH_JOB": job_id, **{f"BENCH_{k.upper()}": v for k, v in options.items()}}
@@ -65,7 +67,7 @@ class Bench:
         def link() -> None:
             self.sandbox.answer_next("GET", f"{job_id}/Download", status=302, headers={"Location": url})
 
-        return self.python(name, "ours", url, environ, link)
+        return self.python(name, client, url, environ, link)
 
 
 def one_stream(bench: Bench, scheme: str) -> list[Row]:
@@ -108,6 +110,48 @@ def one_stream(bench: Bench, scheme: str) -> list[Row]:
     rows += [_speed(f"{scheme}: one stream to a file", ours, figures[name], None, peer=name) for name in peers]
     rows.append(_speed(f"{scheme}: the digest's cost, ours with / without", hashed, ours, None, peer="ours"))
     return rows
+
+
+def in_memory(bench: Bench) -> list[Row]:
+    """Nothing on disk: `jobs.stream` beside `curl -o /dev/null`."""
+    rows = []
+    for scheme, origin in (("HTTP", bench.nginx.http), ("HTTPS", bench.nginx.https)):
+        url = f"{origin}/{bench.large}"
+        figures = bench.run(
+            [
+                bench.command("curl", "curl", "-sf", "--cacert", str(bench.nginx.ca), "-o", "/dev/null", url),
+                bench.ours("ours", url, client="ours-in-memory"),
+            ]
+        )
+        rows.append(_speed(f"{scheme}: jobs.stream, nothing on disk", figures["ours"], figures["curl"], None))
+    return rows
+
+
+def small(bench: Bench) -> list[Row]:
+    """A thousand results of a kilobyte, one after the other, each by way of the API; only ours are synced."""
+    box, folder = bench.sandbox, bench.output.with_name(f"{bench.output.name}.d")
+    ids = [box.add_job(result_bytes=1024) for _ in range(_SMALL_FILES)]
+    template = f"{box.base_url}/Agencies/{box.account_sid}/Jobs/{{}}/Download"
+    environ = {**box.environ, "BENCH_JOBS": " ".join(ids)}
+    config = bench.output.with_name("curl.config")
+    config.write_text("".join(f'url = "{template.format(one)}"\noutput = "{folder / one}"\n' for one in ids))
+
+    def clear() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+
+    credentials = f"{box.account_sid}:{box.auth_token}"
+    figures = bench.run(
+        [
+            Contestant("curl", ["curl", "-sfL", "-u", credentials, "-K", str(config)], {}, clear),
+            bench.python("requests", "requests-small", template, environ, clear),
+            bench.python("ours", "ours-small", "", environ, clear),
+        ]
+    )
+    return [
+        _speed(f"1 KB x {_SMALL_FILES:,}, one by one (each synced)", figures["ours"], figures[name], None, peer=name)
+        for name in ("curl", "requests")
+    ]
 
 
 def throttled(bench: Bench) -> list[Row]:
