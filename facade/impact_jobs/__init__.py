@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         UnexpectedResponseError,
         WaitTimeoutError,
     )
-    from impact_jobs.models import DownloadResult, Job, JobStatus, JobType
+    from impact_jobs.models import DownloadResult, FetchReport, Job, JobStatus, JobType
     from impact_jobs.polling import Polling
     from impact_jobs.retry import Retry
 
@@ -50,6 +50,7 @@ __all__ = [
     "DestinationExistsError",
     "DownloadError",
     "DownloadResult",
+    "FetchReport",
     "FieldError",
     "IntegrityError",
     "Job",
@@ -78,7 +79,7 @@ __all__ = [
 _HOMES = {
     "async_client": ("AsyncJobsClient",),
     "client": ("JobsClient",),
-    "models": ("DownloadResult", "Job", "JobStatus", "JobType"),
+    "models": ("DownloadResult", "FetchReport", "Job", "JobStatus", "JobType"),
     "polling": ("Polling",),
     "retry": ("Retry",),
 }

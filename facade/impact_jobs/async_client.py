@@ -6,26 +6,28 @@ The docstrings stand at `JobsClient`, once; a test holds names, parameters, defa
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from copy import copy
 from datetime import date
 from io import BufferedReader
 from os import PathLike
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar, overload
 
 from attrs import evolve
 from impact_agency_api import AuthenticatedClient
 
-from impact_jobs import downloading, listing, replaying, waiting
+from impact_jobs import collecting, downloading, gathering, listing, replaying, waiting
 from impact_jobs.client import JobsClient, shown
 from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
 from impact_jobs.core import Core
 from impact_jobs.dates import Window
+from impact_jobs.errors import JobsError
 from impact_jobs.fetching import Mode
+from impact_jobs.gathering import Timeouts
 from impact_jobs.httpx_async import AsyncPort
 from impact_jobs.httpx_wire import AsyncHttpClient
-from impact_jobs.models import DownloadResult, Job
+from impact_jobs.models import DownloadResult, FetchReport, Job
 from impact_jobs.polling import Polling
 from impact_jobs.redaction import Secret, secret_url
 from impact_jobs.retry import Retry
@@ -124,6 +126,76 @@ class AsyncJobsClient:
     ) -> Job:
         return await waiting.wait(self._core, job, timeout=timeout, polling=polling, on_update=on_update)
 
+    @overload
+    async def wait_all(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = ...,
+        *,
+        polling: Polling | None = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        return_exceptions: Literal[False] = ...,
+    ) -> dict[str, Job]: ...
+
+    @overload
+    async def wait_all(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = ...,
+        *,
+        polling: Polling | None = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        return_exceptions: bool,
+    ) -> dict[str, Job | JobsError]: ...
+
+    @_documented_as(JobsClient.wait_all)
+    async def wait_all(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = 3600.0,
+        *,
+        polling: Polling | None = None,
+        on_update: Callable[[Job], object] | None = None,
+        return_exceptions: bool = False,
+    ) -> Mapping[str, Job | JobsError]:
+        group = gathering.Group(self._core, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return await gathering.wait_all(group, return_exceptions=return_exceptions)
+
+    @overload
+    def as_completed(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = ...,
+        *,
+        polling: Polling | None = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        return_exceptions: Literal[False] = ...,
+    ) -> AsyncIterator[Job]: ...
+
+    @overload
+    def as_completed(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = ...,
+        *,
+        polling: Polling | None = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        return_exceptions: bool,
+    ) -> AsyncIterator[Job | JobsError]: ...
+
+    @_documented_as(JobsClient.as_completed)
+    def as_completed(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = 3600.0,
+        *,
+        polling: Polling | None = None,
+        on_update: Callable[[Job], object] | None = None,
+        return_exceptions: bool = False,
+    ) -> AsyncIterator[Job | JobsError]:
+        group = gathering.Group(self._core, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return gathering.AsCompleted(group, return_exceptions=return_exceptions)
+
     @_documented_as(JobsClient.download)
     async def download(
         self,
@@ -186,6 +258,33 @@ class AsyncJobsClient:
             mode=mode,
             on_update=on_update,
             on_progress=on_progress,
+        )
+
+    @_documented_as(JobsClient.fetch_all)
+    async def fetch_all(
+        self,
+        jobs: Iterable[JobReference],
+        directory: str | PathLike[str],
+        *,
+        concurrency: int = 4,
+        timeout: Timeouts = 3600.0,
+        polling: Polling | None = None,
+        connections: int | None = 1,
+        digest: bool = True,
+        mode: Mode = "redirect",
+        on_update: Callable[[Job], object] | None = None,
+    ) -> FetchReport:
+        return await collecting.fetch_all(
+            self._core,
+            jobs,
+            directory,
+            concurrency=concurrency,
+            timeout=timeout,
+            polling=polling,
+            connections=connections,
+            digest=digest,
+            mode=mode,
+            on_update=on_update,
         )
 
     @_documented_as(JobsClient.replay)

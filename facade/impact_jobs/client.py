@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import date
 from io import BufferedReader
 from itertools import chain
 from os import PathLike
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, overload
 
 from impact_agency_api import AuthenticatedClient
 
-from impact_jobs import downloading, listing, replaying, waiting
+from impact_jobs import collecting, downloading, gathering, listing, replaying, waiting
 from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
 from impact_jobs.core import Core
 from impact_jobs.dates import Window
+from impact_jobs.errors import JobsError
 from impact_jobs.fetching import Mode
+from impact_jobs.gathering import Timeouts
 from impact_jobs.httpx_blocking import BlockingPort
 from impact_jobs.httpx_wire import HttpClient
-from impact_jobs.models import DownloadResult, Job
+from impact_jobs.models import DownloadResult, FetchReport, Job
 from impact_jobs.polling import Polling
 from impact_jobs.redaction import Secret, secret_url
 from impact_jobs.retry import Retry
@@ -238,6 +240,124 @@ class JobsClient:
         """
         return step(waiting.wait(self._core, job, timeout=timeout, polling=polling, on_update=on_update))
 
+    @overload
+    def wait_all(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = ...,
+        *,
+        polling: Polling | None = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        return_exceptions: Literal[False] = ...,
+    ) -> dict[str, Job]: ...
+
+    @overload
+    def wait_all(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = ...,
+        *,
+        polling: Polling | None = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        return_exceptions: bool,
+    ) -> dict[str, Job | JobsError]: ...
+
+    def wait_all(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = 3600.0,
+        *,
+        polling: Polling | None = None,
+        on_update: Callable[[Job], object] | None = None,
+        return_exceptions: bool = False,
+    ) -> Mapping[str, Job | JobsError]:
+        """Wait until all jobs are completed, with one list request a tick for all of them.
+
+        Those that the list does not show are asked for one by one. What has ended stays so: called again with the same
+        jobs, only the others are waited for, if you pass the `Job`s that you have.
+
+        Args:
+            jobs: The jobs, each named as for `get`; one that is named twice counts once.
+            timeout: Seconds for all of them together, or a mapping from every job's id to its own; None waits for ever.
+            polling: Instead of the client's.
+            on_update: Called with every snapshot of every job, the last ones too.
+            return_exceptions: Whether a job that fails, vanishes or is not done in time is told as a value. Else the
+                first of them is raised at once; the other jobs go on at the server.
+
+        Returns:
+            The jobs, COMPLETED, by id in the order given; with `return_exceptions`, the error in place of a job.
+
+        Raises:
+            ConfigurationError: A name names no job; nothing was requested.
+            JobFailedError: One ended as FAILED or ERROR; JobCancelledError if it was cancelled; see `error.job_id`.
+            WaitTimeoutError: One was not done in time. What to do: wait again; the job goes on.
+            JobsError: What `get` raises, where asking again cannot help.
+
+        Example:
+            >>> done = jobs.wait_all([jobs.replay(job) for job in yesterday], timeout=7200)
+            >>> [job.records_processed for job in done.values()]
+
+        Source: the vendor's "List all jobs".
+        """
+        group = gathering.Group(self._core, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return step(gathering.wait_all(group, return_exceptions=return_exceptions))
+
+    @overload
+    def as_completed(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = ...,
+        *,
+        polling: Polling | None = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        return_exceptions: Literal[False] = ...,
+    ) -> Iterator[Job]: ...
+
+    @overload
+    def as_completed(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = ...,
+        *,
+        polling: Polling | None = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        return_exceptions: bool,
+    ) -> Iterator[Job | JobsError]: ...
+
+    def as_completed(
+        self,
+        jobs: Iterable[JobReference],
+        timeout: Timeouts = 3600.0,
+        *,
+        polling: Polling | None = None,
+        on_update: Callable[[Job], object] | None = None,
+        return_exceptions: bool = False,
+    ) -> Iterator[Job | JobsError]:
+        """The jobs in the order in which they complete, each as soon as that is seen.
+
+        Args:
+            jobs: As for `wait_all`, like all that follow.
+            timeout: From now on, whenever you take the next one.
+            polling: Instead of the client's.
+            on_update: Called with every snapshot of every job.
+            return_exceptions: Whether a failure is yielded, its `job_id` telling whose; else it is raised when its
+                turn comes, and `next` goes on with the others.
+
+        Returns:
+            An iterator. Nothing is requested before its first item.
+
+        Raises:
+            JobsError: While iterating, what `wait_all` raises.
+
+        Example:
+            >>> for job in jobs.as_completed(queued_uris):
+            ...     jobs.download(job, f"{job.id}.csv")
+
+        Source: the vendor's "List all jobs".
+        """
+        group = gathering.Group(self._core, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return SteppedIterator(gathering.AsCompleted(group, return_exceptions=return_exceptions))
+
     def download(
         self,
         job: JobReference,
@@ -403,6 +523,64 @@ class JobsClient:
                 mode=mode,
                 on_update=on_update,
                 on_progress=on_progress,
+            )
+        )
+
+    def fetch_all(
+        self,
+        jobs: Iterable[JobReference],
+        directory: str | PathLike[str],
+        *,
+        concurrency: int = 4,
+        timeout: Timeouts = 3600.0,
+        polling: Polling | None = None,
+        connections: int | None = 1,
+        digest: bool = True,
+        mode: Mode = "redirect",
+        on_update: Callable[[Job], object] | None = None,
+    ) -> FetchReport:
+        """Wait for many jobs and bring all their results into one folder; call it again to go on.
+
+        The folder is all the state there is. A file is called by its job's id, with the extension that the storage
+        suggests, and has that name only once it is whole: it is recognised the next time, and nothing is requested for
+        it. What was begun is resumed. So whatever has happened - a failure, Ctrl-C, a crash - the same call ends the
+        same.
+
+        Args:
+            jobs: The jobs, each named as for `get`; one that is named twice counts once.
+            directory: The folder; it is made if it is missing.
+            concurrency: How many results to fetch at once, 1 to 64.
+            timeout: For the waiting, as for `wait_all`; a download may take as long as bytes keep coming.
+            polling: Instead of the client's.
+            connections: For each download, as for `download`.
+            digest: Whether to compute the sha256 of each file, of those recognised too.
+            mode: As for `download`.
+            on_update: Called with every snapshot of every job; perhaps from other threads, one at a time.
+
+        Returns:
+            Every job's file with its size and sha256, or the error that it came to: one job's failure never stops the
+            others.
+
+        Raises:
+            ConfigurationError: A name names no job, or the folder cannot be written to; nothing was requested.
+
+        Example:
+            >>> report = jobs.fetch_all(jobs.list(created_after="2026-05-28"), "reports")
+            >>> for job_id, error in report.errors.items():
+            ...     print(job_id, error)
+        """
+        return step(
+            collecting.fetch_all(
+                self._core,
+                jobs,
+                directory,
+                concurrency=concurrency,
+                timeout=timeout,
+                polling=polling,
+                connections=connections,
+                digest=digest,
+                mode=mode,
+                on_update=on_update,
             )
         )
 

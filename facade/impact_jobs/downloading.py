@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -37,8 +37,12 @@ async def download(
     digest: bool,
     mode: Mode,
     on_progress: OnProgress | None,
+    name_of: Callable[[Mapping[str, str]], str] | None = None,
 ) -> DownloadResult:
-    """The result as a file; see `JobsClient.download`."""
+    """The result as a file; see `JobsClient.download`.
+
+    `name_of` tells from the answer's headers what a file in a folder is called; None takes the storage's name for it.
+    """
     started = core.port.now()
     job_id = core.account.job_id(reference)
     check_mode(mode)
@@ -50,7 +54,8 @@ async def download(
     if is_folder:
         check_target(target, overwrite=overwrite)
         first = await open_whole(source)
-        target /= suggested_name(first.head.headers.get("content-disposition")) or job_id
+        headers = first.head.headers
+        target /= name_of(headers) if name_of else suggested_name(headers.get("content-disposition")) or job_id
     try:
         if is_folder and target.is_dir():
             raise ConfigurationError(f"{str(target)!r}, as the storage calls it, is a folder: give the path of a file.")

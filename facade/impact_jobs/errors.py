@@ -38,7 +38,13 @@ def _restore(cls: type[JobsError], args: tuple[Any, ...], state: dict[str, Any])
 
 
 class JobsError(Exception):
-    """The root: `except JobsError` catches whatever this library raises on purpose."""
+    """The root: `except JobsError` catches whatever this library raises on purpose.
+
+    Attributes:
+        job_id: Which job it is about, where a call was about several; else None.
+    """
+
+    job_id: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own way calls __init__ with the message alone, which keyword-only arguments refuse.

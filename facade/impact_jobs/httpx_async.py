@@ -106,6 +106,9 @@ class AsyncPort:
     async def run(self, function: Callable[[], T]) -> T:
         return await finished(self._in_thread(function))
 
+    def lock(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
     async def run_many(
         self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
     ) -> None:

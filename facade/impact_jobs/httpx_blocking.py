@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
-from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import httpx
 
 from impact_jobs.config import Account
+from impact_jobs.crew import Crew, CrewLock, current
 from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.httpx_wire import Wire, framed_length, head_of, setting_up, unless_failed
 from impact_jobs.port import Head, Request, Response, Write, read_whole
@@ -26,8 +25,6 @@ T = TypeVar("T")
 
 _LONGEST_POUR_SECONDS = 0.25
 _GATHERED_BYTES = 256 * 1024
-# In a thread of `run_many`: is set when it is to end, so that it does not sleep on.
-_stopped: ContextVar[threading.Event | None] = ContextVar("impact_jobs_stopped", default=None)
 
 
 class BlockingPort:
@@ -74,11 +71,11 @@ class BlockingPort:
         return BlockingStream(response, request, self.wire)
 
     async def sleep(self, seconds: float) -> None:
-        stopped = _stopped.get()
-        if stopped is None:
+        crew = current.get()
+        if crew is None:
             time.sleep(seconds)  # noqa: ASYNC251 - this port blocks by design
         else:
-            stopped.wait(seconds)
+            crew.sleep(seconds)
 
     def now(self) -> float:
         return time.monotonic()
@@ -86,15 +83,21 @@ class BlockingPort:
     async def run(self, function: Callable[[], T]) -> T:
         return function()
 
+    def lock(self) -> CrewLock:
+        return CrewLock()
+
     async def run_many(
         self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
     ) -> None:
-        if len(tasks) == 1:
-            return await tasks[0]()
-        stopped = threading.Event()
+        with Crew(stop, within=current.get()) as crew:
+            if len(tasks) == 1:
+                await tasks[0]()
+            else:
+                self._run_in_threads(tasks, crew)
 
+    def _run_in_threads(self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], crew: Crew) -> None:
         def run(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
-            _stopped.set(stopped)
+            current.set(crew)
             step(task())
 
         with ThreadPoolExecutor(len(tasks), thread_name_prefix="impact-jobs") as threads:
@@ -104,10 +107,8 @@ class BlockingPort:
                 for future in done:
                     future.result()
             except BaseException:  # Ctrl-C too: the threads must end before what they write to is closed
-                stop()
-                stopped.set()
+                crew.stop()
                 raise
-        return None
 
     def close(self) -> None:
         """Close what was not passed in."""

@@ -11,6 +11,8 @@ from attrs import field, frozen
 from impact_agency_api.models.job_status import JobStatus
 from impact_agency_api.models.job_type import JobType
 
+from impact_jobs.errors import JobsError
+
 __all__ = ["DownloadResult", "Job", "JobStatus", "JobType"]
 
 _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.ERROR, JobStatus.FAILED})
@@ -108,3 +110,36 @@ class DownloadResult:
     resumed_from: int
     connections: int
     seconds: float
+
+
+@frozen(kw_only=True)
+class FetchReport:
+    """What came of a set of jobs.
+
+    Attributes:
+        directory: The folder that holds the files.
+        outcomes: By job id, in the order given: the file, or why there is none.
+
+    Example:
+        >>> report = jobs.fetch_all(queued_uris, "reports")
+        >>> [file.path.name for file in report.files.values()], list(report.errors)
+        (['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv'], [])
+    """
+
+    directory: Path
+    outcomes: Mapping[str, DownloadResult | JobsError]
+
+    @property
+    def files(self) -> dict[str, DownloadResult]:
+        """The files, by job id."""
+        return {job_id: found for job_id, found in self.outcomes.items() if isinstance(found, DownloadResult)}
+
+    @property
+    def errors(self) -> dict[str, JobsError]:
+        """Why the others have none, by job id. Call again with the same folder to try these once more."""
+        return {job_id: error for job_id, error in self.outcomes.items() if isinstance(error, JobsError)}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every job has its file."""
+        return not self.errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -127,6 +128,10 @@ class Port(Protocol):
         """Call a function that blocks on the disk, without holding up anything else."""
         ...
 
+    def lock(self) -> AbstractAsyncContextManager[object]:
+        """A lock for tasks that run side by side: `async with`, the others wait."""
+        ...
+
     async def run_many(
         self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
     ) -> None:
@@ -134,7 +139,8 @@ class Port(Protocol):
 
         Args:
             tasks: Functions that make the coroutines.
-            stop: Called once, when one has failed or we are interrupted, to make the others end soon.
+            stop: Called once, when one has failed or we are interrupted, to make the others end soon. A task may itself
+                run many: they are stopped with it.
 
         Raises:
             BaseException: What the first one to fail raised, after all have ended.

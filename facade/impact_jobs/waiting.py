@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define
 
 from impact_jobs.config import JobReference
 from impact_jobs.core import Core, seconds_of
 from impact_jobs.errors import (
     ApiError,
-    JobFailedError,
     JobsError,
     RateLimitError,
     ServerError,
@@ -20,8 +19,9 @@ from impact_jobs.errors import (
     WaitTimeoutError,
 )
 from impact_jobs.listing import look
-from impact_jobs.models import Job, JobStatus
+from impact_jobs.models import Job
 from impact_jobs.polling import Course, Polling
+from impact_jobs.tracking import Tracked
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -39,9 +39,7 @@ async def wait(
     started = core.port.now()
     watch = _Watch(
         core=core,
-        job_id=job_id,
-        polling=polling or core.polling,
-        on_update=on_update,
+        tracked=Tracked(job_id=job_id, polling=polling or core.polling, on_update=on_update),
         started=started,
         deadline=started + seconds_of(timeout),
     )
@@ -61,27 +59,22 @@ async def wait(
 async def _until_done(watch: _Watch, timeout: float) -> Job:
     while (job := await watch.ask()) is None:
         if watch.core.port.now() >= watch.deadline:
-            raise WaitTimeoutError(watch.seen, job_id=watch.job_id, timeout=timeout, cause=str(watch.failure or ""))
+            seen, job_id = watch.tracked.seen, watch.tracked.job_id
+            raise WaitTimeoutError(seen, job_id=job_id, timeout=timeout, cause=str(watch.failure or ""))
         await watch.core.pause_to_poll(watch.pause(), deadline=watch.deadline)
     return job
 
 
 @define(kw_only=True)
 class _Watch:
-    """What a wait remembers between two questions."""
+    """A wait for one job."""
 
     core: Core
-    job_id: str
-    polling: Polling
-    on_update: Callable[[Job], object] | None
+    tracked: Tracked
     started: float
     deadline: float
-    seen: Job | None = None
     failure: JobsError | None = None
     failures_in_a_row: int = 0
-    in_error_since: float | None = None
-    statuses_warned_of: set[str] = field(factory=set)
-    course: Course = field(factory=Course)
 
     async def ask(self) -> Job | None:
         """The job once it is completed, None while it is not.
@@ -92,10 +85,10 @@ class _Watch:
             UnexpectedResponseError: It has not made sense for as many times as the retry policy grants.
         """
         try:
-            job = await look(self.core, self.job_id, deadline=self.deadline)
+            job = await look(self.core, self.tracked.job_id, deadline=self.deadline)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
             self.failures_in_a_row += 1
-            if not self._will_pass(error):
+            if not will_pass(error, self.failures_in_a_row, attempts=self.core.retry.attempts):
                 raise
             logger.info("%s; the wait goes on", error)
             self.failure = error
@@ -105,21 +98,7 @@ class _Watch:
 
     def has_ended(self, job: Job) -> bool:
         """Take note of a snapshot: True once it is completed, an error when it ended otherwise."""
-        if self.seen is None or self.seen.status != job.status:
-            logger.info("job %s is %s", job.id, job.status)
-        self.seen = job
-        self.course.see(job, waited=self.core.port.now() - self.started)
-        if self.on_update is not None:
-            self.on_update(job)
-        if job.status == JobStatus.COMPLETED:
-            return True
-        is_excused = self._is_excused(job)
-        if job.is_terminal and not is_excused:
-            raise JobFailedError.of(job)
-        if not isinstance(job.status, JobStatus) and job.status not in self.statuses_warned_of:
-            self.statuses_warned_of.add(job.status)
-            logger.warning("job %s has the status %r, which is new to us; the wait goes on", job.id, job.status)
-        return False
+        return self.tracked.has_ended(job, waited=self.core.port.now() - self.started)
 
     async def let_begin(self, snapshot: Job) -> None:
         """Let the first pause pass where the snapshot is one of a job that has just been scheduled, so not done."""
@@ -128,7 +107,7 @@ class _Watch:
         if not snapshot.is_terminal and fresh.percentage == fresh.age == 0:
             # Without its type, whose jobs may take hours: the snapshot may be an old one after all.
             fresh.type = None
-            self.course = fresh
+            self.tracked.course = fresh
             await self.core.pause_to_poll(self.pause(), deadline=self.deadline)
 
     def pause(self) -> float:
@@ -137,24 +116,17 @@ class _Watch:
         at_least = 0.0
         if self.failure is not None:
             at_least = self.core.retry.pause(self.failure, self.failures_in_a_row, random=self.core.random)
-        return self.polling.pause(
+        return self.tracked.polling.pause(
             now - self.started,
             random=self.core.random,
-            course=self.course,
+            course=self.tracked.course,
             at_least=at_least,
             left=self.deadline - now,
         )
 
-    def _is_excused(self, job: Job) -> bool:
-        # Brand-style accounts: the server itself starts a job in ERROR again, every 15 minutes.
-        if job.status != JobStatus.ERROR or self.polling.error_grace is None:
-            self.in_error_since = None
-            return False
-        now = self.core.port.now()
-        self.in_error_since = now if self.in_error_since is None else self.in_error_since
-        return now - self.in_error_since < self.polling.error_grace.total_seconds()
 
-    def _will_pass(self, error: JobsError) -> bool:
-        if isinstance(error, UnexpectedResponseError):
-            return self.failures_in_a_row < self.core.retry.attempts
-        return isinstance(error, TransportError | RateLimitError | ServerError)
+def will_pass(error: JobsError, failures_in_a_row: int, *, attempts: int) -> bool:
+    """Whether a wait goes on over a failed question."""
+    if isinstance(error, UnexpectedResponseError):
+        return failures_in_a_row < attempts
+    return isinstance(error, TransportError | RateLimitError | ServerError)

@@ -86,8 +86,9 @@ def _busy_share() -> float:
 
 
 def _busy_ticks() -> int:
-    user, nice, system, _idle, _waiting, irq, softirq, *_ = map(int, _STAT.read_text().split(maxsplit=8)[1:8])
-    return user + nice + system + irq + softirq
+    # Niced programs do not count, for they give way.
+    user, _nice, system, _idle, _waiting, irq, softirq, *_ = map(int, _STAT.read_text().split(maxsplit=8)[1:8])
+    return user + system + irq + softirq
 
 
 def _first_line(program: str, option: str) -> str:

@@ -16,11 +16,12 @@ FACADE = Path(impact_jobs.__file__).parent
 LAYERS = [
     {"async_client"},
     {"client"},
-    {"downloading", "replaying", "streaming"},
+    {"collecting"},
+    {"downloading", "gathering", "replaying", "streaming"},
     {"reconciling", "transfer", "waiting"},
     {"fetching", "generated_client"},
     {"listing"},
-    {"core"},
+    {"core", "tracking"},
     {"httpx_async"},
     {"httpx_blocking"},
     {"httpx_wire"},
@@ -30,7 +31,7 @@ LAYERS = [
     {"lengths", "port"},
     {"checksums", "dates", "models", "socket_door", "targets", "validation"},
     {"errors"},
-    {"_version", "redaction", "stepping"},
+    {"_version", "crew", "redaction", "stepping"},
 ]
 THE_PORT = {"httpx_async", "httpx_blocking", "httpx_wire", "socket_door", "generated_client"}
 

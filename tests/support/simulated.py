@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -76,6 +77,9 @@ class SimulatedPort:
 
     async def run(self, function: Callable[[], T]) -> T:
         return function()
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def run_many(
         self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]

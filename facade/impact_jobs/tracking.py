@@ -1,0 +1,68 @@
+"""What a wait remembers of one job, and what it makes of each snapshot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from attrs import define, field
+
+from impact_jobs.errors import JobFailedError
+from impact_jobs.models import Job, JobStatus
+from impact_jobs.polling import Course, Polling
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+
+@define(kw_only=True)
+class Tracked:
+    """One job that is waited for. Times are seconds since the wait began.
+
+    Attributes:
+        job_id: Its id.
+        polling: When it is to be asked for, and how long it may stay in ERROR.
+        on_update: Is told of every snapshot.
+        seen: The last snapshot.
+        course: What `polling` is to know of it.
+    """
+
+    job_id: str
+    polling: Polling
+    on_update: Callable[[Job], object] | None
+    seen: Job | None = None
+    course: Course = field(factory=Course)
+    _in_error_since: float | None = None
+    _warned_of: str = ""
+
+    def has_ended(self, job: Job, *, waited: float) -> bool:
+        """Take note of a snapshot.
+
+        Returns:
+            Whether it is completed.
+
+        Raises:
+            JobFailedError: It ended otherwise.
+        """
+        if self.seen is None or self.seen.status != job.status:
+            logger.info("job %s is %s", job.id, job.status)
+        self.seen = job
+        self.course.see(job, waited=waited)
+        if self.on_update is not None:
+            self.on_update(job)
+        if job.status == JobStatus.COMPLETED:
+            return True
+        is_excused = self._is_excused(job, waited)
+        if job.is_terminal and not is_excused:
+            raise JobFailedError.of(job)
+        if not isinstance(job.status, JobStatus) and job.status != self._warned_of:
+            self._warned_of = job.status
+            logger.warning("job %s has the status %r, which is new to us; the wait goes on", job.id, job.status)
+        return False
+
+    def _is_excused(self, job: Job, waited: float) -> bool:
+        # Brand-style accounts: the server itself starts a job in ERROR again, every 15 minutes.
+        if job.status != JobStatus.ERROR or self.polling.error_grace is None:
+            self._in_error_since = None
+            return False
+        self._in_error_since = waited if self._in_error_since is None else self._in_error_since
+        return waited - self._in_error_since < self.polling.error_grace.total_seconds()
