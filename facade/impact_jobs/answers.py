@@ -87,6 +87,8 @@ def read_page(response: Response, what: str) -> Page:
     next_uri = None
     if isinstance(data, dict) and ("Jobs" in data or "@total" in data):
         items, next_uri = data.get("Jobs") or [], data.get("@nextpageuri") or None
+        if "Jobs" not in data and str(data["@total"]) != "0":
+            items = None  # an empty list would be a lie
     if not isinstance(items, list) or not isinstance(next_uri, str | None):
         raise _unexpected(response, what, "the answer is not a list of jobs")
     return Page(tuple(job for index, item in enumerate(items) if (job := _readable(item, index, what))), next_uri)

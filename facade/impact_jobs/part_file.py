@@ -193,13 +193,24 @@ class PartFile:
     def _preallocate(self, length: int) -> None:
         if length < _PREALLOCATE_FROM_BYTES:
             return
+        number = self._reserve(length)
+        if number and number not in _NO_PREALLOCATION:
+            self._file.truncate(0)  # give back what there was
+            raise OSError(number, f"{os.strerror(number)} (it is to have {length} bytes)")
+
+    def _reserve(self, length: int) -> int:
+        """Reserve the room; the number of what went wrong, or 0."""
+        room = os.fstatvfs(self._fd)
+        # Asked first, for where the kernel cannot reserve, the C library writes zeros until the disk is full.
+        if room.f_blocks and length > room.f_bavail * room.f_frsize:
+            return errno.ENOSPC
         try:
             os.posix_fallocate(self._fd, 0, length)
-        except (OSError, OverflowError) as error:
-            number = error.errno if isinstance(error, OSError) else errno.EFBIG
-            if number not in _NO_PREALLOCATION:
-                self._file.truncate(0)  # give back what there was
-                raise OSError(number, f"{os.strerror(number or 0)} (it is to have {length} bytes)") from None
+        except OSError as error:
+            return error.errno or errno.EIO
+        except OverflowError:
+            return errno.EFBIG
+        return 0
 
     def _verify(self, digests: dict[str, bytes]) -> None:
         if self.journal is None:

@@ -78,6 +78,11 @@ def test_no_jobs_is_a_page_too(body: object) -> None:
     assert read_page(answer(200, body), "list jobs") == Page(jobs=(), next_uri=None)
 
 
+def test_a_page_that_counts_jobs_but_holds_none_is_not_empty() -> None:
+    with pytest.raises(UnexpectedResponseError, match="not a list of jobs"):
+        read_page(answer(200, {"@total": "5"}), "list jobs")
+
+
 def test_one_malformed_job_never_loses_the_rest(caplog: pytest.LogCaptureFixture) -> None:
     bad: list[Any] = [None, 7, {"Id": "12", "CreatedDate": "2026-05-29", "Status": "RUNNING"}, {"Id": OTHER_ID}]
     page = read_page(answer(200, [*bad, job_json("RUNNING")]), "list jobs")
