@@ -19,7 +19,7 @@ import httpx
 from impact_jobs.config import Account
 from impact_jobs.errors import ConfigurationError, JobsError, TransportError
 from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
-from impact_jobs.httpx_wire import Wire, framed_length, head_of, setting_up, unless_failed
+from impact_jobs.httpx_wire import LIMITS, Wire, framed_length, head_of, setting_up, unless_failed
 from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 
@@ -40,7 +40,9 @@ class AsyncPort:
     ) -> None:
         self.wire: Wire = Wire(account=account)
         with setting_up():
-            self.api: httpx.AsyncClient = http_client or httpx.AsyncClient(verify=httpx.create_ssl_context())
+            self.api: httpx.AsyncClient = http_client or httpx.AsyncClient(
+                verify=httpx.create_ssl_context(), limits=LIMITS
+            )
         self._own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
         self._account = account

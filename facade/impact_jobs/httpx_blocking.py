@@ -15,7 +15,7 @@ import httpx
 from impact_jobs.config import Account
 from impact_jobs.crew import Crew, CrewLock, current
 from impact_jobs.errors import ConfigurationError, JobsError
-from impact_jobs.httpx_wire import Wire, framed_length, head_of, setting_up, unless_failed
+from impact_jobs.httpx_wire import LIMITS, Wire, framed_length, head_of, setting_up, unless_failed
 from impact_jobs.port import Head, Request, Response, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 from impact_jobs.socket_door import SocketDoor
@@ -40,8 +40,8 @@ class BlockingPort:
         self.wire: Wire = Wire(account=account)
         with setting_up():
             tls = httpx.create_ssl_context()  # shared, for it takes some 20 ms to load
-            self.api: httpx.Client = http_client or httpx.Client(verify=tls)
-            self.storage: httpx.Client = storage_client or httpx.Client(verify=tls)
+            self.api: httpx.Client = http_client or httpx.Client(verify=tls, limits=LIMITS)
+            self.storage: httpx.Client = storage_client or httpx.Client(verify=tls, limits=LIMITS)
         self._own = [client for client, given in ((self.api, http_client), (self.storage, storage_client)) if not given]
 
     async def send(self, request: Request) -> Response:

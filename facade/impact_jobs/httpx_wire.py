@@ -30,6 +30,8 @@ _HEADERS = {
     "IR-Version": "3",
     "User-Agent": f"impact-jobs/{__version__} httpx/{httpx.__version__}",
 }
+# No connection is closed for being one too many: httpcore may close one that another thread has just been given.
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 # The connection was never made, so no byte of the request can have left.
 _NOTHING_SENT = (
     httpx.ConnectError,
