@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types generate check-generated unit test-peers test-faults bench lock clean
+.PHONY: help setup demo test lint format types generate check-generated unit test-peers test-faults fuzz bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,8 +71,18 @@ tests/peers/node_modules/.ready: tests/peers/package-lock.json tests/peers/packa
 	npm ci --prefix tests/peers --no-audit --no-fund
 	@touch $@
 
-test-faults: $(READY) ## A thousand sessions of downloads under cuts, stalls, lies and interruptions
+test-faults: $(READY) ## Thousands of sessions under cuts, stalls, lies, kills and interruptions
 	$(BIN)/python -m pytest tests/faults --examples 1600
+
+fuzz: .venv-fuzz/.ready ## Coverage-guided fuzzing of every reader of foreign bytes, a minute each
+	.venv-fuzz/bin/python -m tests.fuzzing all --seconds 60
+
+.venv-fuzz/.ready: tests/fuzzing/requirements.txt $(READY)
+	$(PYTHON) -m venv --clear .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r $<
+	$(BIN)/python -m pip --python .venv-fuzz/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
+	.venv-fuzz/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
+	@touch $@
 
 bench: $(READY) $(BENCH_VENV)/.ready ## Speed beside curl and its kin, waiting by simulation: needs nginx (apt-get install nginx-light)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks
@@ -90,7 +100,9 @@ lock: $(READY) ## Resolve the locked requirements afresh, for every supported Py
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  tests/peers/requirements.in -o tests/peers/requirements.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  tests/fuzzing/requirements.in -o tests/fuzzing/requirements.txt
+	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra sandbox --group bench pyproject.toml -o requirements-bench.txt
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS_VENV) $(BENCH_VENV) .cache dist demo-output tests/peers/node_modules
+	rm -rf $(VENV) $(PEERS_VENV) $(BENCH_VENV) .venv-fuzz .cache dist demo-output tests/peers/node_modules

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import frozen
@@ -23,12 +24,14 @@ from impact_jobs.limits import retry_after_seconds
 from impact_jobs.models import Job
 from impact_jobs.parsing import MalformedJobError, parse_job, shortened
 from impact_jobs.port import Response
-from impact_jobs.redaction import without_secrets
+from impact_jobs.redaction import in_brief, without_secrets
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _FIRST_SERVER_ERROR = 500
 _KEPT_BODY_CHARACTERS = 4096
+_KEPT_ERRORS = 100
+_MOST_WARNINGS = 100
 
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 
@@ -53,10 +56,12 @@ class Page:
     Attributes:
         jobs: What could be read of it.
         next_uri: Where the next page is, as the server writes it, or None on the last.
+        entries: How many it holds, whatever became of them.
     """
 
     jobs: tuple[Job, ...]
     next_uri: str | None
+    entries: int = 0
 
 
 def read_job(response: Response, what: str) -> Job:
@@ -73,10 +78,15 @@ def read_job(response: Response, what: str) -> Job:
         raise _unexpected(response, what, f"the answer is not a job: {error}") from None
 
 
-def read_page(response: Response, what: str) -> Page:
+def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] = parse_job) -> Page:
     """The jobs in the body: a bare array, `{"Jobs": […]}`, or a page with `@nextpageuri`.
 
     A malformed job is skipped with a warning in the log; the others are kept.
+
+    Args:
+        response: The answer.
+        what: The call, for messages.
+        parse: Makes a job of an entry; None where it is not wanted.
 
     Raises:
         ApiError: The body is the API's error object.
@@ -91,19 +101,27 @@ def read_page(response: Response, what: str) -> Page:
             items = None  # an empty list would be a lie
     if not isinstance(items, list) or not isinstance(next_uri, str | None):
         raise _unexpected(response, what, "the answer is not a list of jobs")
-    return Page(tuple(job for index, item in enumerate(items) if (job := _readable(item, index, what))), next_uri)
+    return Page(tuple(_readable(items, what, parse)), next_uri, len(items))
 
 
-def _readable(item: object, index: int, what: str) -> Job | None:
-    try:
-        return parse_job(item)
-    except MalformedJobError as error:
-        fields = item if isinstance(item, dict) else {}
-        logger.warning(
-            "%s: skipped entry %d (Id %s, created %s): %s",
-            *(what, index, shortened(fields.get("Id")), shortened(fields.get("CreatedDate")), error),
-        )
-        return None
+def _readable(items: list[Any], what: str, parse: Callable[[object], Job | None]) -> Iterator[Job]:
+    skipped = 0
+    for index, item in enumerate(items):
+        try:
+            job = parse(item)
+        except MalformedJobError as error:
+            skipped += 1
+            if skipped <= _MOST_WARNINGS:
+                fields = item if isinstance(item, dict) else {}
+                logger.warning(
+                    "%s: skipped entry %d (Id %s, created %s): %s",
+                    *(what, index, shortened(fields.get("Id")), shortened(fields.get("CreatedDate")), error),
+                )
+        else:
+            if job is not None:
+                yield job
+    if skipped > _MOST_WARNINGS:
+        logger.warning("%s: skipped %d more entries like these", what, skipped - _MOST_WARNINGS)
 
 
 def error_of(response: Response, what: str) -> ApiError:
@@ -112,17 +130,17 @@ def error_of(response: Response, what: str) -> ApiError:
     kind, hint = _HINTS.get(status, _SERVER_HINT if status >= _FIRST_SERVER_ERROR else _OTHER_HINT)
     text = without_secrets(response.body[: 4 * _KEPT_BODY_CHARACTERS].decode("utf-8", "replace"))
     fields = _envelope(response.body)
-    message = without_secrets(_first_text(fields, "Message", "message"))[:_KEPT_BODY_CHARACTERS]
+    message = _shown(_first_text(fields, "Message", "message"))
     errors = tuple(_field_errors(fields.get("Errors")))
     said = message or ("no message" if not text.strip() else "no readable message")
     details = "".join(f"; {': '.join(filter(None, (error.field, error.message)))}" for error in errors)
     request_id = response.head.headers.get("x-request-id") or _first_text(fields, "request_id", "RequestId")
     error = kind(
-        f"{what}: HTTP {status}: {said.rstrip('.')}{details}. {hint}",
+        f"{what}: HTTP {status}: {in_brief(said.rstrip('.') + details)}. {hint}",
         status_code=status,
         message=message,
         errors=errors,
-        request_id=without_secrets(request_id) or None,
+        request_id=_shown(request_id) or None,
         body=text[:_KEPT_BODY_CHARACTERS],
     )
     if isinstance(error, RateLimitError | ServerError):
@@ -177,4 +195,11 @@ def _first_text(fields: dict[str, Any], *names: str) -> str:
 
 def _field_errors(entries: object) -> list[FieldError]:
     found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    return [FieldError(_first_text(entry, "Field"), without_secrets(_first_text(entry, "Message"))) for entry in found]
+    return [
+        FieldError(_shown(_first_text(entry, "Field")), _shown(_first_text(entry, "Message")))
+        for entry in found[:_KEPT_ERRORS]
+    ]
+
+
+def _shown(text: str) -> str:
+    return without_secrets(text)[:_KEPT_BODY_CHARACTERS]

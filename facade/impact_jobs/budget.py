@@ -32,10 +32,12 @@ class Slot:
     Attributes:
         delay: Seconds until then; 0 with plenty left, never above 3600.
         spacing: Seconds by which it puts off the next one.
+        requests: How many the poll takes.
     """
 
     delay: float
     spacing: float
+    requests: int = 1
 
 
 @define(eq=False)
@@ -58,7 +60,7 @@ class Budget:
     _reset_at: float = 0.0  # when what is left is void
     _held_until: float = 0.0  # by a 429
     _next_slot: float = 0.0
-    _promised: int = 0  # slots taken whose polls are still to be made
+    _promised: int = 0  # requests of slots taken whose polls are still to be made
     _told_until: float = -HOUR
     _sent: deque[list[float]] = field(factory=deque)  # minutes of the last hour, each with its requests
     _count: float = 0.0  # the sum of these
@@ -108,35 +110,36 @@ class Budget:
         with self._lock:
             return min(max(self._tempo(now)), HOUR)
 
-    def take(self, now: float) -> Slot:
-        """Take the next free slot for a poll.
+    def take(self, now: float, requests: int = 1) -> Slot:
+        """Take the next free slot for a poll, which may take several requests, such as the pages of a list.
 
         Slots follow each other so that what is left lasts until the reset. Each is either to be redeemed, when its
         poll is about to be made, or to be given back.
         """
         with self._lock:
-            held, spacing = self._tempo(now)
+            held, spacing = self._tempo(now, requests)
+            spacing = min(spacing * requests, HOUR)
             is_paced = bool(held or spacing)
             slot = min(max(now + held, self._next_slot), now + HOUR) if is_paced else now
             self._next_slot = slot + spacing
-            self._promised += 1
+            self._promised += requests
             begins = is_paced and now >= self._told_until
             if begins:
                 self._told_until = now + HOUR if self._left is None else self._reset_at
             left, limit, until = self._what_is_left(), self._limit, self._told_until
         if begins:  # outside of the lock, for a handler may do anything
             logger.info("%d of %d requests left for the next %d s: polls slow down", max(left, 0), limit, until - now)
-        return Slot(min(slot - now, HOUR), spacing)
+        return Slot(min(slot - now, HOUR), spacing, requests)
 
-    def redeem(self) -> None:
-        """Be done with a slot whose poll is about to be made."""
+    def redeem(self, requests: int = 1) -> None:
+        """Be done with a slot, of that many requests, whose poll is about to be made."""
         with self._lock:
-            self._promised -= 1
+            self._promised -= requests
 
     def give_back(self, slot: Slot, now: float) -> None:
         """Be done with a slot whose poll will not be made: it is free for others."""
         with self._lock:
-            self._promised -= 1
+            self._promised -= slot.requests
             self._next_slot = max(self._next_slot - slot.spacing, now)
 
     def held(self, now: float) -> float:
@@ -167,8 +170,8 @@ class Budget:
     def _what_is_left(self) -> float:
         return self._limit - self._count if self._left is None else self._left
 
-    def _tempo(self, now: float) -> tuple[float, float]:
-        """Seconds until the next poll may leave at all, and from then on between polls; (0, 0) with plenty left."""
+    def _tempo(self, now: float, requests: int = 1) -> tuple[float, float]:
+        """Seconds until so many requests may leave, and from then on between any two; (0, 0) with plenty left."""
         self._forget(now)
         held, spacing = max(self._held_until - now, 0.0), 0.0
         left = self._what_is_left() - self._promised
@@ -176,7 +179,7 @@ class Budget:
             usable = left - _RESERVE * self._limit
             queue = max(self._next_slot - now, 0.0)  # how long what is promised takes
             for seconds, freed in self._releases(now):
-                if usable < 1:
+                if usable < requests:
                     held = max(held, seconds)
                 else:
                     spacing = max(spacing, (seconds - max(held, queue)) / usable)

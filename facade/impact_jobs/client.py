@@ -273,12 +273,14 @@ class JobsClient:
     ) -> Mapping[str, Job | JobsError]:
         """Wait until all jobs are completed, with one list request a tick for all of them.
 
-        Those that the list does not show are asked for one by one. What has ended stays so: called again with the same
+        Those that the list does not show are asked for one by one. With ids alone, one job is asked for first, for the
+        date from which the list is read. What has ended stays so: called again with the same
         jobs, only the others are waited for, if you pass the `Job`s that you have.
 
         Args:
             jobs: The jobs, each named as for `get`; one that is named twice counts once.
-            timeout: Seconds for all of them together, or a mapping from every job's id to its own; None waits for ever.
+            timeout: Seconds for all of them together, or a mapping from every job's id to its own; None waits for ever,
+                0 asks once.
             polling: Instead of the client's.
             on_update: Called with every snapshot of every job, the last ones too.
             return_exceptions: Whether a job that fails, vanishes or is not done in time is told as a value. Else the
@@ -544,12 +546,14 @@ class JobsClient:
         The folder is all the state there is. A file is called by its job's id, with the extension that the storage
         suggests, and has that name only once it is whole: it is recognised the next time, and nothing is requested for
         it. What was begun is resumed. So whatever has happened - a failure, Ctrl-C, a crash - the same call ends the
-        same.
+        same. Several processes may share a folder. 429 and a result that is late are waited out, for an hour at most.
+        Ctrl-C, a cancelled task or a failing `on_update` carry a note of what remains.
 
         Args:
             jobs: The jobs, each named as for `get`; one that is named twice counts once.
             directory: The folder; it is made if it is missing.
-            concurrency: How many results to fetch at once, 1 to 64.
+            concurrency: How many results to fetch at once, 1 to 64; times `connections`, of which None counts as 8, it
+                is 64 at most.
             timeout: For the waiting, as for `wait_all`; a download may take as long as bytes keep coming.
             polling: Instead of the client's.
             connections: For each download, as for `download`.
@@ -589,6 +593,10 @@ class JobsClient:
 
         The request is sent once: it is repeated only where no byte of it can have left this machine. When its answer
         is lost, the list is read: exactly one new job of the same type and program is the answer.
+
+        Every call makes a job of its own, also when several threads or tasks replay the same job at once. None of
+        them takes for its own what another call of this process was told, or may still be told. Those of other
+        processes and machines cannot be told from ours.
 
         Args:
             job: Its id, a `Job`, or its path or URL.

@@ -7,8 +7,8 @@ import logging
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from os import PathLike
 from pathlib import Path
 
@@ -17,29 +17,41 @@ from attrs import Factory, define, field
 from impact_jobs.config import JobReference
 from impact_jobs.core import Core
 from impact_jobs.downloading import check_connections, download, path_of
-from impact_jobs.errors import ConfigurationError, DownloadError, JobsError, RateLimitError, ResultNotReadyError
+from impact_jobs.errors import (
+    ConfigurationError,
+    DestinationExistsError,
+    DownloadError,
+    JobsError,
+    RateLimitError,
+    ResultNotReadyError,
+)
 from impact_jobs.fetching import Mode, check_mode
 from impact_jobs.gathering import Finished, Group, Timeouts, named_jobs
 from impact_jobs.limits import HOUR
 from impact_jobs.models import DownloadResult, FetchReport, Job
+from impact_jobs.part_file import PartFile
+from impact_jobs.plan import MOST_CONNECTIONS
 from impact_jobs.polling import Polling
-from impact_jobs.targets import check_target, suggested_name
+from impact_jobs.targets import check_folder, suggested_name
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MOST_AT_ONCE = 64
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
-_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _OF_TYPES = {"text/csv": ".csv", "application/json": ".json", "application/xml": ".xml", "text/xml": ".xml"}
-_HALF = ".part"
-# A job's id and up to two extensions, neither of them one of a file that is not whole.
-_NAME = re.compile(r"(?P<job>[0-9A-Fa-f-]{32,36})(\.(?!part\b)[A-Za-z0-9]{1,10}){0,2}")
+_ID_LENGTH = 36
+_EXTENSION = r"\.(?!(?i:part)\b)[A-Za-z0-9]{1,10}"  # none that makes it look like half a file
+_NAME = re.compile(
+    rf"(?P<whole>(?P<job>[0-9A-Fa-f-]{{{_ID_LENGTH}}})(?:{_EXTENSION}){{0,2}})(?P<half>\.part(?:\.json(?:\.new)?)?)?"
+)
+_SHOWN_IDS = 20
 _PAUSE_SECONDS = 15.0
+_LOCKED_SECONDS = 1.0
 
 
 async def fetch_all(
     core: Core,
-    references: Iterable[JobReference],
+    references: Iterable[JobReference] | AsyncIterable[JobReference],
     directory: str | PathLike[str],
     *,
     concurrency: int,
@@ -52,16 +64,14 @@ async def fetch_all(
 ) -> FetchReport:
     """Every job's file, or why there is none; see `JobsClient.fetch_all`."""
     check_mode(mode)
-    check_connections(connections)
-    is_number = isinstance(concurrency, int) and not isinstance(concurrency, bool)
-    if not (is_number and 1 <= concurrency <= _MOST_AT_ONCE):
-        raise ConfigurationError(f"concurrency={concurrency!r}: give a number from 1 to {_MOST_AT_ONCE}.")
+    _check_numbers(concurrency, connections)
     folder = path_of(directory)
-    named = named_jobs(core, references)
-    ids = [job_id for job_id, _ in named.values()]
+    if isinstance(references, AsyncIterable):
+        references = [reference async for reference in references]
+    named = named_jobs(core, references)  # by the id in lower case, as are the files and all that follows
     await core.port.run(lambda: _prepare(folder))
-    found = await core.port.run(lambda: _whole_files(folder, ids))
-    missing = [snapshot or job_id for job_id, snapshot in named.values() if job_id not in found]
+    survey = await core.port.run(lambda: _survey(folder, named))
+    missing = [snapshot or job_id for key, (job_id, snapshot) in named.items() if survey[key].whole is None]
     collection = _Collection(
         core=core,
         group=Group(core, missing, timeout=timeout, polling=polling, on_update=on_update),
@@ -69,17 +79,32 @@ async def fetch_all(
         connections=connections,
         digest=digest,
         mode=mode,
-        found=deque(found.items()),
+        whole=iter([(key, found) for key, found in survey.items() if found.whole is not None]),
     )
-    workers = [collection.work] * max(min(concurrency, len(ids)), 1)
     try:
-        await core.port.run_many(workers, stop=lambda: None)
+        await core.port.run_many([collection.work] * max(min(concurrency, len(named)), 1), stop=lambda: None)
     except BaseException as error:
-        if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
-            done = sum(isinstance(outcome, DownloadResult) for outcome in collection.outcomes.values())
-            error.add_note(f"{done} of {len(ids)} files are in {str(folder)!r}; call fetch_all again to go on")
+        left = [job_id for key, (job_id, _) in named.items() if survey[key].whole is None and not collection.has(key)]
+        error.add_note(_what_remains(left, of=len(named), folder=folder))
         raise
-    return FetchReport(directory=folder, outcomes={job_id: collection.outcomes[job_id] for job_id in ids})
+    return FetchReport(
+        directory=folder, outcomes={job_id: collection.outcomes[key] for key, (job_id, _) in named.items()}
+    )
+
+
+@define
+class _Found:
+    """What the folder holds of one job.
+
+    Attributes:
+        whole: Its file.
+        begun: What a half file with a journal is to be called at last; "" where there is none.
+        halves: The same of all traces of half files.
+    """
+
+    whole: Path | None = None
+    begun: str = ""
+    halves: set[str] = field(factory=set)
 
 
 @define(kw_only=True)
@@ -90,8 +115,8 @@ class _Collection:
     one, and downloads. So results are looked for only while somebody is free to fetch them.
 
     Attributes:
-        found: Files that an earlier call has finished, still to be digested.
-        outcomes: By the job's id, as far as there are any.
+        whole: Files that an earlier call has finished, still to be digested; an iterator, from which threads can take.
+        outcomes: By the job's id in lower case, as far as there are any.
     """
 
     core: Core
@@ -100,25 +125,28 @@ class _Collection:
     connections: int | None
     digest: bool
     mode: Mode
-    found: deque[tuple[str, Path]] = field(factory=deque)
+    whole: Iterator[tuple[str, _Found]]
     outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)
     _finished: deque[Finished] = field(factory=deque)
     _turn: AbstractAsyncContextManager[object] = field(
         default=Factory(lambda self: self.core.port.lock(), takes_self=True), init=False
     )
 
+    def has(self, key: str) -> bool:
+        """Whether this call has brought the job's file."""
+        return isinstance(self.outcomes.get(key), DownloadResult)
+
     async def work(self) -> None:
         """Deal with one job after the other, until none is left."""
-        while self.found:
-            job_id, path = self.found.popleft()
-            self.outcomes[job_id] = await self._recognised(job_id, path)
+        for key, found in self.whole:
+            self.outcomes[key] = await self._recognised(key, found)
         while (finished := await self._next()) is not None:
             job_id, job = finished.job_id, finished.outcome
-            outcome = job if isinstance(job, JobsError) else await self._fetched(job, job_id)
+            outcome = job if isinstance(job, JobsError) else await self._fetched(job, job_id.lower())
             if isinstance(outcome, JobsError):
                 outcome.job_id = job_id
                 logger.warning("job %s has no file: %s", job_id, outcome)
-            self.outcomes[job_id] = outcome
+            self.outcomes[job_id.lower()] = outcome
 
     async def _next(self) -> Finished | None:
         async with self._turn:
@@ -126,41 +154,56 @@ class _Collection:
                 self._finished.extend(await anext(self.group, []))
             return self._finished.popleft() if self._finished else None
 
-    async def _fetched(self, job: Job, job_id: str) -> DownloadResult | JobsError:
+    async def _fetched(self, job: Job, key: str) -> DownloadResult | JobsError:
         give_up_at = self.core.port.now() + HOUR
         while True:
             try:
-                return await download(
-                    self.core,
-                    job,
-                    await self.core.port.run(lambda: self.folder / _half_file(self.folder, job_id)),
-                    overwrite=False,
-                    resume=True,
-                    connections=self.connections,
-                    digest=self.digest,
-                    mode=self.mode,
-                    on_progress=None,
-                    name_of=lambda headers: job_id + _extension(headers),
-                )
-            except (RateLimitError, ResultNotReadyError) as error:
-                # The budget is spent, or the endpoint has not noticed yet that the job is completed: both pass.
+                return await self._fetched_once(job, key)
+            except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
+                # The budget is spent, the endpoint has not noticed yet that the job is completed, or another process
+                # is at it: all that passes.
                 if self.core.port.now() >= give_up_at:
                     return error
-                asked = error.retry_after if isinstance(error, RateLimitError) else None
-                await self.core.pause_to_poll(_PAUSE_SECONDS if asked is None else asked, deadline=give_up_at)
+                if isinstance(error, DestinationExistsError):
+                    await self.core.port.sleep(_LOCKED_SECONDS)
+                else:
+                    asked = getattr(error, "retry_after", None) or 0.0
+                    await self.core.pause_to_poll(max(asked, _PAUSE_SECONDS), deadline=give_up_at)
             except JobsError as error:
                 return error
 
-    async def _recognised(self, job_id: str, path: Path) -> DownloadResult | JobsError:
-        """What is told of a file that an earlier call has finished."""
-        started = self.core.port.now()
+    async def _fetched_once(self, job: Job, key: str) -> DownloadResult | JobsError:
+        # Looked at anew, for another process may be at work in here.
+        found = (await self.core.port.run(lambda: _survey(self.folder, [key])))[key]
+        if found.whole is not None:
+            return await self._recognised(key, found)
+        # First, for should another process be at one of them, that is known without a request.
+        await self.core.port.run(lambda: _tidy(self.folder, found.halves - {found.begun}))
+        return await download(
+            self.core,
+            job,
+            self.folder / found.begun,
+            overwrite=False,
+            resume=True,
+            connections=self.connections,
+            digest=self.digest,
+            mode=self.mode,
+            on_progress=None,
+            name_of=None if found.begun else lambda headers: key + _extension(headers),
+        )
+
+    async def _recognised(self, key: str, found: _Found) -> DownloadResult | JobsError:
+        """What is told of a file that an earlier call, or another process, has finished."""
+        path, started = found.whole or self.folder, self.core.port.now()
+        with suppress(JobsError):  # another process is about to tidy up itself
+            await self.core.port.run(lambda: _tidy(self.folder, found.halves))
         try:
             size, sha256 = await self.core.port.run(lambda: _measured(path, digest=self.digest))
         except OSError as error:
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
         return DownloadResult(
             path=path,
-            job_id=job_id,
+            job_id=key,
             job=None,
             bytes_written=size,
             sha256=sha256,
@@ -172,6 +215,25 @@ class _Collection:
         )
 
 
+def _check_numbers(concurrency: int, connections: int | None) -> None:
+    check_connections(connections)
+    is_number = isinstance(concurrency, int) and not isinstance(concurrency, bool)
+    if not (is_number and 1 <= concurrency <= _MOST_AT_ONCE):
+        raise ConfigurationError(f"concurrency={concurrency!r}: give a number from 1 to {_MOST_AT_ONCE}.")
+    # More would wait for each other: the asynchronous client reads with so many threads.
+    if concurrency * (connections or MOST_CONNECTIONS) > _MOST_AT_ONCE:
+        raise ConfigurationError(
+            f"concurrency={concurrency} with connections={connections} may take "
+            f"{concurrency * (connections or MOST_CONNECTIONS)} connections: {_MOST_AT_ONCE} in all are the most."
+        )
+
+
+def _what_remains(left: list[str], *, of: int, folder: Path) -> str:
+    shown = ", ".join(left[:_SHOWN_IDS]) + (f" and {len(left) - _SHOWN_IDS} more" if len(left) > _SHOWN_IDS else "")
+    remain = f"; those of {shown} remain: call fetch_all again to go on" if left else ""
+    return f"{of - len(left)} of {of} files are in {str(folder)!r}{remain}"
+
+
 def _prepare(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -179,31 +241,44 @@ def _prepare(folder: Path) -> None:
         raise ConfigurationError(
             f"the folder {str(folder)!r} could not be made: {error.strerror}. Choose another."
         ) from None
-    check_target(folder, overwrite=False)
+    check_folder(folder)
 
 
-def _whole_files(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
-    """The files that are there under their final names, by job id: only what is whole ever gets one."""
-    wanted = set(ids)
-    found = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            match = _NAME.fullmatch(entry.name)
-            if match and match["job"] in wanted and entry.is_file(follow_symlinks=False):
-                found[match["job"]] = Path(entry.path)
-    return found
+def _survey(folder: Path, keys: Collection[str]) -> dict[str, _Found]:
+    """What there is of each of these jobs: only what is whole ever has a name without `.part`."""
+    survey = {key: _Found() for key in keys}
+    try:
+        names = sorted(name for name in os.listdir(folder) if name[:_ID_LENGTH].lower() in survey)  # noqa: PTH208 - large
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {str(folder)!r} could not be read: {error.strerror}. Choose another."
+        ) from None
+    for match in filter(None, map(_NAME.fullmatch, names)):
+        found, path = survey[match["job"].lower()], folder / match["whole"]
+        if match["half"]:
+            found.halves.add(path.name)
+        elif path.is_file() and not path.is_symlink():
+            found.whole = path
+        if match["half"] == ".part.json" and not path.is_dir():
+            found.begun = path.name
+    return survey
 
 
-def _half_file(folder: Path, job_id: str) -> str:
-    """The final name of what an earlier call has begun; "" where there is none."""
-    return next((path.name.removesuffix(_HALF) for path in folder.glob(f"{job_id}*{_HALF}")), "")
+def _tidy(folder: Path, halves: Iterable[str]) -> None:
+    """Remove what is left of half files.
+
+    Raises:
+        DestinationExistsError: Another process is at one.
+    """
+    for name in halves:
+        PartFile(folder / name, "", overwrite=False, resume=False, digest=False).discard()
 
 
 def _extension(headers: Mapping[str, str]) -> str:
     """That of the name which the storage suggests, or else of its content type: "", ".csv", ".csv.gz"."""
     suffixes = Path(suggested_name(headers.get("content-disposition")) or "").suffixes
     kept = suffixes[-2:] if suffixes and suffixes[-1].lower() in _COMPRESSED else suffixes[-1:]
-    plain = "".join(suffix for suffix in kept if _EXTENSION.fullmatch(suffix))
+    plain = "".join(suffix for suffix in kept if re.fullmatch(_EXTENSION, suffix))
     return plain or _OF_TYPES.get(headers.get("content-type", "").partition(";")[0].strip().lower(), "")
 
 

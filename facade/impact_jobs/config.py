@@ -17,7 +17,7 @@ from impact_agency_api.models import Job as GeneratedJob
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import Job
 from impact_jobs.parsing import is_job_id
-from impact_jobs.redaction import Secret, without_secrets
+from impact_jobs.redaction import Secret, in_brief
 
 JobReference: TypeAlias = Job | GeneratedJob | UUID | str
 """Whatever names a job: a `Job`, the generated `Job`, a UUID, its text, or a job's path or URL."""
@@ -85,7 +85,7 @@ class Account:
         )
 
     def _job_id_of_uri(self, text: str) -> str:
-        shown = without_secrets(text)
+        shown = in_brief(text)
         parts = _split(text, shown)
         if parts.netloc and _origin(parts) != _origin(urlsplit(self.base_url)):
             raise ConfigurationError(f"{shown!r} is not on {self.base_url}: a job is asked for at its own API only.")
@@ -97,7 +97,7 @@ class Account:
             )
         if match["account"] != self.sid:
             raise ConfigurationError(
-                f"{shown!r} belongs to account {match['account']}, but this client is for {self.sid}."
+                f"{shown!r} belongs to account {in_brief(match['account'])}, but this client is for {self.sid}."
             )
         return match["job"]
 

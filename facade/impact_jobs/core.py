@@ -12,6 +12,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from impact_jobs.answers import error_of
 from impact_jobs.budget import Budget
+from impact_jobs.claims import Claims
 from impact_jobs.config import Account
 from impact_jobs.errors import ConfigurationError, JobsError, UnexpectedResponseError
 from impact_jobs.polling import Polling
@@ -40,6 +41,7 @@ class Core:
         request_timeout: Seconds for one exchange.
         random: Gives numbers from 0 to 1, for jitter.
         budget: What is left of the account's requests; shared by all of its clients.
+        claims: Which new jobs belong to which replays; shared by all of its clients.
     """
 
     account: Account
@@ -49,6 +51,7 @@ class Core:
     request_timeout: float = field(validator=number(above=0))
     random: Callable[[], float] = field(repr=False)
     budget: Budget = field(default=Factory(lambda self: Budget.of(self.account), takes_self=True), repr=False)
+    claims: Claims = field(default=Factory(lambda self: Claims.of(self.account), takes_self=True), repr=False)
 
     def with_options(self, *, request_timeout: float | None, retry: Retry | None, polling: Polling | None) -> Core:
         """The same with other settings; None keeps one."""
@@ -120,10 +123,15 @@ class Core:
         self.budget.heard(stream.head, self.port.now())
         return stream
 
+    def blanked(self, response: Response) -> Response:
+        """The same without the credentials, should a gateway echo what it was sent: with a 200, too."""
+        return evolve(response, body=self.account.blanked(response.body))
+
     def checked(self, response: Response, what: str) -> Response:
         """`response` if it is a 200; raises as `exchange` does if it is not."""
+        response = self.blanked(response)
         if response.head.status_code >= _FIRST_ERROR:
-            raise error_of(Response(head=response.head, body=self.account.blanked(response.body)), what)
+            raise error_of(response, what)
         if response.head.status_code != _OK:
             raise UnexpectedResponseError(
                 f"{what}: HTTP {response.head.status_code} where 200 was due. Check base_url and any proxy between.",
@@ -148,15 +156,19 @@ class Core:
             logger.info("no requests are left: pausing for %.2f s", delay)
             await self.port.sleep(delay)
 
-    async def pause_to_poll(self, seconds: float, *, deadline: float = math.inf) -> None:
+    async def pause_to_poll(self, seconds: float, *, deadline: float = math.inf, requests: int = 1) -> bool:
         """Let the pause between two polls pass: longer than asked for where the account's budget is short.
 
         Args:
             seconds: How long the poller itself wants to pause.
             deadline: When it ends at the latest, on the port's clock.
+            requests: How many the next poll will take.
+
+        Returns:
+            Whether it is over; False where the deadline came first.
         """
         now = self.port.now()
-        slot = self.budget.take(now)
+        slot = self.budget.take(now, requests)
         until = now + max(seconds, slot.delay)
         while (delay := min(until, deadline) - self.port.now()) > 0:
             try:
@@ -168,9 +180,10 @@ class Core:
             # Another poll of the account may have been turned away meanwhile.
             if self.budget.held(now) > 0:
                 self.budget.give_back(slot, now)
-                slot = self.budget.take(now)
+                slot = self.budget.take(now, requests)
                 until = now + slot.delay
-        self.budget.redeem()
+        self.budget.redeem(requests)
+        return self.port.now() >= until
 
 
 @define

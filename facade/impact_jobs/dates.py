@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from attrs import frozen
 
 from impact_jobs.errors import ConfigurationError
+from impact_jobs.redaction import in_brief
 
 _LONGEST = 64  # no date is longer, and the parser's time grows with the text
 _DAY = timedelta(days=1)
@@ -113,7 +114,8 @@ def _read_bound(name: str, value: date | str | None) -> date | None:
             value = _read_typed(value.strip())
         except ValueError as error:
             raise ConfigurationError(
-                f"{name}={value!r} is not a date ({error}): give one such as '2026-05-29', a date or a datetime."
+                f"{name}={in_brief(str(value))!r} is not a date ({in_brief(str(error))}): "
+                "give one such as '2026-05-29', a date or a datetime."
             ) from None
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -17,7 +17,7 @@ from impact_jobs.models import DownloadResult, Job
 from impact_jobs.part_file import PartFile
 from impact_jobs.polling import Polling
 from impact_jobs.port import Stream
-from impact_jobs.targets import check_target, suggested_name
+from impact_jobs.targets import check_folder, check_target, suggested_name
 from impact_jobs.transfer import Meter, OnProgress, Transfer
 from impact_jobs.waiting import wait
 
@@ -41,7 +41,8 @@ async def download(
 ) -> DownloadResult:
     """The result as a file; see `JobsClient.download`.
 
-    `name_of` tells from the answer's headers what a file in a folder is called; None takes the storage's name for it.
+    With `name_of` the path is a folder; it tells from the answer's headers what the file in it is called. Else that is
+    the storage's name for it.
     """
     started = core.port.now()
     job_id = core.account.job_id(reference)
@@ -50,9 +51,9 @@ async def download(
     source = Source(core, job_id, mode, f"download of job {job_id}")
     target = path_of(path)
     first: Stream | None = None
-    is_folder = os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
+    is_folder = name_of is not None or os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
     if is_folder:
-        check_target(target, overwrite=overwrite)
+        check_folder(target)
         first = await open_whole(source)
         headers = first.head.headers
         target /= name_of(headers) if name_of else suggested_name(headers.get("content-disposition")) or job_id

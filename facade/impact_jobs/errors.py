@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from impact_jobs.redaction import without_secrets
+from impact_jobs.redaction import in_brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,7 +189,7 @@ class JobFailedError(JobsError):
     """
 
     def __init__(self, job: Job) -> None:
-        reason = without_secrets(job.status_message or "the server gave no reason").rstrip(".")
+        reason = in_brief(job.status_message or "the server gave no reason").rstrip(".")
         hint = "replay it" if job.replayable else "schedule a new one"
         super().__init__(f"job {job.id} ended as {job.status}: {reason}. It has no result; {hint} if you need one.")
         self.job = job

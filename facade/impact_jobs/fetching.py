@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from attrs import define
+from attrs import Factory, define, field
 from impact_agency_api.api.jobs import download_job_result
 from impact_agency_api.models import DownloadJobResultMode
 from impact_agency_api.types import UNSET
@@ -61,6 +61,7 @@ class Source:
 
     Attributes:
         what: What it is for, for messages.
+        tries: The tries of the whole call, for all its stages but the further connections.
     """
 
     core: Core
@@ -68,6 +69,7 @@ class Source:
     mode: Mode
     what: str
     _url: Secret | None = None
+    tries: Tries = field(default=Factory(lambda self: Tries(self.core, self.what), takes_self=True), init=False)
 
     async def open(self, span: Span | None = None, *, validator: str | None = None) -> Stream:
         """The open body, asked for once; the caller closes it and looks whether it is what was asked for.
@@ -123,7 +125,7 @@ class Source:
         stream = await self.core.stream(request)
         if stream.head.status_code == _OK or stream.head.status_code in _REDIRECTS:
             return stream
-        response = await read_whole(stream, request, now=self.core.port.now)
+        response = self.core.blanked(await read_whole(stream, request, now=self.core.port.now))
         if stream.head.status_code != _ACCEPTED:
             self.core.checked(response, self.what)
         raise await self._why_not_ready(response)
@@ -164,12 +166,11 @@ class Source:
 
 async def open_whole(source: Source) -> Stream:
     """The open body from its beginning, with retries."""
-    tries = Tries(source.core, source.what)
     while True:
         try:
             return await source.open()
         except JobsError as error:
-            await tries.pause_after(error)
+            await source.tries.pause_after(error)
 
 
 def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Self, TypeAlias
 
-from attrs import define, frozen
+from attrs import evolve, frozen
 
 from impact_jobs.config import JobReference
 from impact_jobs.core import Core, seconds_of
@@ -28,8 +28,9 @@ from impact_jobs.errors import (
 )
 from impact_jobs.listing import Pages, look
 from impact_jobs.models import Job
+from impact_jobs.parsing import parse_job
 from impact_jobs.polling import Polling
-from impact_jobs.tracking import Tracked
+from impact_jobs.tracking import Member, Tracked
 from impact_jobs.waiting import will_pass
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -39,35 +40,10 @@ Timeouts: TypeAlias = float | Mapping[str, float | None] | None
 
 _SAMPLE = 200  # so many jobs tell well enough when to ask for ten thousand
 _SHOWN_IDS = 20
-
-
-@define(kw_only=True)
-class _Member:
-    """One job of a group.
-
-    Attributes:
-        tracked: What is known of it.
-        deadline: When it is given up, on the port's clock, like all that follow.
-        asked_at: When the list lacked it, or it was asked for alone.
-        due_at: When it is to be asked for again; in the past while the list shows it.
-        omissions: How often in a row the list has lacked it.
-        unreadable: How many answers in a row made no sense.
-    """
-
-    tracked: Tracked
-    deadline: float = math.inf
-    asked_at: float = -math.inf
-    due_at: float = -math.inf
-    omissions: int = 0
-    unreadable: int = 0
-
-    @property
-    def is_listed(self) -> bool:
-        return self.due_at == -math.inf
-
-    def is_worth_asking_for(self, now: float) -> bool:
-        """Whether it is half due: then it goes along with those that are."""
-        return self.is_listed or now >= (self.asked_at + self.due_at) / 2
+_SOON = 0.01  # seconds; what is due that soon is due
+# An entry of the list costs us 7 to 10 µs: at this rate, reading it takes a thirtieth of one core at most.
+_MOST_ENTRIES_A_SECOND = 3000
+_NO_ANSWER = (TransportError, ApiError, UnexpectedResponseError)
 
 
 @frozen
@@ -80,6 +56,9 @@ class Finished:
 
 class Group:
     """Jobs that are waited for together; iterates over batches of those that have finished, as soon as it is seen.
+
+    Each turn asks one question: the list, where that is expected to answer for more jobs than it has pages, or else
+    for the one job that is due first.
 
     Args:
         core: The client's settings.
@@ -105,33 +84,32 @@ class Group:
         self._polling = polling or core.polling
         self._started = core.port.now()
         self._ready: list[Finished] = []
+        self._has_asked = self._has_list_failed = False
         self._pages = 1  # that the list took the last time
-        self._has_asked = False
+        self._list_due_at = -math.inf
+        self._created: datetime | None = None  # the job that was asked for alone the last time
         self._failure: JobsError | None = None
         self._failures_in_a_row = 0
         named = named_jobs(core, references)
-        self._pending: dict[str, _Member] = {
-            key: _Member(tracked=Tracked(job_id=job_id, polling=self._polling, on_update=on_update))
-            for key, (job_id, _) in named.items()
+        self._pending: dict[str, Member] = {
+            key: Member(tracked=Tracked(job_id=job_id, polling=self._polling, on_update=on_update, seen=snapshot))
+            for key, (job_id, snapshot) in named.items()
         }
+        # What has ended stays so, and needs no request.
+        self._ended = deque((key, job) for key, (_, job) in named.items() if job is not None and job.is_terminal)
         self.ids: tuple[str, ...] = tuple(job_id for job_id, _ in named.values())
         self._set_deadlines(timeout)
-        for _, snapshot in named.values():
-            if snapshot is not None and snapshot.is_terminal:
-                self._take(snapshot)
-            elif snapshot is not None:
-                self._pending[snapshot.id.lower()].tracked.seen = snapshot
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> list[Finished]:
         try:
+            while self._ended:
+                self._take(*self._ended.popleft())
             while self._pending and not self._ready:
-                if self._has_asked:
-                    await self._pause()
-                self._has_asked = True
-                await self._ask()
+                if await self._pause() or self._can_spare_one():
+                    await self._ask()
                 self._give_up_overdue()
         except BaseException as error:
             if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
@@ -143,90 +121,115 @@ class Group:
         return finished
 
     async def _ask(self) -> None:
-        """Ask for all that are due, the cheaper way."""
-        now = self._core.port.now()
-        wanted = {key for key, member in self._pending.items() if member.is_worth_asking_for(now)}
-        try:
-            if len(wanted) > self._pages:  # else asking for each costs no more
-                await self._scan(wanted)
-            for number, key in enumerate(sorted(wanted, key=lambda key: self._pending[key].asked_at)):
-                if number and self._core.budget.pace(self._core.port.now()) > 0:
-                    break  # the others are still due at the next tick, whose pause the budget sets
-                await self._look(key)
-        except (TransportError, ApiError, UnexpectedResponseError) as error:
-            self._failures_in_a_row += 1
-            if not will_pass(error, self._failures_in_a_row, attempts=self._core.retry.attempts):
-                for key in tuple(self._pending):
-                    self._finish(key, copy(error))
-                return
-            logger.info("%s; the wait goes on", error)
-            self._failure = error
+        """Ask the one question that is due."""
+        now, has_asked, self._has_asked = self._core.port.now(), self._has_asked, True
+        is_list_due = now >= self._list_due_at - _SOON
+        wanted = {
+            key: member
+            for key, member in self._pending.items()
+            if now >= member.deadline or (is_list_due if member.is_listed else now >= member.half_due_at)
+        }
+        shown = sum(member.is_listed or now >= member.listed_from for member in wanted.values())
+        # Without any date it would be the list of all times; that of one job is a good guess at those of the others.
+        # After a list that failed one job is asked for alone, lest the list is all that is broken.
+        if shown > self._pages and not self._has_list_failed and (has_asked or self._oldest() is not None):
+            await self._scan(wanted)
         else:
-            self._failure, self._failures_in_a_row = None, 0
+            key = min(wanted or self._pending, key=lambda key: self._due_at(self._pending[key]))
+            await self._look(key, self._pending[key])
 
-    async def _scan(self, wanted: set[str]) -> None:
-        """Read the list as far as it may pay, and strike out from `wanted` what need not be asked for alone."""
-        count, worth_it = 0, len(wanted)
-        async for page in Pages(self._core, Window.of(self._oldest(), None)):
+    async def _scan(self, wanted: dict[str, Member]) -> None:
+        """Read the list as far as it may pay, and see to those of `wanted` that it lacks."""
+        lacking, count, failure = dict(wanted), 0, None
+        deadline = max(member.deadline for member in self._pending.values())
+        # Whole days alone: the list may tell a job's date a little otherwise than the job itself.
+        window = evolve(Window.of(self._oldest(), None), exactly_after=None)
+        pages = Pages(self._core, window, deadline=deadline, parse=self._news)
+        while lacking and count < len(wanted):
+            try:
+                page = await anext(pages, None)
+            except _NO_ANSWER as error:
+                failure = error
+                break
+            if page is None:
+                break
             count += 1
             for job in page:
-                key = job.id.lower()
-                member = self._pending.get(key)
-                if member is not None:
-                    wanted.discard(key)
-                    member.asked_at, member.due_at, member.omissions = -math.inf, -math.inf, 0
-                    self._take(job)
-            if not wanted or count >= worth_it:
-                break
-        self._pages = max(count, 1)
-        are_many = len(wanted) > self._pages
-        for key in tuple(wanted):
-            member = self._pending[key]
-            member.omissions += 1
-            # Just scheduled, perhaps, and shown the next time: hundreds of requests are not spent on that.
-            if are_many and member.omissions == 1:
-                wanted.discard(key)
-                self._schedule(member)
+                if (member := self._pending.get(key := job.id.lower())) is not None:
+                    lacking.pop(key, None)
+                    member.show()
+                    self._take(key, job)
+        if isinstance(failure, ApiError) and not will_pass(failure):
+            self._finish_all(failure)
+            return
+        self._note(failure)
+        self._has_list_failed = failure is not None
+        if failure is None:
+            self._pages = max(count, 1)
+        self._miss(list(lacking.values()))
+        self._schedule_list(pages.entries)
 
-    async def _look(self, key: str) -> None:
-        """Ask for one job.
+    def _miss(self, lacking: list[Member]) -> None:
+        """See to jobs that the list did not show; whether they are done is still to be asked."""
+        now, are_many = self._core.port.now(), len(lacking) > self._pages
+        for number, member in enumerate(lacking):
+            if self._failures_in_a_row <= 1:  # where nothing at all is answered, the list is not to blame
+                member.miss(now)
+            if member.is_listed or member.due_at == -math.inf:
+                # Just scheduled, perhaps, and shown the next time: hundreds of requests are not spent on that. One is,
+                # for if it is older than was thought, the next list reaches back to it.
+                pause = self._pause_of(member) if number and are_many else 0.0
+                member.schedule(now, pause if now + pause < member.deadline else 0.0)
 
-        Raises:
-            JobsError: What is not about this job alone.
-        """
-        member = self._pending[key]
+    async def _look(self, key: str, member: Member) -> None:
+        """Ask for one job."""
+        self._has_list_failed = False
         try:
             job = await look(self._core, member.tracked.job_id, deadline=member.deadline)
         except UnexpectedResponseError as error:
+            self._note(None)
             member.unreadable += 1
-            if not will_pass(error, member.unreadable, attempts=self._core.retry.attempts):
-                self._finish(key, error)
-                return
             logger.info("%s; the wait goes on", error)
-        except ApiError as error:
-            if isinstance(error, AuthenticationError) or will_pass(error, 1, attempts=1):
-                raise
-            self._finish(key, error)
-            return
+            if member.unreadable >= self._core.retry.attempts:
+                self._finish(key, error)
+        except (TransportError, ApiError) as error:
+            if will_pass(error):
+                self._note(error)
+            elif isinstance(error, AuthenticationError):
+                self._finish_all(error)
+            else:
+                self._note(None)
+                self._finish(key, error)
         else:
+            self._note(None)
             member.unreadable = 0
-            self._take(job, key)
-        self._schedule(member)
+            self._created = job.created_date or self._created
+            self._take(key, job)
+        member.schedule(self._core.port.now(), self._pause_of(member))
 
-    def _schedule(self, member: _Member) -> None:
-        member.asked_at = self._core.port.now()
-        member.due_at = member.asked_at + self._pause_of(member)
+    def _note(self, failure: JobsError | None) -> None:
+        """Take note of whether the server has answered."""
+        if failure is not None:
+            logger.info("%s; the wait goes on", failure)
+        self._failure = failure
+        self._failures_in_a_row = 0 if failure is None else self._failures_in_a_row + 1
 
-    def _pause_of(self, member: _Member) -> float:
-        waited = self._core.port.now() - self._started
-        return self._polling.pause(waited, random=self._core.random, course=member.tracked.course)
+    def _news(self, entry: object) -> Job | None:
+        """The job that an entry of the list tells of, if it is waited for; parsed only if anything has changed."""
+        job_id = entry.get("Id") if isinstance(entry, dict) else None
+        member = self._pending.get(job_id.lower()) if isinstance(job_id, str) else None
+        if member is None:
+            return None
+        seen = member.tracked.seen
+        return seen if seen is not None and seen.raw == entry else parse_job(entry)
 
-    def _take(self, job: Job, key: str | None = None) -> None:
-        key = key or job.id.lower()
+    def _take(self, key: str, job: Job) -> None:
         try:
             if self._pending[key].tracked.has_ended(job, waited=self._core.port.now() - self._started):
                 self._finish(key, job)
         except JobFailedError as error:
+            if error.job is not job:  # from `on_update`
+                raise
             self._finish(key, error)
 
     def _finish(self, key: str, outcome: Job | JobsError) -> None:
@@ -235,25 +238,54 @@ class Group:
             outcome.job_id = job_id
         self._ready.append(Finished(job_id, outcome))
 
-    async def _pause(self) -> None:
-        members = self._pending.values()
-        listed = [member for member in members if member.is_listed]
-        pause = min((member.due_at for member in members if not member.is_listed), default=math.inf)
-        pause -= self._core.port.now()
-        if listed:
-            sample = listed[:: math.ceil(len(listed) / _SAMPLE)]
-            requests = min(self._pages, len(listed)) * len(sample) / len(listed)
-            pauses = [self._pause_of(member) for member in sample]
-            pause = min(pause, self._polling.together(pauses, random=self._core.random, requests=requests))
+    def _finish_all(self, error: JobsError) -> None:
+        for key in tuple(self._pending):
+            self._finish(key, copy(error))
+
+    def _pause_of(self, member: Member) -> float:
+        waited = self._core.port.now() - self._started
+        return self._polling.pause(waited, random=self._core.random, course=member.tracked.course)
+
+    def _schedule_list(self, entries: int) -> None:
+        """Decide when the list is to be read again."""
+        listed = [member for member in self._pending.values() if member.is_listed]
+        sample = listed[:: math.ceil(len(listed) / _SAMPLE) or 1]
+        requests = min(self._pages, len(listed)) * len(sample) / max(len(listed), 1)
+        pauses = [self._pause_of(member) for member in sample]
+        pause = self._polling.together(pauses, random=self._core.random, requests=requests)
+        self._list_due_at = self._core.port.now() + max(pause, entries / _MOST_ENTRIES_A_SECOND)
+
+    def _due_at(self, member: Member) -> float:
+        return min(self._list_due_at if member.is_listed else member.due_at, member.deadline)
+
+    async def _pause(self) -> bool:
+        """Let the time pass until a question is due; False where a deadline comes first."""
+        now, members = self._core.port.now(), self._pending.values()
+        listed = sum(member.is_listed for member in members)
+        alone_at = min((member.due_at for member in members if not member.is_listed), default=math.inf)
+        due_at = min(alone_at, self._list_due_at) if listed else alone_at
         if self._failure is not None:
             at_least = self._core.retry.pause(self._failure, self._failures_in_a_row, random=self._core.random)
-            pause = max(pause, at_least)
-        await self._core.pause_to_poll(max(pause, 0.0), deadline=min(member.deadline for member in members))
+            due_at = max(due_at, now + at_least)
+        elif due_at == -math.inf:  # the first questions
+            return True
+        return await self._core.pause_to_poll(
+            max(due_at - now, 0.0),
+            deadline=min(member.deadline for member in members),
+            requests=self._pages if self._list_due_at <= alone_at and listed > self._pages else 1,
+        )
+
+    def _can_spare_one(self) -> bool:
+        """Whether to ask because of a deadline: always at the last one, else unless the budget is short."""
+        now = self._core.port.now()
+        return self._core.budget.pace(now) == 0 or all(now >= member.deadline for member in self._pending.values())
 
     def _give_up_overdue(self) -> None:
         now, cause = self._core.port.now(), str(self._failure or "")
+        is_enough = bool(cause) or self._core.budget.pace(now) > 0
         for key, member in tuple(self._pending.items()):
-            if now >= member.deadline:
+            # With timeout=0 each is still asked for once.
+            if now >= member.deadline and (member.deadline > self._started or member.was_seen or is_enough):
                 timeout, tracked = member.deadline - self._started, member.tracked
                 error = WaitTimeoutError(tracked.seen, job_id=tracked.job_id, timeout=timeout, cause=cause)
                 self._finish(key, error)
@@ -262,7 +294,7 @@ class Group:
         """When the oldest job was created, as far as is known; None where nothing is."""
         seen = (member.tracked.seen for member in self._pending.values())
         created = (job.created_date for job in seen if job is not None)
-        return min((moment for moment in created if moment is not None), default=None)
+        return min((moment for moment in created if moment is not None), default=self._created)
 
     def _set_deadlines(self, timeout: Timeouts) -> None:
         if not isinstance(timeout, Mapping):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import httpx
+from attrs import evolve
 from impact_agency_api import AuthenticatedClient
 
 from impact_jobs.answers import error_of, read_json
 from impact_jobs.errors import JobsError
-from impact_jobs.httpx_async import AsyncPort
-from impact_jobs.httpx_blocking import BlockingPort
-from impact_jobs.httpx_wire import Wire, head_of
-from impact_jobs.port import Request, Response
+from impact_jobs.httpx_async import AsyncPort, AsyncStream
+from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
+from impact_jobs.httpx_wire import FAILURES, Wire
+from impact_jobs.port import MAX_BODY_BYTES, Request, Response, Stream, read_whole
 from impact_jobs.redaction import quiet_logs, secret_url
+from impact_jobs.stepping import step
 
 _FIRST_ERROR = 400
 # Set anew by httpx for the body as we hand it on, which is decoded.
@@ -47,12 +52,18 @@ class _Door(httpx.BaseTransport):
         return outcome
 
     def _exchange(self, request: httpx.Request) -> httpx.Response | JobsError:
+        described = _described(request)
         try:
             with quiet_logs():
-                response = self._port.api.send(request, auth=self._port.wire.auth, follow_redirects=False)
-        except httpx.HTTPError as error:
-            return self._port.wire.failure(error, _described(request))
-        return _checked(request, response, self._port.wire)
+                response = self._port.api.send(request, auth=self._port.wire.auth, follow_redirects=False, stream=True)
+        except FAILURES as error:
+            return self._port.wire.failure(error, described)
+        stream = BlockingStream(response, described, self._port.wire)
+        try:
+            whole = step(_whole(stream, described, is_file=_is_file(response), now=self._port.now))
+        except JobsError as error:
+            return error
+        return _checked(response, whole, self._port.wire)
 
 
 class _AsyncDoor(httpx.AsyncBaseTransport):
@@ -66,12 +77,20 @@ class _AsyncDoor(httpx.AsyncBaseTransport):
         return outcome
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response | JobsError:
+        described = _described(request)
         try:
             with quiet_logs():
-                response = await self._port.api.send(request, auth=self._port.wire.auth, follow_redirects=False)
-        except httpx.HTTPError as error:
-            return self._port.wire.failure(error, _described(request))
-        return _checked(request, response, self._port.wire)
+                response = await self._port.api.send(
+                    request, auth=self._port.wire.auth, follow_redirects=False, stream=True
+                )
+        except FAILURES as error:
+            return self._port.wire.failure(error, described)
+        stream = AsyncStream(response, described, self._port.wire, self._port.run)
+        try:
+            whole = await _whole(stream, described, is_file=_is_file(response), now=self._port.now)
+        except JobsError as error:
+            return error
+        return _checked(response, whole, self._port.wire)
 
 
 def _described(request: httpx.Request) -> Request:
@@ -79,16 +98,25 @@ def _described(request: httpx.Request) -> Request:
     return Request(method=request.method, url=secret_url(str(request.url)), timeout=timeout)
 
 
-def _checked(request: httpx.Request, response: httpx.Response, wire: Wire) -> httpx.Response | JobsError:
-    head = head_of(response)
-    what = f"{request.method} {request.url.path}"
+def _is_file(response: httpx.Response) -> bool:
+    return response.status_code == httpx.codes.OK and response.request.url.path.endswith("/Download")
+
+
+async def _whole(stream: Stream, request: Request, *, is_file: bool, now: Callable[[], float]) -> Response:
+    # Whoever asks generated code for a file wants all of it in memory, however large it is and long it takes.
+    bounds = (evolve(request, timeout=math.inf), math.inf) if is_file else (request, MAX_BODY_BYTES)
+    return await read_whole(stream, bounds[0], limit=bounds[1], now=now)
+
+
+def _checked(response: httpx.Response, whole: Response, wire: Wire) -> httpx.Response | JobsError:
+    head = whole.head
+    what = f"{response.request.method} {response.request.url.path}"
     if head.status_code >= _FIRST_ERROR:
-        return error_of(Response(head=head, body=wire.account.blanked(response.content)), what)
-    is_file = head.status_code == httpx.codes.OK and request.url.path.endswith("/Download")
-    if response.is_success and not is_file:
+        return error_of(Response(head=head, body=wire.account.blanked(whole.body)), what)
+    if response.is_success and not _is_file(response):
         try:
-            read_json(Response(head=head, body=response.content), what)
+            read_json(whole, what)
         except JobsError as error:
             return error
     headers = [item for item in response.headers.multi_items() if item[0].lower() not in _OF_THE_ENCODED_BODY]
-    return httpx.Response(head.status_code, headers=headers, content=response.content)
+    return httpx.Response(head.status_code, headers=headers, content=whole.body)

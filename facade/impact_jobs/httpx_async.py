@@ -10,18 +10,19 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import Future as ThreadFuture
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
 
 from impact_jobs.config import Account
-from impact_jobs.errors import ConfigurationError, JobsError, TransportError
+from impact_jobs.decoding import Decoder
+from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
-from impact_jobs.httpx_wire import LIMITS, Wire, framed_length, head_of, setting_up, unless_failed
+from impact_jobs.httpx_wire import FAILURES, LIMITS, Wire, framed_length, head_of, set_up, unless_failed
 from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import quiet_logs
+from impact_jobs.threads import DaemonThreads
 
 T = TypeVar("T")
 
@@ -39,15 +40,16 @@ class AsyncPort:
         storage_client: httpx.AsyncClient | None = None,
     ) -> None:
         self.wire: Wire = Wire(account=account)
-        with setting_up():
-            self.api: httpx.AsyncClient = http_client or httpx.AsyncClient(
-                verify=httpx.create_ssl_context(), limits=LIMITS
-            )
+        heeds = self.wire.heeds_environment
+        self.api: httpx.AsyncClient = http_client or set_up(
+            lambda: httpx.AsyncClient(verify=httpx.create_ssl_context(), limits=LIMITS, trust_env=heeds)
+        )
         self._own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
         self._account = account
-        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="impact-jobs")
+        self._threads = DaemonThreads(_MOST_THREADS, name="impact-jobs")
         self._openings: set[ThreadFuture[BlockingStream]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None  # the first one that it is used in
 
     @cached_property
     def blocking(self) -> BlockingPort:
@@ -71,9 +73,10 @@ class AsyncPort:
         client = self.storage if request.to_storage else None if self._own_api else self.api
         if client is not None:
             return unless_failed(await self._open(client, request))
-        if self.api.is_closed:
-            raise ConfigurationError("this client is closed: make a new one.")
-        opening = self._threads.submit(lambda: self.blocking.open(request))
+        self._check_place()
+        if refusal := self.wire.refusal(self.api):
+            raise refusal
+        opening = self._submit(lambda: self.blocking.open(request))
         self._openings.add(opening)
         opening.add_done_callback(self._openings.discard)
         awaited = asyncio.wrap_future(opening)
@@ -84,9 +87,10 @@ class AsyncPort:
             _take_note(awaited)
             raise
 
-    async def _open(self, client: httpx.AsyncClient, request: Request) -> AsyncStream | JobsError:
-        if client.is_closed:
-            return ConfigurationError("this client is closed: make a new one.")
+    async def _open(self, client: httpx.AsyncClient, request: Request) -> AsyncStream | BaseException:
+        self._check_place()
+        if refusal := self.wire.refusal(client):
+            return refusal
         try:
             with quiet_logs():
                 response = await client.send(
@@ -95,11 +99,16 @@ class AsyncPort:
                     auth=self.wire.auth_for(request),
                     follow_redirects=False,
                 )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except FAILURES as error:
             return self.wire.failure(error, request)
+        except BaseException as error:
+            if isinstance(error, Exception):  # of the user's own transport or hook
+                raise
+            return error.with_traceback(None)
         return AsyncStream(response, request, self.wire, self.run)
 
     async def sleep(self, seconds: float) -> None:
+        self._check_place()
         await asyncio.sleep(seconds)
 
     def now(self) -> float:
@@ -126,11 +135,15 @@ class AsyncPort:
 
     async def aclose(self) -> None:
         """Close what was not passed in."""
-        if self._own_api:
-            await self.api.aclose()
+        if self.wire.stray:
+            return
         if "blocking" in vars(self):
             self._close_blocking()
         self._threads.shutdown(wait=False)
+        if self._own_api:
+            if self._loop is not None:
+                self._check_place()
+            await self.api.aclose()
 
     def _close_blocking(self) -> None:
         # A cancelled request still waits in its thread. Were its socket closed under it, it would wait on for its full
@@ -146,7 +159,31 @@ class AsyncPort:
             opening.add_done_callback(close)
 
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._threads, function)
+        self._check_place()
+        return asyncio.wrap_future(self._submit(function))
+
+    def _submit(self, function: Callable[[], T]) -> ThreadFuture[T]:
+        try:
+            return self._threads.submit(function)
+        except RuntimeError:
+            refusal = self.wire.refusal(self.api)
+        raise refusal or ConfigurationError("the interpreter is shutting down: results are fetched before that.")
+
+    def _check_place(self) -> None:
+        """Raises ConfigurationError unless it runs in the process and the event loop that the connections belong to."""
+        if stray := self.wire.stray:
+            raise stray
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is None:
+            raise ConfigurationError(
+                "AsyncJobsClient runs on asyncio alone: elsewhere, as under trio, use JobsClient in a thread."
+            )
+        self._loop = self._loop or running
+        if self._loop is not running:
+            raise ConfigurationError("this client belongs to another event loop: make one client for each loop.")
 
 
 async def finished(future: asyncio.Future[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
@@ -227,21 +264,32 @@ class AsyncStream:
         self._wire = wire
         self._run = run
         self._left = framed_length(self.head)
-        cooked = "content-encoding" in self.head.headers or response.is_stream_consumed  # see BlockingStream
+        cooked = response.is_stream_consumed  # see BlockingStream
+        self._decoder = None if cooked else Decoder.of(self.head, request)
         self._chunks = response.aiter_bytes() if cooked else response.aiter_raw()
 
     async def chunk(self) -> bytes:
         return unless_failed(await self._read())
 
-    async def _read(self) -> bytes | TransportError:
+    async def _read(self) -> bytes | JobsError:
         try:
-            data = await anext(self._chunks, b"")
+            data = await anext(self._chunks, b"") if self._decoder is None else await self._decoded(self._decoder)
             self._left -= len(data)
             if data and self._left == 0:
                 await anext(self._chunks, b"")  # see BlockingStream
             return data  # noqa: TRY300 - clearer here
         except httpx.HTTPError as error:
             return self._wire.failure(error, self._request)
+        except JobsError as error:  # the decoder's
+            return error
+
+    async def _decoded(self, decoder: Decoder) -> bytes:
+        while not (piece := decoder.piece()):
+            data = await anext(self._chunks, b"")
+            decoder.feed(data)
+            if not data:
+                break
+        return piece
 
     async def pour(self, write: Write, limit: int) -> int:
         count = 0

@@ -14,8 +14,9 @@ import httpx
 
 from impact_jobs.config import Account
 from impact_jobs.crew import Crew, CrewLock, current
-from impact_jobs.errors import ConfigurationError, JobsError
-from impact_jobs.httpx_wire import LIMITS, Wire, framed_length, head_of, setting_up, unless_failed
+from impact_jobs.decoding import Decoder
+from impact_jobs.errors import JobsError
+from impact_jobs.httpx_wire import FAILURES, LIMITS, Wire, framed_length, head_of, set_up, unless_failed
 from impact_jobs.port import Head, Request, Response, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 from impact_jobs.socket_door import SocketDoor
@@ -38,10 +39,16 @@ class BlockingPort:
         storage_client: httpx.Client | None = None,
     ) -> None:
         self.wire: Wire = Wire(account=account)
-        with setting_up():
+
+        def make() -> tuple[httpx.Client, httpx.Client]:
             tls = httpx.create_ssl_context()  # shared, for it takes some 20 ms to load
-            self.api: httpx.Client = http_client or httpx.Client(verify=tls, limits=LIMITS)
-            self.storage: httpx.Client = storage_client or httpx.Client(verify=tls, limits=LIMITS)
+            heeds = self.wire.heeds_environment
+            return (
+                http_client or httpx.Client(verify=tls, limits=LIMITS, trust_env=heeds),
+                storage_client or httpx.Client(verify=tls, limits=LIMITS),
+            )
+
+        self.api, self.storage = set_up(make)
         self._own = [client for client, given in ((self.api, http_client), (self.storage, storage_client)) if not given]
 
     async def send(self, request: Request) -> Response:
@@ -54,10 +61,10 @@ class BlockingPort:
         """`stream`, for callers that are in a thread already."""
         return unless_failed(self._open(request))
 
-    def _open(self, request: Request) -> BlockingStream | JobsError:
+    def _open(self, request: Request) -> BlockingStream | BaseException:
         client = self.storage if request.to_storage else self.api
-        if client.is_closed:
-            return ConfigurationError("this client is closed: make a new one.")
+        if refusal := self.wire.refusal(client):
+            return refusal
         try:
             with quiet_logs():
                 response = client.send(
@@ -66,8 +73,12 @@ class BlockingPort:
                     auth=self.wire.auth_for(request),
                     follow_redirects=False,
                 )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except FAILURES as error:
             return self.wire.failure(error, request)
+        except BaseException as error:
+            if isinstance(error, Exception):  # of the user's own transport or hook
+                raise
+            return error.with_traceback(None)
         return BlockingStream(response, request, self.wire)
 
     async def sleep(self, seconds: float) -> None:
@@ -101,8 +112,8 @@ class BlockingPort:
             step(task())
 
         with ThreadPoolExecutor(len(tasks), thread_name_prefix="impact-jobs") as threads:
-            futures = [threads.submit(run, task) for task in tasks]
             try:
+                futures = [threads.submit(run, task) for task in tasks]
                 done, _ = wait_for(futures, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
@@ -110,8 +121,14 @@ class BlockingPort:
                 crew.stop()
                 raise
 
+    def __del__(self) -> None:
+        with suppress(Exception):  # as in an interpreter that is half gone, or after a failed __init__
+            self.close()
+
     def close(self) -> None:
         """Close what was not passed in."""
+        if self.wire.stray:  # then its locks may be held by threads that are not here
+            return
         for client in self._own:
             client.close()
 
@@ -128,9 +145,9 @@ class BlockingStream:
         self._is_begun = False
         self._failure: JobsError | None = None
         self._left = framed_length(self.head)
-        # Undecoded bytes take one copy less; a storage that encodes without being asked is still understood.
-        # Of a mocked transport's answer the body may have been read already.
-        cooked = "content-encoding" in self.head.headers or response.is_stream_consumed
+        # Of a mocked transport's answer the body may have been read already, and decoded.
+        cooked = response.is_stream_consumed
+        self._decoder = None if cooked else Decoder.of(self.head, request)
         self._chunks: Iterator[bytes] = response.iter_bytes() if cooked else response.iter_raw()
 
     async def chunk(self) -> bytes:
@@ -179,16 +196,30 @@ class BlockingStream:
         return self._failure if self._failure is not None and not pieces else b"".join(pieces)
 
     def _read(self) -> bytes | JobsError:
+        if stray := self._wire.stray:
+            return stray
         try:
-            data = next(self._chunks, b"")
+            data = next(self._chunks, b"") if self._decoder is None else self._decoded(self._decoder)
             self._left -= len(data)
             if data and self._left == 0:
                 next(self._chunks, b"")  # the mere end, at which the connection goes back: many readers stop before
             return data  # noqa: TRY300 - clearer here
         except httpx.HTTPError as error:
             return self._wire.failure(error, self._request)
+        except JobsError as error:  # the decoder's
+            return error
+
+    def _decoded(self, decoder: Decoder) -> bytes:
+        while not (piece := decoder.piece()):
+            data = next(self._chunks, b"")
+            decoder.feed(data)
+            if not data:
+                break
+        return piece
 
     def _fill(self, door: SocketDoor, limit: int) -> memoryview | JobsError:
+        if stray := self._wire.stray:
+            return stray
         try:
             return door.fill(limit)
         except OSError as error:
@@ -207,4 +238,5 @@ class BlockingStream:
 
     def close(self) -> None:
         """`aclose`, for callers that are in a thread already."""
-        self._response.close()
+        if not self._wire.stray:
+            self._response.close()

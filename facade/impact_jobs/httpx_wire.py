@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
@@ -12,12 +12,13 @@ from attrs import Factory, field, frozen
 
 from impact_jobs._version import __version__
 from impact_jobs.config import Account
+from impact_jobs.decoding import ACCEPTED
 from impact_jobs.errors import (
     ConfigurationError,
-    JobsError,
     RequestTimeoutError,
     TransportError,
 )
+from impact_jobs.plan import content_length
 from impact_jobs.port import Head, Request
 from impact_jobs.redaction import secret_url, without_secrets
 
@@ -27,6 +28,7 @@ AsyncHttpClient: TypeAlias = httpx.AsyncClient
 
 _HEADERS = {
     "Accept": "application/json",
+    "Accept-Encoding": ACCEPTED,
     "IR-Version": "3",
     "User-Agent": f"impact-jobs/{__version__} httpx/{httpx.__version__}",
 }
@@ -40,10 +42,12 @@ _NOTHING_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+# ValueError for a URL such as "://[" or "https://[fe80::1%é]/", even in a `Location` that httpx is not to follow.
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, ValueError)
 
 # Both ports turn httpx's exceptions into ours by functions that *return* the failure, and raise it outside of any
 # `except`: neither a chained httpx exception nor a frame that holds an httpx request, both of which print signed
-# URLs, is then part of a traceback.
+# URLs, is then part of a traceback. Ctrl-C and cancellations leave these frames behind, too.
 
 
 @frozen(kw_only=True)
@@ -57,6 +61,23 @@ class Wire:
         init=False,
         repr=False,
     )
+    _pid: int = field(factory=os.getpid, init=False, repr=False)
+
+    @property
+    def stray(self) -> ConfigurationError | None:
+        """What to say in a forked process: it shares the connections of the one that made them, and their bytes."""
+        if os.getpid() == self._pid:
+            return None
+        return ConfigurationError("this client was made before a fork: make a new one in the child process.")
+
+    @property
+    def heeds_environment(self) -> bool:
+        """Whether the proxy variables apply to the API: not where it is asked in clear, or proxies saw the token."""
+        return self.account.base_url.startswith("https:")
+
+    def refusal(self, client: httpx.Client | httpx.AsyncClient) -> ConfigurationError | None:
+        """Why no request can be made by `client`, if so."""
+        return self.stray or (closed() if client.is_closed else None)
 
     def build(self, client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
         """`request` for httpx: for the API with the client's own headers, for the storage with none but ours."""
@@ -72,7 +93,7 @@ class Wire:
         """The credentials for the API; for the storage None, which keeps even the client's own away."""
         return None if request.to_storage else self.auth
 
-    def failure(self, error: httpx.HTTPError | httpx.InvalidURL, request: Request) -> TransportError:
+    def failure(self, error: Exception, request: Request) -> TransportError:
         """What an exception of httpx means to our users."""
         where = f"{request.method} {request.url}"
         sent = not isinstance(error, _NOTHING_SENT)
@@ -82,19 +103,27 @@ class Wire:
                 "Raise request_timeout, or try again.",
                 request_sent=sent,
             )
-        reason = without_secrets(str(error)) or type(error).__name__
+        # What a ValueError says may hold a URL's credentials.
+        reason = "a malformed URL" if isinstance(error, ValueError) else without_secrets(str(error))
+        reason = reason or type(error).__name__
         return TransportError(f"{where}: {reason}. Check network and proxy, then try again.", request_sent=sent)
 
 
-@contextmanager
-def setting_up() -> Iterator[None]:
-    """Around the making of httpx clients, which read certificates and the proxy variables."""
+def closed() -> ConfigurationError:
+    """What to say after `close`."""
+    return ConfigurationError("this client is closed: make a new one.")
+
+
+def set_up(make: Callable[[], T]) -> T:
+    """What `make` gives: httpx clients, which read certificates and the proxy variables.
+
+    Raises:
+        ConfigurationError: They cannot be used.
+    """
     try:
-        yield
-    except (OSError, ValueError, httpx.InvalidURL) as error:
+        return make()
+    except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:  # ImportError: a SOCKS proxy
         problem = without_secrets(str(error))
-    else:
-        return
     raise ConfigurationError(
         f"no HTTPS client could be made ({problem}): check SSL_CERT_FILE, SSL_CERT_DIR and the proxy variables."
     )
@@ -114,13 +143,13 @@ def head_of(response: httpx.Response) -> Head:
 
 def framed_length(head: Head) -> int:
     """How many bytes a body has that ends by its `Content-Length`; -1 for one that ends otherwise or is encoded."""
-    stated = head.headers.get("content-length", "")
-    is_framed = stated.isdecimal() and not {"content-encoding", "transfer-encoding"} & head.headers.keys()
-    return int(stated) if is_framed else -1
+    is_framed = not {"content-encoding", "transfer-encoding"} & head.headers.keys()
+    length = content_length(head.headers) if is_framed else None
+    return -1 if length is None else length
 
 
-def unless_failed(outcome: T | JobsError) -> T:
+def unless_failed(outcome: T | BaseException) -> T:
     """`outcome`, raised if it is an error."""
-    if isinstance(outcome, JobsError):
+    if isinstance(outcome, BaseException):
         raise outcome
     return outcome

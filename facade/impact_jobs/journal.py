@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from impact_jobs.checksums import is_digest
-from impact_jobs.plan import Coverage, Span, Version
+from impact_jobs.plan import LARGEST, Coverage, Span, Version
 
 _FORMAT = 1
 _LONGEST_BYTES = 64 * 1024
@@ -81,13 +81,16 @@ class Journal:
         length, spans = data["length"], data["coverage"]
         if not isinstance(length, int) or not isinstance(spans, list) or not isinstance(data["checksums"], dict):
             raise TypeError
-        if length < 0:
+        if not 0 <= length <= LARGEST:
             raise ValueError
-        coverage = Coverage()
+        covered: list[Span] = []
         for start, stop in spans:
+            # As they are written: in order, none touching the next. To join any others would take quadratic time.
             if not (isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop <= length):
                 raise ValueError
-            coverage = coverage.plus(start, stop)
+            if covered and start <= covered[-1].stop:
+                raise ValueError
+            covered.append(Span(start, stop))
         checksums = {str(name): str(value) for name, value in data["checksums"].items()}
         if not all(is_digest(name, value) for name, value in checksums.items()):
             raise ValueError
@@ -97,7 +100,7 @@ class Journal:
             checksums=checksums,
             content_type=_text(data["content_type"]),
             filename=_text(data["filename"]),
-            coverage=Coverage(tuple(Span(*span) for span in coverage.spans)),
+            coverage=Coverage(tuple(covered)),
         )
 
 

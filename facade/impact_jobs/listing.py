@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Generic, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 from uuid import UUID
@@ -18,6 +18,7 @@ from impact_jobs.core import Core
 from impact_jobs.dates import Window
 from impact_jobs.errors import UnexpectedResponseError
 from impact_jobs.models import Job
+from impact_jobs.parsing import parse_job
 from impact_jobs.port import Head, Request
 
 T = TypeVar("T")
@@ -47,15 +48,37 @@ def _get_request(core: Core, job_id: str, *, deadline: float = math.inf) -> Requ
 
 
 class Pages:
-    """The pages of a list, each fetched when it is wanted; no job twice."""
+    """The pages of a list, each fetched when it is wanted; no job twice.
 
-    def __init__(self, core: Core, window: Window) -> None:
+    Args:
+        core: The client's settings.
+        window: Which jobs.
+        deadline: On the port's clock. Where it is given, each page is asked for once, and in time: for callers that
+            ask again anyway.
+        parse: As for `read_page`.
+
+    Attributes:
+        entries: How many there were so far.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        window: Window,
+        *,
+        deadline: float | None = None,
+        parse: Callable[[object], Job | None] = parse_job,
+    ) -> None:
         kwargs = list_jobs._get_kwargs(  # noqa: SLF001 - see Core.request
             core.account.sid, created_after=window.after or UNSET, created_before=window.before or UNSET
         )
+        self.entries = 0
         self._core = core
         self._window = window
-        self._request: Request | None = core.request(kwargs)
+        self._deadline = math.inf if deadline is None else deadline
+        self._send = core.send if deadline is None else core.exchange
+        self._parse = parse
+        self._request: Request | None = core.request(kwargs, deadline=self._deadline)
         self._asked = {self._request.url.reveal()}
         self._seen: set[str] = set()
 
@@ -65,15 +88,17 @@ class Pages:
     async def __anext__(self) -> tuple[Job, ...]:
         if self._request is None:
             raise StopAsyncIteration
-        page = read_page(await self._core.send(self._request, "list jobs"), "list jobs")
+        page = read_page(await self._send(self._request, "list jobs"), "list jobs", parse=self._parse)
+        self.entries += page.entries
         self._request = self._next_request(page.next_uri)
         return tuple(job for job in page.jobs if self._is_wanted(job))
 
     def _is_wanted(self, job: Job) -> bool:
         # Jobs that are created while we read push others onto the next page, where they come again.
-        if job.id in self._seen or not self._window.holds(job.created_date):
+        key = job.id.lower()
+        if key in self._seen or not self._window.holds(job.created_date):
             return False
-        self._seen.add(job.id)
+        self._seen.add(key)
         return True
 
     def _next_request(self, next_uri: str | None) -> Request | None:
@@ -81,13 +106,17 @@ class Pages:
             return None
         # A full path from the host: joined to the host, never sent as a page number.
         base = self._core.account.base_url
-        url = urljoin(base + "/", next_uri)
-        if urlsplit(url)[:2] != urlsplit(base)[:2]:
+        try:
+            url = urljoin(base + "/", next_uri)
+            is_there = urlsplit(url)[:2] == urlsplit(base)[:2] and bool(url.encode())
+        except ValueError:  # brackets that are no address, or half of a surrogate pair
+            is_there = False
+        if not is_there:
             raise UnexpectedResponseError(f"list jobs: the next page is not on {base}; it was not asked for.")
         if url in self._asked:
             raise UnexpectedResponseError("list jobs: the next page is one that was read already; the list is a loop.")
         self._asked.add(url)
-        return self._core.request_to(url)
+        return self._core.request_to(url, deadline=self._deadline)
 
 
 class Flat(Generic[T]):

@@ -13,7 +13,7 @@ from impact_agency_api.models.job_type import JobType
 
 from impact_jobs.errors import JobsError
 
-__all__ = ["DownloadResult", "Job", "JobStatus", "JobType"]
+__all__ = ["DownloadResult", "FetchReport", "Job", "JobStatus", "JobType"]
 
 _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.ERROR, JobStatus.FAILED})
 

@@ -10,10 +10,13 @@ from typing import Any
 
 from impact_jobs.dates import read_datetime
 from impact_jobs.models import Job, JobStatus, JobType
+from impact_jobs.redaction import without_secrets
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_WORDS = re.compile(r"[\w .:-]{1,100}")  # for a status that is newer than we are, and part of messages
+_LARGEST = 10**18  # of what fits into 64 bits, wherever it is put
 _TYPES: dict[str, JobType | str] = {kind.value: kind for kind in JobType}
 _STATUSES: dict[str, JobStatus | str] = {status.value: status for status in JobStatus}
 _BOOLEANS = {"true": True, "false": False}
@@ -23,8 +26,8 @@ _repr.maxlevel, _repr.maxstring = 2, 80  # a UUID and a date are shown whole
 
 
 def shortened(value: object) -> str:
-    """The `repr` of a JSON value, cut to a few lines whatever its size and depth."""
-    return _repr.repr(value)
+    """The `repr` of a JSON value, cut to a few lines whatever its size and depth, and without secrets."""
+    return without_secrets(_repr.repr(value))
 
 
 class MalformedJobError(ValueError):
@@ -48,8 +51,8 @@ def parse_job(raw: object) -> Job:
     job_id, status = raw.get("Id"), raw.get("Status")
     if not isinstance(job_id, str) or not is_job_id(job_id):
         raise MalformedJobError(f"its Id is {shortened(job_id)}, not a UUID")
-    if not isinstance(status, str) or not status:
-        raise MalformedJobError(f"its Status is {shortened(status)}, not a text")
+    if not isinstance(status, str) or not (status in _STATUSES or _WORDS.fullmatch(status)):
+        raise MalformedJobError(f"its Status is {shortened(status)}, not a word")
     fields: dict[str, Any] = {}
     for name, value in raw.items():
         # Run for every field of every job, so without a call where none is needed.
@@ -72,10 +75,15 @@ def _text(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
+    if value.__class__ is int and -_LARGEST <= value <= _LARGEST:  # as nearly always
+        return value
+    number = float(value)
+    if not -_LARGEST <= number <= _LARGEST:
+        raise ValueError
     try:
         return int(value)
     except ValueError:
-        return int(float(value))
+        return int(number)
 
 
 def _boolean(value: Any) -> bool:
@@ -104,8 +112,8 @@ _FIELDS: dict[str, tuple[str, type | None, Callable[[Any], Any]]] = {
     "FailedDate": ("failed_date", None, read_datetime),
     "LastProgressUpdateDate": ("last_progress_update_date", None, read_datetime),
     "StatusMessage": ("status_message", str, _text),
-    "RecordsProcessed": ("records_processed", int, _integer),
-    "PercentageComplete": ("percentage_complete", int, _integer),
+    "RecordsProcessed": ("records_processed", None, _integer),
+    "PercentageComplete": ("percentage_complete", None, _integer),
     "Replayable": ("replayable", bool, _boolean),
     "ResultUri": ("result_uri", str, _text),
 }

@@ -12,7 +12,8 @@ from attrs import frozen
 
 from impact_jobs.port import Head
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
+_LENGTH = re.compile(r"[0-9]{1,20}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
 # Swift leaves the quotes out.
 _STRONG_TAG = re.compile(r'"[^"]+"|[0-9A-Za-z_-]+')
 # A date as validator is strong when the file was a minute old: RFC 9110, 8.8.2.2.
@@ -20,6 +21,9 @@ _STRONG_AGE = timedelta(seconds=60)
 
 _PARTIAL = 206
 _PAST_THE_END = frozenset({400, 416})  # 400 from those that do not know the better word
+
+LARGEST = (1 << 63) - 1
+"""The size of the largest file that there can be."""
 
 END = 1 << 62
 """Past the end of any file: the stop of a span whose end is not known."""
@@ -30,7 +34,7 @@ _WORTH_SPLITTING_BYTES = 64 * 1024 * 1024
 _WORTH_SPLITTING_SECONDS = 2.0
 # A connection this fast is not what the link holds back: more of them cost CPU and win nothing.
 _FAST_BYTES_PER_SECOND = 150e6
-_MOST_CONNECTIONS = 8
+MOST_CONNECTIONS = 8
 
 
 class Span(NamedTuple):
@@ -102,11 +106,16 @@ class Version:
         if found is not None:
             length = found.total
         else:
-            stated = headers.get("content-length", "")
             # Of an encoded body, positions on the wire are not those in the file; of a chunked one, it says nothing.
-            is_meant = stated.isdecimal() and not {"content-encoding", "transfer-encoding"} & headers.keys()
-            length = int(stated) if is_meant else None
+            is_meant = not {"content-encoding", "transfer-encoding"} & headers.keys()
+            length = content_length(headers) if is_meant else None
         return cls(length=length, validator=None if "content-encoding" in headers else _strong_validator(headers))
+
+
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """The `Content-Length`, or None where there is none or it makes no sense."""
+    stated = headers.get("content-length", "")
+    return int(stated) if _LENGTH.fullmatch(stated) else None
 
 
 class ContentRange(NamedTuple):
@@ -123,7 +132,8 @@ def content_range(headers: Mapping[str, str]) -> ContentRange | None:
         return None
     first, last = int(match[1]), int(match[2])
     total = None if match[3] == "*" else int(match[3])
-    return ContentRange(Span(first, last + 1), total) if first <= last and (total is None or last < total) else None
+    is_sound = first <= last < (LARGEST if total is None else total) <= LARGEST
+    return ContentRange(Span(first, last + 1), total) if is_sound else None
 
 
 def _strong_validator(headers: Mapping[str, str]) -> str | None:
@@ -148,7 +158,7 @@ def connections_for(missing: int, *, bytes_per_second: float) -> int:
     """How many connections suit what is missing, given how fast the first one proved to be."""
     seconds = missing / max(bytes_per_second, 1.0)
     is_worth_it = missing >= _WORTH_SPLITTING_BYTES and seconds >= _WORTH_SPLITTING_SECONDS
-    return _MOST_CONNECTIONS if is_worth_it and bytes_per_second < _FAST_BYTES_PER_SECOND else 1
+    return MOST_CONNECTIONS if is_worth_it and bytes_per_second < _FAST_BYTES_PER_SECOND else 1
 
 
 def is_worth_measuring(missing: int) -> bool:

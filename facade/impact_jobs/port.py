@@ -15,8 +15,8 @@ from impact_jobs.redaction import Secret
 T = TypeVar("T")
 Write: TypeAlias = Callable[[bytes | memoryview], None]
 
-MAX_BODY_BYTES = 256 * 1024 * 1024
-"""No answer that is read whole may be larger: that is some 300,000 jobs."""
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""No answer that is read whole may be larger: that is some 75,000 jobs."""
 
 
 @frozen(kw_only=True)
@@ -147,7 +147,9 @@ class Port(Protocol):
         """
 
 
-async def read_whole(stream: Stream, request: Request, *, now: Callable[[], float]) -> Response:
+async def read_whole(
+    stream: Stream, request: Request, *, limit: float = MAX_BODY_BYTES, now: Callable[[], float]
+) -> Response:
     """Read an answer to its end and close it, within bounds of size and of time.
 
     Raises:
@@ -161,9 +163,10 @@ async def read_whole(stream: Stream, request: Request, *, now: Callable[[], floa
     try:
         while chunk := await stream.chunk():
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
+            if len(body) > limit:
+                body.clear()  # else the error's traceback holds it
                 raise UnexpectedResponseError(
-                    f"{where}: the answer exceeds {MAX_BODY_BYTES} bytes. List fewer days at once.",
+                    f"{where}: the answer exceeds {limit} bytes. List fewer days at once.",
                     status_code=stream.head.status_code,
                 )
             if now() > deadline:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
+from impact_jobs.claims import Call, kind_of
 from impact_jobs.core import Core
 from impact_jobs.dates import Window
 from impact_jobs.errors import JobsError, ReplayUncertainError
@@ -19,46 +20,47 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 _SLACK = timedelta(seconds=2)
 
 
-async def reconcile(core: Core, job_id: str, *, sent_at: float, failure: JobsError) -> Job:
+async def reconcile(core: Core, call: Call, *, sent_at: float, failure: JobsError) -> Job:
     """The job that a replay made, when the list leaves no doubt.
 
-    It looks as often as the retry policy grants tries, for a list may lag.
+    It looks as often as the retry policy grants tries, for a list may lag, and other calls may be about to learn which
+    of the jobs is theirs.
 
     Args:
         core: The client's settings.
-        job_id: The job that was replayed.
+        call: The replay.
         sent_at: When the request was about to leave, on the port's clock.
         failure: What became of the request.
 
     Raises:
-        ReplayUncertainError: None fits, or several do.
+        ReplayUncertainError: None fits, or several do, or the one that does may be another call's.
     """
     cause = str(failure)
+    call.is_lost = True
+    found: tuple[Job, ...] = ()
     for look in range(core.retry.attempts):
         if look:
             await core.port.sleep(core.retry.pause(failure, look, random=core.random))
         try:
-            source, head = await get_with_head(core, job_id)
+            source, head = await get_with_head(core, call.source)
+            call.kind = kind_of(source)
             since = server_time(head) - timedelta(seconds=core.port.now() - sent_at) - _SLACK
             jobs = [job async for page in Pages(core, Window.of(since, None)) for job in page]
         except JobsError as error:
-            raise ReplayUncertainError(job_id, cause=f"{cause}; and the list could not be read: {error}") from None
-        found = candidates(jobs, source)
+            unread = f"{cause}; and the list could not be read: {error}"
+            raise ReplayUncertainError(call.source, found, cause=unread) from None
+        own, found = core.claims.claim(call, candidates(jobs, source), now=core.port.now())
         # Brand-style accounts queue the same job again; elsewhere a replayed job stays ended.
         if not found and not source.is_terminal:
-            found = [source]
-        if len(found) == 1:
-            logger.info("the replay of job %s was answered by the list: job %s (%s)", job_id, found[0].id, cause)
-            return found[0]
-        if found:
-            raise ReplayUncertainError(job_id, found, cause=cause)
-    raise ReplayUncertainError(job_id, cause=cause)
+            own = source
+        if own is not None:
+            logger.info("the replay of job %s was answered by the list: job %s (%s)", call.source, own.id, cause)
+            return own
+    raise ReplayUncertainError(call.source, found, cause=cause)
 
 
 def candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
     """The jobs that could be a replay of `source`, newest first: of its type and program, and of known age."""
     dated = [(job.created_date, job) for job in jobs if job.created_date is not None and job.id != source.id]
-    fitting = [
-        (created, job) for created, job in dated if job.type == source.type and job.program_id == source.program_id
-    ]
+    fitting = [(created, job) for created, job in dated if kind_of(job) == kind_of(source)]
     return [job for _, job in sorted(fitting, key=lambda pair: pair[0], reverse=True)]

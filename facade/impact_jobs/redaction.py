@@ -19,6 +19,9 @@ _TALKATIVE = (
 # Apostrophes are legal in URLs, and some signers leave them unescaped: better too much blanked than too little.
 _QUERY = re.compile(r"\?[^\s\"<>]+")
 _AUTHORITY = re.compile(r"//[^\s\"<>?]+")
+# What would steer a terminal, or what no file or stream takes: half of a surrogate pair, which JSON can spell.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST_IN_BRIEF = 1000
 _LOCATION = re.compile(r"""(b'location', )b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.IGNORECASE)
 
 _ours: ContextVar[bool] = ContextVar("impact_jobs_request", default=False)
@@ -50,12 +53,18 @@ class Secret:
 def secret_url(url: str) -> Secret:
     """`url` as a secret that shows itself without its query, which may be signed."""
     path, mark, _ = url.partition("?")  # to its end, for a sloppy server's query may hold blanks and quotes
-    return Secret(url, shown=without_secrets(path) + ("?***" if mark else ""))
+    return Secret(url, shown=in_brief(path) + ("?***" if mark else ""))
 
 
 def without_secrets(text: str) -> str:
-    """`text` with the query of every URL, and any user name and password in one, blanked."""
-    return _AUTHORITY.sub(_without_userinfo, _QUERY.sub("?***", text))
+    """`text` with the query of every URL, and any user name and password in one, blanked; control characters too."""
+    return _AUTHORITY.sub(_without_userinfo, _QUERY.sub("?***", _UNPRINTABLE.sub("\ufffd", text)))
+
+
+def in_brief(text: str) -> str:
+    """`without_secrets(text)`, cut to what a message can hold."""
+    shown = without_secrets(text)
+    return shown if len(shown) <= _LONGEST_IN_BRIEF else f"{shown[:_LONGEST_IN_BRIEF]}…"
 
 
 def _without_userinfo(match: re.Match[str]) -> str:

@@ -40,28 +40,48 @@ async def replay(core: Core, reference: JobReference) -> Job:
     tries = Tries(core, what, repeatable=False)
     while True:
         await core.until_allowed()
-        sent_at = core.port.now()
+        try:
+            job = await _once(core, job_id, what)
+        except TransportError as error:  # it never left
+            await tries.pause_after(error)
+        else:
+            logger.info("%s: job %s is %s", what, job.id, job.status)
+            return job
+
+
+async def _once(core: Core, job_id: str, what: str) -> Job:
+    """Send it once; when its answer is lost, look for its job.
+
+    Raises:
+        TransportError: No byte of it has left.
+    """
+    sent_at = core.port.now()
+    with core.claims.calling(job_id, now=core.port.now) as call:
         try:
             job = read_job(await _put(core, job_id, what), what)
         except (TransportError, ServerError, UnexpectedResponseError) as error:
             if isinstance(error, TransportError) and not error.request_sent:
-                await tries.pause_after(error)
-                continue
+                raise
             # Whatever else has no readable answer may have been carried out: by a server behind a gateway, say.
-            job = await reconcile(core, job_id, sent_at=sent_at, failure=error)
-        logger.info("%s: job %s is %s", what, job.id, job.status)
+            return await reconcile(core, call, sent_at=sent_at, failure=error)
+        core.claims.tell(job)
         return job
 
 
 async def replay_if_replayable(core: Core, reference: JobReference) -> Job | None:
     """The new job, or None when the server says that this one cannot be replayed."""
     # A snapshot that says yes is taken at its word, for the server has the last one; a no may have aged.
-    if not (isinstance(reference, Job) and reference.replayable) and not (await get(core, reference)).replayable:
+    if not (isinstance(reference, Job) and reference.replayable) and _is_refused(await get(core, reference)):
         return None
     try:
         return await replay(core, reference)
     except NotReplayableError:
         return None
+
+
+def _is_refused(job: Job) -> bool:
+    """Whether the server says so; one that says nothing, or nonsense, is asked by the replay itself."""
+    return str(job.raw.get("Replayable")).lower() == "false"
 
 
 async def _put(core: Core, job_id: str, what: str) -> Response:

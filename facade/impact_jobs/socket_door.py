@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from impact_jobs.plan import content_length
+
 _BUFFER_BYTES = 256 * 1024
 _WORTH_IT_BYTES = 4 * 1024 * 1024  # the connection is lost by it, so small bodies stay with the parser
 _LONGEST_FILL_SECONDS = 0.25
@@ -37,20 +39,20 @@ class SocketDoor:
     def of(cls, response: httpx.Response, *, received: int, timeout: float) -> SocketDoor | None:
         """The door to the rest of a body of which `received` bytes came, or None unless all is as we know it."""
         headers = response.headers
-        length = headers.get("content-length", "")
+        length = content_length(headers)
         if (
             response.extensions.get("http_version") != b"HTTP/1.1"
             or "transfer-encoding" in headers
             or "content-encoding" in headers
-            or not length.isdecimal()
-            or int(length) - received < _WORTH_IT_BYTES
+            or length is None
+            or length - received < _WORTH_IT_BYTES
         ):
             return None
         try:
             found = _plain_socket(response)
         except OSError:  # reset already, and then nobody is at its other end; the parser will say so
             return None
-        return None if found is None else cls(found, left=int(length) - received, timeout=timeout)
+        return None if found is None else cls(found, left=length - received, timeout=timeout)
 
     def fill(self, limit: int) -> memoryview:
         """The next bytes, up to `limit` and as many as come within a moment; empty at the end.

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from impact_jobs.config import JobReference
-from impact_jobs.core import Core, Tries
+from impact_jobs.core import Core
 from impact_jobs.errors import ConfigurationError, DownloadError, JobsError, TransportError
 from impact_jobs.fetching import Mode, Source, check_mode, open_whole
 from impact_jobs.plan import END, Span, Version, misplaced
@@ -29,7 +29,6 @@ class ResultStream:
         check_mode(mode)
         job_id = core.account.job_id(reference)
         self._source = Source(core, job_id, mode, f"stream of job {job_id}")
-        self._tries = Tries(core, self._source.what)
         self._stream: Stream | None = None
         self._version = Version(length=None, validator=None)
         self._position = 0
@@ -71,7 +70,7 @@ class ResultStream:
         if not chunk:
             raise StopAsyncIteration
         self._position += len(chunk)
-        self._tries.reset()
+        self._source.tries.reset()
         return chunk
 
     async def _read(self, stream: Stream) -> bytes:
@@ -98,7 +97,7 @@ class ResultStream:
             raise error
         while True:
             if pauses:
-                await self._tries.pause_after(error)
+                await self._source.tries.pause_after(error)
             pauses = True
             try:
                 stream = await self._source.open(Span(self._position, END), validator=self._version.validator)

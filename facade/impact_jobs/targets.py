@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 from impact_jobs.errors import ConfigurationError, DestinationExistsError
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?\"<>|]")
+# What a file system or a terminal takes for something else, as it does those that change a text's direction.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff/\\:*?\"<>|]")
 _LEADING = re.compile(r"\A[\s.]+")
 _LONGEST_NAME_BYTES = 200  # below the 255 of common file systems, with room for ".part.json.new"
 _LONGEST_EXTENSION_BYTES = 20
@@ -33,10 +34,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     """
     # os.path, for Path.is_dir raises where a name is too long or a folder above is closed.
     folder = path if os.path.isdir(path) else path.parent  # noqa: PTH112
-    if not os.path.isdir(folder):  # noqa: PTH112
-        raise ConfigurationError(f"the folder {str(folder)!r} does not exist: create it first.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"the folder {str(folder)!r} is not writable: choose another.")
+    check_folder(folder)
     if folder == path:
         return
     if len(os.fsencode(path.name)) > _LONGEST_TARGET_BYTES:
@@ -51,6 +49,14 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise ConfigurationError(f"{str(path)!r} is not a regular file: choose another path.")
     if not overwrite:
         raise DestinationExistsError(f"{str(path)!r} exists: pass overwrite=True, or choose another path.")
+
+
+def check_folder(folder: Path) -> None:
+    """Raises ConfigurationError unless files can be made in it."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - see check_target
+        raise ConfigurationError(f"the folder {str(folder)!r} does not exist: create it first.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"the folder {str(folder)!r} is not writable: choose another.")
 
 
 def suggested_name(content_disposition: str | None) -> str | None:
@@ -77,4 +83,4 @@ def _safe(name: str) -> str | None:
     extension = Path(clean).suffix if len(os.fsencode(Path(clean).suffix)) <= _LONGEST_EXTENSION_BYTES else ""
     stem = clean.removesuffix(extension)
     room = _LONGEST_NAME_BYTES - len(os.fsencode(extension))
-    return (os.fsencode(stem)[:room].decode("utf-8", "ignore") + extension) or None
+    return (os.fsencode(stem)[:room].decode("utf-8", "ignore") + extension).rstrip() or None

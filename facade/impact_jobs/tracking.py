@@ -1,8 +1,9 @@
-"""What a wait remembers of one job, and what it makes of each snapshot."""
+"""What a wait remembers of one job, alone or among many, and what it makes of each snapshot."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 
 from attrs import define, field
@@ -66,3 +67,52 @@ class Tracked:
             return False
         self._in_error_since = waited if self._in_error_since is None else self._in_error_since
         return waited - self._in_error_since < self.polling.error_grace.total_seconds()
+
+
+@define(kw_only=True)
+class Member:
+    """One job of many that are waited for together. Times are on the port's clock.
+
+    Attributes:
+        tracked: What is known of it.
+        deadline: When it is given up.
+        is_listed: Whether the list showed it the last time, so that it is due when the list is.
+        asked_at: When it was asked for alone, or first missed in the list.
+        due_at: When it is to be asked for alone.
+        missed_at: Since when the list has lacked it.
+        listed_from: When the list may show it after all.
+        unreadable: How many answers in a row made no sense.
+    """
+
+    tracked: Tracked
+    deadline: float = math.inf
+    is_listed: bool = False
+    asked_at: float = -math.inf
+    due_at: float = -math.inf
+    missed_at: float = math.inf
+    listed_from: float = -math.inf
+    unreadable: int = 0
+
+    @property
+    def half_due_at(self) -> float:
+        """From then on it may go along with others, should the list answer for all of them."""
+        return (self.asked_at + self.due_at) / 2
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether the server has answered for it, in this wait."""
+        return self.tracked.course.seen is not None or self.unreadable > 0
+
+    def show(self) -> None:
+        """The list shows it."""
+        self.is_listed, self.missed_at, self.listed_from = True, math.inf, -math.inf
+
+    def miss(self, now: float) -> None:
+        """The list lacks it. The longer it has, the longer it will: the list is looked at again in double that time."""
+        self.missed_at = min(self.missed_at, now)
+        pause = max(now - self.missed_at, self.tracked.polling.minimum)
+        self.listed_from = now + min(pause, self.tracked.polling.maximum)
+
+    def schedule(self, now: float, pause: float) -> None:
+        """Have it asked for alone so many seconds from now."""
+        self.is_listed, self.asked_at, self.due_at = False, now, now + pause

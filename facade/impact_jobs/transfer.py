@@ -194,7 +194,8 @@ class Transfer:
 
     async def _fetch(self, cursor: _Cursor, stop: int, stream: Stream | None = None) -> None:
         """Fetch from `cursor` up to `stop`, or to the body's end where that is not known, over any number of cuts."""
-        tries = Tries(self.core, self.source.what)
+        # Further connections have tries of their own: a storage that restarts cuts all of them at once.
+        tries = Tries(self.core, self.source.what) if stream is None else self.source.tries
         while cursor.position < stop and not self._is_stopped:
             begun = cursor.position
             try:
@@ -233,12 +234,11 @@ class Transfer:
             self.meter.show(self.part.coverage.size, self._length)
 
     async def _open_with_retries(self, span: Span) -> Stream:
-        tries = Tries(self.core, self.source.what)
         while True:
             try:
                 return await self._open_at(span.start, span.stop)
             except JobsError as error:
-                await tries.pause_after(error)
+                await self.source.tries.pause_after(error)
 
     async def _open_at(self, position: int, stop: int) -> Stream:
         """The body from `position` on, of the version that we have a part of.

@@ -125,7 +125,7 @@ class _Watch:
         )
 
 
-def will_pass(error: JobsError, failures_in_a_row: int, *, attempts: int) -> bool:
+def will_pass(error: JobsError, failures_in_a_row: int = 1, *, attempts: int = 1) -> bool:
     """Whether a wait goes on over a failed question."""
     if isinstance(error, UnexpectedResponseError):
         return failures_in_a_row < attempts

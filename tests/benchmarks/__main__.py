@@ -16,6 +16,7 @@ from tests.benchmarks import machine, programs, transfers
 from tests.benchmarks.chart import draw
 from tests.benchmarks.rows import Row, table
 from tests.benchmarks.servers import make_files, nginx
+from tests.benchmarks.waiting import many
 from tests.benchmarks.waiting import report as waiting
 
 FILES = Path(".cache/benchmarks")
@@ -52,6 +53,7 @@ def main() -> None:
             "imports": lambda: programs.imports(bench.output, bench.runs),
             "listing": lambda: programs.listing(bench.runs * 2),
             "waiting": lambda: waiting.run(_LIVES),
+            "many": many.run,
         }
         for name in arguments.rows or groups:
             sys.stderr.write(f"measuring: {name}\n")
@@ -76,7 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rows",
         nargs="*",
-        help="only these: http https in-memory small throttled chunked memory imports listing waiting",
+        help="only these: http https in-memory small throttled chunked memory imports listing waiting many",
     )
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--chart", type=Path, help="draw them there, as PNG")

@@ -141,16 +141,22 @@ def test_a_429_to_one_holds_back_all() -> None:
 def test_a_deadline_ends_the_longest_pause() -> None:
     client, timeline = over(Account(used=1000))
     client.budget.heard(answer(200, headers={"x-ratelimit-remaining": "0"}).head, START)
-    timeline.start(client.pause_to_poll(1.0, deadline=START + 90))
+    told: list[bool] = []
+
+    async def pausing() -> None:
+        told.append(await client.pause_to_poll(1.0, deadline=START + 90))
+
+    timeline.start(pausing())
     timeline.run(until=START + 89)
     assert timeline.port.clock == START
     timeline.run(until=START + 91)
     assert timeline.port.clock == START + 90
+    assert told == [False]
 
 
 def test_with_plenty_left_a_pause_is_what_the_poller_wants() -> None:
     simulated = core(Account())
-    step(simulated.pause_to_poll(7.0))
+    assert step(simulated.pause_to_poll(7.0))
     assert port_of(simulated).clock == START + 7.0
     step(simulated.pause_to_poll(0.0))
     step(simulated.pause_to_poll(7.0, deadline=START))

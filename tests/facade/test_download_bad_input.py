@@ -442,3 +442,17 @@ def test_a_job_that_is_not_ready_leaves_nothing_in_a_folder(jobs: AnyClient, san
     with pytest.raises(ResultNotReadyError):
         jobs.download(sandbox.add_job(seconds=3600), tmp_path)
     assert names_under(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["https://[fe80::1%é]/a?sig=canary", "a://u:canary@[?sig=canary", "https://a.example/\x7f?sig=canary"]
+)
+def test_a_redirect_to_what_httpx_takes_for_no_url_is_told(
+    place: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("GET", "/Download", status=302, headers={"Location": place}, times=9)
+    with pytest.raises((TransportError, DownloadError)) as raised:
+        jobs.with_options(retry=QUICK).download(job_id, tmp_path / "a.csv")
+    assert "canary" not in str(raised.value)
+    assert names_under(tmp_path) == []

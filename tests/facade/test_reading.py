@@ -115,7 +115,9 @@ def test_no_job_comes_twice(jobs: AnyClient, sandbox: Sandbox) -> None:
     assert sandbox.requests[-1].query == "Page=2"
 
 
-@pytest.mark.parametrize("next_uri", ["https://elsewhere.example/Jobs?page=2", "//elsewhere.example/x"])
+@pytest.mark.parametrize(
+    "next_uri", ["https://elsewhere.example/Jobs?page=2", "//elsewhere.example/x", "//[", "/\ud800", "//[::1]x/"]
+)
 def test_a_next_page_elsewhere_is_not_asked_for(next_uri: str, jobs: AnyClient, sandbox: Sandbox) -> None:
     sandbox.answer_next("GET", "/Jobs", status=200, body=json.dumps({"Jobs": [], "@nextpageuri": next_uri}))
     with pytest.raises(UnexpectedResponseError, match="next page"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -19,7 +20,7 @@ from impact_jobs import (
 )
 from impact_jobs.sandbox import Sandbox
 
-from tests.support.driving import AnyClient
+from tests.support.driving import AnyClient, MakeClient, clients
 
 PERMISSION = '{"Status":"ERROR","Message":"The token lacks permission to replay jobs."}'
 STATE = '{"Status":"ERROR","Message":"The job is RUNNING and cannot be replayed."}'
@@ -38,10 +39,12 @@ def test_a_replay_is_a_new_job_and_leaves_the_old_one(jobs: AnyClient, sandbox: 
     assert put.headers["content-length"] == "0"
 
 
-def test_a_brand_style_replay_with_the_same_id_is_followed() -> None:
-    with Sandbox(job_seconds=0, replay_same_id=True) as sandbox, sandbox.client() as jobs:
-        job_id = sandbox.add_job()
-        assert jobs.wait(jobs.replay(job_id)).id == job_id
+@pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
+def test_a_brand_style_replay_with_the_same_id_is_followed(make: MakeClient) -> None:
+    with Sandbox(job_seconds=0, replay_same_id=True) as brand, asyncio.Runner() as runner, make(brand, runner) as jobs:
+        job_id = brand.add_job()
+        for _ in range(2):
+            assert jobs.wait(jobs.replay(job_id)).id == job_id
 
 
 def test_a_running_job_cannot_be_replayed(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -78,6 +81,20 @@ def test_a_stale_no_is_asked_for_again(jobs: AnyClient, sandbox: Sandbox) -> Non
     fresh = jobs.replay_if_replayable(jobs.get(job_id))
     assert fresh is not None
     assert fresh.id != job_id
+
+
+@pytest.mark.parametrize("said", ["", ', "Replayable": null', ', "Replayable": ""', ', "Replayable": "perhaps"'])
+def test_a_server_that_does_not_say_is_asked_by_the_replay_itself(said: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("GET", job_id, status=200, body=f'{{"Id": "{job_id}", "Status": "COMPLETED"{said}}}')
+    assert jobs.replay_if_replayable(job_id) is not None
+
+
+def test_a_no_as_text_is_a_no(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("GET", job_id, status=200, body=f'{{"Id": "{job_id}", "Status": "X", "Replayable": "False"}}')
+    assert jobs.replay_if_replayable(job_id) is None
+    assert puts(sandbox) == 0
 
 
 def test_a_stale_yes_is_overruled_by_the_server(jobs: AnyClient, sandbox: Sandbox) -> None:

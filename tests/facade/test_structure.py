@@ -25,13 +25,13 @@ LAYERS = [
     {"httpx_async"},
     {"httpx_blocking"},
     {"httpx_wire"},
-    {"answers", "budget", "locations", "part_file"},
-    {"config", "journal"},
+    {"answers", "budget", "claims", "locations", "part_file"},
+    {"config", "decoding", "journal", "socket_door"},
     {"limits", "parsing", "plan", "polling", "retry"},
     {"lengths", "port"},
-    {"checksums", "dates", "models", "socket_door", "targets", "validation"},
+    {"checksums", "dates", "models", "targets", "validation"},
     {"errors"},
-    {"_version", "crew", "redaction", "stepping"},
+    {"_version", "crew", "redaction", "stepping", "threads"},
 ]
 THE_PORT = {"httpx_async", "httpx_blocking", "httpx_wire", "socket_door", "generated_client"}
 

@@ -26,4 +26,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ):  # fmt: skip
         told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         terminalreporter.write_line(f"{title}: {counts.total()} ({told})")
+    for line in TALLY.figures:
+        terminalreporter.write_line(line)
     terminalreporter.write_line(f"violations: {TALLY.violations}")

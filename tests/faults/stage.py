@@ -44,6 +44,7 @@ class Tally:
     sessions: Counter[str] = field(factory=Counter)
     injected: Counter[str] = field(factory=Counter)
     outcomes: Counter[str] = field(factory=Counter)
+    figures: list[str] = field(factory=list)
     violations: int = 0
 
     @contextmanager
@@ -140,7 +141,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self.sandbox = self._stack.enter_context(Sandbox(job_seconds=0, hourly_budget=None))
+        self.sandbox = self._stack.enter_context(Sandbox(job_seconds=0, hourly_budget=10**8))
         self.storage = self._stack.enter_context(FaultProxy(self.sandbox.storage_url))
         self.api = self._stack.enter_context(FaultProxy(self.sandbox.base_url))
         self.sandbox._world.storage_url = self.storage.url  # signed links lead through the proxy

@@ -11,16 +11,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeAlias
 
 import attrs
+import httpx
 import pytest
 from impact_jobs import JobsError
 
+from tests.faults.sets import SetCall, carry_out_set
 from tests.faults.stage import Call, carry_out, shrink_thresholds
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -31,7 +34,10 @@ DeathKind: TypeAlias = Literal["none", "at bytes", "before a system call", "afte
 
 @attrs.frozen
 class Death:
-    """When a child kills itself, with SIGKILL: at so many bytes, or around the n-th call of a function of `os`."""
+    """When a child kills itself, with SIGKILL: at so many bytes, or around the n-th call of a function of `os`.
+
+    The function "send" is that of an `httpx.Client`.
+    """
 
     kind: DeathKind = "none"
     at: int = 0
@@ -40,13 +46,18 @@ class Death:
 
 @attrs.frozen
 class Outcome:
-    """How a child ended: killed, with an error (its class; whether it is ours), or with a digest."""
+    """How a child ended: killed, with an error (its class; whether it is ours), or with a digest.
+
+    Of a set there are digests by job, and the classes of errors.
+    """
 
     killed: bool
     error: str = ""
     is_ours: bool = True
     sha256: str | None = None
     resumed_from: int = 0
+    digests: dict[str, str] = attrs.field(factory=dict)
+    errors: list[str] = attrs.field(factory=list)
 
 
 class Zygote:
@@ -71,9 +82,17 @@ class Zygote:
 
     def start(self, call: Call, account: dict[str, Any], job_id: str, target: Path, *, death: Death = Death()) -> None:
         """Begin a download in a child."""
+        self._start({"call": attrs.asdict(call), "job_id": job_id, "target": str(target)}, account, death)
+
+    def start_set(
+        self, call: SetCall, account: dict[str, Any], ids: Sequence[str], folder: Path, *, death: Death = Death()
+    ) -> None:
+        """Begin a `fetch_all` in a child."""
+        self._start({"call": attrs.asdict(call), "ids": list(ids), "folder": str(folder)}, account, death)
+
+    def _start(self, job: dict[str, Any], account: dict[str, Any], death: Death) -> None:
         self._is_born.clear()
-        job = {"call": attrs.asdict(call), "account": account, "job_id": job_id, "target": str(target)}
-        self._say(job | {"death": attrs.asdict(death)})
+        self._say(job | {"account": account, "death": attrs.asdict(death)})
         self._child = self._hear()["child"]
         self._is_born.set()
 
@@ -127,37 +146,48 @@ def _download(job: dict[str, Any], writing: int) -> None:
     if death.function:
         _kill_around(death)
 
-    def on_progress(done: int, _total: int | None) -> None:
-        if death.kind == "at bytes" and done >= death.at:
-            _die()
-
     told: dict[str, Any] = {"killed": False}
     try:
-        done = carry_out(
-            Call(**job["call"]), job["account"], job["job_id"], Path(job["target"]), on_progress=on_progress
-        )
-        told |= {"sha256": done.sha256, "resumed_from": done.resumed_from}
+        told |= _of_a_set(job) if "ids" in job else _of_one(job, death)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
         told |= {"error": f"{type(error).__name__}: {error}", "is_ours": isinstance(error, JobsError)}
     os.write(writing, json.dumps(told).encode())
     os._exit(0)
 
 
+def _of_one(job: dict[str, Any], death: Death) -> dict[str, Any]:
+    def on_progress(done: int, _total: int | None) -> None:
+        if death.kind == "at bytes" and done >= death.at:
+            _die()
+
+    done = carry_out(Call(**job["call"]), job["account"], job["job_id"], Path(job["target"]), on_progress=on_progress)
+    return {"sha256": done.sha256, "resumed_from": done.resumed_from}
+
+
+def _of_a_set(job: dict[str, Any]) -> dict[str, Any]:
+    report = carry_out_set(SetCall(**job["call"]), job["account"], job["ids"], Path(job["folder"]))
+    return {
+        "digests": {job_id: found.sha256 for job_id, found in report.files.items()},
+        "errors": [f"{type(error).__name__}: {error}" for error in report.errors.values()],
+    }
+
+
 def _kill_around(death: Death) -> None:
-    real: Callable[..., Any] = getattr(os, death.function)
-    left = death.at
+    owner: Any = httpx.Client if death.function == "send" else os
+    real: Callable[..., Any] = getattr(owner, death.function)
+    numbers = count(1)
 
     def counted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left == 0 and death.kind == "before a system call":
+        number = next(numbers)  # threads may be at it together
+        if number == death.at and death.kind == "before a system call":
             _die()
-        result = real(*args, **kwargs)
-        if left == 0:
-            _die()
-        return result
+        try:
+            return real(*args, **kwargs)
+        finally:  # be it that it failed
+            if number == death.at:
+                _die()
 
-    setattr(os, death.function, counted)
+    setattr(owner, death.function, counted)
 
 
 def _die() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 import threading
 from collections.abc import Iterator
@@ -23,16 +24,20 @@ class Proxy:
     Args:
         url: Its own URL.
         asked: Method and target of each request, oldest first.
+        heads: Each request's head as it came.
+        user: What it demands as user name and password, if anything: "user:password".
     """
 
     url: str = ""
     asked: list[str] = field(factory=list)
+    heads: list[str] = field(factory=list)
+    user: str = ""
 
 
 @contextmanager
-def proxying(*, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+def proxying(*, tls: ssl.SSLContext | None = None, user: str = "") -> Iterator[Proxy]:
     """Run a proxy in a thread of its own."""
-    proxy, ready = Proxy(), threading.Event()
+    proxy, ready = Proxy(user=user), threading.Event()
     loop, over = asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:
@@ -44,7 +49,7 @@ def proxying(*, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
             talks.add(task)
             try:
                 with suppress(OSError, asyncio.IncompleteReadError):
-                    await _pass_on(reader, writer, proxy.asked)
+                    await _pass_on(reader, writer, proxy)
             finally:
                 talks.discard(task)
                 writer.transport.abort()
@@ -72,10 +77,16 @@ def proxying(*, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
         thread.join()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: list[str]) -> None:
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Proxy) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     method, target, _ = head.split(" ", 2)
-    asked.append(f"{method} {target}")
+    proxy.asked.append(f"{method} {target}")
+    proxy.heads.append(head)
+    if proxy.user and f"Basic {base64.b64encode(proxy.user.encode()).decode()}" not in head:
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        return
     parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
     back, forth = await asyncio.open_connection(parts.hostname, parts.port)
     try:

@@ -113,6 +113,13 @@ def test_a_deeply_nested_id_is_skipped_whatever_the_depth(caplog: pytest.LogCapt
     assert read == len(caplog.records) > 0
 
 
+def test_a_flood_of_malformed_jobs_is_no_flood_of_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    page = read_page(answer(200, [0] * 5000 + [job_json("RUNNING")]), "list jobs")
+    assert (len(page.jobs), page.entries) == (1, 5001)
+    assert len(caplog.records) == 101
+    assert caplog.records[-1].getMessage() == "list jobs: skipped 4900 more entries like these"
+
+
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
@@ -273,6 +280,21 @@ def test_no_query_and_no_credentials_in_what_an_error_repeats() -> None:
     assert "SECRET" not in said
     assert "pass" not in said
     assert "storage.example" in said
+
+
+def test_what_an_error_repeats_can_be_shown_anywhere() -> None:
+    body = {
+        "Message": "\ud800\x1b[2J",
+        "Errors": [{"Field": "https://h.example/?sig=canary", "Message": "\udfff"}] * 5000,
+        "request_id": "y" * 9000,
+    }
+    error = error_of(answer(400, body), WHAT)
+    assert str(error).isprintable()
+    assert str(error).encode()
+    assert "canary" not in repr(vars(error))
+    assert len(str(error)) < 1500
+    assert len(error.errors) == 100
+    assert len(error.request_id or "") == 4096
 
 
 @given(bodies, st.integers(100, 999))

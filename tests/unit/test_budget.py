@@ -98,6 +98,16 @@ def test_slots_that_are_taken_count_as_spent_until_their_polls_are_made() -> Non
     assert budget.pace(START + 1800 / 4) == pytest.approx(1800 / 400)
 
 
+def test_a_poll_of_several_requests_takes_as_much_more_room() -> None:
+    budget = told(left=300)
+    several = budget.take(START, 10)
+    assert (several.delay, several.spacing) == pytest.approx((0.0, 90.0))
+    assert budget.take(START).delay == pytest.approx(90.0)
+    budget.give_back(several, START)
+    assert told(left=105).take(START, 10).delay == pytest.approx(1800.0), "the reserve is not for polls"
+    assert told(left=105, limit=20).take(START, 1000).delay <= 3600.0
+
+
 def test_threads_get_slots_of_their_own() -> None:
     budget = told(left=400)
     with ThreadPoolExecutor(8) as threads:

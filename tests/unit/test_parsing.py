@@ -96,6 +96,9 @@ def test_a_field_may_come_as_text_or_as_itself(name: str, attribute: str, value:
         ("RecordsProcessed", float("nan")),
         ("RecordsProcessed", "1e400"),
         ("RecordsProcessed", "9" * 5000),
+        ("RecordsProcessed", 10**4000),
+        ("RecordsProcessed", -(10**19)),
+        ("RecordsProcessed", "1e300"),
         ("PercentageComplete", ["1"]),
         ("PercentageComplete", "40 %"),
         ("Replayable", "perhaps"),
@@ -136,6 +139,13 @@ def test_an_unreadable_field_costs_only_itself_and_a_warning(
         ({"Id": JOB_ID}, "its Status is None"),
         ({"Id": JOB_ID, "Status": ""}, "its Status is ''"),
         ({"Id": JOB_ID, "Status": ["RUNNING"]}, "its Status is "),
+        ({"Id": JOB_ID, "Status": "x" * 101}, "its Status is 'xxx"),
+        ({"Id": JOB_ID, "Status": "\ud800"}, "its Status is "),
+        ({"Id": JOB_ID, "Status": "\x1b[2J"}, "its Status is "),
+        (
+            {"Id": "https://s.example/a?sig=canary", "Status": "RUNNING"},
+            "its Id is 'https://s.example/a?***, not a UUID",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -156,6 +156,9 @@ class TestVersion:
             ({"content-length": "10", "transfer-encoding": "chunked"}, None),
             ({"content-length": "-10"}, None),
             ({"content-length": "\xb2"}, None),
+            ({"content-length": "\u0663"}, None),
+            ({"content-length": "9" * 5000}, None),
+            ({"content-range": "bytes 0-9/9223372036854775808", "content-length": "10"}, 10),
             ({}, None),
         ],
     )

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 from hypothesis import example, given
 from hypothesis import strategies as st
-from impact_jobs.redaction import Secret, quiet_logs, secret_url, without_secrets
+from impact_jobs.redaction import Secret, in_brief, quiet_logs, secret_url, without_secrets
 
 SECRET = "canary-77aa"
 # What can stand in a query without ending the URL, apostrophes and all.
@@ -170,3 +170,12 @@ class TestQuietLogs:
         before = len(log.filters)
         with quiet_logs():
             assert len(log.filters) == before
+
+
+def test_nothing_that_steers_a_terminal_or_cannot_be_written_is_shown() -> None:
+    assert without_secrets("a\x1b[2J\x00\x9b\ud800b\tc\r\nd é") == "a\ufffd[2J\ufffd\ufffd\ufffdb\tc\r\nd é"
+
+
+def test_in_brief_it_is_cut_after_the_secrets_are_out() -> None:
+    assert in_brief("//" + "p" * 2000 + "@h.example/" + "x" * 2000) == ("//***@h.example/" + "x" * 2000)[:1000] + "…"
+    assert in_brief("short") == "short"

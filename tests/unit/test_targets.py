@@ -179,3 +179,15 @@ class TestCheckTarget:
         for name in ("x" * 241, "\u00e9" * 126, "x" * 5000):
             with pytest.raises(ConfigurationError, match="too long: 240 bytes at most"):
                 check_target(tmp_path / name, overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("stated", "name"),
+    [
+        ("a\u202evsc.exe", "a_vsc.exe"),
+        ("a\u2028b\u200b.csv", "a_b_.csv"),
+        ("x" * 199 + " " * 9 + "y", "x" * 199),
+    ],
+)
+def test_no_name_hides_what_it_is_or_ends_in_blanks(stated: str, name: str) -> None:
+    assert suggested_name(f'attachment; filename="{stated}"') == name

@@ -1,0 +1,153 @@
+"""Which replay of this process which new job belongs to, so that no call takes another's job for its own."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from threading import Lock
+from typing import TypeAlias
+from weakref import WeakValueDictionary
+
+from attrs import define, field
+
+from impact_jobs.config import Account
+from impact_jobs.errors import JobsError, ReplayUncertainError
+from impact_jobs.models import Job
+
+Kind: TypeAlias = tuple[object, object]
+"""A job's type and program: all that the API says about what it was made of."""
+
+# The hourly budget allows for 1,000 replays, and no call takes an hour to be sure.
+_MOST_TOLD = 4096
+_MOST_ASTRAY = 256
+_ASTRAY_SECONDS = 300.0  # how late the job of a request whose answer was lost may still come to light
+
+
+@define(eq=False)
+class Call:
+    """One replay that is under way, or that ended without knowing its job.
+
+    Attributes:
+        number: Calls begin, and jobs are first seen, in the order of their numbers.
+        source: The id of the job that is replayed.
+        kind: Its kind, once known.
+        is_lost: Whether its answer is; until then it may still arrive.
+        seen: The jobs that the list showed to it, with the numbers of their first sight.
+        ended_at: When it ended without knowing, on the port's clock.
+    """
+
+    number: int
+    source: str
+    kind: Kind | None = None
+    is_lost: bool = False
+    seen: dict[str, int] = field(factory=dict)
+    ended_at: float = math.inf
+
+    def may_own(self, job: Job, *, seen_at: int) -> bool:
+        """Whether `job` can be the replay that this call asked for."""
+        return self.number < seen_at and self.kind in {None, kind_of(job)}
+
+
+@define(eq=False)
+class Claims:
+    """The replays of one account in this process: those under way, and the jobs that are known to be somebody's.
+
+    It does no I/O, and is safe in threads.
+
+    A call whose answer was lost may take a job only when no other call can own it. Calls that replay the same job are
+    as good as each other: of as many jobs as there are such calls, each takes one.
+    """
+
+    _told: OrderedDict[str, None] = field(factory=OrderedDict)
+    _open: list[Call] = field(factory=list)
+    _astray: list[Call] = field(factory=list)  # ended without knowing: their jobs may still come to light
+    _numbers: Iterator[int] = field(factory=count)
+    _lock: Lock = field(factory=Lock)
+
+    @classmethod
+    def of(cls, account: Account) -> Claims:
+        """The account's claims: those of all its clients in this process."""
+        lock, claims = _by_process.setdefault(os.getpid(), (Lock(), WeakValueDictionary()))
+        with lock:
+            return claims.setdefault((account.base_url.lower(), account.sid), cls())
+
+    @contextmanager
+    def calling(self, source: str, *, now: Callable[[], float]) -> Iterator[Call]:
+        """Around one replay, from before it leaves until its job is claimed, or it is known to have made none.
+
+        Args:
+            source: The id of the job that is replayed.
+            now: The port's clock.
+        """
+        with self._lock:
+            call = Call(next(self._numbers), source)
+            self._open.append(call)
+        is_astray = True
+        try:
+            yield call
+            is_astray = False
+        except JobsError as error:
+            is_astray = isinstance(error, ReplayUncertainError)
+            raise
+        finally:  # Ctrl-C or a cancelled task too
+            with self._lock:
+                self._open.remove(call)
+                if is_astray:
+                    call.ended_at = now()
+                    self._astray.append(call)
+
+    def tell(self, job: Job) -> None:
+        """Take note that `job` is somebody's: a replay was answered with it."""
+        with self._lock:
+            self._tell(job)
+
+    def claim(self, call: Call, jobs: Sequence[Job], *, now: float) -> tuple[Job | None, tuple[Job, ...]]:
+        """Take the one of `jobs` that is the call's own, if that is beyond doubt.
+
+        Args:
+            call: One whose answer was lost.
+            jobs: What the list showed just now that could be its own, newest first.
+            now: The time, on the port's clock.
+
+        Returns:
+            The job, claimed; and those of them that are nobody's yet.
+        """
+        with self._lock:
+            call.is_lost = True
+            free = tuple(job for job in jobs if job.id not in self._told)
+            for job in free:
+                call.seen.setdefault(job.id, next(self._numbers))
+            if not free or not self._is_certain(call, free, now):
+                return None, free
+            self._tell(free[-1])
+            return free[-1], free
+
+    def _is_certain(self, call: Call, free: Sequence[Job], now: float) -> bool:
+        """Whether no other call can own the last of `free`, or only one that does as well with another of them."""
+        self._astray = [other for other in self._astray if now - other.ended_at < _ASTRAY_SECONDS][-_MOST_ASTRAY:]
+        astray = [other for other in self._astray if other.source != call.source]
+        rivals = [
+            other
+            for other in (*self._open, *astray)
+            if other is not call and any(other.may_own(job, seen_at=call.seen[job.id]) for job in free)
+        ]
+        are_equal = all(other.source == call.source and other.is_lost for other in rivals)
+        return are_equal and len(free) <= len(rivals) + 1
+
+    def _tell(self, job: Job) -> None:
+        self._told[job.id] = None
+        self._told.move_to_end(job.id)
+        while len(self._told) > _MOST_TOLD:
+            self._told.popitem(last=False)
+
+
+def kind_of(job: Job) -> Kind:
+    """The job's kind."""
+    return job.type, job.program_id
+
+
+_by_process: dict[int, tuple[Lock, WeakValueDictionary[tuple[str, str], Claims]]] = {}

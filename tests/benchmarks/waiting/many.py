@@ -1,0 +1,201 @@
+"""A thousand jobs on a thousand requests an hour: `wait_all` beside the peers' one GET a job, in virtual time."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from attrs import evolve, frozen
+from impact_jobs.gathering import Group
+from impact_jobs.models import JobStatus
+
+from tests.benchmarks.rows import Row
+from tests.benchmarks.waiting import steady
+from tests.benchmarks.waiting.lives import SEED, Life, lives
+from tests.benchmarks.waiting.schedules import PEERS, Schedule, seeded
+from tests.support.account import HOUR, START, ManyJobs, Told, job_id
+from tests.support.interleaved import InterleavedPort, Timeline
+from tests.support.simulated import EPOCH, core
+
+LIMIT = 1000  # requests an hour
+PAGE = 100
+_BATCHES = 10
+_FAR = 1e9
+
+
+@frozen
+class Work:
+    """One job of an account.
+
+    Attributes:
+        life: What it shows, from its start.
+        scheduled: When, in seconds.
+        queued: For how long, in seconds, the server has it wait.
+    """
+
+    life: Life
+    scheduled: float = 0.0
+    queued: float = 0.0
+
+    @property
+    def ends(self) -> float:
+        """When it is done."""
+        return self.scheduled + self.queued + self.life.seconds
+
+    def told(self, number: int) -> Told:
+        """What the server tells of it."""
+        created = EPOCH + timedelta(seconds=self.scheduled)
+
+        def entry(at: float) -> dict[str, Any] | None:
+            if at < self.scheduled:
+                return None
+            age = at - self.scheduled - self.queued
+            job = self.life.at(max(age, 0.0))
+            status = JobStatus.QUEUED if age < 0 else job.status
+            fields = {"Id": job_id(number), "Type": "ApiReport", "CreatedDate": created.isoformat()}
+            return {**fields, "Status": status, "PercentageComplete": job.percentage_complete}
+
+        return entry
+
+
+def arrivals(count: int) -> dict[str, list[Work]]:
+    """The same lives, three times."""
+    some, draw = lives(count), random.Random(SEED)  # noqa: S311 - a published sequence
+    starts = [draw.uniform(0.0, HOUR) for _ in some]
+    return {
+        "all at once": [Work(life) for life in some],
+        "all at once, begun within an hour": [Work(life, queued=at) for life, at in zip(some, starts, strict=True)],
+        "batches over an hour": [
+            Work(life, scheduled=number * _BATCHES // count * HOUR / _BATCHES) for number, life in enumerate(some)
+        ],
+    }
+
+
+@frozen
+class Came:
+    """What it came to.
+
+    Attributes:
+        requests: Those that the server answered.
+        refused: Those that it answered with 429.
+        late: Seconds from each job's end to when it was told.
+    """
+
+    requests: int
+    refused: int
+    late: list[float]
+
+    @property
+    def mean(self) -> float:
+        """Seconds late."""
+        return statistics.fmean(self.late)
+
+    @property
+    def p95(self) -> float:
+        """Seconds late."""
+        return statistics.quantiles(self.late, n=20, method="inclusive")[-1]
+
+
+def ours(works: Sequence[Work], *, page_size: int) -> Came:
+    """One `wait_all` for all that were scheduled at the same time; they share the account's budget."""
+    api = ManyJobs({job_id(n): work.told(n) for n, work in enumerate(works)}, page_size=page_size, limit=LIMIT)
+    port = InterleavedPort(api)
+    client = evolve(core(api), port=port, random=seeded())
+    timeline, late = Timeline(port), [_FAR] * len(works)
+
+    async def wait(names: list[str]) -> None:
+        async for batch in Group(client, names, timeout=None, polling=None, on_update=None):
+            for finished in batch:
+                number = int(finished.job_id[-12:], 16)
+                late[number] = port.clock - START - works[number].ends
+
+    for scheduled in sorted({work.scheduled for work in works}):
+        names = [job_id(n) for n, work in enumerate(works) if work.scheduled == scheduled]
+        timeline.start(wait(names), at=START + scheduled)
+    timeline.run(until=_FAR)
+    return Came(sum(api.counts.values()), api.refused, late)
+
+
+def theirs(works: Sequence[Work], schedule: Schedule) -> Came:
+    """One GET a job at the peer's own moments. A 429 is taken for no answer: the peer goes on as before.
+
+    That is kind: most of them raise.
+    """
+    draw, late = seeded(), [_FAR] * len(works)
+    moments: list[Iterator[float]] = [schedule(work.life, draw) for work in works]
+    asking = [(work.scheduled + next(moments[n]), n) for n, work in enumerate(works)]
+    heapq.heapify(asking)
+    resets_at, used, answered, refused = HOUR, 0, 0, 0
+    while asking:
+        at, number = heapq.heappop(asking)
+        while at >= resets_at:
+            resets_at, used = resets_at + HOUR, 0
+        if used >= LIMIT:
+            refused += 1
+        else:
+            used, answered = used + 1, answered + 1
+            if at >= works[number].ends:
+                late[number] = at - works[number].ends
+                continue
+        heapq.heappush(asking, (works[number].scheduled + next(moments[number]), number))
+    return Came(answered, refused, late)
+
+
+def contestants() -> dict[str, Callable[[Sequence[Work]], Came]]:
+    """Ours with each form of the list, and the peers."""
+    peers: dict[str, Callable[[Sequence[Work]], Came]] = {
+        name: lambda works, schedule=schedule: theirs(works, schedule)  # type: ignore[misc]
+        for name, schedule in PEERS.items()
+    }
+    return {
+        "ours, a bare array": lambda works: ours(works, page_size=0),
+        f"ours, pages of {PAGE}": lambda works: ours(works, page_size=PAGE),
+        **peers,
+    }
+
+
+def measured(count: int) -> dict[str, dict[str, Came]]:
+    """By arrival and contestant."""
+    return {
+        arrival: {name: contestant(works) for name, contestant in contestants().items()}
+        for arrival, works in arrivals(count).items()
+    }
+
+
+def text(found: dict[str, dict[str, Came]]) -> str:
+    """All figures."""
+    lines = []
+    for arrival, each in found.items():
+        lines.append(f"\n{len(next(iter(each.values())).late)} jobs, {arrival}, {LIMIT} requests an hour")
+        lines.append(f"{'':<24} {'answered':>9} {'429':>9} {'late s':>9} {'p95':>9}")
+        lines += [
+            f"{name:<24} {came.requests:>9} {came.refused:>9} {came.mean:>9.1f} {came.p95:>9.1f}"
+            for name, came in each.items()
+        ]
+    return "\n".join(lines)
+
+
+def run(count: int = LIMIT) -> list[Row]:
+    """Simulate that many jobs, print what came of it, and measure ten times as many at their steadiest."""
+    found = measured(count)
+    sys.stdout.write(f"{text(found)}\n\n")
+    return [*rows(found), *steady.rows()]
+
+
+def rows(found: dict[str, dict[str, Came]]) -> Iterator[Row]:
+    """Ours beside each peer; no 429, and none that is not told."""
+    for arrival, each in found.items():
+        for name in [name for name in each if name.startswith("ours")]:
+            came = each[name]
+            what = f"many: {name[6:]}, {arrival}"
+            worst = max(came.late)
+            yield Row(f"{what}: 429s", came.refused, 0, came.refused, 0, is_floor=False, unit="", peer_name="none")
+            yield Row(f"{what}: all told", worst, _FAR, worst / _FAR, 0.5, is_floor=False, peer_name="never")
+            for peer in PEERS:
+                pair = came.p95, each[peer].p95
+                yield Row(f"{what}: late p95", *pair, pair[0] / pair[1], 1.0, is_floor=False, peer_name=peer)

@@ -1,0 +1,280 @@
+"""`fetch_all` that is interrupted: all ends at once, what remains is told, and the next call goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field
+from impact_jobs import FetchReport, Job, Polling
+from impact_jobs.sandbox import Sandbox
+
+from tests.support.driving import AnyClient
+from tests.support.raw_server import Asked, RawServer, Reply, serving, storing
+
+DATA = hashlib.shake_256(b"stopping").digest(900_000)  # less than what is allocated at once
+EAGER = Polling(minimum=0.05, maximum=0.2)
+DOWNLOADS = re.compile("/Download$")
+
+
+def press_ctrl_c() -> None:
+    ident = threading.main_thread().ident
+    assert ident is not None
+    signal.pthread_kill(ident, signal.SIGINT)
+
+
+def our_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("impact-jobs_")]
+
+
+def assert_all_has_ended(jobs: AnyClient) -> None:
+    if hasattr(jobs, "_inner"):
+        assert not asyncio.all_tasks(jobs._runner.get_loop())
+    else:
+        assert not our_threads()
+
+
+def notes_of(error: BaseException) -> str:
+    """What a traceback would show: on asyncio, Ctrl-C cancels a task first."""
+    told: list[str] = []
+    found: BaseException | None = error
+    while found is not None:
+        told += getattr(found, "__notes__", [])
+        found = found.__context__
+    return "\n".join(told)
+
+
+@define
+class Dripping:
+    """A storage whose connections all but stop after some bytes; presses Ctrl-C once so many are at it.
+
+    Attributes:
+        connections: How many.
+        folder: Where so many files are begun.
+        files: How many.
+    """
+
+    connections: int
+    folder: Path
+    files: int
+    is_honest: bool = False
+    _lock: threading.Lock = field(factory=threading.Lock)
+    _at_it: int = 0
+    _has_pressed: bool = False
+
+    def __call__(self, asked: Asked) -> Reply:
+        whole = storing(DATA)(asked)
+        if self.is_honest:
+            return whole
+        assert isinstance(whole.body, bytes)
+        return Reply(status=whole.status, headers=whole.headers, body=self._body(whole.body, asked.over))
+
+    def _body(self, data: bytes, over: threading.Event) -> Iterator[bytes]:
+        yield data[:50_000]
+        with self._lock:
+            self._at_it += 1
+        for at in range(50_000, len(data)):
+            with self._lock:
+                if not self._has_pressed and self._at_it == self.connections and self._are_begun():
+                    self._has_pressed = True
+                    press_ctrl_c()
+            if over.wait(0.05):
+                return
+            yield data[at : at + 1]
+
+    def _are_begun(self) -> bool:
+        return sum(path.stat().st_size > 0 for path in self.folder.glob("*.part")) == self.files
+
+
+def lead_to(storage: RawServer, sandbox: Sandbox) -> None:
+    sandbox.answer_next("GET", DOWNLOADS, status=302, headers={"Location": f"{storage.url}/a"}, times=100)
+
+
+@pytest.mark.parametrize(("concurrency", "connections"), [(1, 1), (1, 8), (2, 1), (2, 8), (4, 4)])
+def test_ctrl_c_in_the_middle_of_bodies(
+    concurrency: int, connections: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ids = [sandbox.add_job() for _ in range(5)]
+    dripping = Dripping(concurrency * connections, tmp_path, concurrency)
+    with serving(dripping) as storage:
+        lead_to(storage, sandbox)
+        with pytest.raises(KeyboardInterrupt) as raised:
+            jobs.fetch_all(ids, tmp_path, concurrency=concurrency, connections=connections)
+        assert_all_has_ended(jobs)
+        assert "0 of 5 files are in" in notes_of(raised.value)
+        assert all(job_id in notes_of(raised.value) for job_id in ids)
+        assert {path.suffix for path in tmp_path.iterdir()} == {".part", ".json"}
+        dripping.is_honest = True
+        report = jobs.fetch_all(ids, tmp_path)
+    assert report.is_complete
+    assert sum(found.resumed_from > 0 for found in report.files.values()) == concurrency
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{job_id}.csv" for job_id in ids)
+    for found in report.files.values():
+        assert found.sha256 == hashlib.sha256(DATA).hexdigest() == hashlib.sha256(found.path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_ctrl_c_while_jobs_run_and_some_wait_for_their_turn(
+    concurrency: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ids = [sandbox.add_job(status="RUNNING") for _ in range(30)]
+    done = sandbox.add_job()
+    seen: list[Job] = []
+
+    def interrupt(job: Job) -> None:
+        seen.append(job)
+        if len(seen) == 100:
+            threading.Thread(target=press_ctrl_c).start()
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        jobs.fetch_all(
+            [done, *ids], tmp_path, concurrency=concurrency, polling=EAGER, timeout=None, on_update=interrupt
+        )
+    assert_all_has_ended(jobs)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{done}.csv"]
+    told = notes_of(raised.value)
+    assert f"1 of 31 files are in {str(tmp_path)!r}; those of {ids[0]}, " in told
+    assert "and 10 more remain: call fetch_all again to go on" in told
+
+
+def test_ctrl_c_in_the_head_of_a_request_takes_effect_once_that_is_over(
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ids = [sandbox.add_job() for _ in range(3)]
+    presses = iter([press_ctrl_c])
+
+    def silent(asked: Asked) -> Reply:
+        next(presses, lambda: None)()  # once, for a second one would not wait for anything
+        asked.over.wait(60)
+        return Reply(ends=True)
+
+    with serving(silent) as storage:
+        sandbox.answer_next("GET", f"{ids[0]}/Download", status=302, headers={"Location": storage.url}, times=9)
+        with serving(storing(DATA)) as honest:
+            lead_to(honest, sandbox)
+            with pytest.raises(KeyboardInterrupt):
+                jobs.with_options(request_timeout=0.3).fetch_all(ids, tmp_path, concurrency=2)
+        assert_all_has_ended(jobs)
+        for path in tmp_path.iterdir():
+            assert path.name.startswith(tuple(ids[1:])), "nothing of the silent one"
+
+
+class InjectedError(Exception):
+    """Raised by a test's own `on_update`."""
+
+
+@pytest.mark.parametrize("kind", [InjectedError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("concurrency", [1, 4, 64])
+def test_what_on_update_raises_is_what_the_caller_sees(
+    concurrency: int, kind: type[BaseException], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ids = [sandbox.add_job(seconds=0.2 * (number % 3)) for number in range(20)]
+    errors = []
+
+    def fail(job: Job) -> None:
+        if job.percentage_complete == 100 and job.id == ids[2]:
+            errors.append(kind("on purpose"))
+            raise errors[-1]
+
+    with sandbox.client(polling=EAGER) as jobs:
+        with pytest.raises(kind) as raised:
+            jobs.fetch_all(ids, tmp_path, concurrency=concurrency, on_update=fail)
+        assert raised.value in errors
+        assert "of 20 files are in" in notes_of(raised.value)
+        assert_all_has_ended(jobs)
+        assert jobs.fetch_all(ids, tmp_path).is_complete
+
+
+def test_what_on_update_raises_is_what_the_caller_sees_on_asyncio(sandbox: Sandbox, tmp_path: Path) -> None:
+    ids = [sandbox.add_job() for _ in range(20)]
+
+    def fail(job: Job) -> None:
+        raise InjectedError(job.id)
+
+    async def go() -> None:
+        async with sandbox.async_client() as jobs:
+            with pytest.raises(InjectedError) as raised:
+                await jobs.fetch_all(ids, tmp_path, on_update=fail)
+            assert "0 of 20 files are in" in notes_of(raised.value)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert (await jobs.fetch_all(ids, tmp_path)).is_complete
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize(("concurrency", "connections"), [(1, 1), (3, 1), (2, 8)])
+def test_a_task_may_be_cancelled_at_any_turn(  # noqa: PLR0917 - fixtures
+    times: int,
+    concurrency: int,
+    connections: int,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ids = [sandbox.add_job(result_bytes=300_000, seconds=0.1 * (number == 0)) for number in range(6)]
+    sums = {job_id: sandbox.result(job_id).sha256 for job_id in ids}
+
+    async def cancel_after(turns: int, folder: Path) -> FetchReport:
+        async with sandbox.async_client(polling=EAGER) as jobs:
+            task = asyncio.create_task(jobs.fetch_all(ids, folder, concurrency=concurrency, connections=connections))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for _ in range(times):
+                task.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait([task])
+            assert task.cancelled() or task.result().is_complete
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            return await jobs.fetch_all(ids, folder)
+
+    for turns in (0, 1, 2, 3, 5, 8, 20, 60, 150, 400, 1000, 3000):
+        folder = tmp_path / str(turns)
+        report = asyncio.run(cancel_after(turns, folder))
+        assert {job_id: found.sha256 for job_id, found in report.files.items()} == sums
+        assert sorted(path.name for path in folder.iterdir()) == sorted(f"{job_id}.csv" for job_id in ids)
+    assert "never retrieved" not in caplog.text
+
+
+def test_the_interpreter_says_what_remains(sandbox: Sandbox, tmp_path: Path) -> None:
+    """As the user sees it who presses Ctrl-C in a script."""
+    ids = [sandbox.add_job(status="RUNNING") for _ in range(2)]
+    script = (
+        "import os, signal\nfrom impact_jobs import JobsClient\n"
+        f"with JobsClient.from_env() as jobs:\n    jobs.fetch_all({ids!r}, {str(tmp_path)!r}, "
+        "on_update=lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script], env=os.environ | sandbox.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGINT
+    assert f"0 of 2 files are in {str(tmp_path)!r}; those of {ids[0]}, {ids[1]} remain" in done.stderr
+
+
+def test_threads_that_cannot_be_started_leave_none_behind(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, started = threading.Thread.start, []
+
+    def start(thread: Any) -> None:
+        if thread.name.startswith("impact-jobs_"):
+            started.append(thread)
+            if len(started) == 3:
+                raise RuntimeError("can't start new thread")
+        real(thread)
+
+    ids = [sandbox.add_job(status="RUNNING") for _ in range(8)]
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with sandbox.client() as jobs, pytest.raises(RuntimeError, match="can't start"):
+        jobs.fetch_all(ids, tmp_path, concurrency=8)
+    assert not our_threads()

@@ -1,0 +1,274 @@
+"""Every reader of bytes that others wrote, as a function of bytes. Each raises when the reader breaks a promise."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import httpx
+from impact_jobs import ConfigurationError, DownloadError, JobsError, ResultNotReadyError, Retry
+from impact_jobs.answers import error_of
+from impact_jobs.budget import Budget
+from impact_jobs.checksums import Digester, is_digest, stated_checksums
+from impact_jobs.config import is_loopback
+from impact_jobs.core import Core
+from impact_jobs.dates import Window
+from impact_jobs.decoding import Decoder
+from impact_jobs.errors import JobFailedError, TransportError, UnexpectedResponseError, WaitTimeoutError
+from impact_jobs.fetching import Source
+from impact_jobs.httpx_blocking import BlockingPort
+from impact_jobs.httpx_wire import FAILURES, Wire, framed_length
+from impact_jobs.journal import Journal
+from impact_jobs.limits import Limits, retry_after_seconds, server_time
+from impact_jobs.listing import Pages, get
+from impact_jobs.locations import storage_url
+from impact_jobs.models import Job
+from impact_jobs.parsing import is_job_id
+from impact_jobs.plan import LARGEST, Span, Version, content_range, misplaced
+from impact_jobs.port import Head, Request, Response
+from impact_jobs.redaction import secret_url
+from impact_jobs.stepping import SteppedIterator, step
+from impact_jobs.targets import suggested_name
+
+from tests.fuzzing.invariants import check_error, check_job, check_limits, check_message, check_moment, check_name
+from tests.support.simulated import EPOCH, JOB_ID, answer, core
+
+_STATUSES: Final = (200, 202, 206, 400, 401, 403, 404, 416, 429, 500, 503, 999)
+_FOLDER: Final = tempfile.TemporaryDirectory(prefix="fuzzing-")
+_BEYOND_ANY_LENGTH: Final = 10**20
+_LONGEST_JOURNAL: Final = 64 * 1024
+_ACCOUNT: Final = core(lambda *_: answer(200)).account
+_WIRE: Final = Wire(account=_ACCOUNT)
+_CLIENT: Final = httpx.Client()
+_LOCATIONS: Final[list[bytes]] = []
+_REDIRECTING: Final = BlockingPort(
+    _ACCOUNT,
+    http_client=httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(302, headers=[(b"Location", _LOCATIONS.pop())]))
+    ),
+    storage_client=_CLIENT,
+)
+_ONCE: Final = Retry(attempts=1)
+
+
+def text_of(data: bytes) -> str:
+    """As httpx reads header fields."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def head_of(data: bytes) -> Head:
+    """A head whose lines are `name: value`, but for the first byte, which chooses its status."""
+    lines = (line.partition(":") for line in text_of(data[1:]).splitlines())
+    headers = {name.strip().lower(): value.strip() for name, _, value in lines}
+    return Head(status_code=_status(data), headers=headers, received_at=EPOCH)
+
+
+def _status(data: bytes) -> int:
+    return _STATUSES[data[0] % len(_STATUSES)] if data else _STATUSES[0]
+
+
+def _server(status: int, *bodies: bytes) -> Core:
+    """One that answers with these bodies in turn, and then with an empty list."""
+    left = iter(bodies)
+    return core(lambda _, request: _answer(status, next(left, b"[]"), request), retry=_ONCE)
+
+
+def _answer(status: int, body: bytes, request: Request) -> Response:
+    with suppress(*FAILURES):  # which the ports turn into errors
+        _WIRE.build(_CLIENT, request)
+    return answer(status, body)
+
+
+def job(data: bytes) -> None:
+    try:
+        check_job(step(get(_server(200, data), JOB_ID)))
+    except JobsError as error:
+        check_error(error)
+
+
+def list_of_jobs(data: bytes) -> None:
+    pages = Pages(_server(200, *data.split(b"\0")), Window())
+    try:
+        for page in SteppedIterator(pages):
+            for found in page:
+                check_job(found)
+    except JobsError as error:
+        check_error(error)
+    assert pages.entries >= 0
+
+
+def error_body(data: bytes) -> None:
+    found = _ACCOUNT.blanked(data[1:])
+    error = error_of(answer(_status(data), found), "get job 7")
+    check_error(error)
+    assert str(error).startswith(f"get job 7: HTTP {_status(data)}: ")
+
+
+def accepted(data: bytes) -> None:
+    """The body of a 202, where a result was asked for."""
+    source = Source(_server(200, data), JOB_ID, "redirect", "download")
+    try:
+        error: JobsError = step(source._why_not_ready(answer(202, data)))
+    except JobsError as raised:
+        error = raised
+    found: Job | None = getattr(error, "job", None)
+    if found is None:
+        check_error(error)
+        return
+    assert isinstance(error, JobFailedError | ResultNotReadyError)
+    for said in (error, WaitTimeoutError(found, timeout=1.0), JobFailedError.of(found)):
+        check_message(str(said))
+    check_job(found)
+
+
+def content_disposition(data: bytes) -> None:
+    name = suggested_name(text_of(data))
+    if name is not None:
+        check_name(name, Path(_FOLDER.name))
+
+
+def content_ranges(data: bytes) -> None:
+    found = content_range({"content-range": text_of(data)})
+    if found is not None:
+        assert 0 <= found.span.start < found.span.stop <= (found.total or LARGEST) <= LARGEST
+
+
+def rate_limits(data: bytes) -> None:
+    head = head_of(data)
+    check_limits(Limits.of(head))
+    wait = retry_after_seconds(head)
+    assert wait is None or 0 <= wait < 1e9
+    budget = Budget()
+    budget.sent(1000.0)
+    budget.heard(head, 1000.0)
+    assert 0 <= budget.take(1000.0).delay < 1e9
+    assert 0 <= budget.held(1000.0) < 1e9
+
+
+def date(data: bytes) -> None:
+    check_moment(server_time(Head(status_code=200, headers={"date": text_of(data)}, received_at=EPOCH)))
+
+
+def location(data: bytes) -> None:
+    _LOCATIONS.append(data)
+    try:
+        target = _REDIRECTING.open(
+            Request(method="GET", url=secret_url("https://api.impact.com/"), timeout=1.0)
+        ).head.location
+    except TransportError as error:
+        check_error(error)
+        target = secret_url(text_of(data))
+    for api_host in ("api.impact.com", "127.0.0.1"):
+        base = secret_url(f"https://{api_host}/Agencies/IRtest/Jobs/7/Download")
+        try:
+            url = storage_url(target, base=base, api_host=api_host, what="download of job 7")
+        except DownloadError as error:
+            check_error(error)
+            continue
+        check_message(str(url))
+        with suppress(*FAILURES):  # which the ports turn into errors
+            request = _WIRE.build(_CLIENT, Request(method="GET", url=url, timeout=1.0, to_storage=True))
+            assert request.url.scheme == "https" or is_loopback(request.url.host)
+            assert not request.url.userinfo
+
+
+def checksums(data: bytes) -> None:
+    found = stated_checksums(head_of(data).headers)
+    assert all(is_digest(name, value) for name, value in found.items())
+    Digester(0, set(found))
+
+
+def version(data: bytes) -> None:
+    head = head_of(data)
+    found = Version.of(head.headers)
+    assert found.length is None or 0 <= found.length < _BEYOND_ANY_LENGTH  # the disk refuses what is too large
+    assert -1 <= framed_length(head) < _BEYOND_ANY_LENGTH
+    assert isinstance(misplaced(head, 7, Version(length=100, validator='"v1"')), str)
+    if found.is_resumable and found.validator is not None:
+        httpx.Request("GET", "https://storage.example/", headers={"If-Range": found.validator})
+
+
+def journal(data: bytes) -> None:
+    path = Path(_FOLDER.name, "journal")
+    path.write_bytes(data)
+    try:
+        found = Journal.load(path)
+        if found is None:
+            return
+        assert found.version.length is not None
+        assert 0 <= found.version.length <= LARGEST
+        assert found.coverage.fits(found.version.length)
+        edges = [edge for span in found.coverage.spans for edge in span]
+        assert edges == sorted(set(edges))
+        assert all(isinstance(span, Span) for span in found.coverage.spans)
+        Digester(0, set(found.checksums))
+        found.save(path)
+        if path.stat().st_size < _LONGEST_JOURNAL:
+            assert Journal.load(path) == found
+    finally:
+        path.unlink()
+
+
+def job_reference(data: bytes) -> None:
+    try:
+        assert is_job_id(_ACCOUNT.job_id(text_of(data)))
+    except ConfigurationError as error:
+        check_error(error)
+
+
+def window(data: bytes) -> None:
+    after, _, before = text_of(data).partition("|")
+    now = datetime.now(UTC)
+    try:
+        found = Window.of(after or None, before or None)
+    except ConfigurationError as error:
+        check_error(error)
+        return
+    assert found.holds(None)
+    assert isinstance(found.holds(now), bool)
+    for day in (found.after, found.before):
+        assert day is None or len(day.isoformat()) == len("2026-05-29")
+
+
+def gzipped(data: bytes) -> None:
+    """A body that comes in pieces of as many bytes as the first one says."""
+    head = Head(status_code=200, headers={"content-encoding": "gzip"}, received_at=EPOCH)
+    decoder = Decoder.of(head, Request(method="GET", url=secret_url("https://api.impact.com/?a=b"), timeout=1.0))
+    assert decoder is not None
+    size = data[0] + 1 if data else 1
+    pieces = [data[at : at + size] for at in range(1, len(data), size)]
+    try:
+        for piece in [*pieces, b""]:
+            decoder.feed(piece)
+            while decoded := decoder.piece():
+                assert len(decoded) <= 256 * 1024
+    except (TransportError, UnexpectedResponseError) as error:
+        check_error(error)
+
+
+Target = Callable[[bytes], None]
+
+TARGETS: Final[dict[str, Target]] = {
+    "job": job,
+    "list": list_of_jobs,
+    "error": error_body,
+    "accepted": accepted,
+    "content-disposition": content_disposition,
+    "content-range": content_ranges,
+    "rate-limits": rate_limits,
+    "date": date,
+    "location": location,
+    "checksums": checksums,
+    "version": version,
+    "journal": journal,
+    "gzip": gzipped,
+    "job-reference": job_reference,
+    "window": window,
+}
