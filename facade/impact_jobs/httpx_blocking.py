@@ -48,7 +48,9 @@ class BlockingPort:
                 storage_client or httpx.Client(verify=tls, limits=LIMITS),
             )
 
-        self.api, self.storage = set_up(make)
+        clients = set_up(make)
+        self.api: httpx.Client = clients[0]
+        self.storage: httpx.Client = clients[1]
         self._own = [client for client, given in ((self.api, http_client), (self.storage, storage_client)) if not given]
 
     async def send(self, request: Request) -> Response:
@@ -176,7 +178,7 @@ class BlockingStream:
             return unless_failed(self._fill(self._door, limit))
         if self._is_begun:
             return unless_failed(self._gather())
-        data = unless_failed(self._read())
+        data: bytes = unless_failed(self._read())
         self._is_begun = True
         self._door = SocketDoor.of(self._response, received=len(data), timeout=self._request.timeout)
         return data

@@ -72,7 +72,7 @@ class Pages:
         kwargs = list_jobs._get_kwargs(  # noqa: SLF001 - see Core.request
             core.account.sid, created_after=window.after or UNSET, created_before=window.before or UNSET
         )
-        self.entries = 0
+        self.entries: int = 0
         self._core = core
         self._window = window
         self._deadline = math.inf if deadline is None else deadline
@@ -106,6 +106,7 @@ class Pages:
             return None
         # A full path from the host: joined to the host, never sent as a page number.
         base = self._core.account.base_url
+        url = ""
         try:
             url = urljoin(base + "/", next_uri)
             is_there = urlsplit(url)[:2] == urlsplit(base)[:2] and bool(url.encode())
