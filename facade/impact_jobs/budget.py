@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from threading import Lock
-from urllib.parse import urlsplit
-from weakref import WeakValueDictionary
 
 from attrs import define, field, frozen
 
 from impact_jobs.config import Account
 from impact_jobs.limits import HOUR, Limits
 from impact_jobs.port import Head
+from impact_jobs.sharing import PerAccount
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -69,12 +67,7 @@ class Budget:
     @classmethod
     def of(cls, account: Account) -> Budget:
         """The account's budget: one for all its clients in this process, for the server counts them together."""
-        # By process, for another thread may have held the lock when this process was forked off. A client itself, like
-        # its connections, is not to be used on both sides of a fork.
-        lock, budgets = _by_process.setdefault(os.getpid(), (Lock(), WeakValueDictionary()))
-        key = urlsplit(account.base_url).netloc.lower(), account.sid
-        with lock:
-            return budgets.setdefault(key, cls())
+        return _of_accounts.of(account)
 
     def sent(self, now: float) -> None:
         """Count a request to the API that is about to leave."""
@@ -195,5 +188,4 @@ class Budget:
         return [(minute + _MINUTE + HOUR - now, count) for minute, count in self._sent]
 
 
-# The one piece of global state: the budget is the account's, not the client's.
-_by_process: dict[int, tuple[Lock, WeakValueDictionary[tuple[str, str], Budget]]] = {}
+_of_accounts: PerAccount[Budget] = PerAccount(Budget)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from threading import Lock
 from typing import TypeAlias
-from weakref import WeakValueDictionary
 
 from attrs import define, field
 
 from impact_jobs.config import Account
 from impact_jobs.errors import JobsError, ReplayUncertainError
 from impact_jobs.models import Job
+from impact_jobs.sharing import PerAccount
 
 Kind: TypeAlias = tuple[object, object]
 """A job's type and program: all that the API says about what it was made of."""
@@ -71,9 +70,7 @@ class Claims:
     @classmethod
     def of(cls, account: Account) -> Claims:
         """The account's claims: those of all its clients in this process."""
-        lock, claims = _by_process.setdefault(os.getpid(), (Lock(), WeakValueDictionary()))
-        with lock:
-            return claims.setdefault((account.base_url.lower(), account.sid), cls())
+        return _of_accounts.of(account)
 
     @contextmanager
     def calling(self, source: str, *, now: Callable[[], float]) -> Iterator[Call]:
@@ -150,4 +147,4 @@ def kind_of(job: Job) -> Kind:
     return job.type, job.program_id
 
 
-_by_process: dict[int, tuple[Lock, WeakValueDictionary[tuple[str, str], Claims]]] = {}
+_of_accounts: PerAccount[Claims] = PerAccount(Claims)

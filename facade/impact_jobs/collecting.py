@@ -26,7 +26,7 @@ from impact_jobs.errors import (
     ResultNotReadyError,
 )
 from impact_jobs.fetching import Mode, check_mode
-from impact_jobs.gathering import Finished, Group, Timeouts, named_jobs
+from impact_jobs.gathering import Finished, Group, Timeouts, first_of, named_jobs
 from impact_jobs.limits import HOUR
 from impact_jobs.models import DownloadResult, FetchReport, Job
 from impact_jobs.part_file import PartFile
@@ -44,7 +44,6 @@ _EXTENSION = r"\.(?!(?i:part)\b)[A-Za-z0-9]{1,10}"  # none that makes it look li
 _NAME = re.compile(
     rf"(?P<whole>(?P<job>[0-9A-Fa-f-]{{{_ID_LENGTH}}})(?:{_EXTENSION}){{0,2}})(?P<half>\.part(?:\.json(?:\.new)?)?)?"
 )
-_SHOWN_IDS = 20
 _PAUSE_SECONDS = 15.0
 _LOCKED_SECONDS = 1.0
 
@@ -229,8 +228,7 @@ def _check_numbers(concurrency: int, connections: int | None) -> None:
 
 
 def _what_remains(left: list[str], *, of: int, folder: Path) -> str:
-    shown = ", ".join(left[:_SHOWN_IDS]) + (f" and {len(left) - _SHOWN_IDS} more" if len(left) > _SHOWN_IDS else "")
-    remain = f"; those of {shown} remain: call fetch_all again to go on" if left else ""
+    remain = f"; those of {first_of(left)} remain: call fetch_all again to go on" if left else ""
     return f"{of - len(left)} of {of} files are in {str(folder)!r}{remain}"
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
-from itertools import islice
 from typing import Self, TypeAlias
 
 from attrs import evolve, frozen
@@ -311,9 +310,8 @@ class Group:
             member.deadline = self._started + each[key]
 
     def _what_remains(self) -> str:
-        ids = ", ".join(member.tracked.job_id for member in islice(self._pending.values(), _SHOWN_IDS))
-        more = f" and {len(self._pending) - _SHOWN_IDS} more" if len(self._pending) > _SHOWN_IDS else ""
-        return f"{len(self._pending)} of {len(self.ids)} jobs go on ({ids}{more})"
+        ids = first_of([member.tracked.job_id for member in self._pending.values()])
+        return f"{len(self._pending)} of {len(self.ids)} jobs go on ({ids})"
 
 
 class AsCompleted:
@@ -357,3 +355,9 @@ def named_jobs(core: Core, references: Iterable[JobReference]) -> dict[str, tupl
         first_id, snapshot = named.get(job_id.lower(), (job_id, None))
         named[job_id.lower()] = (first_id, reference if isinstance(reference, Job) else snapshot)
     return named
+
+
+def first_of(ids: Sequence[str]) -> str:
+    """The ids for a message: all of a few, the first of many."""
+    more = f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else ""
+    return ", ".join(ids[:_SHOWN_IDS]) + more

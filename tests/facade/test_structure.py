@@ -26,6 +26,7 @@ LAYERS = [
     {"httpx_blocking"},
     {"httpx_wire"},
     {"answers", "budget", "claims", "locations", "part_file"},
+    {"sharing"},
     {"config", "decoding", "journal", "socket_door"},
     {"limits", "parsing", "plan", "polling", "retry"},
     {"lengths", "port"},

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_jobs.budget import Budget, _by_process
+from impact_jobs.budget import Budget, _of_accounts
 from impact_jobs.config import Account
 from impact_jobs.port import Head
 from impact_jobs.redaction import Secret, secret_url
@@ -251,8 +251,8 @@ def test_it_is_forgotten_with_its_last_client() -> None:
 
 def test_a_forked_process_has_locks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     budget = Budget.of(account())
-    lock, _ = _by_process[os.getpid()]
+    lock, _ = _of_accounts._by_process[os.getpid()]
     with lock, monkeypatch.context() as patch:  # as if another thread held it when we were forked off
         patch.setattr(os, "getpid", lambda: -1)
         assert Budget.of(account()) is not budget
-    del _by_process[-1]
+    del _of_accounts._by_process[-1]

@@ -1,0 +1,35 @@
+"""What all clients of one account in one process share: the one piece of global state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Lock
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+from impact_jobs.config import Account
+
+T = TypeVar("T")
+
+
+class PerAccount(Generic[T]):
+    """One thing an account, made when first asked for, and gone with the last client that holds it.
+
+    Args:
+        make: Makes it.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._by_process: dict[int, tuple[Lock, WeakValueDictionary[tuple[str, str], T]]] = {}
+
+    def of(self, account: Account) -> T:
+        """The account's: the server counts its requests, and shows its jobs, to all clients together."""
+        # By process, for another thread may have held the lock when this process was forked off. A client itself, like
+        # its connections, is not to be used on both sides of a fork.
+        lock, things = self._by_process.setdefault(os.getpid(), (Lock(), WeakValueDictionary()))
+        key = urlsplit(account.base_url).netloc.lower(), account.sid
+        with lock:
+            return things.setdefault(key, self._make())
