@@ -33,6 +33,10 @@ _KEPT_BODY_CHARACTERS = 4096
 _KEPT_ERRORS = 100
 _MOST_WARNINGS = 100
 
+_XML_ERROR = re.compile(rb"(?:<\?xml[^>]*>\s*)?<ImpactRadiusResponse[^>]*>\s*<Status>ERROR</Status>")
+_HTML = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_OBJECT = re.compile(rb"\{\s*(?:[\"}]|$)")
+_OF_AN_ERROR = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 
 _HINTS: dict[int, tuple[type[ApiError], str]] = {
@@ -155,7 +159,7 @@ def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
         ApiError: It is the API's error object.
         UnexpectedResponseError: It is XML, HTML, empty, broken or a mere value; the message says which.
     """
-    start = response.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:256]
+    start = _start(response.body)
     if not start:
         raise _unexpected(response, what, "the answer is empty")
     if start.startswith(b"<"):
@@ -171,6 +175,65 @@ def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
     if isinstance(data, dict) and data.get("Status") == "ERROR" and not data.get("Id"):
         raise error_of(response, what)
     return data
+
+
+def may_be_no_result(begin: bytes) -> bool:
+    """Whether what begins like this may be the API's own answer or a gateway's, instead of a result."""
+    start = _start(begin)
+    return not start or start.startswith(b"<") or _OBJECT.match(start) is not None
+
+
+def check_result(response: Response, what: str, *, job_id: str, is_due: bool) -> Job | None:
+    """Look whether a short body is no result, though it came with a 200 where one was asked for.
+
+    Results may be JSON or XML themselves, so only what cannot be one is refused: the API's error object and, unless
+    a 200 is how the API sends results to who asks like that, a page of a gateway, half an object, and nothing at all.
+
+    Args:
+        response: The answer, whole.
+        what: The call, for messages.
+        job_id: Whose result it should be.
+        is_due: Whether a result was due with a 200, rather than with a redirect to it.
+
+    Returns:
+        The job, where it is that in place of its result.
+
+    Raises:
+        ApiError: It is the API's error object, in JSON or XML.
+        UnexpectedResponseError: It is no result of any kind.
+    """
+    start = _start(response.body)
+    problem = ""
+    if _XML_ERROR.match(start):
+        raise error_of(response, what)
+    if _OBJECT.match(start):
+        try:
+            return _job_or_error(response, what, job_id=job_id)
+        except (ValueError, RecursionError) as error:
+            problem = f"broken JSON ({error})"
+    elif _HTML.match(start):
+        problem = "HTML"
+    elif not start:
+        problem = "empty"
+    if problem and not is_due:
+        raise _unexpected(response, what, f"the answer is {problem}, where a redirect to the result was due")
+    return None
+
+
+def _job_or_error(response: Response, what: str, *, job_id: str) -> Job | None:
+    # Leniently, and the first object of several in a row: what is not refused is given as it is.
+    text = response.body.decode("utf-8-sig", "replace").lstrip()
+    data, _ = json.JSONDecoder(strict=False).raw_decode(text)
+    if data.get("Status") == "ERROR" and data.keys() <= _OF_AN_ERROR:
+        raise error_of(response, what)
+    try:
+        return parse_job(data) if data.get("Id") == job_id else None
+    except MalformedJobError:
+        return None
+
+
+def _start(body: bytes) -> bytes:
+    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:256]
 
 
 def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:

@@ -6,6 +6,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from itertools import count
 from threading import Lock
 from typing import TypeAlias
@@ -24,6 +25,9 @@ Kind: TypeAlias = tuple[object, object]
 _MOST_TOLD = 4096
 _MOST_ASTRAY = 256
 _ASTRAY_SECONDS = 300.0  # how late the job of a request whose answer was lost may still come to light
+_MOST_ACCOUNTS = 16  # remembered when their last client is gone: the next one must not take what that one was told
+# By how much the date of a job's creation may differ from one answer to the next.
+_SAME_RUN = timedelta(seconds=2)
 
 
 @define(eq=False)
@@ -61,7 +65,7 @@ class Claims:
     as good as each other: of as many jobs as there are such calls, each takes one.
     """
 
-    _told: OrderedDict[str, None] = field(factory=OrderedDict)
+    _told: OrderedDict[str, datetime | None] = field(factory=OrderedDict)  # ids, with the dates of creation
     _open: list[Call] = field(factory=list)
     _astray: list[Call] = field(factory=list)  # ended without knowing: their jobs may still come to light
     _numbers: Iterator[int] = field(factory=count)
@@ -123,6 +127,16 @@ class Claims:
             self._tell(free[-1])
             return free[-1], free
 
+    def claim_again(self, source: Job) -> bool:
+        """Take the job that was replayed itself, if it was queued again and that run is nobody's yet."""
+        with self._lock:
+            told, created = self._told.get(source.id), source.created_date
+            is_another_run = told is not None and created is not None and created - told > _SAME_RUN
+            if source.id in self._told and not is_another_run:
+                return False
+            self._tell(source)
+            return True
+
     def _is_certain(self, call: Call, free: Sequence[Job], now: float) -> bool:
         """Whether no other call can own the last of `free`, or only one that does as well with another of them."""
         self._astray = [other for other in self._astray if now - other.ended_at < _ASTRAY_SECONDS][-_MOST_ASTRAY:]
@@ -136,7 +150,7 @@ class Claims:
         return are_equal and len(free) <= len(rivals) + 1
 
     def _tell(self, job: Job) -> None:
-        self._told[job.id] = None
+        self._told[job.id] = job.created_date
         self._told.move_to_end(job.id)
         while len(self._told) > _MOST_TOLD:
             self._told.popitem(last=False)
@@ -147,4 +161,4 @@ def kind_of(job: Job) -> Kind:
     return job.type, job.program_id
 
 
-_of_accounts: PerAccount[Claims] = PerAccount(Claims)
+_of_accounts: PerAccount[Claims] = PerAccount(Claims, kept=_MOST_ACCOUNTS)

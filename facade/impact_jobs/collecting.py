@@ -144,7 +144,7 @@ class _Collection:
             outcome = job if isinstance(job, JobsError) else await self._fetched(job, job_id.lower())
             if isinstance(outcome, JobsError):
                 outcome.job_id = job_id
-                logger.warning("job %s has no file: %s", job_id, outcome)
+                logger.info("job %s has no file: %s", job_id, outcome)
             self.outcomes[job_id.lower()] = outcome
 
     async def _next(self) -> Finished | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,7 +13,7 @@ from impact_agency_api.api.jobs import download_job_result
 from impact_agency_api.models import DownloadJobResultMode
 from impact_agency_api.types import UNSET
 
-from impact_jobs.answers import error_of, read_job
+from impact_jobs.answers import check_result, error_of, may_be_no_result, read_job
 from impact_jobs.core import Core, Tries
 from impact_jobs.errors import (
     ConfigurationError,
@@ -26,9 +26,9 @@ from impact_jobs.errors import (
 )
 from impact_jobs.listing import look
 from impact_jobs.locations import storage_url
-from impact_jobs.models import JobStatus
-from impact_jobs.plan import END, Span
-from impact_jobs.port import Head, Request, Response, Stream, read_whole
+from impact_jobs.models import Job, JobStatus
+from impact_jobs.plan import END, Span, content_length
+from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import Secret, secret_url
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -44,6 +44,7 @@ _FIRST_SERVER_ERROR = 500
 _REFUSALS = frozenset({400, 401, 403, 404, 410})
 _OF_PARTS = frozenset({206, 416})  # to one who asks for the whole they are no answers
 _ANSWERS = _REFUSALS | _OF_PARTS | {_OK}
+_LONGEST_ERROR_BYTES = 64 * 1024
 _LINKS_PER_TRY = 2
 _MOST_HOPS = 5
 _NOT_ENCODED = {"Accept-Encoding": "identity"}
@@ -82,6 +83,7 @@ class Source:
         Raises:
             ResultNotReadyError: The job has not ended.
             JobFailedError: It has, without a result.
+            UnexpectedResponseError: The API's answer is neither a result nor the way to one.
             ResultExpiredError: The storage refused a link, and a fresh one too.
             DownloadError: A redirect leads where no result may be fetched from.
             JobsError: What else can go wrong in an exchange.
@@ -92,7 +94,7 @@ class Source:
                 links += 1
                 stream = await self._ask_api()
                 if stream.head.status_code == _OK:
-                    return stream
+                    return await self._unless_no_result(stream)
                 await stream.aclose()
                 self._url = self._location(stream.head, secret_url(self.core.account.base_url))
             url = self._url
@@ -130,15 +132,32 @@ class Source:
             self.core.checked(response, self.what)
         raise await self._why_not_ready(response)
 
+    async def _unless_no_result(self, stream: Stream) -> Stream:
+        """The answer to a 200 of the API, unless it is an error, or the job itself, or a page of a gateway."""
+        length = content_length(stream.head.headers)
+        if length is not None and length > _LONGEST_ERROR_BYTES:
+            return stream
+        begun, is_result = BegunStream(stream, self.core.port.run), False
+        try:
+            if await begun.is_all(_LONGEST_ERROR_BYTES, may_be_no_result):
+                job = check_result(
+                    self.core.blanked(begun.so_far), self.what, job_id=self.job_id, is_due=self.mode == "stream"
+                )
+                if job is not None:
+                    raise _without_result(job)
+            is_result = True
+        finally:
+            if not is_result:
+                await stream.aclose()
+        return begun
+
     async def _why_not_ready(self, response: Response) -> JobsError:
         """What a 202 means: jobs that failed or were cancelled may be answered with it for ever."""
         try:
             job = read_job(response, self.what)
         except UnexpectedResponseError:  # XML, perhaps; the job itself is always to be had as JSON
             job = await look(self.core, self.job_id)
-        if job.is_terminal and job.status != JobStatus.COMPLETED:
-            return JobFailedError.of(job)
-        return ResultNotReadyError(job)
+        return _without_result(job)
 
     async def _ask_storage(self, url: Secret, headers: Mapping[str, str]) -> Stream:
         """The storage's answer, be it a refusal; nothing of the account goes along on any hop."""
@@ -164,6 +183,58 @@ class Source:
         return storage_url(redirect.location, base=base, api_host=api_host, what=self.what)
 
 
+@define(eq=False)
+class BegunStream:
+    """An open answer of whose body the beginning was looked at."""
+
+    _rest: Stream
+    _run: Callable[[Callable[[], None]], Awaitable[None]]
+    _begin: bytearray = field(factory=bytearray, repr=False)  # a gateway may echo what it was sent
+
+    async def is_all(self, most_bytes: int, goes_on: Callable[[bytes], bool]) -> bool:
+        """Look at the body for as long as its beginning makes one doubt; whether that was all of it."""
+        while chunk := await self._rest.chunk():
+            self._begin += chunk
+            if len(self._begin) > most_bytes or not goes_on(bytes(self._begin)):
+                return False
+        return True
+
+    @property
+    def so_far(self) -> Response:
+        """The answer, with what of its body was looked at."""
+        return Response(head=self.head, body=bytes(self._begin))
+
+    @property
+    def head(self) -> Head:
+        """Status and headers."""
+        return self._rest.head
+
+    async def chunk(self) -> bytes:
+        """See `Stream`."""
+        return self._taken() or await self._rest.chunk()
+
+    async def pour(self, write: Write, limit: int) -> int:
+        """See `Stream`."""
+        begin = self._taken()
+        if not begin:
+            return await self._rest.pour(write, limit)
+        await self._run(lambda: write(begin))
+        return len(begin)
+
+    def _taken(self) -> bytes:
+        begin = bytes(self._begin)
+        self._begin.clear()
+        return begin
+
+    def abort(self) -> None:
+        """See `Stream`."""
+        self._rest.abort()
+
+    async def aclose(self) -> None:
+        """See `Stream`."""
+        await self._rest.aclose()
+
+
 async def open_whole(source: Source) -> Stream:
     """The open body from its beginning, with retries."""
     while True:
@@ -171,6 +242,13 @@ async def open_whole(source: Source) -> Stream:
             return await source.open()
         except JobsError as error:
             await source.tries.pause_after(error)
+
+
+def _without_result(job: Job) -> JobsError:
+    """Why there is none, as the job says that came in its place."""
+    if job.is_terminal and job.status != JobStatus.COMPLETED:
+        return JobFailedError.of(job)
+    return ResultNotReadyError(job)
 
 
 def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:

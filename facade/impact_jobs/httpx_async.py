@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
 
+from impact_jobs import clock
 from impact_jobs.config import Account
 from impact_jobs.decoding import Decoder
 from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
-from impact_jobs.httpx_wire import FAILURES, LIMITS, Wire, framed_length, head_of, set_up, unless_failed
+from impact_jobs.httpx_wire import (
+    FAILURES,
+    LIMITS,
+    PLAIN_IS_DIRECT,
+    READ_FAILURES,
+    Wire,
+    framed_length,
+    head_of,
+    set_up,
+    unless_failed,
+)
 from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 from impact_jobs.threads import DaemonThreads
@@ -40,9 +51,8 @@ class AsyncPort:
         storage_client: httpx.AsyncClient | None = None,
     ) -> None:
         self.wire: Wire = Wire(account=account)
-        heeds = self.wire.heeds_environment
         self.api: httpx.AsyncClient = http_client or set_up(
-            lambda: httpx.AsyncClient(verify=httpx.create_ssl_context(), limits=LIMITS, trust_env=heeds)
+            lambda: httpx.AsyncClient(verify=httpx.create_ssl_context(), limits=LIMITS, mounts=PLAIN_IS_DIRECT)
         )
         self._own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
@@ -60,14 +70,17 @@ class AsyncPort:
         """The blocking port, for file objects.
 
         Raises:
-            ConfigurationError: An asynchronous client was passed in, which a blocking file cannot go through.
+            ConfigurationError: The client is closed, or an asynchronous one was passed in, which a blocking file cannot
+                go through.
         """
+        if refusal := self.wire.refusal(self.api):
+            raise refusal
         if self.storage is not None or not self._own_api:
             raise ConfigurationError("a file object cannot read through an httpx.AsyncClient: use stream or download.")
         return self.blocking
 
     async def send(self, request: Request) -> Response:
-        return await read_whole(unless_failed(await self._open(self.api, request)), request, now=self.now)
+        return await read_whole(unless_failed(await self._open(self.api, request)), request, now=time.monotonic)
 
     async def stream(self, request: Request) -> Stream:
         client = self.storage if request.to_storage else None if self._own_api else self.api
@@ -91,10 +104,13 @@ class AsyncPort:
         self._check_place()
         if refusal := self.wire.refusal(client):
             return refusal
+        connected = _Connected()
+        built = self.wire.build(client, request)
+        built.extensions["trace"] = connected.note
         try:
             with quiet_logs():
                 response = await client.send(
-                    self.wire.build(client, request),
+                    built,
                     stream=True,
                     auth=self.wire.auth_for(request),
                     follow_redirects=False,
@@ -104,15 +120,16 @@ class AsyncPort:
         except BaseException as error:
             if isinstance(error, Exception):  # of the user's own transport or hook
                 raise
+            await connected.drop()
             return error.with_traceback(None)
         return AsyncStream(response, request, self.wire, self.run)
 
     async def sleep(self, seconds: float) -> None:
         self._check_place()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(clock.left_to_sleep(seconds))
 
     def now(self) -> float:
-        return time.monotonic()
+        return clock.now()
 
     async def run(self, function: Callable[[], T]) -> T:
         return await finished(self._in_thread(function))
@@ -184,6 +201,26 @@ class AsyncPort:
         self._loop = self._loop or running
         if self._loop is not running:
             raise ConfigurationError("this client belongs to another event loop: make one client for each loop.")
+
+
+class _Connected:
+    """The connections that a request has made.
+
+    When it is cancelled within a TLS handshake, httpcore forgets the connection and leaves it open.
+    """
+
+    def __init__(self) -> None:
+        self._streams: list[Any] = []
+
+    async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Be httpcore's `trace`."""
+        if event.endswith("connect_tcp.complete"):
+            self._streams.append(info["return_value"])
+
+    async def drop(self) -> None:
+        """Close them, which does no harm to those that are closed."""
+        for stream in self._streams:
+            await stream.aclose()
 
 
 async def finished(future: asyncio.Future[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
@@ -278,7 +315,7 @@ class AsyncStream:
             if data and self._left == 0:
                 await anext(self._chunks, b"")  # see BlockingStream
             return data  # noqa: TRY300 - clearer here
-        except httpx.HTTPError as error:
+        except READ_FAILURES as error:
             return self._wire.failure(error, self._request)
         except JobsError as error:  # the decoder's
             return error

@@ -5,18 +5,27 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
 
+from impact_jobs import clock
 from impact_jobs.config import Account
 from impact_jobs.crew import Crew, CrewLock, current
 from impact_jobs.decoding import Decoder
 from impact_jobs.errors import JobsError
-from impact_jobs.httpx_wire import FAILURES, LIMITS, Wire, framed_length, head_of, set_up, unless_failed
+from impact_jobs.httpx_wire import (
+    FAILURES,
+    LIMITS,
+    PLAIN_IS_DIRECT,
+    Wire,
+    framed_length,
+    head_of,
+    set_up,
+    unless_failed,
+)
 from impact_jobs.port import Head, Request, Response, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 from impact_jobs.socket_door import SocketDoor
@@ -42,10 +51,9 @@ class BlockingPort:
 
         def make() -> tuple[httpx.Client, httpx.Client]:
             tls = httpx.create_ssl_context()  # shared, for it takes some 20 ms to load
-            heeds = self.wire.heeds_environment
             return (
-                http_client or httpx.Client(verify=tls, limits=LIMITS, trust_env=heeds),
-                storage_client or httpx.Client(verify=tls, limits=LIMITS),
+                http_client or httpx.Client(verify=tls, limits=LIMITS, mounts=PLAIN_IS_DIRECT),
+                storage_client or httpx.Client(verify=tls, limits=LIMITS, mounts=PLAIN_IS_DIRECT),
             )
 
         clients = set_up(make)
@@ -54,7 +62,8 @@ class BlockingPort:
         self._own = [client for client, given in ((self.api, http_client), (self.storage, storage_client)) if not given]
 
     async def send(self, request: Request) -> Response:
-        return await read_whole(await self.stream(request), request, now=self.now)
+        # Real time, for so is the network's: another thread's sleep may move a virtual clock meanwhile.
+        return await read_whole(await self.stream(request), request, now=time.monotonic)
 
     async def stream(self, request: Request) -> BlockingStream:
         return self.open(request)
@@ -84,6 +93,7 @@ class BlockingPort:
         return BlockingStream(response, request, self.wire)
 
     async def sleep(self, seconds: float) -> None:
+        seconds = clock.left_to_sleep(seconds)
         crew = current.get()
         if crew is None:
             time.sleep(seconds)  # noqa: ASYNC251 - this port blocks by design
@@ -91,7 +101,7 @@ class BlockingPort:
             crew.sleep(seconds)
 
     def now(self) -> float:
-        return time.monotonic()
+        return clock.now()
 
     async def run(self, function: Callable[[], T]) -> T:
         return function()
@@ -106,22 +116,7 @@ class BlockingPort:
             if len(tasks) == 1:
                 await tasks[0]()
             else:
-                self._run_in_threads(tasks, crew)
-
-    def _run_in_threads(self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], crew: Crew) -> None:
-        def run(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
-            current.set(crew)
-            step(task())
-
-        with ThreadPoolExecutor(len(tasks), thread_name_prefix="impact-jobs") as threads:
-            try:
-                futures = [threads.submit(run, task) for task in tasks]
-                done, _ = wait_for(futures, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-            except BaseException:  # Ctrl-C too: the threads must end before what they write to is closed
-                crew.stop()
-                raise
+                crew.work([partial(_do, task) for task in tasks])
 
     def __del__(self) -> None:
         with suppress(Exception):  # as in an interpreter that is half gone, or after a failed __init__
@@ -133,6 +128,10 @@ class BlockingPort:
             return
         for client in self._own:
             client.close()
+
+
+def _do(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    step(task())
 
 
 class BlockingStream:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 import httpx
 from attrs import Factory, field, frozen
 
+from impact_jobs import clock
 from impact_jobs._version import __version__
 from impact_jobs.config import Account
 from impact_jobs.decoding import ACCEPTED
@@ -34,6 +35,8 @@ _HEADERS = {
 }
 # No connection is closed for being one too many: httpcore may close one that another thread has just been given.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+# What goes in clear goes to this very machine, whatever the proxy variables say: a proxy would read token and links.
+PLAIN_IS_DIRECT: dict[str, None] = {"http://": None}
 # The connection was never made, so no byte of the request can have left.
 _NOTHING_SENT = (
     httpx.ConnectError,
@@ -42,8 +45,10 @@ _NOTHING_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+# What a read of a body raises. An asynchronous client lets through what TLS says of a record that was spoilt.
+READ_FAILURES = (httpx.HTTPError, ssl.SSLError)
 # ValueError for a URL such as "://[" or "https://[fe80::1%é]/", even in a `Location` that httpx is not to follow.
-FAILURES = (httpx.HTTPError, httpx.InvalidURL, ValueError)
+FAILURES = (*READ_FAILURES, httpx.InvalidURL, ValueError)
 
 # Both ports turn httpx's exceptions into ours by functions that *return* the failure, and raise it outside of any
 # `except`: neither a chained httpx exception nor a frame that holds an httpx request, both of which print signed
@@ -69,11 +74,6 @@ class Wire:
         if os.getpid() == self._pid:
             return None
         return ConfigurationError("this client was made before a fork: make a new one in the child process.")
-
-    @property
-    def heeds_environment(self) -> bool:
-        """Whether the proxy variables apply to the API: not where it is asked in clear, or proxies saw the token."""
-        return self.account.base_url.startswith("https:")
 
     def refusal(self, client: httpx.Client | httpx.AsyncClient) -> ConfigurationError | None:
         """Why no request can be made by `client`, if so."""
@@ -105,7 +105,7 @@ class Wire:
             )
         # What a ValueError says may hold a URL's credentials.
         reason = "a malformed URL" if isinstance(error, ValueError) else without_secrets(str(error))
-        reason = reason or type(error).__name__
+        reason = reason.rstrip(".") or type(error).__name__
         return TransportError(f"{where}: {reason}. Check network and proxy, then try again.", request_sent=sent)
 
 
@@ -137,7 +137,7 @@ def head_of(response: httpx.Response) -> Head:
         status_code=response.status_code,
         headers=headers,
         location=None if location is None else secret_url(location),
-        received_at=datetime.now(UTC),
+        received_at=clock.utc(),
     )
 
 

@@ -12,10 +12,16 @@ from impact_agency_api.models.job_status import JobStatus
 from impact_agency_api.models.job_type import JobType
 
 from impact_jobs.errors import JobsError
+from impact_jobs.redaction import without_secrets
 
 __all__ = ["DownloadResult", "FetchReport", "Job", "JobStatus", "JobType"]
 
 _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.ERROR, JobStatus.FAILED})
+
+
+def _shown(text: str | None) -> str:
+    """In a `repr`: without a link's signature, should the server put such a link there."""
+    return repr(text and without_secrets(text))
 
 
 @frozen(kw_only=True, slots=False)  # filling the slots of a frozen class takes twice as long; lists are long
@@ -65,16 +71,21 @@ class Job:
     cancelled_date: datetime | None = None
     failed_date: datetime | None = None
     last_progress_update_date: datetime | None = None
-    status_message: str | None = None
+    status_message: str | None = field(default=None, repr=_shown)
     records_processed: int | None = None
     percentage_complete: int | None = None
     replayable: bool = False
-    result_uri: str | None = None
+    result_uri: str | None = field(default=None, repr=_shown)
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it has ended: COMPLETED, CANCELLED, ERROR or FAILED. An unknown status has not."""
+        """Whether it has ended as COMPLETED, CANCELLED, ERROR or FAILED. An unknown status is no end.
+
+        Example:
+            >>> [job.id for job in jobs.list() if not job.is_terminal]
+            []
+        """
         return self.status in _TERMINAL
 
 
@@ -121,7 +132,7 @@ class FetchReport:
         outcomes: By job id, in the order given: the file, or why there is none.
 
     Example:
-        >>> report = jobs.fetch_all(queued_uris, "reports")
+        >>> report = jobs.fetch_all([queued_uri], "reports")
         >>> [file.path.name for file in report.files.values()], list(report.errors)
         (['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv'], [])
     """
@@ -131,15 +142,30 @@ class FetchReport:
 
     @property
     def files(self) -> dict[str, DownloadResult]:
-        """The files, by job id."""
+        """The files, by job id.
+
+        Example:
+            >>> sum(file.bytes_written for file in jobs.fetch_all([job], "reports").files.values())
+            52428800
+        """
         return {job_id: found for job_id, found in self.outcomes.items() if isinstance(found, DownloadResult)}
 
     @property
     def errors(self) -> dict[str, JobsError]:
-        """Why the others have none, by job id. Call again with the same folder to try these once more."""
+        """Why the others have none, by job id. Call again with the same folder to try these once more.
+
+        Example:
+            >>> for job_id, error in jobs.fetch_all([job], "reports").errors.items():
+            ...     print(job_id, error)
+        """
         return {job_id: error for job_id, error in self.outcomes.items() if isinstance(error, JobsError)}
 
     @property
     def is_complete(self) -> bool:
-        """Whether every job has its file."""
+        """Whether every job has its file.
+
+        Example:
+            >>> jobs.fetch_all([job], "reports").is_complete
+            True
+        """
         return not self.errors

@@ -87,8 +87,6 @@ def _integer(value: Any) -> int:
 
 
 def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
     if isinstance(value, str):
         return _BOOLEANS[value.lower()]
     raise TypeError

@@ -47,6 +47,7 @@ class PartFile:
         self._journal_path = target.with_name(target.name + ".part.json")
         self._lock = threading.Lock()
         self._background = _Background()
+        self._loss: OSError | None = None
         with self._disk():
             self._file = self._open_locked()
         self._coverage = Coverage()
@@ -66,7 +67,7 @@ class PartFile:
         with self._disk():
             with suppress(OSError):  # nobody will rely on them
                 self._background.join()
-            self.journal, self._coverage = None, Coverage()
+            self.journal, self._coverage, self._loss = None, Coverage(), None
             self._check_that_it_is_ours()
             self._unlink_journal()
             self._file.truncate(0)
@@ -114,7 +115,7 @@ class PartFile:
             self._background.start(self._sync)  # bytes reach the disk while the rest of them is digested
             digests = self._digester.finish(size)
             self._background.join()
-            os.fsync(self._fd)
+            self._sync(os.fsync)
         self._verify(digests)
         with self._disk():
             self._check_that_it_is_ours()
@@ -169,11 +170,18 @@ class PartFile:
         self._digester = Digester(self._fd, self._algorithms | set(journal.checksums))
         self._digester.advance(coverage.prefix)
 
-    def _sync(self) -> None:
-        os.fdatasync(self._fd)
+    def _sync(self, sync: Callable[[int], None] | None = None) -> None:
+        # The kernel tells only once of what it could not write, and then forgets it: a later success is none.
+        if self._loss is not None:
+            raise self._loss
+        try:
+            (sync or os.fdatasync)(self._fd)
+        except OSError as error:
+            self._loss = error
+            raise
 
     def _save(self, coverage: Coverage) -> None:
-        os.fdatasync(self._fd)
+        self._sync()
         self._check_that_it_is_ours()
         if self.journal is not None and self._is_resumable:
             try:

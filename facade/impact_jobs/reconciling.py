@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from impact_jobs.claims import Call, kind_of
 from impact_jobs.core import Core
@@ -50,13 +50,17 @@ async def reconcile(core: Core, call: Call, *, sent_at: float, failure: JobsErro
             unread = f"{cause}; and the list could not be read: {error}"
             raise ReplayUncertainError(call.source, found, cause=unread) from None
         own, found = core.claims.claim(call, candidates(jobs, source), now=core.port.now())
-        # Brand-style accounts queue the same job again; elsewhere a replayed job stays ended.
-        if not found and not source.is_terminal:
+        if not found and _is_queued_again(source, since) and core.claims.claim_again(source):
             own = source
         if own is not None:
             logger.info("the replay of job %s was answered by the list: job %s (%s)", call.source, own.id, cause)
             return own
     raise ReplayUncertainError(call.source, found, cause=cause)
+
+
+def _is_queued_again(source: Job, since: datetime) -> bool:
+    """Whether it is the replay itself, as on brand-style accounts. Elsewhere one that has not ended runs as before."""
+    return not source.is_terminal and (source.created_date is None or source.created_date >= since)
 
 
 def candidates(jobs: Iterable[Job], source: Job) -> list[Job]:

@@ -17,7 +17,8 @@ _TALKATIVE = (
     "httpcore.socks",
 )
 # Apostrophes are legal in URLs, and some signers leave them unescaped: better too much blanked than too little.
-_QUERY = re.compile(r"\?[^\s\"<>]+")
+# What is blanked already keeps the punctuation behind it, so that blanking twice is as good as once.
+_QUERY = re.compile(r"\?(?:\*{3}(?=[:;,.)]?(?:\s|$))|[^\s\"<>]+)")
 _AUTHORITY = re.compile(r"//[^\s\"<>?]+")
 # What would steer a terminal, or what no file or stream takes: half of a surrogate pair, which JSON can spell.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
@@ -19,10 +20,12 @@ class PerAccount(Generic[T]):
 
     Args:
         make: Makes it.
+        kept: How many of them outlast their clients, for the account's next one.
     """
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T], *, kept: int = 0) -> None:
         self._make = make
+        self._kept: deque[T] = deque(maxlen=kept)
         self._by_process: dict[int, tuple[Lock, WeakValueDictionary[tuple[str, str], T]]] = {}
 
     def of(self, account: Account) -> T:
@@ -32,4 +35,7 @@ class PerAccount(Generic[T]):
         lock, things = self._by_process.setdefault(os.getpid(), (Lock(), WeakValueDictionary()))
         key = urlsplit(account.base_url).netloc.lower(), account.sid
         with lock:
-            return things.setdefault(key, self._make())
+            thing = things.setdefault(key, self._make())
+            if thing not in self._kept:
+                self._kept.append(thing)
+            return thing

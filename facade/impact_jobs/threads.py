@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, Semaphore, Thread
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
@@ -58,18 +58,18 @@ class DaemonThreads(Executor):
         with self._lock:
             self._is_shut = True
             if cancel_futures:
-                while not self._queue.empty():
-                    if (item := self._queue.get()) is not None:
-                        item[0].cancel()
-            for _ in self._threads:
-                self._queue.put(None)
+                with suppress(Empty):  # not by `empty()`, for a thread may be quicker than we are
+                    while True:
+                        if (item := self._queue.get_nowait()) is not None:
+                            item[0].cancel()
+            self._queue.put(None)
         if wait:
             for thread in self._threads:
                 thread.join()
 
     def __del__(self) -> None:
         with suppress(Exception):  # as in an interpreter that is half gone
-            self.shutdown(wait=False)
+            self._queue.put(None)  # without the lock, which a thread that a fork left behind may hold
 
 
 def _serve(queue: _Queue, idle: Semaphore) -> None:
@@ -86,3 +86,5 @@ def _serve(queue: _Queue, idle: Semaphore) -> None:
                 del result
         del item, future, function  # else an idle thread keeps what it worked on
         idle.release()
+    # One for all: Ctrl-C in the middle of a start leaves a thread that nobody counts, which would take another's.
+    queue.put(None)

@@ -343,13 +343,13 @@ def test_through_a_tunnel_the_bytes_are_right(
     assert fills == []
 
 
+@over_own_client
 def test_through_a_proxy_that_passes_plain_http_on_the_bytes_are_right(
-    sandbox: Sandbox, tmp_path: Path, fills: list[int], monkeypatch: pytest.MonkeyPatch, client_kind: MakeClient
+    http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int]
 ) -> None:
-    with proxying() as proxy, serving(storing(DATA)) as storage, asyncio.Runner() as runner:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        monkeypatch.setenv("NO_PROXY", sandbox.base_url)
-        with client_kind(sandbox, runner) as jobs:
+    """As a client of the user's own may have one; ours send nothing in clear to a proxy."""
+    with proxying() as proxy, serving(storing(DATA)) as storage:
+        with client_over(sandbox, http_client(proxy=proxy.url), http_client) as jobs:
             done = jobs.download(job_at(sandbox, f"{storage.url}/a"), tmp_path / "a.csv", connections=1)
         assert proxy.asked == [f"GET {storage.url}/a"]
     assert holds(done.path, DATA)

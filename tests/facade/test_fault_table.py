@@ -64,8 +64,11 @@ FROM_THE_API: dict[str, Answer] = {
     "no answer, for good": hang_up,
     "silence, for good": silence,
     "200 with an error": said(200, '{"Status": "ERROR", "Message": "Not permitted"}'),
+    "200 with an error in XML": said(
+        200, "<ImpactRadiusResponse><Status>ERROR</Status><Message>Not permitted</Message></ImpactRadiusResponse>"
+    ),
     "200 with HTML": said(200, "<html></html>"),
-    "200 with XML": said(200, "<ImpactRadiusResponse/>"),
+    "200 with other XML": said(200, "<ImpactRadiusResponse/>"),
     "200 with nothing": said(200),
     "200 with half a JSON object": said(200, '{"Id": "3f6c'),
 }

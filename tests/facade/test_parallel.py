@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from impact_jobs import DownloadError, ResultExpiredError, Retry, TransportError, httpx_blocking, plan, transfer
+from impact_jobs import DownloadError, ResultExpiredError, Retry, TransportError, plan, transfer
+from impact_jobs.crew import _Work
 from impact_jobs.sandbox import Sandbox
 from impact_jobs.socket_door import SocketDoor
 
@@ -305,13 +306,14 @@ def test_ctrl_c_while_waiting_for_threads_ends_them_too(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signal reaches the main thread, which only waits."""
-    at_it = threading.Event()
+    at_it, wait = threading.Event(), _Work.wait
 
     def interrupted(*_: Any, **__: Any) -> Any:
+        monkeypatch.setattr(_Work, "wait", wait)
         assert at_it.wait(60)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(httpx_blocking, "wait_for", interrupted)
+    monkeypatch.setattr(_Work, "wait", interrupted)
     with sandbox.client() as jobs:
         with serving(dripping()) as storage:
             job_id = job_at(sandbox, storage, times=1)

@@ -15,7 +15,7 @@ from attrs import frozen
 from impact_jobs import AsyncJobsClient, ConfigurationError, JobsClient
 from impact_jobs.sandbox import Sandbox
 
-from tests.support.raw_server import Asked, Reply, serving
+from tests.support.raw_server import Asked, Reply, serving, storing
 
 # Whatever hangs, hangs for longer than the process is given.
 FOR_EVER = 3600
@@ -71,11 +71,15 @@ class Program:
 
 
 def stalling(asked: Asked) -> Reply:
+    whole = storing(bytes(60_000))(asked)
+    assert isinstance(whole.body, bytes)
+    begin = whole.body[:1000]
+
     def body() -> Iterator[bytes]:
-        yield bytes(50_000)
+        yield begin
         asked.over.wait()
 
-    return Reply(headers={"Content-Length": "60000"}, body=body())
+    return Reply(status=whole.status, headers=whole.headers, body=body())
 
 
 @pytest.fixture
@@ -89,6 +93,10 @@ def program(sandbox: Sandbox, tmp_path: os.PathLike[str]) -> Iterator[Program]:
 
 DAEMONS = {
     "download": "jobs = client(); thread(lambda: jobs.download(slow, 'a', connections=1, on_progress=note), True)",
+    "download by four connections": (
+        "jobs = client(); thread(lambda: jobs.download(slow, 'a', connections=4, on_progress=note), True)"
+    ),
+    "fetch_all": "jobs = client(); thread(lambda: jobs.fetch_all([done, slow], 'all', on_update=note), True)",
     "wait": "jobs = client(); thread(lambda: jobs.wait(running, on_update=note), True)",
     "async download": (
         "thread(lambda: asyncio.run(with_client(lambda jobs: jobs.download(slow, 'a', on_progress=note))), True)"
@@ -104,6 +112,10 @@ def test_a_daemon_s_work_does_not_hold_up_the_end(code: str, program: Program) -
 
 THREADS = {
     "download": "thread(lambda: (client().download(done, 'a', on_progress=note), print('ok')), False)",
+    "download by four connections": (
+        "thread(lambda: client().download(done, 'a', connections=4, on_progress=note).connections == 4"
+        " and print('ok'), False)"
+    ),
     "async download": (
         "thread(lambda: asyncio.run(with_client(lambda jobs: jobs.download(done, 'a', on_progress=note))), False)"
     ),
@@ -144,6 +156,7 @@ def test_an_async_client_that_is_left_open_makes_none_unless_such_warnings_are_w
 INTERRUPTED = {
     "wait": "client().wait(running, on_update=note)",
     "download": "client().download(slow, 'a', connections=1, on_progress=note)",
+    "download by four connections": "client().download(slow, 'a', connections=4, on_progress=note)",
     "async wait": "asyncio.run(with_client(lambda jobs: jobs.wait(running, on_update=note)))",
     "async download": "asyncio.run(with_client(lambda jobs: jobs.download(slow, 'a', on_progress=note)))",
 }

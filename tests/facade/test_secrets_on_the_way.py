@@ -22,7 +22,7 @@ from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, Driven, clients
 from tests.support.proxy import proxying
-from tests.support.raw_server import Answer, Asked, RawServer, Reply, serving
+from tests.support.raw_server import Answer, Asked, RawServer, Reply, serving, storing
 
 TOKEN = "canary-token-6d1f"
 SIGNATURE = "canary-signature-77aa"
@@ -120,15 +120,43 @@ def test_a_proxy_sees_where_it_goes_and_nothing_more_and_the_storages_see_no_tok
 
 
 @kinds
-def test_a_token_in_clear_is_for_this_machine_alone_and_never_for_a_proxy(
-    kind: AnyKind, monkeypatch: pytest.MonkeyPatch
+def test_what_goes_in_clear_is_for_this_machine_alone_and_never_for_a_proxy(
+    kind: AnyKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with proxying() as proxy, serving(api_that_leads_to(str)) as api, asyncio.Runner() as runner:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        monkeypatch.setenv("ALL_PROXY", proxy.url)
+    """Neither the token nor a signed link: what a proxy passes on in clear it can read."""
+    with (
+        proxying() as proxy,
+        serving(storing(b"a,b,c")) as storage,
+        serving(api_that_leads_to(lambda: f"{storage.url}/a?sig={SIGNATURE}")) as api,
+        asyncio.Runner() as runner,
+    ):
+        for name in ("HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url.replace("//", f"//someone:{PROXY_PASSWORD}@"))
         with driven(kind, runner, api.url) as jobs:
             assert jobs.get(JOB_ID).id == JOB_ID
+            assert jobs.download(JOB_ID, tmp_path / "a.csv").bytes_written == 5
+            with jobs.stream(JOB_ID) as chunks:
+                assert b"".join(chunks) == b"a,b,c"
         assert proxy.asked == []
+        assert "roxy-" not in seen_by(api) + seen_by(storage)
+
+
+@kinds
+@pytest.mark.usefixtures("trusted")
+def test_a_proxy_stands_before_the_storage_though_the_api_is_on_this_machine(
+    kind: AnyKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        proxying() as proxy,
+        serving(storing(b"a,b,c"), tls=server_tls()) as storage,
+        serving(api_that_leads_to(lambda: f"{storage.url}/a?sig={SIGNATURE}")) as api,
+        asyncio.Runner() as runner,
+    ):
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        with driven(kind, runner, api.url) as jobs:
+            assert jobs.download(JOB_ID, tmp_path / "a.csv").bytes_written == 5
+        assert proxy.asked == [f"CONNECT {storage.url[8:]}"]
+        assert SIGNATURE not in "".join(proxy.heads)
 
 
 @kinds

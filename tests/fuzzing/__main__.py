@@ -1,6 +1,7 @@
 """`python -m tests.fuzzing TARGET|all [--seconds N]`: looks for bytes that break a promise, by atheris.
 
-What breaks one is kept in tests/fuzzing/findings/, and becomes a part of the corpus once it is mended.
+What breaks one is kept in tests/fuzzing/findings/TARGET/, is tried first by the next run, and becomes a part of the
+corpus once it is mended. What merely reaches new code is kept in .cache/fuzzing/, so that a run goes on from the last.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import atheris  # type: ignore[import-untyped] # only where `make fuzz` runs
 
 CORPUS = Path(__file__).parent / "corpus"
 FINDINGS = Path(__file__).parent / "findings"
+REACHED = Path(__file__).parents[2] / ".cache" / "fuzzing"
 LONGEST = 64 * 1024
 _MEASURED = 500  # of how many inputs one has its memory measured
 
@@ -37,6 +38,7 @@ def main() -> int:
         if subprocess.run([*command, *["--keep"] * options.keep], check=False).returncode:  # noqa: S603
             failed.append(name)
     sys.stdout.write(f"findings: {', '.join(failed) or 'none'}\n")
+    sys.stdout.writelines(f"  {path}\n" for path in sorted(FINDINGS.glob("*/*")))
     return bool(failed)
 
 
@@ -56,12 +58,11 @@ def fuzz(name: str, *, seconds: int, keep: bool) -> None:
         if count % _MEASURED == 0:
             check_memory(target, data)
 
-    known = CORPUS / name
-    known.mkdir(parents=True, exist_ok=True)
-    FINDINGS.mkdir(exist_ok=True)
-    fresh = tempfile.mkdtemp(prefix=f"fuzzing-{name}-")
-    options = [f"-max_total_time={seconds}", f"-artifact_prefix={FINDINGS}{os.sep}{name}-", f"-max_len={LONGEST}"]
-    folders = [str(known)] if keep else [fresh, str(known)]
+    known, found, reached = CORPUS / name, FINDINGS / name, REACHED / name
+    for folder in (known, found, reached):
+        folder.mkdir(parents=True, exist_ok=True)
+    options = [f"-max_total_time={seconds}", f"-artifact_prefix={found}{os.sep}", f"-max_len={LONGEST}"]
+    folders = [str(folder) for folder in ((known, found, reached) if keep else (reached, known, found))]
     with logged():
         atheris.Setup([sys.argv[0], *options, "-print_final_stats=1", *folders], one)
         atheris.Fuzz()

@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx
 from impact_jobs import ConfigurationError, DownloadError, JobsError, ResultNotReadyError, Retry
-from impact_jobs.answers import error_of
+from impact_jobs.answers import check_result, error_of, may_be_no_result
 from impact_jobs.budget import Budget
 from impact_jobs.checksums import Digester, is_digest, stated_checksums
 from impact_jobs.config import is_loopback
@@ -126,6 +126,19 @@ def accepted(data: bytes) -> None:
     for said in (error, WaitTimeoutError(found, timeout=1.0), JobFailedError.of(found)):
         check_message(str(said))
     check_job(found)
+
+
+def direct(data: bytes) -> None:
+    """The body of a 200, where a result was asked for; its first byte chooses whether it was due."""
+    body, is_due = data[1:], bool(data[:1] < b"\x80")
+    try:
+        found = check_result(answer(200, body), "download", job_id=JOB_ID, is_due=is_due)
+    except JobsError as error:
+        check_error(error)
+    else:
+        assert found is None or found.id == JOB_ID
+        return
+    assert may_be_no_result(body), "what is not looked at is not refused"
 
 
 def content_disposition(data: bytes) -> None:
@@ -260,6 +273,7 @@ TARGETS: Final[dict[str, Target]] = {
     "list": list_of_jobs,
     "error": error_body,
     "accepted": accepted,
+    "direct": direct,
     "content-disposition": content_disposition,
     "content-range": content_ranges,
     "rate-limits": rate_limits,

@@ -118,3 +118,79 @@ def test_what_went_wrong_in_a_part_is_told_rather_than_that_it_was_stopped() -> 
 
 def test_nobody_who_handles_failures_can_hold_it_up() -> None:
     assert not issubclass(StoppedError, Exception)
+
+
+def begun_threads(monkeypatch: pytest.MonkeyPatch, fail: Callable[[int], None]) -> list[threading.Thread]:
+    """The threads that begin from now on, `fail` being called with the number of each."""
+    real, begun = threading.Thread.start, []
+
+    def start(thread: threading.Thread) -> None:
+        real(thread)
+        begun.append(thread)
+        fail(len(begun))
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    return begun
+
+
+@pytest.mark.parametrize("number", [1, 3, 8])
+def test_ctrl_c_while_threads_are_started_ends_them_all(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[bool] = []
+
+    def fail(count: int) -> None:
+        if count == number:
+            raise KeyboardInterrupt
+
+    with Crew(lambda: None, within=None) as crew:
+        begun = begun_threads(monkeypatch, fail)
+
+        def task() -> None:
+            try:
+                crew.sleep(60)
+            finally:
+                done.append(True)
+
+        with pytest.raises(KeyboardInterrupt):
+            crew.work([task] * 8)
+        at_the_end = len(done)
+        assert len(begun) == number
+        assert not any(thread.is_alive() for thread in begun)
+    assert len(done) == at_the_end <= number, "nothing is done behind our back"
+
+
+def test_a_thread_that_begins_after_the_end_finds_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C came in the middle of its start: nobody can join it, and what it would write to is closed."""
+    late: list[threading.Thread] = []
+    begun: list[bool] = []
+
+    def start(thread: threading.Thread) -> None:
+        late.append(thread)
+        raise KeyboardInterrupt
+
+    with Crew(lambda: None, within=None) as crew, monkeypatch.context() as patching:
+        patching.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt):
+            crew.work([lambda: begun.append(True)] * 2)
+    (thread,) = late
+    thread.start()
+    thread.join()
+    assert not begun
+
+
+def test_the_first_failure_stops_the_others_and_is_told() -> None:
+    with Crew(lambda: None, within=None) as crew:
+
+        def fail() -> None:
+            raise KeyError("on purpose")
+
+        with pytest.raises(KeyError, match="on purpose"):
+            crew.work([lambda: crew.sleep(60), fail, lambda: crew.sleep(60)])
+        assert crew.is_stopped
+
+
+def test_work_that_ends_in_order_stops_nothing() -> None:
+    seen = []
+    with Crew(lambda: pytest.fail("it was stopped"), within=None) as crew:
+        crew.work([lambda: seen.append(current.get())] * 3)
+        assert seen == [crew] * 3
+        assert current.get() is None

@@ -56,3 +56,26 @@ def test_a_pool_that_nobody_holds_any_more_ends_and_keeps_nothing() -> None:
     gc.collect()
     thread.join()
     assert gone() is None
+
+
+def test_ctrl_c_while_a_thread_is_started_leaves_none_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, gate = threading.Thread.start, threading.Event()
+    started: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        real(thread)
+        started.append(thread)
+        if len(started) == 3:
+            raise KeyboardInterrupt
+
+    threads = DaemonThreads(8, name="one")
+    monkeypatch.setattr(threading.Thread, "start", start)
+    for _ in range(2):
+        threads.submit(gate.wait)
+    with pytest.raises(KeyboardInterrupt):
+        threads.submit(gate.wait)
+    threads.shutdown(wait=False)  # while the third, which the pool does not know of, is the only one that listens
+    gate.set()
+    for thread in started:
+        thread.join(60)
+        assert not thread.is_alive()
