@@ -1,0 +1,6 @@
+"""``python -m impact_jobs.cli`` is ``impact-jobs``."""
+
+from impact_jobs.cli import main
+
+if __name__ == "__main__":
+    main()

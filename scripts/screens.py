@@ -1,0 +1,130 @@
+"""Take the pictures in docs/screens: the command in a real terminal (tmux), against the sandbox, as SVG.
+
+.venv/bin/python scripts/screens.py [NAME ...]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from io import StringIO
+from pathlib import Path
+
+from attrs import frozen
+from impact_jobs.sandbox import Sandbox
+from rich.console import Console
+from rich.text import Text
+
+SCREENS = Path(__file__).resolve().parents[1] / "docs" / "screens"
+COMMAND = "impact-jobs"
+_FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # fetched from another's server
+_SECONDS = 30.0
+_PROMPT = r"\n\$$"
+
+
+@frozen
+class Shot:
+    """A picture.
+
+    Attributes:
+        command: What is typed.
+        until: What is on the screen when it is taken.
+        columns: How wide the terminal is.
+        lines: How high.
+    """
+
+    command: str
+    until: str
+    columns: int = 80
+    lines: int = 24
+
+
+def shots(ids: dict[str, str]) -> dict[str, Shot]:
+    """The pictures by name."""
+    return {
+        "help": Shot("--help", _PROMPT, columns=110, lines=60),
+        "list-80": Shot("list", _PROMPT),
+        "list-200": Shot("list", _PROMPT, columns=200),
+        "wait-80": Shot(f"wait {ids['slow']}", r"\d{2}%, .*waited"),
+        "download-80": Shot(f"download {ids['large']} actions.csv", r"[4-9]\d\d\.\d MB of .*left"),
+        "fetch-80": Shot("fetch --since 1d --status COMPLETED --into reports", r"[2-9] of \d files,"),
+        "watch-80": Shot("watch --since 2h", r"RUNNING.*\d\ds"),
+        "watch-200": Shot("watch --since 2h", r"RUNNING.*\d\ds.*\d{2}:\d{2}:\d{2}", columns=200),
+        "doctor-80": Shot("doctor", _PROMPT),
+    }
+
+
+def add_jobs(sandbox: Sandbox) -> dict[str, str]:
+    """Jobs of every kind, by the part they play."""
+    ids = {
+        "done": sandbox.add_job(seconds=190, age=5400, result_bytes=52_000_000),
+        "failed": sandbox.add_job(
+            status="FAILED", seconds=60, age=3000, message="The date range holds too many records."
+        ),
+        "clicks": sandbox.add_job(type="ClickExport", seconds=600, age=2400, result_bytes=400_000_000),
+        "large": sandbox.add_job(seconds=300, age=1200, result_bytes=2_000_000_000),
+        "slower": sandbox.add_job(seconds=2400, age=1100),
+        "slow": sandbox.add_job(seconds=180, age=60),
+    }
+    for age in (300, 240, 200):
+        sandbox.add_job(seconds=30, age=age, result_bytes=300_000_000)
+    return ids
+
+
+def main(wanted: list[str]) -> None:
+    """Take those pictures, or all."""
+    SCREENS.mkdir(exist_ok=True)
+    with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
+        for name, shot in shots(add_jobs(sandbox)).items():
+            if not wanted or name in wanted:
+                print(f"{name}: {COMMAND} {shot.command}")
+                screen = take(shot, sandbox.environ, Path(folder))
+                (SCREENS / f"{name}.svg").write_text(as_svg(screen, shot, name))
+
+
+def take(shot: Shot, environ: dict[str, str], folder: Path) -> str:
+    """The screen, with its colours, once it shows what it is to show."""
+    server = ["tmux", "-L", f"screens-{os.getpid()}", "-f", os.devnull]
+    surroundings = environ | {"LANG": "C.UTF-8", "PS1": "$ ", "XDG_CONFIG_HOME": str(folder)}
+    surroundings["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    shell = shlex.join(["env", *(f"{name}={value}" for name, value in surroundings.items()), "bash", "--norc"])
+    size = ["-x", str(shot.columns), "-y", str(shot.lines)]
+    run([*server, "new-session", "-d", *size, "-c", str(folder), shell])
+    try:
+        wait_for(r"^\$$", server)
+        run([*server, "send-keys", f"{COMMAND} {shot.command}", "Enter"])
+        wait_for(shot.until, server)
+        return run([*server, "capture-pane", "-p", "-e"]).rstrip("\n").replace(str(folder), "~/reports")
+    finally:
+        run([*server, "kill-server"])
+
+
+def wait_for(pattern: str, server: list[str]) -> None:
+    """Wait until the screen matches."""
+    deadline = time.monotonic() + _SECONDS
+    while not re.search(pattern, screen := run([*server, "capture-pane", "-p"]).rstrip()):
+        if time.monotonic() > deadline:
+            sys.exit(f"{pattern!r} never came: {screen}")
+        time.sleep(0.05)
+
+
+def run(command: list[str]) -> str:
+    """What a program prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - tmux
+
+
+def as_svg(screen: str, shot: Shot, name: str) -> str:
+    """The screen as a picture that needs nothing from elsewhere."""
+    console = Console(record=True, width=shot.columns, file=StringIO(), force_terminal=True, color_system="truecolor")
+    for line in screen.split("\n"):
+        console.print(Text.from_ansi(line), soft_wrap=True)
+    return _FONTS.sub("", console.export_svg(title=f"{COMMAND} {shot.command}"[: shot.columns], unique_id=name))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,129 @@
+"""Runs the command: in this process, in one of its own, at a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+from termios import TIOCSWINSZ
+
+from attrs import define
+from click.testing import CliRunner, Result
+from impact_jobs.cli.app import cli
+
+COMMAND = [sys.executable, "-m", "impact_jobs.cli"]
+# A session leader that takes its stdin for its terminal, so that ^C there reaches it.
+_AT_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+_SECONDS = 20.0
+
+
+def run(*arguments: str, given: str = "") -> Result:
+    """Run the command in this process, by whatever clock and environment it has."""
+    return CliRunner().invoke(cli, arguments, input=given, prog_name="impact-jobs", catch_exceptions=False)
+
+
+def start(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start the command in a process of its own, with pipes."""
+    process: subprocess.Popen[str] = subprocess.Popen(  # noqa: S603 - our own program
+        [*COMMAND, *arguments],
+        env=dict(os.environ) | dict(environ or {}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return process
+
+
+def shell(line: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which `impact-jobs` is the command; a pipe is as good as the first that fails in it."""
+    return subprocess.run(  # noqa: S603 - lines of the tests
+        ["bash", "-c", f'set -o pipefail; impact-jobs() {{ "{sys.executable}" -m impact_jobs.cli "$@"; }}; {line}'],  # noqa: S607 - whichever bash there is
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+
+
+@define
+class Terminal:
+    """A process at a terminal, and what has been written there."""
+
+    process: subprocess.Popen[bytes]
+    _master: int
+    _seen: bytes = b""
+
+    def read_until(self, pattern: str) -> str:
+        """Wait until what is on it matches; all that was written so far."""
+        deadline = time.monotonic() + _SECONDS
+        while not re.search(pattern, self.text):
+            assert time.monotonic() < deadline, f"{pattern!r} never came: {self.text!r}"
+            assert self._read(), f"it ended before {pattern!r} came: {self.text!r}"
+        return self.text
+
+    def read_to_the_end(self) -> tuple[int, str]:
+        """Wait until the process has ended: its exit code, and all that was written."""
+        while self._read():
+            pass
+        return self.process.wait(_SECONDS), self.text
+
+    def press(self, keys: bytes) -> None:
+        """Type."""
+        os.write(self._master, keys)
+
+    @property
+    def text(self) -> str:
+        return self._seen.decode(errors="replace")
+
+    def _read(self) -> bytes:
+        if not select.select([self._master], [], [], _SECONDS)[0]:
+            return b""
+        try:
+            found = os.read(self._master, 65536)
+        except OSError:  # the other end is closed
+            return b""
+        self._seen += found
+        return found
+
+
+@contextmanager
+def at_terminal(
+    *arguments: str, columns: int = 80, environ: Mapping[str, str] | None = None, stdout: int | None = None
+) -> Iterator[Terminal]:
+    """Start the command at a terminal of so many columns; `stdout` may lead elsewhere."""
+    master, slave = pty.openpty()
+    ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    surroundings = dict(os.environ) | {"TERM": "xterm-256color", "LANG": "C.UTF-8"} | dict(environ or {})
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "LC_ALL"):
+        if name not in (environ or {}):
+            surroundings.pop(name, None)
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", _AT_TERMINAL, *COMMAND, *arguments],
+        env=surroundings,
+        stdin=slave,
+        stdout=slave if stdout is None else stdout,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    try:
+        yield Terminal(process, master)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        os.close(master)

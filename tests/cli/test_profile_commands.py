@@ -1,0 +1,145 @@
+"""`profile add`, `list` and `remove`: tokens come in by stdin or unseen, and never out."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from impact_jobs.cli import profiles
+from impact_jobs.cli.app import cli
+from impact_jobs.sandbox import Sandbox
+
+TOKEN = "canary-token-6d1f"
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in (*profiles.CREDENTIALS, profiles.VARIABLE, "IMPACT_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    return tmp_path / "impact-jobs"
+
+
+def run(*arguments: str, stdin: str = "") -> Result:
+    done = CliRunner().invoke(cli, ["profile", *arguments], input=stdin, catch_exceptions=False)
+    assert TOKEN not in done.output
+    return done
+
+
+def added(name: str, *arguments: str, token: str = TOKEN, sid: str = "IR1") -> Result:
+    return run("add", name, "--account-sid", sid, *arguments, stdin=f"{token}\n")
+
+
+def kept(folder: Path) -> dict[str, tuple[str, str, str | None]]:
+    found = profiles.stored(folder)
+    return {each.name: (each.account_sid, each.auth_token.reveal(), each.base_url) for each in found}
+
+
+def test_a_profile_is_checked_by_one_request_and_stored(sandbox: Sandbox, folder: Path) -> None:
+    token = sandbox.auth_token
+    done = added("work", "--base-url", sandbox.base_url, token=token, sid=sandbox.account_sid)
+    assert done.exit_code == 0, done.output
+    assert token not in done.output
+    assert kept(folder) == {"work": (sandbox.account_sid, token, sandbox.base_url)}
+    assert stat.S_IMODE((folder / profiles.FILE_NAME).stat().st_mode) == 0o600
+    assert [request.method for request in sandbox.requests] == ["GET"]
+    again = CliRunner().invoke(cli, ["list", "--profile", "work"])
+    assert (again.exit_code, again.output) == (0, "")
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 3), (403, 3), (None, 5), (503, 5)])
+def test_what_the_api_does_not_take_is_not_stored(
+    sandbox: Sandbox, folder: Path, status: int | None, code: int
+) -> None:
+    sandbox.answer_next("GET", "/Jobs", status=status)
+    done = added("work", "--base-url", sandbox.base_url)
+    assert done.exit_code == code
+    assert "--no-check" in done.stderr
+    assert kept(folder) == {}
+    assert len(sandbox.requests) == 1
+
+
+def test_without_a_check_nothing_is_asked(sandbox: Sandbox, folder: Path) -> None:
+    assert added("work", "--no-check", "--base-url", sandbox.base_url).exit_code == 0
+    assert sandbox.requests == ()
+    assert list(kept(folder)) == ["work"]
+
+
+def test_a_profile_is_replaced_only_when_told_to(folder: Path) -> None:
+    added("work", "--no-check")
+    refused = added("work", "--no-check", token="other")
+    assert refused.exit_code == 2
+    assert "--overwrite" in refused.stderr
+    assert kept(folder)["work"][1] == TOKEN
+    assert added("work", "--no-check", "--overwrite", token="other").exit_code == 0
+    assert kept(folder)["work"][1] == "other"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "says"),
+    [
+        (("add", "work"), TOKEN, "--account-sid"),
+        (("add", "a b", "--account-sid", "IR1"), TOKEN, "no name for a profile"),
+        (("add", "work", "--account-sid", "I R"), TOKEN, "not an Account SID"),
+        (("add", "work", "--account-sid", "IR1"), "", "auth_token is missing"),
+        (("add", "work", "--account-sid", "IR1", "--base-url", "http://api.example"), TOKEN, "use https"),
+        (("add", "work", "--account-sid", "IR1", "--token", "x"), TOKEN, "No such option"),
+        (("remove", "work"), "", "no profile 'work'"),
+    ],
+)
+def test_what_is_missing_or_malformed_is_refused(
+    folder: Path, arguments: tuple[str, ...], stdin: str, says: str
+) -> None:
+    done = run(*arguments, stdin=stdin)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert not folder.exists()
+
+
+def test_profiles_are_listed_without_their_tokens() -> None:
+    assert "no profiles" in run("list").stderr
+    added("b", "--no-check")
+    added("a", "--no-check", "--base-url", "https://a.example", sid="IR2")
+    assert run("list").stdout == "a\tIR2\thttps://a.example\nb\tIR1\thttps://api.impact.com\n"
+    assert run("list", "-q").stdout == "a\nb\n"
+    found = [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
+    assert found[0] == {"name": "a", "account_sid": "IR2", "base_url": "https://a.example"}
+
+
+def test_one_profile_is_removed(folder: Path) -> None:
+    added("a", "--no-check")
+    added("b", "--no-check")
+    assert run("remove", "a").exit_code == 0
+    assert list(kept(folder)) == ["b"]
+
+
+def test_a_person_is_asked_and_the_token_is_not_echoed(folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "impact_jobs.cli", "profile", "add", "work", "--no-check"]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        shown = _until(ours, b"Account SID:")
+        os.write(ours, b"IR1\n")
+        shown += _until(ours, b"(not shown):")
+        os.write(ours, f"{TOKEN}\n".encode())
+        shown += _until(ours, b"is stored")
+    os.close(ours)
+    assert process.returncode == 0
+    assert TOKEN.encode() not in shown
+    assert kept(folder) == {"work": ("IR1", TOKEN, None)}
+
+
+def _until(terminal: int, text: bytes) -> bytes:
+    seen = b""
+    while text not in seen:
+        seen += os.read(terminal, 4096)
+    return seen
