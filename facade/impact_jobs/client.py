@@ -61,6 +61,7 @@ class JobsClient:
         >>> with JobsClient.from_env() as jobs:
         ...     for job in jobs.list(created_after="2026-05-01"):
         ...         print(job.id, job.status)
+        3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1 COMPLETED
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class JobsClient:
             account_sid: Instead of IMPACT_ACCOUNT_SID.
             auth_token: Instead of IMPACT_AUTH_TOKEN.
             base_url: Instead of IMPACT_BASE_URL, which is optional.
-            request_timeout: As for the class, like all that follow.
+            request_timeout: Seconds, as for the class, like all that follow.
             retry: See the class.
             polling: See the class.
             http_client: See the class.
@@ -117,7 +118,7 @@ class JobsClient:
             ConfigurationError: A variable is missing or malformed. What to do: export it.
 
         Example:
-            >>> jobs = JobsClient.from_env()
+            >>> jobs = JobsClient.from_env(request_timeout=60.0)
         """
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
@@ -144,10 +145,12 @@ class JobsClient:
             The other client.
 
         Raises:
-            ConfigurationError: A value is malformed.
+            ConfigurationError: A value is malformed. What to do: as the message says.
 
         Example:
             >>> patient = jobs.with_options(retry=Retry(attempts=8))
+            >>> patient.get(job_id).status
+            <JobStatus.COMPLETED: 'COMPLETED'>
         """
         other = copy(self)
         other._core = self._core.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
@@ -173,6 +176,7 @@ class JobsClient:
 
         Example:
             >>> [job.id for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
+            ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
 
         Source: the vendor's "List all jobs"; that siblings answer pages is seen in public clients.
         """
@@ -199,6 +203,7 @@ class JobsClient:
 
         Example:
             >>> jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1").status
+            <JobStatus.COMPLETED: 'COMPLETED'>
 
         Source: the vendor's "Get a job".
         """
@@ -234,7 +239,8 @@ class JobsClient:
             JobsError: What `get` raises, where asking again cannot help (401, 403, 404).
 
         Example:
-            >>> done = jobs.wait(job, timeout=600, on_update=lambda job: print(job.percentage_complete))
+            >>> done = jobs.wait(job_id, timeout=600, on_update=lambda job: print(job.percentage_complete, "%"))
+            100 %
 
         Source: the vendor's "Get a job"; jobs take some 5 s on average, large ones hours.
         """
@@ -275,7 +281,7 @@ class JobsClient:
 
         Those that the list does not show are asked for one by one. With ids alone, one job is asked for first, for the
         date from which the list is read. What has ended stays so: called again with the same
-        jobs, only the others are waited for, if you pass the `Job`s that you have.
+        jobs, only the others are waited for, if you pass each `Job` that you have.
 
         Args:
             jobs: The jobs, each named as for `get`; one that is named twice counts once.
@@ -297,7 +303,8 @@ class JobsClient:
 
         Example:
             >>> done = jobs.wait_all([jobs.replay(job) for job in yesterday], timeout=7200)
-            >>> [job.records_processed for job in done.values()]
+            >>> [str(job.status) for job in done.values()]
+            ['COMPLETED']
 
         Source: the vendor's "List all jobs".
         """
@@ -339,7 +346,7 @@ class JobsClient:
 
         Args:
             jobs: As for `wait_all`, like all that follow.
-            timeout: From now on, whenever you take the next one.
+            timeout: Seconds from now on, whenever you take the next one.
             polling: Instead of the client's.
             on_update: Called with every snapshot of every job.
             return_exceptions: Whether a failure is yielded, its `job_id` telling whose; else it is raised when its
@@ -353,7 +360,8 @@ class JobsClient:
 
         Example:
             >>> for job in jobs.as_completed(queued_uris):
-            ...     jobs.download(job, f"{job.id}.csv")
+            ...     print(jobs.download(job, f"{job.id}.csv").path)
+            3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv
 
         Source: the vendor's "List all jobs".
         """
@@ -410,6 +418,7 @@ class JobsClient:
 
         Example:
             >>> jobs.download(job, "actions.csv", overwrite=True).bytes_written
+            52428800
 
         Source: the vendor's "Download a job result"; results are kept for 90 days.
         """
@@ -445,7 +454,8 @@ class JobsClient:
 
         Example:
             >>> with jobs.stream(job) as chunks:
-            ...     size = sum(len(chunk) for chunk in chunks)
+            ...     sum(len(chunk) for chunk in chunks)
+            52428800
 
         Source: the vendor's "Download a job result".
         """
@@ -466,7 +476,10 @@ class JobsClient:
             JobsError: What `stream` raises, while reading as well.
 
         Example:
-            >>> frame = pandas.read_csv(jobs.open(job))
+            >>> import csv, io
+            >>> with io.TextIOWrapper(jobs.open(job), "utf-8") as file:
+            ...     next(csv.reader(file))[:2]
+            ['Action_Id', 'Action_Date']
 
         Source: the vendor's "Download a job result".
         """
@@ -496,7 +509,7 @@ class JobsClient:
             polling: Instead of the client's.
             overwrite: Whether a file that is there may be replaced.
             resume: As for `download`.
-            connections: As for `download`.
+            connections: How many, as for `download`.
             digest: As for `download`.
             mode: As for `download`.
             on_update: Called with every snapshot of the job.
@@ -510,6 +523,8 @@ class JobsClient:
 
         Example:
             >>> result = jobs.wait_and_download(queued_uri, "actions.csv", timeout=1800)
+            >>> print(result.path, result.bytes_written)
+            actions.csv 52428800
         """
         return step(
             downloading.wait_and_download(
@@ -554,15 +569,15 @@ class JobsClient:
             directory: The folder; it is made if it is missing.
             concurrency: How many results to fetch at once, 1 to 64; times `connections`, of which None counts as 8, it
                 is 64 at most.
-            timeout: For the waiting, as for `wait_all`; a download may take as long as bytes keep coming.
+            timeout: Seconds for the waiting, as for `wait_all`; a download may take as long as bytes keep coming.
             polling: Instead of the client's.
-            connections: For each download, as for `download`.
+            connections: How many for each download, as for `download`.
             digest: Whether to compute the sha256 of each file, of those recognised too.
             mode: As for `download`.
             on_update: Called with every snapshot of every job; perhaps from other threads, one at a time.
 
         Returns:
-            Every job's file with its size and sha256, or the error that it came to: one job's failure never stops the
+            Every job's file with its size and sha256, or the error that it came to. One job's failure never stops the
             others.
 
         Raises:
@@ -570,6 +585,8 @@ class JobsClient:
 
         Example:
             >>> report = jobs.fetch_all(jobs.list(created_after="2026-05-28"), "reports")
+            >>> report.is_complete
+            True
             >>> for job_id, error in report.errors.items():
             ...     print(job_id, error)
         """
@@ -613,6 +630,8 @@ class JobsClient:
 
         Example:
             >>> fresh = jobs.wait(jobs.replay(job))
+            >>> fresh.id == job.id
+            False
 
         Source: the vendor's "Replay a job".
         """
@@ -651,7 +670,8 @@ class JobsClient:
 
         Example:
             >>> from impact_agency_api.api.jobs import list_jobs
-            >>> list_jobs.sync(sid, client=jobs.generated)
+            >>> len(list_jobs.sync(account_sid, client=jobs.generated))
+            1
         """
         from impact_jobs.generated_client import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
 

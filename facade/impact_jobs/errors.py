@@ -42,6 +42,13 @@ class JobsError(Exception):
 
     Attributes:
         job_id: Which job it is about, where a call was about several; else None.
+
+    Example:
+        >>> try:
+        ...     jobs.wait_and_download(job_id, "actions.csv")
+        ... except JobsError as error:
+        ...     print(error)
+        job 3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1 ended as FAILED: Too many records. It has no result; ...
     """
 
     job_id: str | None = None
@@ -55,6 +62,13 @@ class ConfigurationError(JobsError):
     """Credentials, URL, path, date or job name are missing or malformed; no request was made.
 
     What to do: correct the input that the message names.
+
+    Example:
+        >>> try:
+        ...     jobs.get("report-7")
+        ... except ConfigurationError as error:
+        ...     print(error)
+        'report-7' does not name a job: expected a UUID or a path such as ...
     """
 
 
@@ -65,6 +79,13 @@ class TransportError(JobsError):
 
     Attributes:
         request_sent: Whether any byte of the request can have left this machine.
+
+    Example:
+        >>> try:
+        ...     jobs.get(job_id)
+        ... except TransportError as error:
+        ...     print(error)
+        GET http...: Server disconnected ... Check network and proxy, then try again.
     """
 
     def __init__(self, message: str, *, request_sent: bool = True) -> None:
@@ -76,6 +97,13 @@ class RequestTimeoutError(TransportError):
     """One exchange took longer than `request_timeout`, or than what was left of a wait.
 
     What to do: raise `request_timeout`, or call again.
+
+    Example:
+        >>> hasty = jobs.with_options(request_timeout=0.1)  # seconds
+        >>> try:
+        ...     job = hasty.get(job_id)
+        ... except RequestTimeoutError:
+        ...     job = jobs.get(job_id)
     """
 
 
@@ -86,6 +114,13 @@ class FieldError:
     Attributes:
         field: The input that the server complains of, as it names it.
         message: What it says about it.
+
+    Example:
+        >>> try:
+        ...     jobs.get(job_id)
+        ... except ApiError as error:
+        ...     print([f"{entry.field}: {entry.message}" for entry in error.errors])
+        ['AccountId: Not a numeric value']
     """
 
     field: str
@@ -104,6 +139,13 @@ class ApiError(JobsError):
         errors: What it says about single inputs.
         request_id: The server's name for the exchange, for its support team, or None.
         body: The first 4,096 characters of the answer, credentials blanked.
+
+    Example:
+        >>> try:
+        ...     jobs.get(job_id)
+        ... except ApiError as error:
+        ...     print(error.status_code, error.message)
+        400 Validation Failed
     """
 
     def __init__(
@@ -125,22 +167,52 @@ class ApiError(JobsError):
 
 
 class AuthenticationError(ApiError):
-    """401: Account SID and Auth Token do not match. What to do: check both."""
+    """401: Account SID and Auth Token do not match. What to do: check both.
+
+    Example:
+        >>> try:
+        ...     jobs.get(job_id)
+        ... except AuthenticationError as error:
+        ...     print(error.status_code)
+        401
+    """
 
 
 class PermissionDeniedError(ApiError):
     """403: the credentials are known but may not do this.
 
     What to do: check that the token is active and has the Jobs scope, and that the account in the URL is its own.
+
+    Example:
+        >>> try:
+        ...     jobs.replay(job_id)
+        ... except PermissionDeniedError as error:
+        ...     print(error.status_code, error.message)
+        403 ...
     """
 
 
 class NotReplayableError(ApiError):
-    """403 on replay because of the job's state. What to do: wait for it to end, or schedule a new one."""
+    """403 on replay because of the job's state. What to do: wait for it to end, or schedule a new one.
+
+    Example:
+        >>> try:
+        ...     fresh = jobs.replay(job_id)
+        ... except NotReplayableError:
+        ...     fresh = None  # which is what `replay_if_replayable` does
+    """
 
 
 class JobNotFoundError(ApiError):
-    """404: this account has no such job. What to do: check id and account; results are kept for 90 days."""
+    """404: this account has no such job. What to do: check id and account; results are kept for 90 days.
+
+    Example:
+        >>> try:
+        ...     jobs.get("00000000-0000-4000-8000-000000000000")
+        ... except JobNotFoundError as error:
+        ...     print(error.status_code)
+        404
+    """
 
 
 class RateLimitError(ApiError):
@@ -150,6 +222,13 @@ class RateLimitError(ApiError):
 
     Attributes:
         retry_after: Seconds until the server wants to be asked again, or None when it did not say.
+
+    Example:
+        >>> try:
+        ...     jobs.get(job_id)
+        ... except RateLimitError as error:
+        ...     print(f"again in {error.retry_after:g} s")
+        again in 120 s
     """
 
     retry_after: float | None = None
@@ -160,6 +239,13 @@ class ServerError(ApiError):
 
     Attributes:
         retry_after: Seconds until the server wants to be asked again, or None when it did not say.
+
+    Example:
+        >>> try:
+        ...     jobs.get(job_id)
+        ... except ServerError as error:
+        ...     print(error.status_code, error.retry_after)
+        503 None
     """
 
     retry_after: float | None = None
@@ -172,6 +258,13 @@ class UnexpectedResponseError(JobsError):
 
     Attributes:
         status_code: The HTTP status of the answer.
+
+    Example:
+        >>> try:
+        ...     jobs.get(job_id)
+        ... except UnexpectedResponseError as error:
+        ...     print(error)
+        get job ...: HTTP 200, but the answer is HTML, though JSON was asked for. Check base_url and any proxy between.
     """
 
     def __init__(self, message: str, *, status_code: int | None = None) -> None:
@@ -186,6 +279,13 @@ class JobFailedError(JobsError):
 
     Attributes:
         job: The last snapshot.
+
+    Example:
+        >>> try:
+        ...     jobs.wait(job_id)
+        ... except JobFailedError as error:
+        ...     print(error.job.status, error.job.status_message)
+        FAILED Too many records.
     """
 
     def __init__(self, job: Job) -> None:
@@ -196,12 +296,30 @@ class JobFailedError(JobsError):
 
     @classmethod
     def of(cls, job: Job) -> JobFailedError:
-        """The error that fits how `job` ended."""
+        """The error that fits how `job` ended.
+
+        Args:
+            job: A job that is FAILED, ERROR or CANCELLED.
+
+        Returns:
+            A `JobCancelledError` for a cancelled job, else a `JobFailedError`.
+
+        Example:
+            >>> JobFailedError.of(Job(id="3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1", status="CANCELLED")).job.status
+            'CANCELLED'
+        """
         return (JobCancelledError if job.status == "CANCELLED" else JobFailedError)(job)
 
 
 class JobCancelledError(JobFailedError):
-    """The job was cancelled before it finished. What to do: replay it or schedule a new one."""
+    """The job was cancelled before it finished. What to do: replay it or schedule a new one.
+
+    Example:
+        >>> try:
+        ...     done = jobs.wait(job_id)
+        ... except JobCancelledError as error:
+        ...     done = jobs.wait(jobs.replay(error.job))
+    """
 
 
 class WaitTimeoutError(JobsError, TimeoutError):
@@ -211,6 +329,13 @@ class WaitTimeoutError(JobsError, TimeoutError):
 
     Attributes:
         job: The last snapshot, or None when no poll was answered.
+
+    Example:
+        >>> try:
+        ...     jobs.wait(job_id, timeout=0)  # seconds; 0 asks once
+        ... except WaitTimeoutError as error:
+        ...     print(error.job.status, error.job.percentage_complete)
+        RUNNING 40
     """
 
     def __init__(self, job: Job | None, *, job_id: str = "", timeout: float = 0.0, cause: str = "") -> None:
@@ -231,6 +356,13 @@ class ReplayUncertainError(JobsError):
     Attributes:
         source: The id of the job that was to be replayed.
         candidates: New jobs that could be the replay, newest first.
+
+    Example:
+        >>> try:
+        ...     jobs.replay(job_id)
+        ... except ReplayUncertainError as error:
+        ...     print(error.source == job_id, error.candidates)
+        True ()
     """
 
     def __init__(self, source: str, candidates: Sequence[Job] = (), *, cause: str = "") -> None:
@@ -247,6 +379,13 @@ class DownloadError(JobsError):
     """A result could not be brought to disk; nothing stands under the target's name because of it.
 
     What to do: as the message says; then call again.
+
+    Example:
+        >>> try:
+        ...     jobs.download(job_id, "actions.csv")
+        ... except DownloadError as error:
+        ...     print(error)
+        download of job ...: the redirect to http://... was not followed: only https is safe. Check base_url and any ...
     """
 
 
@@ -255,6 +394,13 @@ class ResultNotReadyError(DownloadError):
 
     Attributes:
         job: The snapshot that the server sent in place of a result.
+
+    Example:
+        >>> try:
+        ...     jobs.download(job_id, "actions.csv")
+        ... except ResultNotReadyError as error:
+        ...     print(error.job.percentage_complete)
+        40
     """
 
     def __init__(self, job: Job) -> None:
@@ -263,15 +409,35 @@ class ResultNotReadyError(DownloadError):
 
 
 class ResultExpiredError(DownloadError):
-    """The storage refused even a fresh link. What to do: replay the job; results are kept for 90 days."""
+    """The storage refused even a fresh link. What to do: replay the job; results are kept for 90 days.
+
+    Example:
+        >>> try:
+        ...     result = jobs.download(job_id, "actions.csv")
+        ... except ResultExpiredError:
+        ...     result = jobs.wait_and_download(jobs.replay(job_id), "actions.csv")
+    """
 
 
 class IntegrityError(DownloadError):
-    """What arrived is not what the storage announced; it was thrown away. What to do: download again."""
+    """What arrived is not what the storage announced; it was thrown away. What to do: download again.
+
+    Example:
+        >>> try:
+        ...     result = jobs.download(job_id, "actions.csv")
+        ... except IntegrityError:
+        ...     result = jobs.download(job_id, "actions.csv")
+    """
 
 
 class DestinationExistsError(DownloadError):
     """The target exists and `overwrite` is false, or another process is writing it.
 
     What to do: pass `overwrite=True` or another path.
+
+    Example:
+        >>> try:
+        ...     result = jobs.download(job_id, "actions.csv")
+        ... except DestinationExistsError:
+        ...     result = jobs.download(job_id, "actions.csv", overwrite=True)
     """

@@ -102,7 +102,7 @@ class Polling:
     Example:
         >>> Polling(minimum=5, maximum=120)
         Polling(minimum=5, maximum=120, request_cost=1.0, error_grace=None, history=None)
-        >>> Polling(history=jobs.list(created_after="2026-05-01"))
+        >>> jobs = jobs.with_options(polling=Polling(history=jobs.list(created_after="2026-05-01")))
     """
 
     minimum: float = field(default=1.0, validator=number(above=0))
@@ -132,6 +132,13 @@ class Polling:
             course: What has been seen of the job; None knows nothing but `waited`.
             at_least: Seconds that the server asks for, as by Retry-After.
             left: Seconds to the deadline. The last question falls on it.
+
+        Returns:
+            Seconds, from `minimum` to `maximum` unless `at_least` or `left` say otherwise.
+
+        Example:
+            >>> Polling(minimum=5, maximum=60).pause(3600.0, random=lambda: 0.5)
+            60
         """
         pause = max(self._clamped(self._best(waited, course or Course(seen=waited)), random), at_least)
         # Rather the last question at once than one just before it.
@@ -144,6 +151,9 @@ class Polling:
             pauses: What `pause` says of each, in seconds, without `at_least` and `left`.
             random: Gives numbers from 0 to 1.
             requests: How many requests such a question takes, as the pages of a list.
+
+        Returns:
+            Seconds, from `minimum` to `maximum`.
 
         Example:
             >>> Polling().together([8.0] * 4, random=lambda: 0.5)

@@ -46,6 +46,14 @@ class Retry:
             attempt: Its number; the first is 1.
             random: Gives numbers from 0 to 1.
             repeatable: Whether the request may arrive twice without harm (any GET).
+
+        Returns:
+            Seconds, at most `max_delay`; None when it is not worth another try, or all `attempts` are used up.
+
+        Example:
+            >>> Retry(base_delay=2.0).delay(TransportError("no route to host"), 1, random=lambda: 1.0)
+            2.0
+            >>> Retry().delay(JobNotFoundError("no such job", status_code=404), 1, random=lambda: 1.0)
         """
         worth_it = is_transient(error) if repeatable else isinstance(error, TransportError) and not error.request_sent
         if attempt >= self.attempts or not worth_it:
@@ -53,7 +61,20 @@ class Retry:
         return self.pause(error, attempt, random=random)
 
     def pause(self, error: JobsError, failures: int, *, random: Callable[[], float]) -> float:
-        """Seconds to pause after that many failures in a row: as the server asks, else exponential."""
+        """Seconds to pause after that many failures in a row: as the server asks, else exponential.
+
+        Args:
+            error: What the last try came to.
+            failures: How many there were; at least 1.
+            random: Gives numbers from 0 to 1.
+
+        Returns:
+            Seconds, at most `max_delay`.
+
+        Example:
+            >>> [Retry().pause(TransportError("cut"), failures, random=lambda: 1.0) for failures in (1, 2, 3)]
+            [0.5, 1.0, 2.0]
+        """
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
         if asked is not None:
             return min(asked, self.max_delay)

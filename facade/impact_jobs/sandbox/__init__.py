@@ -27,16 +27,18 @@ __all__ = ["RecordedRequest", "ResultFile", "Sandbox"]
 _HOMES = {"RecordedRequest": "faults", "ResultFile": "result_file", "Sandbox": "sandbox"}
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used, and say what to install where that fails."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
-            raise
-        raise ImportError(
-            'the sandbox needs starlette and uvicorn: pip install "impact-jobs[sandbox]"', name=error.name
-        ) from None
-    return getattr(module, name)
+if not TYPE_CHECKING:  # else a misspelt name would be an object to type checkers, not an error
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used, and say what to install where that fails."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+                raise
+            raise ImportError(
+                'the sandbox needs starlette and uvicorn: pip install "impact-jobs[sandbox]"', name=error.name
+            ) from None
+        return getattr(module, name)

@@ -26,7 +26,11 @@ class RecordedRequest:
         path: The path, percent-decoded.
         query: The query as sent, without its question mark.
         headers: The headers by lower-case name; values of a repeated one are joined with a comma.
-        time: When, by the sandbox's clock.
+        time: When, in epoch seconds of the sandbox's clock.
+
+    Example:
+        >>> RecordedRequest(origin="api", method="GET", path="/Jobs", query="", headers={}, time=0.0).target
+        '/Jobs'
     """
 
     origin: Origin
@@ -38,7 +42,21 @@ class RecordedRequest:
 
     @classmethod
     def from_scope(cls, scope: Scope, *, origin: Origin, time: float) -> RecordedRequest:
-        """Read a request from its ASGI scope."""
+        """Read a request from its ASGI scope.
+
+        Args:
+            scope: The scope of an HTTP request.
+            origin: Which of the two origins it came to, ``"api"`` or ``"storage"``.
+            time: When, in epoch seconds of the sandbox's clock.
+
+        Returns:
+            The request.
+
+        Example:
+            >>> scope = {"method": "GET", "path": "/a b", "query_string": b"Page=2", "headers": [(b"accept", b"*/*")]}
+            >>> RecordedRequest.from_scope(scope, origin="api", time=0.0).target
+            '/a b?Page=2'
+        """
         headers: dict[str, str] = {}
         for raw_name, raw_value in scope["headers"]:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")

@@ -77,7 +77,22 @@ class ResultFile:
         return _sha256(self)
 
     def changed(self, *, size: int | None, seed: int | None) -> ResultFile:
-        """Another file, like this one where None is given."""
+        """Another file, like this one where None is given.
+
+        Args:
+            size: Its length in bytes.
+            seed: Decides its contents.
+
+        Returns:
+            The other file.
+
+        Raises:
+            ValueError: The size is negative or too large.
+
+        Example:
+            >>> ResultFile(seed=7, size=1_000).changed(size=2_000, seed=None)
+            ResultFile(seed=7, size=2000)
+        """
         return ResultFile(self.seed if seed is None else seed, self.size if size is None else size)
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:

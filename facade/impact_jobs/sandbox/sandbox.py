@@ -121,8 +121,13 @@ class Sandbox:
         """Open both ports and answer requests, from a thread of its own; ``with`` does it for you.
 
         Raises:
-            OSError: A port is taken.
-            RuntimeError: The sandbox runs already.
+            OSError: A port is taken. What to do: choose another, or 0 for a free one.
+            RuntimeError: The sandbox runs already. What to do: make another one.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.start()
+            >>> sandbox.close()
         """
         if self._server is not None:
             raise RuntimeError("this sandbox runs already; make another one for another server")
@@ -138,6 +143,12 @@ class Sandbox:
         """Drop every connection, free both ports and end the thread; closing twice does no harm.
 
         Jobs and the record of requests stay readable.
+
+        Example:
+            >>> with Sandbox() as sandbox:  # which closes it
+            ...     _ = sandbox.add_job()
+            >>> len(sandbox.job_ids)
+            1
         """
         server, self._server = self._server, None
         if server is not None:
@@ -148,7 +159,7 @@ class Sandbox:
         """The API's origin, such as ``http://127.0.0.1:40123``.
 
         Raises:
-            RuntimeError: The sandbox was never started.
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
         """
         if not self._base_url:
             raise RuntimeError("the sandbox has no address before it is started: use it in a `with` statement")
@@ -159,13 +170,22 @@ class Sandbox:
         """The storage's origin, where signed links lead.
 
         Raises:
-            RuntimeError: The sandbox was never started.
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
         """
         return self._world.storage_url if self.base_url else ""
 
     @property
     def environ(self) -> dict[str, str]:
-        """The three environment variables that point the client, and its command line, at this sandbox."""
+        """The three environment variables that point the client, and its command line, at this sandbox.
+
+        Raises:
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
+
+        Example:
+            >>> with Sandbox() as sandbox:
+            ...     sorted(sandbox.environ)
+            ['IMPACT_ACCOUNT_SID', 'IMPACT_AUTH_TOKEN', 'IMPACT_BASE_URL']
+        """
         return {
             "IMPACT_ACCOUNT_SID": self.account_sid,
             "IMPACT_AUTH_TOKEN": self.auth_token,
@@ -180,6 +200,10 @@ class Sandbox:
 
         Returns:
             A client; closing it is yours to do.
+
+        Raises:
+            RuntimeError: The sandbox was never started, and there is no ``base_url`` among the options.
+            ConfigurationError: An option is malformed.
 
         Example:
             >>> with Sandbox() as sandbox, sandbox.client() as jobs:
@@ -198,6 +222,19 @@ class Sandbox:
 
         Returns:
             A client; closing it is yours to do.
+
+        Raises:
+            RuntimeError: The sandbox was never started, and there is no ``base_url`` among the options.
+            ConfigurationError: An option is malformed.
+
+        Example:
+            >>> import asyncio
+            >>> async def ask(sandbox):
+            ...     async with sandbox.async_client() as jobs:
+            ...         return [job async for job in jobs.list()]
+            >>> with Sandbox() as sandbox:
+            ...     asyncio.run(ask(sandbox))
+            []
         """
         from impact_jobs import AsyncJobsClient  # noqa: PLC0415 - the sandbox needs the client here only
 
@@ -246,7 +283,7 @@ class Sandbox:
             The job's id.
 
         Raises:
-            ValueError: A time or a size is negative.
+            ValueError: A time or a size is negative. What to do: as the message says.
 
         Example:
             >>> sandbox = Sandbox()
@@ -269,7 +306,7 @@ class Sandbox:
 
     @property
     def job_ids(self) -> tuple[str, ...]:
-        """The ids of all jobs, oldest first: those added, exported and replayed."""
+        """The ids of all jobs, oldest first. Those added, exported and replayed are among them."""
         return tuple(job.id for job in self._world.store.all())
 
     def result(self, job_id: str) -> ResultFile:
@@ -283,6 +320,11 @@ class Sandbox:
 
         Raises:
             KeyError: There is no such job.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.result(sandbox.add_job(result_bytes=2_000)).size
+            2000
         """
         return self._job(job_id).result
 
@@ -301,6 +343,13 @@ class Sandbox:
 
         Raises:
             KeyError: There is no such job.
+            ValueError: The size is negative.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> job_id = sandbox.add_job()
+            >>> sandbox.replace_result(job_id, result_bytes=3_000) == sandbox.result(job_id)
+            True
         """
         _, fresh = self._world.store.draw()
         job = self._job(job_id)
@@ -318,7 +367,12 @@ class Sandbox:
 
         Raises:
             KeyError: There is no such job.
-            RuntimeError: The sandbox was never started.
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
+
+        Example:
+            >>> with Sandbox() as sandbox:
+            ...     sandbox.result_url(sandbox.add_job()).startswith(sandbox.storage_url)
+            True
         """
         return self.storage_url + self._world.result_link(self._job(job_id))
 
@@ -386,14 +440,25 @@ class Sandbox:
 
         Args:
             after_bytes: How many of the body's bytes arrive.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.cut_next_download(10_000)
         """
         self._world.faults.queue_cut(after_bytes)
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """The requests to both origins, oldest first, as of now: the newest hundred thousand of them."""
+        """The requests to both origins so far, oldest first; of very many, the newest hundred thousand."""
         return self._world.log.all()
 
     def forget_requests(self) -> None:
-        """Empty the record of requests."""
+        """Empty the record of requests.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.forget_requests()
+            >>> sandbox.requests
+            ()
+        """
         self._world.log.clear()

@@ -1,0 +1,93 @@
+"""The code on the pages runs against a sandbox, and prints what the pages say."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from impact_jobs.sandbox import Sandbox
+
+from tests.docs.pages import PAGES, ROOT, blocks_of, run
+
+# Pages whose code is that of tests, which run: every block is a quotation from this folder.
+QUOTING = {"docs/testing.md": ROOT / "tests" / "plugin"}
+WITH_CODE = [name for name, path in PAGES.items() if any(block.kind == "python" for block in blocks_of(path))]
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
+    """Give an empty folder, a sandbox in the environment, and logging that is put back."""
+    monkeypatch.chdir(tmp_path)
+    ours = logging.getLogger("impact_jobs")
+    level, root_level, root_handlers = ours.level, logging.root.level, logging.root.handlers[:]
+    with Sandbox(job_seconds=0) as sandbox:
+        sandbox.add_job(age=3600)
+        for variable, value in sandbox.environ.items():
+            monkeypatch.setenv(variable, value)
+        yield {"sandbox": sandbox}
+    ours.setLevel(level)
+    logging.root.setLevel(root_level)
+    logging.root.handlers[:] = root_handlers
+
+
+@pytest.mark.parametrize("name", sorted(set(WITH_CODE) - set(QUOTING)))
+def test_the_code_of_a_page_runs(name: str, surroundings: dict[str, object]) -> None:
+    runnable = sum(block.is_run and block.kind == "python" for block in blocks_of(PAGES[name]))
+    assert run(PAGES[name], surroundings) == runnable
+
+
+@pytest.mark.parametrize("name", sorted(set(WITH_CODE) & set(QUOTING)))
+def test_the_code_of_a_page_is_that_of_tests(name: str) -> None:
+    tests = "\n".join(path.read_text() for path in sorted(QUOTING[name].rglob("*.py")))
+    assert [block.line for block in blocks_of(PAGES[name]) if block.text.strip() not in tests] == []
+
+
+@pytest.mark.peers
+def test_the_code_of_the_page_on_dataframes_runs_with_their_libraries(tmp_path: Path) -> None:
+    page = PAGES["docs/howto/dataframes.md"]
+    done = subprocess.run(  # noqa: S603 - our own program
+        [ROOT / ".venv-peers" / "bin" / "python", "-W", "error", "-m", "tests.docs.pages", page],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wanted = sum(block.kind == "python" and not block.excuse for block in blocks_of(page))
+    assert (done.returncode, done.stdout) == (0, f"{wanted} blocks ran\n"), done.stderr
+
+
+def test_what_is_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    pages = {name: [block for block in blocks_of(path) if block.kind == "python"] for name, path in PAGES.items()}
+    quoted = sum(len(pages.pop(name, [])) for name in QUOTING)
+    blocks = [block for page in pages.values() for block in page]
+    excused = Counter(block.excuse for block in blocks if block.excuse)
+    elsewhere = Counter(block.needs for block in blocks if not block.is_run and not block.excuse)
+    ran = sum(block.is_run for block in blocks)
+    with capsys.disabled():
+        print(f"\n{ran} of {len(blocks)} Python blocks of the documentation run here, {quoted} more as tests")  # noqa: T201
+        for module, count in elsewhere.items():
+            print(f"  {count} need {module}, and run in `make test-peers`")  # noqa: T201
+        for reason, count in excused.items():
+            print(f"  {count} excused: {reason}")  # noqa: T201
+    assert ran > len(blocks) / 2
+    assert all(excused)
+
+
+@pytest.mark.parametrize("name", sorted(set(WITH_CODE) - set(QUOTING)))
+def test_code_fits_the_width_of_a_page(name: str) -> None:
+    code = [text for block in blocks_of(PAGES[name]) if block.kind == "python" for text in block.text.splitlines()]
+    assert [text for text in code if len(text) > 92] == []
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {target for path in PAGES.values() for target in re.findall(r"(?:`|^    )make ([a-z-]+)", path.read_text())}
+    assert named
+    assert named <= targets

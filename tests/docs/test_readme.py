@@ -1,0 +1,45 @@
+"""What the README says to type works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from impact_jobs.sandbox import Sandbox
+
+from tests.docs.pages import PAGES, blocks_of
+
+README = PAGES["README.md"]
+
+
+def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
+    _, example = (block.text for block in blocks_of(README) if block.kind == "python")
+    (tmp_path / "test_example.py").write_text(example)
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "pytest", "-q", "-p", "impact_jobs", "-p", "no:cacheprovider", tmp_path],
+        cwd=tmp_path,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_command_fetches(sandbox: Sandbox, tmp_path: Path) -> None:
+    (command,) = re.findall(r"^    (impact-jobs .*)$", README.read_text(), re.MULTILINE)
+    job_id = sandbox.add_job(age=3600)
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "impact_jobs.cli", *shlex.split(command)[1:]],
+        cwd=tmp_path,
+        env=os.environ | sandbox.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == [f"{job_id}.csv"]

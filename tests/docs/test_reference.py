@@ -1,0 +1,95 @@
+"""The reference is complete, and as true as the code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import httpcore
+import httpx
+import impact_jobs
+import pytest
+from impact_jobs import AsyncJobsClient, Retry, ServerError
+
+from tests.docs import error_table
+from tests.docs.pages import PAGES, ROOT
+from tests.docs.public import PACKAGES, has_package, public_names
+
+REFERENCE = {name: path.read_text() for name, path in PAGES.items() if name.startswith("docs/reference/")}
+_READING = re.compile(
+    r"(?:(?:environ|_env)(?:\.get|\.pop)?|getenv|setting)[\[(]\s*\"(\w+)\"|envvar=\"(\w+)\""
+    r"|\"(\w+)\" (?:not )?in (?:os\.|self\._)?environ"
+)
+ENVIRONMENT = REFERENCE["docs/reference/environment.md"]
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "impact_jobs.pytest_plugin"])
+def test_every_public_name_is_in_the_reference_once(package: str) -> None:
+    pattern = r"^\.\. (?:auto(?:class|exception|function)|py:(?:class|type)):: (?:impact_jobs\.(?:\w+\.)?)?(\w+)\b"
+    entries = [entry for text in REFERENCE.values() for entry in re.findall(pattern, text, re.MULTILINE)]
+    assert [name for name in public_names(package) if entries.count(name) != 1] == []
+
+
+def test_every_method_is_in_the_table_of_the_asynchronous_client() -> None:
+    page = REFERENCE["docs/reference/client.md"]
+    table = page[page.index("| `JobsClient` |") : page.index("```python")]
+    methods = {name for name in vars(AsyncJobsClient) if not name.startswith("_")}
+    assert {name for name in methods if not re.search(rf"\b{name}\b", table)} == set()
+
+
+def test_the_table_of_errors_is_that_of_the_docstrings() -> None:
+    page = REFERENCE["docs/reference/errors.md"]
+    assert error_table.rewritten(page) == page, "run: python -m tests.docs.error_table"
+
+
+@pytest.mark.parametrize("kind", error_table.errors(), ids=lambda kind: kind.__name__)
+def test_what_is_tried_again_is_as_the_table_says(kind: type[impact_jobs.JobsError]) -> None:
+    error = kind.__new__(kind)
+    vars(error).update(status_code=429 if kind is impact_jobs.RateLimitError else 400, retry_after=None)
+    statuses = (502, 503, 504) if kind is ServerError else (vars(error)["status_code"],)
+    tried = set()
+    for status in statuses:
+        vars(error)["status_code"] = status
+        tried.add(Retry().delay(error, 1, random=lambda: 0.5) is not None)
+    # A link that has expired is no matter of `Retry`: tests/facade/test_fault_table.py has it.
+    assert tried == {error_table.TRIED_AGAIN.get(kind.__name__, "no") not in {"no", "with fresh links"}}
+
+
+def test_every_variable_that_is_read_is_on_the_page() -> None:
+    read = {name for path in sorted((ROOT / "facade").rglob("*.py")) for name in variables_of(path)}
+    assert read >= {"IMPACT_ACCOUNT_SID", "IMPACT_AUTH_TOKEN", "IMPACT_BASE_URL"}
+    assert read - named_on_the_page() == set()
+
+
+def test_the_network_s_variables_are_on_the_page() -> None:
+    modules = [path for package in (httpx, httpcore) for path in Path(package.__file__ or "").parent.rglob("*.py")]
+    read = {name for path in modules for name in variables_of(path)}
+    assert read == {"SSL_CERT_FILE", "SSL_CERT_DIR"}
+    # `urllib.request.getproxies` and `ssl` read these.
+    assert read | {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSLKEYLOGFILE"} <= named_on_the_page()
+
+
+def test_every_variable_on_the_page_is_read_somewhere() -> None:
+    python = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSLKEYLOGFILE"}
+    roots = [ROOT / "facade"]
+    beneath = [importlib.import_module(package) for package in ("httpx", "rich", "click") if has_package(package)]
+    roots += [Path(module.__file__ or "").parent for module in beneath]
+    read = {name for root in roots for path in root.rglob("*.py") for name in variables_of(path)}
+    assert named_on_the_page() - read - python == set()
+
+
+def named_on_the_page() -> set[str]:
+    return set(re.findall(r"^\| `(\w+)` \|", ENVIRONMENT, re.MULTILINE))
+
+
+def variables_of(path: Path) -> set[str]:
+    """The environment variables that a module names where it reads the environment, or hands to what does."""
+    source = path.read_text()
+    if not re.search(r"environ|getenv|setting\(|envvar", source):
+        return set()
+    read = {name.upper() for found in _READING.findall(source) for name in found if name}
+    texts = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    ours = {text for text in texts if isinstance(text, str) and re.fullmatch(r"_?IMPACT_[A-Z_]+", text)}
+    return read | ours
