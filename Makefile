@@ -9,10 +9,12 @@ BENCH_VENV := .venv-bench
 PEERS := $(PEERS_VENV)/.ready tests/peers/node_modules/.ready
 # The generator finds ruff on PATH, or silently skips formatting.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Tests of a file stay together, for they share what is dear to set up.
+AT_ONCE := -n auto --maxprocesses 4 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types generate check-generated unit test-peers test-faults fuzz bench lock clean
+.PHONY: help setup demo test lint format types generate check-generated unit coverage check-api changelog test-peers test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +55,21 @@ check-generated: $(READY) ## Fail when `make generate` would change a byte
 	$(BIN)/python scripts/generate.py --check
 
 unit: $(READY) ## The tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(AT_ONCE)
+
+coverage: $(READY) ## The tests under coverage; fails below 97 % of the branches of facade/
+	rm -rf .cache/coverage && mkdir -p .cache/coverage
+	$(BIN)/python -m coverage run -m pytest $(AT_ONCE)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+	$(BIN)/python -m coverage json --quiet -o .cache/coverage/report.json
+	@$(BIN)/python -c 'import json; t = json.load(open(".cache/coverage/report.json"))["totals"]["percent_branches_covered"]; print(f"{t:.1f} % of the branches of facade/"); raise SystemExit(t < 97)'
+
+check-api: $(READY) ## What kind of release is due, by the public interface
+	@$(BIN)/python scripts/check_api.py
+
+changelog: .venv-docs/.ready ## Show what the next release's notes would say
+	@.venv-docs/bin/towncrier build --draft --version "$$($(BIN)/hatchling version)"
 
 test-peers: $(READY) $(PEERS) ## Strangers' checks: redocly, Prism, pyright, real object stores and dataframe libraries
 	$(BIN)/python -m pytest -m peers
@@ -74,8 +90,20 @@ tests/peers/node_modules/.ready: tests/peers/package-lock.json tests/peers/packa
 test-faults: $(READY) ## Thousands of sessions under cuts, stalls, lies, kills and interruptions
 	$(BIN)/python -m pytest tests/faults --examples 1600
 
-fuzz: .venv-fuzz/.ready ## Coverage-guided fuzzing of every reader of foreign bytes, a minute each
-	.venv-fuzz/bin/python -m tests.fuzzing all --seconds 60
+SECONDS_EACH ?= 60
+FUZZ ?= all
+fuzz: .venv-fuzz/.ready ## Coverage-guided fuzzing of every reader of foreign bytes: SECONDS_EACH=60, FUZZ=all
+	.venv-fuzz/bin/python -m tests.fuzzing $(FUZZ) --seconds $(SECONDS_EACH)
+
+docs: .venv-docs/.ready ## Build the documentation into docs/_build/html, warnings being errors
+	.venv-docs/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+.venv-docs/.ready: requirements-docs.txt $(READY)
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r $<
+	$(BIN)/python -m pip --python .venv-docs/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
+	.venv-docs/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
+	@touch $@
 
 .venv-fuzz/.ready: tests/fuzzing/requirements.txt $(READY)
 	$(PYTHON) -m venv --clear .venv-fuzz
@@ -96,7 +124,9 @@ $(BENCH_VENV)/.ready: requirements-bench.txt $(READY)
 
 lock: $(READY) ## Resolve the locked requirements afresh, for every supported Python, with hashes
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --extra sandbox --group dev pyproject.toml -o requirements-dev.txt
+	  --all-extras --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --all-extras --group docs pyproject.toml -o requirements-docs.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  tests/peers/requirements.in -o tests/peers/requirements.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -105,4 +135,4 @@ lock: $(READY) ## Resolve the locked requirements afresh, for every supported Py
 	  --extra sandbox --group bench pyproject.toml -o requirements-bench.txt
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS_VENV) $(BENCH_VENV) .venv-fuzz .cache dist demo-output tests/peers/node_modules
+	rm -rf $(VENV) $(PEERS_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/peers/node_modules

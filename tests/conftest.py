@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
+from impact_jobs.claims import _of_accounts
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, clients
@@ -15,14 +16,15 @@ hypothesis.settings.load_profile("deterministic")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--examples", type=int, default=150, help="how many sessions of downloads under faults")
+    parser.addoption("--examples", type=int, default=60, help="how many sessions under faults, see tests/faults")
+    parser.addoption("--sessions-seed", type=int, default=0, help="the seed of whole sessions under faults")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    examples = config.getoption("--examples")
     return (
         "hypothesis: derandomized, so the seed is the name of each test; sandboxes: seed 0; "
-        f"sessions of downloads under faults: {examples}"
+        f"sessions under faults: --examples {config.getoption('--examples')}, "
+        f"whole ones with seed {config.getoption('--sessions-seed')}"
     )
 
 
@@ -31,6 +33,13 @@ def examples(request: pytest.FixtureRequest) -> Callable[[float], int]:
     """Give a function that gives a share of the examples asked for."""
     wanted: int = request.config.getoption("--examples")
     return lambda share: max(1, round(wanted * share))
+
+
+@pytest.fixture(autouse=True)
+def _forget_replays() -> Iterator[None]:
+    """Let no test know the replays of another: a sandbox's port, and so its account, may come again."""
+    yield
+    _of_accounts._kept.clear()
 
 
 @pytest.fixture

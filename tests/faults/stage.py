@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import json
+import math
 import threading
 import time
 from collections import Counter
@@ -44,8 +45,10 @@ class Tally:
     sessions: Counter[str] = field(factory=Counter)
     injected: Counter[str] = field(factory=Counter)
     outcomes: Counter[str] = field(factory=Counter)
+    steps: Counter[str] = field(factory=Counter)
     figures: list[str] = field(factory=list)
     violations: int = 0
+    worst: float = -math.inf  # by how many seconds a call has outlived its deadline at most
 
     @contextmanager
     def session(self, name: str) -> Iterator[None]:
@@ -58,6 +61,7 @@ class Tally:
 
 
 TALLY: Final = Tally()
+WHOLE: Final = Tally()
 
 
 def shrink_thresholds(patch: pytest.MonkeyPatch) -> None:
@@ -154,7 +158,7 @@ class Stage:
 
     def take_as_given(self) -> None:
         """What is open and running now is no leak."""
-        self._descriptors, self._threads = len(open_files()), threading.active_count()
+        self._leaks = Leaks()
 
     def close(self) -> None:
         self._stack.close()
@@ -171,22 +175,41 @@ class Stage:
 
     def check_nothing_leaks(self) -> None:
         """Wait until all connections, threads and descriptors of clients are gone."""
+
+        def drop() -> None:
+            self.storage.drop()
+            self.api.drop()
+
+        self._leaks.check(drop=drop)
+
+
+class Leaks:
+    """Knows what was open and running when it was made, and so what has been left since."""
+
+    def __init__(self) -> None:
+        self._descriptors, self._threads = len(open_files()), len(running())
+
+    def check(self, *, drop: Callable[[], object]) -> None:
+        """Wait until all else is gone; `drop` cuts what is left of connections."""
         for thread in threading.enumerate():
             if thread.name.startswith("impact-jobs") and thread.name != "impact-jobs sandbox":
                 thread.join(PATIENT_SECONDS)
         # A socket that was closed while its window was shut can take a minute to tell the other end.
-        self.storage.drop()
-        self.api.drop()
+        drop()
         deadline = time.monotonic() + PATIENT_SECONDS
         # The sandbox closes its ends in a thread of its own.
         while self._has_more() and time.monotonic() < deadline:
             gc.collect()
             threading.Event().wait(0.005)
-        names = [thread.name for thread in threading.enumerate()]
-        assert not self._has_more(), f"left open: {open_files()}, running: {names}"
+        assert not self._has_more(), f"left open: {open_files()}, running: {running()}"
 
     def _has_more(self) -> bool:
-        return len(open_files()) > self._descriptors or threading.active_count() > self._threads
+        return len(open_files()) > self._descriptors or len(running()) > self._threads
+
+
+def running() -> list[str]:
+    """The names of all threads, but for those that event loops of the test and of the sandbox keep for later."""
+    return [thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
 
 
 def open_files() -> list[str]:
