@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -9,6 +10,7 @@ from impact_jobs.claims import _of_accounts
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, clients
+from tests.support.tally import TALLIES
 
 # The same examples in every run and on every machine; the seed is printed all the same.
 hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
@@ -26,6 +28,26 @@ def pytest_report_header(config: pytest.Config) -> str:
         f"sessions under faults: --examples {config.getoption('--examples')}, "
         f"whole ones with seed {config.getoption('--sessions-seed')}"
     )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # Of a worker of pytest-xdist; whoever drives the workers tells what all have counted.
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tallies"] = {title: tally.as_plain() for title, tally in TALLIES.items()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    for title, counted in getattr(node, "workeroutput", {}).get("tallies", {}).items():
+        TALLIES[title].add(counted)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for title, tally in TALLIES.items():
+        if tally.sessions:
+            terminalreporter.section(title)
+            for line in tally.lines():
+                terminalreporter.write_line(line)
 
 
 @pytest.fixture

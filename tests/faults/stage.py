@@ -6,12 +6,10 @@ import asyncio
 import functools
 import gc
 import json
-import math
 import threading
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -25,6 +23,7 @@ from impact_jobs.sandbox import Sandbox
 from impact_jobs.sandbox.result_file import ResultFile
 
 from tests.support.fault_proxy import FaultProxy
+from tests.support.tally import DOWNLOADS
 
 Kind: TypeAlias = Literal["blocking", "asynchronous", "over an AsyncClient of one's own"]
 OnProgress: TypeAlias = Callable[[int, int | None], object]
@@ -36,32 +35,6 @@ HASTY_SECONDS: Final = 0.2
 
 class InjectedError(Exception):
     """Raised by a test's own `on_progress`."""
-
-
-@define
-class Tally:
-    """What the summary at the end tells."""
-
-    sessions: Counter[str] = field(factory=Counter)
-    injected: Counter[str] = field(factory=Counter)
-    outcomes: Counter[str] = field(factory=Counter)
-    steps: Counter[str] = field(factory=Counter)
-    figures: list[str] = field(factory=list)
-    violations: int = 0
-    worst: float = -math.inf  # by how many seconds a call has outlived its deadline at most
-
-    @contextmanager
-    def session(self, name: str) -> Iterator[None]:
-        self.sessions[name] += 1
-        try:
-            yield
-        except Exception:
-            self.violations += 1
-            raise
-
-
-TALLY: Final = Tally()
-WHOLE: Final = Tally()
 
 
 def shrink_thresholds(patch: pytest.MonkeyPatch) -> None:
@@ -170,7 +143,7 @@ class Stage:
 
     def take_tally(self) -> None:
         for proxy in (self.storage, self.api):
-            TALLY.injected += proxy.tally
+            DOWNLOADS.injected += proxy.tally
             proxy.tally.clear()
 
     def check_nothing_leaks(self) -> None:
@@ -260,7 +233,7 @@ class Watched:
             size = max(version.size for version in self.versions) + 1
         seed = len(self.versions) + 1
         self.versions.append(self.stage.sandbox.replace_result(self.job_id, result_bytes=size, result_seed=seed))
-        TALLY.injected["result replaced"] += 1
+        DOWNLOADS.injected["result replaced"] += 1
 
     @property
     def is_there(self) -> bool:

@@ -17,8 +17,9 @@ from hypothesis import given, note
 from impact_jobs import DownloadResult, JobsError
 
 from tests.faults.sessions import SETTINGS, Interruption, Session, Try, sessions
-from tests.faults.stage import HASTY_SECONDS, TALLY, Call, InjectedError, Stage, Watched, carry_out, complement
+from tests.faults.stage import HASTY_SECONDS, Call, InjectedError, Stage, Watched, carry_out, complement
 from tests.support.fault_proxy import Fault
+from tests.support.tally import DOWNLOADS
 
 _ENDINGS: Final = (JobsError, InjectedError, KeyboardInterrupt, asyncio.CancelledError)
 
@@ -80,7 +81,7 @@ class _Interrupter:
             function()
 
     def _count(self) -> None:
-        TALLY.injected[self.interruption.kind] += 1
+        DOWNLOADS.injected[self.interruption.kind] += 1
 
 
 def run(stage: Stage, session: Session, folder: Path) -> None:
@@ -109,7 +110,7 @@ def _try(stage: Stage, session: Session, step: Try, watched: Watched) -> bool:
             on_progress=interrupter.on_progress, with_task=interrupter.with_task,
         )  # fmt: skip
     except _ENDINGS as error:
-        TALLY.outcomes[type(error).__name__] += 1
+        DOWNLOADS.outcomes[type(error).__name__] += 1
         if type(error) in {InjectedError, KeyboardInterrupt, asyncio.CancelledError}:
             assert step.interruption.kind != "none"
         if isinstance(error, asyncio.CancelledError) and watched.is_there:
@@ -124,7 +125,7 @@ def _try(stage: Stage, session: Session, step: Try, watched: Watched) -> bool:
         return False
     finally:
         stage.check_nothing_leaks()
-    TALLY.outcomes["success"] += 1
+    DOWNLOADS.outcomes["success"] += 1
     is_offline = not stage.sandbox.requests
     assert not is_offline or before is not None
     _check(done, watched, first=0 if is_offline else first, wants_digest=step.call.digest)
@@ -139,7 +140,7 @@ def _last(stage: Stage, session: Session, watched: Watched) -> None:
     before, version = watched.noted(), watched.noted_version()
     done = carry_out(session.last, stage.account, watched.job_id, watched.target, on_progress=interrupter.on_progress)
     stage.check_nothing_leaks()
-    TALLY.outcomes["success"] += 1
+    DOWNLOADS.outcomes["success"] += 1
     is_offline = not stage.sandbox.requests
     _check(done, watched, first=0 if is_offline else -1, wants_digest=session.last.digest)
     assert interrupter.shown == done.bytes_written
@@ -165,7 +166,7 @@ def test_whatever_breaks_the_file_is_right_or_absent(
     def campaign(session: Session) -> None:
         number = next(numbers)
         note(f"number {number}: {session!r}")
-        with TALLY.session("downloads"):
+        with DOWNLOADS.session("downloads"):
             try:
                 run(stage, session, tmp_path / str(number))
             finally:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from impact_jobs import DestinationExistsError
 
 from tests.faults.sessions import SETTINGS, calls, faults, positions, sizes
-from tests.faults.stage import TALLY, Call, Stage, Watched, carry_out, complement
+from tests.faults.stage import Call, Stage, Watched, carry_out, complement
 from tests.faults.zygote import SYSTEM_CALLS, Death, DeathKind, Zygote
 from tests.support.fault_proxy import Break, Fault
+from tests.support.tally import DOWNLOADS
 
 _BREAKS: Final[tuple[Break, ...]] = ("cut", "reset", "trickle", "delay")
 
@@ -78,8 +79,8 @@ def run(stage: Stage, zygote: Zygote, session: Kills, folder: Path) -> None:
         stage.calm()
         stage.check_nothing_leaks()
         if outcome.killed:
-            TALLY.injected[f"killed {death.kind}"] += 1
-        TALLY.outcomes["killed" if outcome.killed else outcome.error.partition(":")[0] or "success"] += 1
+            DOWNLOADS.injected[f"killed {death.kind}"] += 1
+        DOWNLOADS.outcomes["killed" if outcome.killed else outcome.error.partition(":")[0] or "success"] += 1
         assert outcome.is_ours, outcome.error
         if watched.is_there:
             _finish(stage, watched, session)
@@ -118,7 +119,7 @@ def _go_on(stage: Stage, watched: Watched, session: Kills) -> None:
 def _download(stage: Stage, watched: Watched, call: Call) -> Any:
     done = carry_out(call, stage.account, watched.job_id, watched.target, on_progress=lambda _done, _total: None)
     stage.check_nothing_leaks()
-    TALLY.outcomes["success"] += 1
+    DOWNLOADS.outcomes["success"] += 1
     return done
 
 
@@ -132,7 +133,7 @@ def test_whenever_it_is_killed_the_next_call_goes_on(
     def campaign(session: Kills) -> None:
         number = next(numbers)
         note(f"number {number}: {session!r}")
-        with TALLY.session("kills"):
+        with DOWNLOADS.session("kills"):
             try:
                 run(stage, zygote, session, tmp_path / str(number))
             finally:

@@ -18,9 +18,10 @@ from impact_jobs import Job, JobsError
 
 from tests.faults.sessions import KINDS, SETTINGS, faults, positions
 from tests.faults.sets import SetCall, WatchedSet, carry_out_set
-from tests.faults.stage import HASTY_SECONDS, TALLY, InjectedError, Stage
+from tests.faults.stage import HASTY_SECONDS, InjectedError, Stage
 from tests.faults.zygote import SYSTEM_CALLS, Death, DeathKind, Zygote
 from tests.support.fault_proxy import Fault
+from tests.support.tally import DOWNLOADS
 
 _KILLS: Final = 20
 _JOBS: Final = 500
@@ -170,7 +171,7 @@ class _Stopper:
             loop.call_soon(lambda: loop.call_soon(cancel))
 
     def _count(self) -> None:
-        TALLY.injected[self.step.stop] += 1
+        DOWNLOADS.injected[self.step.stop] += 1
 
 
 def run(stage: Stage, zygote: Zygote, session: SetSession, folder: Path) -> None:
@@ -201,8 +202,8 @@ def _in_a_child(stage: Stage, zygote: Zygote, step: Try, watched: WatchedSet) ->
     zygote.start_set(step.call, stage.account, watched.ids, watched.folder, death=step.death)
     outcome = zygote.outcome()
     if outcome.killed:
-        TALLY.injected[f"killed {step.death.kind}"] += 1
-    TALLY.outcomes["killed" if outcome.killed else f"report with {'some' if outcome.errors else 'no'} errors"] += 1
+        DOWNLOADS.injected[f"killed {step.death.kind}"] += 1
+    DOWNLOADS.outcomes["killed" if outcome.killed else f"report with {'some' if outcome.errors else 'no'} errors"] += 1
     assert not outcome.error, outcome.error
 
 
@@ -214,11 +215,11 @@ def _here(stage: Stage, step: Try, watched: WatchedSet, stopper: _Stopper) -> No
             on_update=stopper.on_update, with_task=stopper.with_task,
         )  # fmt: skip
     except allowed as error:
-        TALLY.outcomes[type(error).__name__] += 1
+        DOWNLOADS.outcomes[type(error).__name__] += 1
         if stopper.raised and type(error) is not type(stopper.raised):
             raise
         return
-    TALLY.outcomes[f"report with {'no' if report.is_complete else 'some'} errors"] += 1
+    DOWNLOADS.outcomes[f"report with {'no' if report.is_complete else 'some'} errors"] += 1
     assert list(report.outcomes) == watched.ids
     assert all(isinstance(error, JobsError) for error in report.errors.values())
     assert report.files.keys() == watched.whole()
@@ -249,7 +250,7 @@ def test_whatever_happens_it_ends_the_same(
     def campaign(session: SetSession) -> None:
         number = next(numbers)
         note(f"number {number}: {session!r}")
-        with TALLY.session(f"sets {'killed' if killed else 'stopped'}"):
+        with DOWNLOADS.session(f"sets {'killed' if killed else 'stopped'}"):
             try:
                 run(stage, zygote, session, tmp_path / str(number))
             finally:
@@ -278,7 +279,7 @@ def test_five_hundred_jobs_killed_twenty_times(stage: Stage, zygote: Zygote, tmp
     stage.calm()
     stage.sandbox.forget_requests()
     at_each: list[int] = []
-    with TALLY.session("500 jobs"):
+    with DOWNLOADS.session("500 jobs"):
         for number in range(_KILLS):
             left = _JOBS - len(watched.whole())
             death = _moment(rng, rng.uniform(0, 1.6) * left / (_KILLS - number + 1))
@@ -286,7 +287,7 @@ def test_five_hundred_jobs_killed_twenty_times(stage: Stage, zygote: Zygote, tmp
             call = SetCall(KINDS[number % 2], concurrency=rng.randint(1, 8), connections=rng.choice((1, 1, 4)))
             zygote.start_set(call, stage.account, watched.ids, watched.folder, death=death)
             assert zygote.outcome().killed, f"{death} was too late, after {at_each}"
-            TALLY.injected[f"killed {death.kind}"] += 1
+            DOWNLOADS.injected[f"killed {death.kind}"] += 1
             at_each.append(len(watched.check_in_the_middle()))
         stage.calm()
         zygote.start_set(SetCall("blocking"), stage.account, watched.ids, watched.folder)
@@ -295,7 +296,7 @@ def test_five_hundred_jobs_killed_twenty_times(stage: Stage, zygote: Zygote, tmp
         watched.check_end(outcome.digests)
     stage.check_nothing_leaks()
     asked = stage.sandbox.requests
-    TALLY.figures.append(
+    DOWNLOADS.figures.append(
         f"{_JOBS} jobs in one folder: killed {len(at_each)} times, with {', '.join(map(str, at_each))} files there; "
         f"{len(watched.whole())} right files in the end, no other name; "
         f"{sum(request.origin == 'api' for request in asked)} requests to the API, "

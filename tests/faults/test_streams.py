@@ -16,8 +16,9 @@ from impact_jobs import AsyncJobsClient, DownloadError, JobsClient, JobsError
 from impact_jobs.sandbox.result_file import ResultFile
 
 from tests.faults.sessions import SETTINGS, calls, faults, positions, sizes
-from tests.faults.stage import TALLY, Call, Stage, Watched, bytes_of
+from tests.faults.stage import Call, Stage, Watched, bytes_of
 from tests.support.fault_proxy import Fault, Lie
+from tests.support.tally import DOWNLOADS
 
 MIB: Final = 1024 * 1024
 
@@ -99,7 +100,7 @@ class Reader:
                     cancelled_at = None
                     for _ in range(len(self.data) % 7):
                         await asyncio.sleep(0)
-                    TALLY.injected["a read cancelled"] += reading.cancel()
+                    DOWNLOADS.injected["a read cancelled"] += reading.cancel()
                     await asyncio.wait([reading])
                     if reading.cancelled():
                         continue
@@ -151,10 +152,10 @@ def run(stage: Stage, reading: Reading, folder: Path) -> None:
     reader = read(stage, reading, watched.job_id)
     stage.check_nothing_leaks()
     if reader.error is None:
-        TALLY.outcomes["success"] += 1
+        DOWNLOADS.outcomes["success"] += 1
         assert any(reader.data == bytes_of(version) for version in watched.versions), "wrong bytes, and no error"
     else:
-        TALLY.outcomes[type(reader.error).__name__] += 1
+        DOWNLOADS.outcomes[type(reader.error).__name__] += 1
         assert any(bytes_of(version).startswith(reader.data) for version in watched.versions), "wrong bytes"
     assert list(watched.folder.iterdir()) == []
 
@@ -169,7 +170,7 @@ def test_whatever_breaks_the_bytes_are_right_or_there_is_an_error(
     def campaign(reading: Reading) -> None:
         number = next(numbers)
         note(f"number {number}: {reading!r}")
-        with TALLY.session("streams"):
+        with DOWNLOADS.session("streams"):
             try:
                 run(stage, reading, tmp_path / str(number))
             finally:
