@@ -1,4 +1,4 @@
-"""Runs the command: in this process, in one of its own, at a terminal."""
+"""Runs the command: in this process, which is quick, or in one of its own, at a terminal or at none."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import os
 import pty
 import re
 import select
+import shlex
 import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
 
+import pytest
 from attrs import define
 from click.testing import CliRunner, Result
 from impact_jobs.cli.app import cli
@@ -25,12 +28,50 @@ COMMAND = [sys.executable, "-m", "impact_jobs.cli"]
 _AT_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
+_TERMINAL = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
 _SECONDS = 20.0
 
 
-def run(*arguments: str, given: str = "") -> Result:
+def run(*arguments: str, given: str | bytes = "", charset: str = "utf-8") -> Result:
     """Run the command in this process, by whatever clock and environment it has."""
-    return CliRunner().invoke(cli, arguments, input=given, prog_name="impact-jobs", catch_exceptions=False)
+    runner = CliRunner(charset=charset)
+    return runner.invoke(cli, arguments, input=given, prog_name="impact-jobs", catch_exceptions=False)
+
+
+def run_line(line: str) -> tuple[int, str, str]:
+    """Run commands that are piped into one another, each to its end in this process, and other programs as they are.
+
+    Returns:
+        The exit code of the first that fails, what the last one wrote to stdout, and what all wrote to stderr.
+    """
+    code, out, err = 0, "", ""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|")
+    lexer.whitespace_split = True
+    words = list(lexer)
+    while words:
+        end = words.index("|") if "|" in words else len(words)
+        stage, words = words[:end], words[end + 1 :]
+        if stage[0] == "impact-jobs":
+            done = run(*stage[1:], given=out)
+            code, out, err = code or done.exit_code, done.stdout, err + done.stderr
+        else:
+            other = subprocess.run(stage, input=out, capture_output=True, text=True, check=False)  # noqa: S603 - of the tests
+            code, out, err = code or other.returncode, other.stdout, err + other.stderr
+    return code, out, err
+
+
+def run_at_terminal(*arguments: str, columns: int = 80, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a command in this process, its output being a terminal: the exit code, and what it wrote."""
+    master, slave = pty.openpty()
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        reading = pool.submit(Terminal(None, master).read_all)
+        for name, value in (_TERMINAL | {"COLUMNS": str(columns)} | dict(environ or {})).items():
+            patch.setenv(name, value)
+        with os.fdopen(slave, "w", encoding="utf-8") as terminal, redirect_stdout(terminal), redirect_stderr(terminal):
+            code = cli.main(arguments, prog_name="impact-jobs", standalone_mode=False)
+        text = reading.result()
+    os.close(master)
+    return code, text
 
 
 def start(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
@@ -63,7 +104,7 @@ def shell(line: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
 class Terminal:
     """A process at a terminal, and what has been written there."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     _master: int
     _seen: bytes = b""
 
@@ -77,9 +118,18 @@ class Terminal:
 
     def read_to_the_end(self) -> tuple[int, str]:
         """Wait until the process has ended: its exit code, and all that was written."""
+        text = self.read_all()
+        assert self.process is not None
+        try:
+            return self.process.wait(_SECONDS), text
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it does not end: {text!r}")
+
+    def read_all(self) -> str:
+        """All that is written until nobody can write there any more."""
         while self._read():
             pass
-        return self.process.wait(_SECONDS), self.text
+        return self.text
 
     def press(self, keys: bytes) -> None:
         """Type."""
@@ -107,7 +157,7 @@ def at_terminal(
     """Start the command at a terminal of so many columns; `stdout` may lead elsewhere."""
     master, slave = pty.openpty()
     ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    surroundings = dict(os.environ) | {"TERM": "xterm-256color", "LANG": "C.UTF-8"} | dict(environ or {})
+    surroundings = dict(os.environ) | _TERMINAL | dict(environ or {})
     for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "LC_ALL"):
         if name not in (environ or {}):
             surroundings.pop(name, None)

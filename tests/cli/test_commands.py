@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from impact_jobs import DownloadResult, Job
 from impact_jobs.cli.app import cli
 from impact_jobs.sandbox import Sandbox
 
-from tests.cli.running import run
+from tests.cli.running import run, start
 
 DAY = 86_400.0
 
@@ -143,6 +144,8 @@ def test_download_can_wait_first(account: Sandbox) -> None:
     assert run("download", job, "early.csv").exit_code == 4
     assert run("download", job, "late.csv", "--wait", "--timeout", "10m", "--connections", "2").exit_code == 0
     assert [path.name for path in Path().glob("*.csv")] == ["late.csv"]
+    later = account.add_job(seconds=300, result_bytes=2_000)
+    assert len(run("download", later, "--stdout", "--wait").stdout_bytes) == 2_000
 
 
 def test_several_downloads_need_a_folder(account: Sandbox) -> None:
@@ -272,3 +275,19 @@ def test_every_command_is_in_the_list_that_help_shows() -> None:
         command = cli.get_command(context, name)
         assert command is not None
         assert command.name == name
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_sandbox_is_one_that_the_command_can_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    with start("sandbox", "--json") as process:
+        assert process.stdout is not None
+        for name, value in json.loads(process.stdout.readline()).items():
+            monkeypatch.setenv(name, value)
+        assert len(run("list", "-q").stdout.split()) == 3
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=20)
+    assert (process.returncode, rest, "Traceback" in err) == (0, "", False)
+
+
+def test_an_option_that_the_sandbox_lacks_is_a_matter_of_usage() -> None:
+    assert run("sandbox", "--no-such-option").exit_code == 2

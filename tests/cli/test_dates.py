@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_jobs.cli.dates import seconds, when
 
@@ -100,11 +100,13 @@ def test_days_are_those_of_utc_wherever_now_is_told_from() -> None:
     assert when("today", now=tokyo) == MIDNIGHT
 
 
+@settings(max_examples=40)
 @given(moments)
 def test_a_moment_comes_back_from_its_own_text(moment: datetime) -> None:
     assert when(moment.isoformat(), now=NOW) == moment
 
 
+@settings(max_examples=40)
 @given(st.dates(date(1000, 1, 1)))
 def test_a_day_comes_back_from_its_own_text(day: date) -> None:
     expected = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -112,6 +114,7 @@ def test_a_day_comes_back_from_its_own_text(day: date) -> None:
     assert [when(text, now=NOW) for text in texts] == [expected] * 4
 
 
+@settings(max_examples=40)
 @given(moments, st.sampled_from(["monday", "tue", "sunday"]))
 def test_a_weekday_is_the_latest_that_has_begun(now: datetime, name: str) -> None:
     if now.year > 1:
@@ -120,6 +123,7 @@ def test_a_weekday_is_the_latest_that_has_begun(now: datetime, name: str) -> Non
         assert timedelta() <= now - found < 7 * DAY
 
 
+@settings(max_examples=40)
 @given(nearly, moments)
 def test_any_text_is_a_moment_in_utc_or_a_value_error(text: str, now: datetime) -> None:
     try:
@@ -158,6 +162,7 @@ def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 50), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
 def test_a_duration_comes_back_from_its_own_text(days: int, hours: int, minutes: int, rest: int) -> None:
     length = timedelta(days=days, hours=hours, minutes=minutes, seconds=rest)
@@ -166,6 +171,7 @@ def test_a_duration_comes_back_from_its_own_text(days: int, hours: int, minutes:
     )
 
 
+@settings(max_examples=40)
 @given(nearly)
 def test_any_text_is_a_duration_of_at_least_nothing_or_a_value_error(text: str) -> None:
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
+import re
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,6 +125,22 @@ def test_a_clock_that_is_off_is_told(monkeypatch: pytest.MonkeyPatch, ahead: flo
     assert (found, checks["clock"]["state"]) == (code, state)
     if ahead:
         assert ("behind" if ahead < 0 else "ahead of") in checks["clock"]["found"]
+
+
+def test_an_api_that_is_not_there_is_told_without_credentials_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPACT_BASE_URL", "http://127.0.0.1:9")
+    code, checks = examined()
+    assert (code, states(checks, "failed")) == (2, {"credentials", "api"})
+    assert "Check network and proxy" in checks["api"]["found"]
+
+
+def test_a_server_in_trouble_is_a_warning_to_those_without_credentials(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPACT_BASE_URL", sandbox.base_url)
+    sandbox.answer_next("GET", re.compile(""), status=503)
+    _, checks = examined()
+    assert (checks["api"]["state"], checks["api"]["advice"]) == ("warning", "Try again later.")
 
 
 def test_without_credentials_the_rest_is_looked_at(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,6 +317,25 @@ def test_a_file_system_that_lacks_something_is_told(
     assert (found, checks["disk"]["state"]) == (code, state)
     assert f"no {function.rpartition('.')[2].removeprefix('posix_')}" in checks["disk"]["found"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    code, checks = examined()
+    assert (code, checks["disk"]["state"]) == (2, "failed")
+    assert "No space left" in checks["disk"]["found"]
+    assert "Make room" in checks["disk"]["advice"]
+
+
+@pytest.mark.usefixtures("credentials")
+def test_little_room_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1024**3 - 1))
+    code, checks = examined()
+    assert (code, checks["disk"]["state"]) == (0, "warning")
 
 
 @pytest.mark.usefixtures("credentials")

@@ -65,6 +65,26 @@ def no_date(_sandbox: Sandbox) -> list[str]:
     return ["list", "--since", "someday"]
 
 
+def dates_the_wrong_way_round(_sandbox: Sandbox) -> list[str]:
+    return ["list", "--since", "2d", "--until", "3d"]
+
+
+def no_jobs_for_fetch(_sandbox: Sandbox) -> list[str]:
+    return ["fetch", "--into", "reports"]
+
+
+def jobs_and_a_selection(sandbox: Sandbox) -> list[str]:
+    return ["watch", sandbox.add_job(), "--since", "2d"]
+
+
+def two_targets(sandbox: Sandbox) -> list[str]:
+    return ["download", sandbox.add_job(), "a.csv", "-o", "b.csv"]
+
+
+def no_duration(_sandbox: Sandbox) -> list[str]:
+    return ["wait", UNKNOWN, "--timeout", "soon"]
+
+
 def no_such_command(_sandbox: Sandbox) -> list[str]:
     return ["lst"]
 
@@ -127,6 +147,11 @@ CASES: list[tuple[int, str, Callable[[Sandbox], list[str]]]] = [
     (2, "ConfigurationError", malformed_job),
     (2, "NoSuchOption", no_such_option),
     (2, "BadParameter", no_date),
+    (2, "ConfigurationError", dates_the_wrong_way_round),
+    (2, "UsageError", no_jobs_for_fetch),
+    (2, "UsageError", jobs_and_a_selection),
+    (2, "UsageError", two_targets),
+    (2, "BadParameter", no_duration),
     (2, "NoSuchCommand", no_such_command),
     (2, "DestinationExistsError", file_in_the_way),
     (2, "ConfigurationError", missing_folder),
@@ -177,6 +202,7 @@ def test_advice_is_given_in_the_words_of_a_prompt(account: Sandbox, monkeypatch:
     Path("actions.csv").touch()
     assert "give --overwrite" in run("download", account.add_job(), "actions.csv").stderr
     assert "give --wait" in run("download", account.add_job(status="RUNNING")).stderr
+    assert re.search(r"--since \(.*\) lies after --until", run("list", "--since", "2d", "--until", "3d").stderr)
     monkeypatch.delenv("IMPACT_AUTH_TOKEN")
     assert "`impact-jobs profile add default`" in run("list").stderr
 
@@ -211,12 +237,15 @@ def test_output_that_cannot_be_written_is_an_error(account: Sandbox) -> None:
     assert (done.returncode, done.stderr) == (5, "impact-jobs: [Errno 28] No space left on device\n")
 
 
-def test_sigterm_ends_a_wait_with_a_line(account: Sandbox) -> None:
+def test_sigterm_ends_a_wait_with_a_line_and_ps_shows_no_secret(account: Sandbox) -> None:
     job = account.add_job(status="RUNNING", stuck_at=40)
     with start("wait", job) as process:
         assert process.stderr is not None
         assert "RUNNING" in process.stderr.readline()
+        shown = Path(f"/proc/{process.pid}/cmdline").read_text()  # all that ps knows of it
         process.terminate()
         _, rest = process.communicate(timeout=20)
     assert process.returncode == exits.TERMINATED
     assert rest == f"impact-jobs: ended by SIGTERM; to go on: impact-jobs wait {job}\n"
+    assert job in shown
+    assert account.auth_token not in shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from impact_jobs.cli.context import Session
 from impact_jobs.cli.references import read
 from impact_jobs.sandbox import Sandbox
 
-from tests.cli.running import COMMAND, run, shell
+from tests.cli.running import run, run_line, shell
 
 ONE, TWO = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1", "8d1b7e54-7b0c-4c53-a3b1-2f1f5a1b9c10"
 
@@ -47,28 +46,29 @@ def test_a_job_that_is_named_twice_counts_once_and_no_jobs_are_no_error(account:
 @pytest.mark.parametrize("form", ["", "--quiet", "--json"])
 def test_replay_wait_and_download_in_one_line(form: str, account: Sandbox, folder: Path) -> None:
     job = account.add_job()
-    done = shell(
-        f"impact-jobs replay {job} {form} | impact-jobs wait - {form} | impact-jobs download - {form}", folder=folder
-    )
+    line = f"impact-jobs replay {job} {form} | impact-jobs wait - {form} | impact-jobs download - {form}"
+    if form:
+        code, out, err = run_line(line)
+    else:  # by a shell, once
+        done = shell(line, folder=folder)
+        code, out, err = done.returncode, done.stdout, done.stderr
     fresh = account.job_ids[-1]
-    assert done.returncode == 0, done.stderr
+    assert code == 0, err
     assert fresh != job
-    assert fresh[:8] in done.stdout
+    assert fresh[:8] in out
     assert len(list(folder.glob("*.csv"))) == 1
 
 
-def test_a_failed_job_is_told_once_in_a_pipe(account: Sandbox, folder: Path) -> None:
+def test_a_failed_job_is_told_once_in_a_pipe(account: Sandbox) -> None:
     failed, completed = account.add_job(status="FAILED"), account.add_job()
-    done = shell(f"impact-jobs wait {failed} {completed} --json | impact-jobs download - --quiet", folder=folder)
-    assert done.returncode == 1
-    assert len(done.stdout.splitlines()) == 1
+    code, out, _ = run_line(f"impact-jobs wait {failed} {completed} --json | impact-jobs download - --quiet")
+    assert (code, len(out.splitlines())) == (1, 1)
 
 
-@pytest.mark.parametrize("form", ["", "--json", "--quiet"])
-def test_a_reader_that_has_enough_ends_it_quietly(form: str, account: Sandbox, folder: Path) -> None:
-    for _ in range(3000 if form == "--quiet" else 1000):
+def test_a_reader_that_has_enough_ends_it_quietly(account: Sandbox, folder: Path) -> None:
+    for _ in range(1000):  # more than a pipe holds
         account.add_job()
-    done = shell(f"impact-jobs list {form} | head -1; echo ${{PIPESTATUS[0]}}", folder=folder)
+    done = shell("impact-jobs list | head -1; echo ${PIPESTATUS[0]}", folder=folder)
     assert done.stdout.splitlines()[1:] == ["141"]
     assert done.stderr == ""
 
@@ -86,9 +86,36 @@ def test_closed_streams_are_no_traceback(account: Sandbox, folder: Path) -> None
 
 def test_a_stdin_that_is_no_text_is_an_error_and_no_traceback(account: Sandbox, folder: Path) -> None:
     assert account.job_ids == ()
-    done = subprocess.run(  # noqa: S603 - our own program
-        [*COMMAND, "get", "-"], input=b"\xff\xfe\x00", capture_output=True, check=False
-    )
-    assert done.returncode == 2
-    assert b"Traceback" not in done.stderr
+    for nonsense in (b"\xff\xfe\x00", b"\xe4\x00"):
+        done = run("get", "-", given=nonsense)
+        assert (done.exit_code, "does not name a job" in done.stderr) == (2, True)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_powershell_may_write_the_ids(encoding: str, account: Sandbox) -> None:
+    jobs = [account.add_job(), account.add_job()]
+    given = "\r\n".join(jobs).encode(encoding)
+    assert run("get", "-", "-q", given=given).stdout.split() == jobs
+
+
+def test_a_job_is_replayed_once_however_often_and_in_whatever_way_it_is_named(account: Sandbox) -> None:
+    job = account.add_job()
+    uri = f"{account.base_url}/Agencies/{account.account_sid}/Jobs/{job}/Download"
+    done = run("replay", job, "-", uri, given=f"{job.upper()}\n")
+    assert (done.exit_code, len(account.job_ids)) == (0, 2)
+
+
+def test_what_is_read_cannot_steer_the_terminal(account: Sandbox) -> None:
+    assert account.job_ids == ()
+    for options in ([], ["--json"]):
+        done = run("get", "-", *options, given="\x1b]0;pwn\x07\u202e\n\u009b2J\n")
+        assert done.exit_code == 2
+        assert not {"\x1b", "\x07", "\u009b"} & set(done.output)
+        assert options or "\u202e" not in done.output
+
+
+def test_what_cannot_be_told_changes_nothing(account: Sandbox, folder: Path) -> None:
+    job = account.add_job()
+    done = shell(f"impact-jobs get {ONE} {job} -q 2>/dev/full; echo $?", folder=folder)
+    assert done.stdout.split() == [job, "3"]

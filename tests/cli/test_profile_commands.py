@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from click.testing import CliRunner, Result
 from impact_jobs.cli import profiles
 from impact_jobs.cli.app import cli
 from impact_jobs.sandbox import Sandbox
+
+from tests.cli.running import run_at_terminal
 
 TOKEN = "canary-token-6d1f"
 
@@ -143,3 +146,18 @@ def _until(terminal: int, text: bytes) -> bytes:
     while text not in seen:
         seen += os.read(terminal, 4096)
     return seen
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_token_from_powershell_has_no_byte_order_mark(folder: Path, encoding: str) -> None:
+    given = f"{TOKEN}\r\n".encode(encoding)
+    arguments = ["profile", "add", "work", "--account-sid", "IR1", "--no-check"]
+    assert CliRunner().invoke(cli, arguments, input=given).exit_code == 0
+    assert kept(folder)["work"][1] == TOKEN
+
+
+def test_people_see_the_profiles_in_a_table() -> None:
+    added("work", "--no-check")
+    code, text = run_at_terminal("profile", "list", environ={"NO_COLOR": "1", "TERM": "dumb"})
+    assert code == 0
+    assert re.search(r"PROFILE\s+ACCOUNT\s+API\s+work\s+IR1\s+https://api.impact.com", text)

@@ -293,3 +293,17 @@ def test_profiles_that_are_saved_at_once_are_all_kept(folder: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "cannot be used" in refusal(lambda: save(a_profile(), folder=tmp_path / "file" / "below"))
+
+
+def test_a_folder_that_depends_on_where_you_are_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("~/.config/impact-jobs")  # as it is where there is no home
+    for call in (lambda: save(a_profile(), folder=folder), lambda: load(None, folder=folder, environ={})):
+        assert "set HOME" in refusal(call)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_file_is_refused(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    (folder / "credentials.toml").symlink_to(os.devnull)
+    assert "not a regular file" in refusal(lambda: load(None, folder=folder, environ={}))

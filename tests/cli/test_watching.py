@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_jobs import Job, JobStatus
 from impact_jobs.cli.watching import Board, summary, table
@@ -232,6 +232,7 @@ jobs = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(0, 1e6), jobs), max_size=12), st.integers(30, 220), st.booleans())
 def test_any_board_fits_any_width_and_tells_its_jobs_apart(
     snapshots: list[tuple[float, Job]],
@@ -250,6 +251,7 @@ def test_any_board_fits_any_width_and_tells_its_jobs_apart(
         assert job.id.startswith(mark) or job.id.endswith(mark.strip("\u2026."))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(0, 1e6), jobs), min_size=1), st.floats(0, 2e6))
 def test_any_snapshots_give_a_pace_that_makes_sense(snapshots: list[tuple[float, Job]], now: float) -> None:
     board = board_of(*snapshots)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
 from typing import Final, NoReturn
@@ -16,7 +15,8 @@ from typing import Final, NoReturn
 import click
 
 from impact_jobs._version import __version__
-from impact_jobs.cli.context import Session, session_of, shared_options
+from impact_jobs.cli import exits
+from impact_jobs.cli.context import session_of, shared_options
 
 _HERE: Final = "impact_jobs.cli."
 # By name: where the command is, and its one-line summary, so that `--help` need not load it. A test holds them equal.
@@ -33,10 +33,6 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sandbox": ("local:sandbox", "Run a stand-in for the API on this machine."),
     "completion": ("local:completion", "Print the shell's completion script."),
 }
-
-
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM: to everything between here and there it is what Ctrl-C is."""
 
 
 class App(click.Group):
@@ -61,10 +57,8 @@ class App(click.Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as click calls it
         """Write the exit codes."""
-        from impact_jobs.cli.exits import MEANINGS  # noqa: PLC0415 - loads the library, which only this needs
-
         with formatter.section("Exit codes"):
-            told = {code: ": ".join(filter(None, meaning)) for code, meaning in MEANINGS.items()}
+            told = {code: ": ".join(filter(None, meaning)) for code, meaning in exits.MEANINGS.items()}
             formatter.write_dl([(str(code), text) for code, text in told.items()])
         with formatter.section("Examples"):
             for example in self.examples:
@@ -77,7 +71,7 @@ class App(click.Group):
 
     def invoke(self, ctx: click.Context) -> NoReturn:
         """Run a subcommand; whatever it raises becomes a line on stderr and an exit code."""
-        with _sigterm_as_interrupt():
+        with _signals_as_interrupts():
             code = 0
             try:
                 try:
@@ -91,67 +85,50 @@ class App(click.Group):
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def _signals_as_interrupts() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise TerminatedError
+        raise exits.TerminatedError
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt), signal.SIGINT: signal.getsignal(signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(ctx: click.Context, error: BaseException) -> int:
     """Tell of `error`; its exit code."""
-    from impact_jobs.cli import exits, output  # noqa: PLC0415 - on the way out only
+    from impact_jobs.cli import output  # noqa: PLC0415 - on the way out only
 
-    session = session_of(ctx)
-    try:
-        code = _tell(ctx, error, session)
-    except OSError:  # stderr is gone, too
-        code = exits.READER_GONE
+    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever presses it again does not want to read
+    code = exits.code_of_any(error)
+    with suppress(OSError):  # stderr is gone, too
+        _tell(ctx, error, code=code)
     output.flush_or_forget()
     return code
 
 
-def _tell(ctx: click.Context, error: BaseException, session: Session) -> int:
-    from impact_jobs import JobsError  # noqa: PLC0415 - on the way out only
-    from impact_jobs.cli import exits, output  # noqa: PLC0415 - the same
-
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        return exits.READER_GONE
-    if isinstance(error, KeyboardInterrupt | click.Abort):
-        return _tell_interrupted(ctx, error, session)
-    code = exits.BUG
-    if isinstance(error, JobsError):
-        code = exits.code_of(error)
-    elif isinstance(error, click.ClickException):
-        code = exits.USAGE
-        if not session.json:
-            error.show()
-            return code
-    elif isinstance(error, OSError):
-        code = exits.TRANSPORT
-    elif session.verbose > 1:
-        traceback.print_exception(error)
-    output.write_error(session.err, error, code=code, as_json=session.json)
-    return code
-
-
-def _tell_interrupted(ctx: click.Context, error: BaseException, session: Session) -> int:
-    from impact_jobs.cli import exits, output  # noqa: PLC0415 - on the way out only
+def _tell(ctx: click.Context, error: BaseException, *, code: int) -> None:
+    from impact_jobs.cli import output  # noqa: PLC0415 - on the way out only
     from impact_jobs.cli.going_on import advice_of  # noqa: PLC0415 - the same
 
-    what = "ended by SIGTERM" if isinstance(error, TerminatedError) else "interrupted"
-    over = "\r\x1b[K" if output.is_live(session.err) else ""  # the terminal's own ^C
-    advice = advice_of(ctx)
-    # Not by rich, which would repeat what it was about to write when the signal came.
-    output.write_line(session.err, f"{over}impact-jobs: {what}{f'; {advice}' if advice else ''}")
-    return exits.TERMINATED if isinstance(error, TerminatedError) else exits.INTERRUPTED
+    session = session_of(ctx)
+    if code in {exits.INTERRUPTED, exits.TERMINATED}:
+        what = "interrupted" if code == exits.INTERRUPTED else "ended by SIGTERM"
+        over = "\r\x1b[K" if output.is_live(session.err) else ""  # the terminal's own ^C
+        # Not by rich, which would repeat what it was about to write when the signal came.
+        output.write_line(session.err, f"{over}impact-jobs: {'; '.join(filter(None, (what, advice_of(ctx))))}")
+    elif isinstance(error, click.ClickException) and not session.json:
+        error.show()
+    elif code != exits.READER_GONE:
+        if code == exits.BUG and session.verbose > 1:
+            traceback.print_exception(error)
+        output.write_error(session.err, error, code=code, as_json=session.json)
 
 
 @click.group(

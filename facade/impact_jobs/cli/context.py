@@ -170,10 +170,10 @@ class Command(click.Command):
         examples: Command lines as they are typed.
     """
 
-    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **options: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(self, *args: Any, examples: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(*args, **options)
         self.examples = examples
-        self.params = [*self.params, *shared_options()]
+        self.params.extend(shared_options())
 
     def invoke(self, ctx: click.Context) -> object:
         """Run it, with the log on stderr."""
@@ -183,7 +183,6 @@ class Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, each on a line of its own."""
         super().format_epilog(ctx, formatter)
-        if self.examples:
-            with formatter.section("Examples"):
-                for example in self.examples:
-                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")

@@ -75,7 +75,8 @@ def download(
     with session.client() as client:
         for name in names:
             try:
-                with shown_on(session) as progress:
+                # Bytes on the terminal itself leave no room for a bar.
+                with shown_on(session, quietly=target == _STDOUT and sys.stdout.isatty()) as progress:
                     if target == _STDOUT:
                         if wait:
                             client.wait(name, timeout, on_update=progress.job)
@@ -91,7 +92,7 @@ def download(
                         on_progress=progress.bytes,
                     )
             except JobsError as error:
-                error.job_id = name
+                error.job_id = error.job_id or name
                 errors.append(error)
                 show_failure(session, error)
             else:

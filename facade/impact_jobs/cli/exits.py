@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import Final
+
+import click
 
 from impact_jobs.errors import (
     ApiError,
@@ -77,6 +80,27 @@ CODES: Final[dict[type[JobsError], int]] = {
 
 # The one that running the command again mends least comes first.
 _WORST_FIRST = (UNCERTAIN, USAGE, NOT_FOUND, JOB_FAILED, TRANSPORT, TIMEOUT)
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM: to everything between here and there it is what Ctrl-C is."""
+
+
+def code_of_any(error: BaseException) -> int:
+    """The exit code of a command that ended with `error`."""
+    match error:
+        case JobsError():
+            return code_of(error)
+        case TerminatedError():
+            return TERMINATED
+        case KeyboardInterrupt() | click.Abort():
+            return INTERRUPTED
+        case click.ClickException():
+            return USAGE
+        case OSError():
+            return READER_GONE if error.errno == errno.EPIPE else TRANSPORT
+        case _:
+            return BUG
 
 
 def code_of(error: JobsError) -> int:

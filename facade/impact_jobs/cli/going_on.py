@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from impact_jobs.cli.context import session_of
+from impact_jobs.cli.output import visible
 
 _KEY = "impact_jobs.go_on"
 _FEW = 20
@@ -31,7 +32,7 @@ def go_on_with(jobs: Sequence[str]) -> None:
     given = [] if not jobs else ["-"] if is_long else jobs
     words = ["impact-jobs", *_shared(context), context.info_name or "", *given]
     words += [word for each in context.command.params for word in _words(context, each)]
-    line = shlex.join(words)
+    line = visible(shlex.join(words))
     go_on_by(f"to go on: (the same {len(jobs)} ids) | {line}" if is_long else f"to go on: {line}")
 
 

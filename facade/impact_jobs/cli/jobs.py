@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import click
 
-from impact_jobs import Job, JobsError
+from impact_jobs import Job
 from impact_jobs.cli import options, output
 from impact_jobs.cli.context import Command, Session, pass_session
 from impact_jobs.cli.going_on import go_on_by, go_on_with
 from impact_jobs.cli.options import Selection
 from impact_jobs.cli.progress import shown_on
 from impact_jobs.cli.references import jobs_named
-from impact_jobs.cli.showing import show_all, show_job
+from impact_jobs.cli.showing import each_of, show_all, show_job
 from impact_jobs.cli.tables import print_jobs
 
 
@@ -59,16 +58,7 @@ def list_jobs(session: Session, limit: int | None, **selection: object) -> None:
 def get(session: Session, jobs: tuple[str, ...]) -> None:
     """Show jobs as they are now."""
     with session.client() as client:
-
-        def each() -> Iterator[Job | JobsError]:
-            for name in jobs_named(jobs, session):
-                try:
-                    yield client.get(name)
-                except JobsError as error:
-                    error.job_id = name
-                    yield error
-
-        code = show_all(each(), session, in_full=True)
+        code = show_all(each_of(jobs_named(jobs, session), client.get), session, in_full=True)
     click.get_current_context().exit(code)
 
 
@@ -114,22 +104,17 @@ def replay(session: Session, jobs: tuple[str, ...], *, if_replayable: bool) -> N
     """
     with session.client() as client:
 
-        def each() -> Iterator[Job | JobsError]:
-            for name in jobs_named(jobs, session):
-                go_on_by(
-                    f"the replay of {output.shown(name)} may have been sent: "
-                    "look at `impact-jobs list --since 10m` before you replay it again"
-                )
-                try:
-                    job = client.replay_if_replayable(name) if if_replayable else client.replay(name)
-                except JobsError as error:
-                    error.job_id = name
-                    yield error
-                else:
-                    if job is None:
-                        session.note(f"{name} cannot be replayed and is passed over")
-                    else:
-                        yield job
+        def sent(name: str) -> Job | None:
+            go_on_by(
+                f"the replay of {output.shown(name)} may have been sent: "
+                "look at `impact-jobs list --since 10m` before you replay it again"
+            )
+            if not if_replayable:
+                return client.replay(name)
+            job = client.replay_if_replayable(name)
+            if job is None:
+                session.note(f"{output.shown(name)} cannot be replayed and is passed over")
+            return job
 
-        code = show_all(each(), session)
+        code = show_all(each_of(jobs_named(jobs, session), sent), session)
     click.get_current_context().exit(code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 from attrs import frozen
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from impact_jobs import Job, JobsClient
 
 F = TypeVar("F", bound=Callable[..., Any])
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -27,8 +28,6 @@ class When(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
         """The moment, in UTC."""
-        if isinstance(value, datetime):
-            return value
         try:
             return self.read(value, datetime.now(UTC))
         except ValueError as error:
@@ -56,8 +55,6 @@ class Duration(click.ParamType["float | None"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:  # noqa: ANN401
         """The seconds."""
-        if not isinstance(value, str):
-            return float(value)
         if value.strip().lower() == "forever":
             return None
         try:
@@ -66,7 +63,7 @@ class Duration(click.ParamType["float | None"]):
             self.fail(str(error), param, ctx)
 
 
-timeout = click.option(
+timeout: Decorator = click.option(
     "--timeout",
     type=Duration(),
     metavar="DURATION",
@@ -74,13 +71,13 @@ timeout = click.option(
     show_default=True,
     help="How long to wait for the jobs: 90 (seconds), 30m, 1h30m, 2d or forever; 0 asks once.",
 )
-connections = click.option(
+connections: Decorator = click.option(
     "--connections",
     type=click.IntRange(1, 64),
     metavar="N",
     help="How many connections to use for a file at once, 1 to 64; left out, as many as it pays to use.",
 )
-through_api = click.option(
+through_api: Decorator = click.option(
     "--stream",
     "mode",
     flag_value="stream",

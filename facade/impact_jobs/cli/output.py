@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -58,6 +59,8 @@ _AT_A_PROMPT = {
     "pass overwrite=True": "give --overwrite",
     "export it, or pass the value to the client": "export it, or make a profile with `impact-jobs profile add default`",
     "wait for it, then download": "give --wait",
+    "created_after": "--since",
+    "created_before": "--until",
 }
 
 
@@ -91,12 +94,12 @@ def is_live(console: Console) -> bool:
 
 def shown(text: object) -> str:
     """`text` on one line, fit for a terminal."""
-    return " ".join(in_brief(str(text)).split())
+    return visible(" ".join(in_brief(str(text)).split()))
 
 
-def visible(path: Path) -> str:
-    """A path of this machine as it is, but for what would steer a terminal or break a line."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in str(path))
+def visible(text: Path | str) -> str:
+    """A text of this machine as it is, but for what would steer a terminal, break a line or turn its direction."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in str(text))
 
 
 def write_line(console: Console, line: str) -> None:
@@ -142,7 +145,7 @@ def error_object(error: BaseException, *, code: int, job_id: str | None = None) 
     }
     kept = {name: value for name, value in found.items() if value not in (None, [])}
     whose = job_id or getattr(error, "job_id", None)
-    return ({"id": whose} if whose else {}) | {"error": kept}
+    return ({"id": _clean(whose)} if whose else {}) | {"error": kept}
 
 
 def _clean(value: object) -> object:
@@ -171,12 +174,13 @@ def write_error(console: Console, error: BaseException, *, code: int, as_json: b
 
 def note(console: Console, text: str, *, about: str | None = None) -> None:
     """Say something on stderr, above whatever bar is there."""
-    whose = f"{about}: " if about and about.lower() not in text.lower() else ""
+    whose = f"{shown(about)}: " if about and about.lower() not in text.lower() else ""
     line = f"impact-jobs: {whose}{text}"
-    if is_live(console):
-        console.print(line, soft_wrap=True)
-    else:
-        write_line(console, line)
+    with suppress(OSError):  # a log that is full, or not read any more, is no reason to stop
+        if is_live(console):
+            console.print(line, soft_wrap=True)
+        else:
+            write_line(console, line)
 
 
 def is_for_people(session: Session) -> bool:

@@ -11,6 +11,7 @@ from rich.table import Table
 from impact_jobs.cli import output, profiles
 from impact_jobs.cli.context import Command, Session, pass_session
 from impact_jobs.cli.profiles import Profile
+from impact_jobs.cli.references import lines_of_stdin
 from impact_jobs.config import DEFAULT_BASE_URL
 from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.redaction import Secret
@@ -92,7 +93,7 @@ def remove(session: Session, *, name: str) -> None:
 def _token(*, is_person: bool) -> Secret:
     if is_person:
         return Secret(click.prompt("Auth Token (not shown)", hide_input=True, err=True).strip())
-    return Secret(sys.stdin.readline().strip())
+    return Secret(next(iter(lines_of_stdin()), "").strip())
 
 
 def _check(session: Session, made: Profile) -> None:

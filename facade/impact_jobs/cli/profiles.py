@@ -143,6 +143,7 @@ def save(profile: Profile, *, folder: Path) -> Path:
         ConfigurationError: The profile is malformed, or the file is, or is unsafe, or cannot be written.
     """
     checked(profile)
+    _read(folder)  # before anything is made there
     with _locked(folder):
         others = (other for other in stored(folder) if other.name != profile.name)
         return _write([*others, profile], folder)
@@ -192,6 +193,8 @@ def _read(folder: Path) -> dict[str, Profile | str]:
 def _unsafe(folder: Path) -> str | None:
     """Why no secret can be trusted to lie in `folder`, or where the file in it links to."""
     file = folder / FILE_NAME
+    if not folder.is_absolute():
+        return f"{folder} is not an absolute path: set HOME, or XDG_CONFIG_HOME to one."
     try:
         link = file.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -219,9 +219,9 @@ class Files:
 
 
 @contextmanager
-def shown_on(session: Session, *, files: Files | None = None) -> Iterator[Progress]:
+def shown_on(session: Session, *, files: Files | None = None, quietly: bool = False) -> Iterator[Progress]:
     """Within: a bar on stderr where that is a terminal, else lines; nothing when told to be quiet."""
-    if session.quiet:
+    if session.quiet or quietly:
         yield Silent()
     elif not is_live(session.err):
         yield Lines(lambda line: note(session.err, line))

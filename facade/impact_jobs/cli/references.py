@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,24 +14,33 @@ import click
 from impact_jobs.cli.context import Session
 
 STDIN = "-"
+_JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def jobs_named(arguments: Sequence[str], session: Session) -> list[str]:
-    """The jobs' names in the order given, each once.
+    """The jobs' names in the order given, each once, however it is written: a replay must not be sent twice.
 
     Args:
         arguments: Ids, paths or URLs of jobs; "-" stands for what stdin holds.
         session: For notes.
     """
-    stdin = sys.stdin
-    if STDIN in arguments and stdin.isatty():
+    if STDIN in arguments and sys.stdin.isatty():
         session.note("reading job ids from the terminal, one a line; Ctrl-D ends them")
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     for argument in arguments:
-        found |= dict.fromkeys(read(stdin, session) if argument == STDIN else [argument])
+        for name in read(lines_of_stdin(), session) if argument == STDIN else [argument]:
+            ids = _JOB_ID.findall(name.lower())
+            found.setdefault(ids[-1] if ids else name, name)
     if not found:
         session.note("no jobs, nothing to do")
-    return list(found)
+    return list(found.values())
+
+
+def lines_of_stdin() -> list[str]:
+    """What stdin holds, in UTF-8, or in what its byte order mark says: PowerShell writes either, with one."""
+    data = sys.stdin.buffer.read()
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace").splitlines()
 
 
 def read(lines: Iterable[str], session: Session) -> Iterable[str]:

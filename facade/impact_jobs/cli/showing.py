@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+
+from rich.console import Console
 
 from impact_jobs import DownloadResult, Job, JobsError
 from impact_jobs.cli import exits
@@ -21,6 +23,19 @@ from impact_jobs.cli.output import (
 )
 from impact_jobs.cli.progress import Progress
 from impact_jobs.cli.tables import coloured, print_job, print_job_briefly, print_result
+
+
+def each_of(names: Iterable[str], ask: Callable[[str], Job | None]) -> Iterator[Job | JobsError]:
+    """What each job comes to, one failure not keeping the others from being asked for; None is passed over."""
+    for name in names:
+        try:
+            job = ask(name)
+        except JobsError as error:
+            error.job_id = error.job_id or name
+            yield error
+        else:
+            if job is not None:
+                yield job
 
 
 def show_all(
@@ -68,7 +83,7 @@ def show_result(session: Session, result: DownloadResult) -> None:
         write_line(session.out, result_line(result))
 
 
-def show_failure(session: Session, error: JobsError) -> None:
-    """Tell what one job of several came to: on stdout as JSON, else on stderr."""
-    console = session.out if session.json else session.err
+def show_failure(session: Session, error: JobsError, *, console: Console | None = None) -> None:
+    """Tell what one job of several came to: as JSON on stdout, or where you say, else on stderr."""
+    console = console or (session.out if session.json else session.err)
     write_error(console, error, code=exits.code_of(error), as_json=session.json, job_id=error.job_id)

@@ -14,7 +14,14 @@ from rich.text import Text
 from impact_jobs import DownloadResult, Job
 from impact_jobs.cli.output import has_unicode, job_object, shown, visible
 
-_STYLES: Final = {"COMPLETED": "green", "RUNNING": "cyan", "CANCELLED": "yellow", "ERROR": "red", "FAILED": "red"}
+_STYLES: Final = {
+    "QUEUED": "dim",
+    "RUNNING": "cyan",
+    "COMPLETED": "green",
+    "CANCELLED": "yellow",
+    "ERROR": "red",
+    "FAILED": "red",
+}
 _NARROW = 58
 _GAP = 2
 _LEAST_MESSAGE = 16
@@ -46,14 +53,18 @@ def size(count: int) -> str:
 
 def status_text(job: Job) -> Text:
     """The status in its colour."""
-    return Text(shown(job.status), style=_STYLES.get(str(job.status), ""))
+    return Text(shown(job.status), style=style_of(job))
+
+
+def style_of(job: Job) -> str:
+    """The colour of its status; "" for one that is newer than this release."""
+    return _STYLES.get(str(job.status), "")
 
 
 def coloured(line: str, job: Job) -> str:
     """A line of `job_line` with the status in its colour, even where no terminal is."""
-    style = _STYLES.get(str(job.status))
     head, status, rest = line.split("\t", 2)
-    return line if style is None else "\t".join((head, Style.parse(style).render(status), rest))
+    return "\t".join((head, Style.parse(style_of(job)).render(status), rest))
 
 
 def print_jobs(console: Console, jobs: Sequence[Job], *, now: datetime) -> None:
@@ -63,7 +74,7 @@ def print_jobs(console: Console, jobs: Sequence[Job], *, now: datetime) -> None:
             console.print(Text(shown(job.id)), soft_wrap=True)
             facts = (_progress(job), age(job, now), shown(job.type or ""))
             line = Text.assemble("  ", status_text(job), *(f" {fact}" for fact in facts if fact))
-            console.print(_fitted(line, console.width, console), soft_wrap=True)
+            console.print(fitted(line, console.width, unicode=has_unicode(console)), soft_wrap=True)
     elif jobs:
         console.print(_table(jobs, now=now, console=console))
 
@@ -120,7 +131,8 @@ def _table(jobs: Sequence[Job], *, now: datetime, console: Console) -> Table:
         is_number = title in {"%", "AGE", "RECORDS"}
         table.add_column(title, width=widths[title], no_wrap=True, justify="right" if is_number else "left")
     for row in zip(*(cells[title] for title in chosen), strict=True):
-        table.add_row(*(_fitted(text, widths[title], console) for title, text in zip(chosen, row, strict=True)))
+        widest = zip(row, map(widths.__getitem__, chosen), strict=True)
+        table.add_row(*(fitted(text, width, unicode=has_unicode(console)) for text, width in widest))
     return table
 
 
@@ -137,10 +149,11 @@ def _fitting(cells: dict[str, list[Text]], room: int) -> dict[str, int]:
     return widths
 
 
-def _fitted(text: Text, width: int, console: Console) -> Text:
-    if not has_unicode(console):
-        text.plain = text.plain.encode("ascii", "replace").decode()
-    text.truncate(width, overflow="ellipsis" if has_unicode(console) else "crop")
+def fitted(text: Text, width: int, *, unicode: bool) -> Text:
+    """`text` itself, made to be no wider than that, and ASCII where there is no more."""
+    if not unicode:
+        text.plain = text.plain.encode("ascii", "replace").decode()  # as many characters, so that the styles stay
+    text.truncate(width, overflow="ellipsis" if unicode else "crop")
     return text
 
 
@@ -152,11 +165,11 @@ def _records(job: Job) -> str:
     return "" if job.records_processed is None else f"{job.records_processed:,}"
 
 
-def bar(share: float, width: int, *, unicode: bool) -> Text:
-    """A bar that is full only when `share` is 1."""
+def bar(share: float, width: int, *, unicode: bool, style: str | None = None) -> Text:
+    """A bar that is full only when `share` is 1, for a full one says that all is done."""
     full, empty = ("\u2501", "\u2500") if unicode else ("#", "-")
     done = int(min(max(share, 0.0), 1.0) * width)
-    return Text.assemble((full * done, "green" if share >= 1 else "cyan"), (empty * (width - done), "dim"))
+    return Text.assemble((full * done, style or ("green" if share >= 1 else "cyan")), (empty * (width - done), "dim"))
 
 
 def joined(facts: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from impact_jobs.cli.context import Command, Session, pass_session
 from impact_jobs.cli.going_on import go_on_with
 from impact_jobs.cli.options import Selection
 from impact_jobs.cli.references import jobs_named
-from impact_jobs.cli.showing import show_job
+from impact_jobs.cli.showing import show_failure, show_job
 from impact_jobs.cli.watching import Board, table
 
 _FRAMES_A_SECOND = 2
@@ -62,7 +62,7 @@ def watch(session: Session, jobs: tuple[str, ...], *, timeout: float | None, **s
             outcomes = client.wait_all(wanted, timeout, on_update=view.see, return_exceptions=True)
     errors = [outcome for outcome in outcomes.values() if isinstance(outcome, JobsError)]
     for error in errors:
-        output.write_error(session.err, error, code=exits.code_of(error), as_json=session.json, job_id=error.job_id)
+        show_failure(session, error, console=session.err)  # stdout has the failed job already
     click.get_current_context().exit(exits.worst(errors))
 
 
@@ -84,8 +84,9 @@ class _View:
             show_job(self._session, job)
 
     def __enter__(self) -> Self:
-        console = self._session.out
-        if output.is_for_people(self._session) and output.is_live(console):
+        out, err = self._session.out, self._session.err
+        if output.is_for_people(self._session) and output.is_live(out):
+            console = err if output.is_live(err) else out  # the same terminal; so notes are written above the board
             self._live = Live(
                 get_renderable=lambda: self._table(console),
                 console=console,

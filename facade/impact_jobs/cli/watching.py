@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from impact_jobs.cli.output import shown
+from impact_jobs.cli.tables import bar, fitted, status_text, style_of
 from impact_jobs.models import Job, JobStatus
 
 _MOVES = 8  # the latest moves decide the rate: an hour ago says little of now
@@ -21,21 +22,7 @@ _NEARLY, _WHOLE = 99, 100  # percent; servers like to rest at 99
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 # What moves comes first, and then what asks for attention, for a terminal may not hold all rows. Within a group jobs
 # keep the order in which they came: rows that jump about cannot be read.
-_RANKS = {
-    JobStatus.FAILED: 1,
-    JobStatus.ERROR: 1,
-    JobStatus.CANCELLED: 1,
-    JobStatus.QUEUED: 2,
-    JobStatus.COMPLETED: 3,
-}
-_STYLES = {
-    JobStatus.RUNNING: "cyan",
-    JobStatus.QUEUED: "dim",
-    JobStatus.COMPLETED: "green",
-    JobStatus.FAILED: "red",
-    JobStatus.ERROR: "red",
-    JobStatus.CANCELLED: "yellow",
-}
+_RANKS = {"FAILED": 1, "ERROR": 1, "CANCELLED": 1, "QUEUED": 2, "COMPLETED": 3}
 _SHORTEST_ID = 8
 _GAP = 2
 
@@ -180,12 +167,12 @@ def table(board: Board, *, now: datetime, width: int, unicode: bool = True, rows
         made.add_column(title, width=chosen, no_wrap=True, overflow="crop", justify=columns[title].justify)
     cells = [columns[title].cells(chosen) for title, chosen in widths.items()]
     for row in zip(*cells, strict=True):
-        fitted = (_fitted(cell, chosen, unicode=unicode) for cell, chosen in zip(row, widths.values(), strict=True))
-        made.add_row(*fitted)
+        cut = (fitted(cell, chosen, unicode=unicode) for cell, chosen in zip(row, widths.values(), strict=True))
+        made.add_row(*cut)
     if len(all_jobs) > 1:
         hidden = len(all_jobs) - len(jobs)
         text = summary(board) + (f" ({hidden} not shown)" if hidden else "")
-        made.caption = _encoded(Text(text, style="dim"), unicode=unicode)
+        made.caption = fitted(Text(text, style="dim"), len(text), unicode=unicode)
     return made
 
 
@@ -251,14 +238,19 @@ def _columns(board: Board, jobs: Sequence[Job], *, now: datetime, unicode: bool)
     def records(job: Job) -> str:
         return "" if job.records_processed is None else f"{job.records_processed:,}"
 
-    statuses = [Text(shown(job.status), style=_style(job.status)) for job in jobs]
-    bars = [(_percent(job), _style(job.status)) for job in jobs]
+    statuses = list(map(status_text, jobs))
+    percents = list(map(_percent, jobs))
+
+    def bars(width: int) -> list[Text]:
+        shares = zip(jobs, percents, strict=True)
+        return [bar(percent / _WHOLE, width, unicode=unicode, style=style_of(job)) for job, percent in shares]
+
     messages = [shown(job.status_message or "") for job in jobs]
     columns = {
         "JOB": _ids([job.id for job in jobs], unicode=unicode),
         "STATUS": _Column(cells=lambda _: statuses, widths=(min(max([9, *map(cell_len, map(str, statuses))]), 14),)),
-        "PROGRESS": _Column(cells=lambda width: [_bar(*bar, width, unicode=unicode) for bar in bars], widths=(8, 24)),
-        "%": plain("%", [f"{percent}%" for percent, _ in bars], least=4),
+        "PROGRESS": _Column(cells=bars, widths=(8, 24)),
+        "%": plain("%", [f"{percent}%" for percent in percents], least=4),
         # What changes by the second has a width that does not.
         "LEFT": plain("LEFT", list(map(left, jobs, paces)), least=6),
         "AGE": plain("AGE", [age(job) for job in jobs], least=6),
@@ -292,25 +284,6 @@ def _ids(ids: Sequence[str], *, unicode: bool) -> _Column:
     return _Column(cells=lambda width: [Text(name) for name in (ids if width >= longest else short)], widths=widths)
 
 
-def _bar(percent: int, style: str, width: int, *, unicode: bool) -> Text:
-    full, empty = ("\u2501", "\u2500") if unicode else ("#", "-")
-    # Rounded down, for a bar that is full says that the job is done.
-    done = percent * width // _WHOLE
-    return Text.assemble((full * done, style), (empty * (width - done), "dim"))
-
-
-def _fitted(text: Text, width: int, *, unicode: bool) -> Text:
-    fitted = _encoded(text.copy(), unicode=unicode)
-    fitted.truncate(width, overflow="ellipsis" if unicode else "crop")
-    return fitted
-
-
-def _encoded(text: Text, *, unicode: bool) -> Text:
-    if not unicode:
-        text.plain = text.plain.encode("ascii", "replace").decode()  # as many characters, so that the styles stay
-    return text
-
-
 def _lags(job: Job, *, behind: Job) -> bool:
     """Whether the server told the snapshot from a copy that is not up to date."""
     one, other = job.last_progress_update_date, behind.last_progress_update_date
@@ -322,11 +295,7 @@ def _percent(job: Job) -> int:
 
 
 def _rank(status: str) -> int:
-    return next((rank for known, rank in _RANKS.items() if known == status), 0)
-
-
-def _style(status: str) -> str:
-    return next((style for known, style in _STYLES.items() if known == status), "")
+    return _RANKS.get(str(status), 0)
 
 
 def _rate(value: float | None) -> str:
