@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import ssl
-import struct
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -22,11 +20,11 @@ from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
+from tests.faults.lines import HungUpError, Line
+
 _HOST: Final = "127.0.0.1"
 _PIECE: Final = 256 * 1024
 _STALL_SECONDS: Final = 30.0  # ends as soon as the client gives up
-_TLS_HANDSHAKE: Final = 0x16
-_HIGH_BIT: Final = 0x80
 _TRICKLED: Final = 8  # pieces
 _DUPLICATED: Final = 1000
 _REPLAY: Final = re.compile(rb"PUT /\S*/Jobs/([0-9a-f-]{36})/Replay ")
@@ -76,10 +74,6 @@ class Replayed:
     call: str
     source: str
     child: str | None
-
-
-class _HungUp(Exception):  # noqa: N818 - no error
-    """The connection is over."""
 
 
 @define
@@ -177,7 +171,7 @@ class ExchangeProxy:
         await asyncio.gather(*self._talks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = _Line(reader, writer)
+        line = Line(reader, writer)
         talk = asyncio.ensure_future(self._talk(line))
         self._talks.add(talk)
 
@@ -187,15 +181,15 @@ class ExchangeProxy:
 
         talk.add_done_callback(end)  # not in the task itself, which may be cancelled before it begins
 
-    async def _talk(self, line: _Line) -> None:
-        with suppress(_HungUp, OSError, ssl.SSLError):
+    async def _talk(self, line: Line) -> None:
+        with suppress(HungUpError, OSError, ssl.SSLError):
             if self._at_connection:
                 await self._meet(self._at_connection.popleft(), line)
             await line.begin(self.tls)
             while True:
                 await self._exchange(line)
 
-    async def _exchange(self, line: _Line) -> None:
+    async def _exchange(self, line: Line) -> None:
         request = await line.head()
         fault = self._faults.popleft() if self._faults else None
         if fault is not None and fault.place == "request":
@@ -226,7 +220,7 @@ class ExchangeProxy:
         finally:
             writer.transport.abort()
         if not answer:
-            raise _HungUp
+            raise HungUpError
         head, _, body = answer.partition(b"\r\n\r\n")
         if replay := _REPLAY.match(request):
             call = _CALL.search(request)
@@ -234,7 +228,7 @@ class ExchangeProxy:
             self.replays.append(Replayed(call[1].decode() if call else "", replay[1].decode(), child))
         return head.replace(b"\r\nconnection: close", b"") + b"\r\n\r\n", body
 
-    async def _answer(self, line: _Line, fault: Fault, head: bytes, body: bytes) -> None:
+    async def _answer(self, line: Line, fault: Fault, head: bytes, body: bytes) -> None:
         data = head + body
         match fault.place:
             case "head":
@@ -255,7 +249,7 @@ class ExchangeProxy:
             await self._meet(fault, line)
         await line.send(data[at:])
 
-    async def _spoil(self, line: _Line, fault: Fault, data: bytes, at: int, head: bytes) -> None:
+    async def _spoil(self, line: Line, fault: Fault, data: bytes, at: int, head: bytes) -> None:
         if fault.place == "end":  # the whole of it, twice
             at, piece = 0, data
         else:
@@ -274,7 +268,7 @@ class ExchangeProxy:
         await (line.send_twice(piece) if fault.kind == "duplicate" else line.send_corrupted(piece))
         await line.send(data[at + len(piece) :])
 
-    async def _trickle(self, line: _Line, fault: Fault, data: bytes, at: int) -> int:
+    async def _trickle(self, line: Line, fault: Fault, data: bytes, at: int) -> int:
         self.tally[fault.name] += 1
         size = -(-(len(data) - at) // _TRICKLED)
         for _ in range(_TRICKLED):
@@ -283,130 +277,23 @@ class ExchangeProxy:
             await line.await_the_end(fault.seconds / _TRICKLED)
         return at
 
-    async def _meet(self, fault: Fault, line: _Line, *, goes_on: bool = False) -> None:
+    async def _meet(self, fault: Fault, line: Line, *, goes_on: bool = False) -> None:
         self.tally[fault.name] += 1
         match fault.kind:
             case "cut":
                 if line.is_tls and fault.place in {"head", "body"}:
                     await line.send_half_a_record()
-                raise _HungUp
+                raise HungUpError
             case "reset":
                 line.reset()
-                raise _HungUp
+                raise HungUpError
             case "stall":
                 await line.await_the_end(_STALL_SECONDS)
-                raise _HungUp
+                raise HungUpError
             case _ if goes_on:
                 await asyncio.sleep(fault.seconds)
             case _:
                 await line.await_the_end(fault.seconds)
-
-
-@define
-class _Line:
-    """A connection to a client: bytes in and out, sealed where it is a TLS one."""
-
-    _reader: asyncio.StreamReader
-    _writer: asyncio.StreamWriter
-    _come: bytearray = field(factory=bytearray)
-    _tls: ssl.SSLObject | None = None
-    _incoming: ssl.MemoryBIO = field(factory=ssl.MemoryBIO)
-    _outgoing: ssl.MemoryBIO = field(factory=ssl.MemoryBIO)
-
-    @property
-    def is_tls(self) -> bool:
-        return self._tls is not None
-
-    async def begin(self, context: ssl.SSLContext) -> None:
-        self._writer.transport.set_write_buffer_limits(high=0)  # `drain` is to mean what it says
-        if not self._come:
-            self._come += await self._raw()
-        if self._come[0] != _TLS_HANDSHAKE:
-            return
-        first = bytes(self._come)
-        self._come.clear()
-        self._incoming.write(first)
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        while True:
-            try:
-                self._tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                await self._flush()
-                self._incoming.write(await self._raw())
-        await self._flush()
-
-    async def head(self) -> bytes:
-        """A request; those of ours have no bodies."""
-        while b"\r\n\r\n" not in self._come:
-            self._come += await self._more()
-        end = self._come.index(b"\r\n\r\n") + 4
-        found = bytes(self._come[:end])
-        del self._come[:end]
-        return found
-
-    async def _more(self) -> bytes:
-        if self._tls is None:
-            return await self._raw()
-        while True:
-            try:
-                if data := self._tls.read(_PIECE):
-                    return data
-                raise _HungUp
-            except ssl.SSLWantReadError:
-                self._incoming.write(await self._raw())
-
-    async def _raw(self) -> bytes:
-        if data := await self._reader.read(_PIECE):
-            return data
-        raise _HungUp
-
-    def _sealed(self, data: bytes) -> bytes:
-        if self._tls is None or not data:
-            return data
-        self._tls.write(data)
-        return self._outgoing.read()
-
-    async def send(self, data: bytes) -> None:
-        await self._send_raw(self._sealed(data))
-
-    async def send_twice(self, data: bytes) -> None:
-        await self._send_raw(self._sealed(data) * 2)
-
-    async def send_corrupted(self, data: bytes) -> None:
-        raw = self._sealed(data)
-        await self._send_raw(raw[:-1] + bytes([raw[-1] ^ _HIGH_BIT]))
-
-    async def send_half_a_record(self) -> None:
-        raw = self._sealed(b"\0" * 100)
-        await self._send_raw(raw[:50])
-
-    async def _flush(self) -> None:
-        await self._send_raw(self._outgoing.read())
-
-    async def _send_raw(self, data: bytes) -> None:
-        if data:
-            self._writer.write(data)
-            await self._writer.drain()
-
-    async def await_the_end(self, seconds: float) -> None:
-        """Let time pass, until the client is gone."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    data = await self._raw()
-                    # The next request, or how TLS says goodbye.
-                    if self._tls is None:
-                        self._come += data
-                    else:
-                        self._incoming.write(data)
-
-    def reset(self) -> None:
-        found: socket.socket = self._writer.get_extra_info("socket")
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    def close(self) -> None:
-        self._writer.transport.abort()
 
 
 def all_faults() -> Iterator[tuple[Kind, Place]]:

@@ -11,18 +11,32 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 from hypothesis import strategies as st
 from hypothesis.errors import StopTest, UnsatisfiedAssumption
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from impact_jobs import DestinationExistsError, IntegrityError, Job, JobsError, ReplayUncertainError
 from impact_jobs.sandbox import Sandbox
 
-from tests.faults.exchanges import CALL_HEADER, ExchangeProxy, Fault, all_faults
+from tests.faults.exchanges import CALL_HEADER, ExchangeProxy, Fault
+from tests.faults.plans import (
+    CONNECTIONS,
+    MODES,
+    PLANS,
+    SETTINGS_OF_CLIENTS,
+    SEVERAL,
+    TIMEOUTS,
+    WHICH,
+    WORLDS,
+    Mode,
+    Plan,
+    World,
+    faults,
+    stops,
+)
 from tests.faults.players import NEVER, Canary, Outcome, Player, Settings, Stop, Stopper, listed, streamed
-from tests.faults.sessions import KINDS
 from tests.faults.stage import Leaks, bytes_of
 from tests.support.tally import WHOLE
 
@@ -31,30 +45,6 @@ _MOST_CLIENTS: Final = 3
 _THREADS_IN_TURN: Final = 3  # the client's, the proxy's and the sandbox's: each may have been as late as the canary
 _PATIENT: Final = Settings("blocking", tls=False, attempts=1, request_timeout=30.0)
 _HALVES: Final = (".part", ".part.json")
-
-Mode: TypeAlias = Literal["redirect", "stream"]
-State: TypeAlias = Literal["done", "done, not replayable", "done, runs again for a while", "soon", "failed", "stuck"]
-_STATES: Final[tuple[State, ...]] = (
-    "done", "done", "done", "done, not replayable", "done, runs again for a while", "soon", "soon", "failed", "stuck",
-)  # fmt: skip
-
-
-@frozen
-class Plan:
-    """A job that is there from the beginning."""
-
-    state: State
-    size: int
-
-
-@frozen
-class World:
-    """What the sandbox is like."""
-
-    list_shape: Literal["array", "jobs", "pages"]
-    page_size: int
-    stringly: bool
-    checksums: bool
 
 
 @define
@@ -98,49 +88,6 @@ class WholeStage:
         self.storage.drop()
 
 
-def faults() -> st.SearchStrategy[list[Fault]]:
-    pairs = [pair for pair in all_faults() for _ in range(1 if pair[0] == "stall" else 12)]
-
-    @st.composite
-    def one(draw: st.DrawFn) -> Fault:
-        kind, place = draw(st.sampled_from(pairs))
-        # Not of a head, whose single reads are bounded, by httpx, and not the whole of them.
-        slow = {"delay": 0.3, "trickle": 1.8 if place == "body" else 0.01}.get(kind, 0.01)
-        seconds = slow if draw(st.integers(0, 39)) == 39 else 0.01
-        return Fault(kind, place, at=draw(st.integers(0, 99)) / 100, seconds=seconds)
-
-    return st.lists(one(), min_size=1, max_size=5)
-
-
-def stops() -> st.SearchStrategy[Stop]:
-    some = st.builds(Stop, kind=st.sampled_from(("callback raises", "interrupted")), at=st.integers(0, 40))
-    return st.one_of(st.just(NEVER), st.just(NEVER), st.just(NEVER), some)
-
-
-_SETTINGS: Final = st.builds(
-    Settings,
-    kind=st.sampled_from(KINDS),
-    tls=st.booleans(),
-    attempts=st.integers(1, 3),
-    request_timeout=st.sampled_from((0.15, 0.15, 0.3)),
-)
-_PLANS: Final = st.builds(
-    Plan, state=st.sampled_from(_STATES), size=st.sampled_from((0, 1, 70_000)) | st.integers(0, 200_000)
-)
-_WORLDS: Final = st.builds(
-    World,
-    list_shape=st.sampled_from(("array", "jobs", "pages")),
-    page_size=st.sampled_from((2, 100)),
-    stringly=st.booleans(),
-    checksums=st.sampled_from((True, True, False)),
-)
-_WHICH: Final = st.integers(0, 11)
-_SEVERAL: Final = st.lists(_WHICH, min_size=1, max_size=4)
-_MODES: Final[st.SearchStrategy[Mode]] = st.sampled_from(("redirect", "redirect", "stream"))
-_TIMEOUTS: Final = st.sampled_from((0.0, 0.02, 0.06))
-_CONNECTIONS: Final = st.sampled_from((None, 1, 3))
-
-
 class WholeSession(RuleBasedStateMachine):
     """One session. What a rule draws never depends on how a call ended, which is a matter of microseconds."""
 
@@ -168,7 +115,7 @@ class WholeSession(RuleBasedStateMachine):
 
     # The stage
 
-    @initialize(world=_WORLDS, plans=st.lists(_PLANS, min_size=2, max_size=5), first=_SETTINGS)
+    @initialize(world=WORLDS, plans=st.lists(PLANS, min_size=2, max_size=5), first=SETTINGS_OF_CLIENTS)
     def begin(self, world: World, plans: list[Plan], first: Settings) -> None:
         self._sandbox = self.stack.enter_context(
             Sandbox(
@@ -208,7 +155,7 @@ class WholeSession(RuleBasedStateMachine):
         return self.sandbox.add_job(**options)
 
     @precondition(lambda self: len(self.players) < _MOST_CLIENTS)
-    @rule(settings=_SETTINGS)
+    @rule(settings=SETTINGS_OF_CLIENTS)
     def open_client(self, settings: Settings) -> None:
         WHOLE.steps["open"] += 1
         self._open(settings)
@@ -225,7 +172,7 @@ class WholeSession(RuleBasedStateMachine):
         return player
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH)
+    @rule(which=WHICH)
     def close_client(self, which: int) -> None:
         WHOLE.steps["close"] += 1
         self.players.pop(which % len(self.players)).close()
@@ -248,7 +195,7 @@ class WholeSession(RuleBasedStateMachine):
     # Calls
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH, stop=stops())
+    @rule(which=WHICH, stop=stops())
     def list_jobs(self, which: int, stop: Stop) -> None:
         before = set(self.sandbox.job_ids)
         outcome = self._call("list", which, lambda jobs, _: listed(jobs), stop)
@@ -258,14 +205,14 @@ class WholeSession(RuleBasedStateMachine):
             assert before <= set(found) <= set(self.sandbox.job_ids), "the list is wrong"
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH, job=_WHICH, stop=stops())
+    @rule(which=WHICH, job=WHICH, stop=stops())
     def get(self, which: int, job: int, stop: Stop) -> None:
         job_id, attempts, seconds = self._job(job), *self._patience(which)
         outcome = self._call("get", which, lambda jobs, _: jobs.get(job_id), stop, limit=attempts * seconds)
         self._check_job(outcome, job_id)
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH, job=_WHICH, timeout=_TIMEOUTS, stop=stops())
+    @rule(which=WHICH, job=WHICH, timeout=TIMEOUTS, stop=stops())
     def wait(self, which: int, job: int, timeout: float, stop: Stop) -> None:
         job_id = self._job(job)
 
@@ -276,7 +223,7 @@ class WholeSession(RuleBasedStateMachine):
         self._check_job(outcome, job_id, is_done=True)
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH, several=_SEVERAL, timeout=_TIMEOUTS, stop=stops())
+    @rule(which=WHICH, several=SEVERAL, timeout=TIMEOUTS, stop=stops())
     def wait_all(self, which: int, several: Sequence[int], timeout: float, stop: Stop) -> None:
         ids = self._several(several)
 
@@ -290,7 +237,7 @@ class WholeSession(RuleBasedStateMachine):
                 assert isinstance(found, JobsError) or (found.id == job_id and found.status == "COMPLETED")
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH, job=_WHICH, mode=_MODES, stop=stops())
+    @rule(which=WHICH, job=WHICH, mode=MODES, stop=stops())
     def stream(self, which: int, job: int, mode: Mode, stop: Stop) -> None:
         job_id, data = self._job(job), bytearray()
         outcome = self._call("stream", which, lambda jobs, _: streamed(jobs, job_id, mode, data), stop, verifies=False)
@@ -300,8 +247,8 @@ class WholeSession(RuleBasedStateMachine):
 
     @precondition(lambda self: self.players)
     @rule(
-        which=_WHICH, job=_WHICH, name=st.integers(0, 2), overwrite=st.booleans(), resume=st.booleans(),
-        connections=_CONNECTIONS, mode=_MODES, stop=stops(),
+        which=WHICH, job=WHICH, name=st.integers(0, 2), overwrite=st.booleans(), resume=st.booleans(),
+        connections=CONNECTIONS, mode=MODES, stop=stops(),
     )  # fmt: skip
     def download(
         self, which: int, job: int, name: int, *, overwrite: bool, resume: bool, connections: int | None, mode: Mode,
@@ -318,7 +265,7 @@ class WholeSession(RuleBasedStateMachine):
         self._check_file(self._call("download", which, act, stop), job_id, target, overwrite=overwrite)
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH, job=_WHICH, name=st.integers(0, 2), overwrite=st.booleans(), timeout=_TIMEOUTS, stop=stops())
+    @rule(which=WHICH, job=WHICH, name=st.integers(0, 2), overwrite=st.booleans(), timeout=TIMEOUTS, stop=stops())
     def wait_and_download(
         self, which: int, job: int, name: int, *, overwrite: bool, timeout: float, stop: Stop
     ) -> None:
@@ -333,7 +280,7 @@ class WholeSession(RuleBasedStateMachine):
         self._check_file(outcome, job_id, target, overwrite=overwrite)
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH, several=_SEVERAL, concurrency=st.integers(1, 3), timeout=_TIMEOUTS, mode=_MODES, stop=stops())
+    @rule(which=WHICH, several=SEVERAL, concurrency=st.integers(1, 3), timeout=TIMEOUTS, mode=MODES, stop=stops())
     def fetch_all(
         self, which: int, several: Sequence[int], timeout: float, *, concurrency: int, mode: Mode, stop: Stop
     ) -> None:
@@ -352,7 +299,7 @@ class WholeSession(RuleBasedStateMachine):
                 assert found.sha256 == self.sandbox.result(job_id).sha256, "the digest of another file"
 
     @precondition(lambda self: self.players)
-    @rule(which=_WHICH, job=_WHICH, stop=stops(), if_replayable=st.booleans())
+    @rule(which=WHICH, job=WHICH, stop=stops(), if_replayable=st.booleans())
     def replay(self, which: int, job: int, stop: Stop, *, if_replayable: bool) -> None:
         source = self._job(job)
         call = ReplayCall(f"{self.calls + 1}", source)

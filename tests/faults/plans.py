@@ -1,0 +1,79 @@
+"""What a whole session may draw: worlds and jobs, clients, faults, and what ends a call."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+from hypothesis import strategies as st
+
+from tests.faults.exchanges import Fault, all_faults
+from tests.faults.players import NEVER, Settings, Stop
+from tests.faults.sessions import KINDS
+
+Mode: TypeAlias = Literal["redirect", "stream"]
+State: TypeAlias = Literal["done", "done, not replayable", "done, runs again for a while", "soon", "failed", "stuck"]
+_STATES: Final[tuple[State, ...]] = (
+    "done", "done", "done", "done, not replayable", "done, runs again for a while", "soon", "soon", "failed", "stuck",
+)  # fmt: skip
+
+
+@frozen
+class Plan:
+    """A job that is there from the beginning."""
+
+    state: State
+    size: int
+
+
+@frozen
+class World:
+    """What the sandbox is like."""
+
+    list_shape: Literal["array", "jobs", "pages"]
+    page_size: int
+    stringly: bool
+    checksums: bool
+
+
+def faults() -> st.SearchStrategy[list[Fault]]:
+    pairs = [pair for pair in all_faults() for _ in range(1 if pair[0] == "stall" else 12)]
+
+    @st.composite
+    def one(draw: st.DrawFn) -> Fault:
+        kind, place = draw(st.sampled_from(pairs))
+        # Not of a head, whose single reads are bounded, by httpx, and not the whole of them.
+        slow = {"delay": 0.3, "trickle": 1.8 if place == "body" else 0.01}.get(kind, 0.01)
+        seconds = slow if draw(st.integers(0, 39)) == 39 else 0.01
+        return Fault(kind, place, at=draw(st.integers(0, 99)) / 100, seconds=seconds)
+
+    return st.lists(one(), min_size=1, max_size=5)
+
+
+def stops() -> st.SearchStrategy[Stop]:
+    some = st.builds(Stop, kind=st.sampled_from(("callback raises", "interrupted")), at=st.integers(0, 40))
+    return st.one_of(st.just(NEVER), st.just(NEVER), st.just(NEVER), some)
+
+
+SETTINGS_OF_CLIENTS: Final = st.builds(
+    Settings,
+    kind=st.sampled_from(KINDS),
+    tls=st.booleans(),
+    attempts=st.integers(1, 3),
+    request_timeout=st.sampled_from((0.15, 0.15, 0.3)),
+)
+PLANS: Final = st.builds(
+    Plan, state=st.sampled_from(_STATES), size=st.sampled_from((0, 1, 70_000)) | st.integers(0, 200_000)
+)
+WORLDS: Final = st.builds(
+    World,
+    list_shape=st.sampled_from(("array", "jobs", "pages")),
+    page_size=st.sampled_from((2, 100)),
+    stringly=st.booleans(),
+    checksums=st.sampled_from((True, True, False)),
+)
+WHICH: Final = st.integers(0, 11)
+SEVERAL: Final = st.lists(WHICH, min_size=1, max_size=4)
+MODES: Final[st.SearchStrategy[Mode]] = st.sampled_from(("redirect", "redirect", "stream"))
+TIMEOUTS: Final = st.sampled_from((0.0, 0.02, 0.06))
+CONNECTIONS: Final = st.sampled_from((None, 1, 3))
