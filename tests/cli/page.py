@@ -12,8 +12,8 @@ from impact_jobs.cli.app import cli
 from impact_jobs.cli.exits import CODES, MEANINGS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
-_HELP = re.compile(r"^% help: (?P<words>[^\n]*)\n```text\n.*?^```$", re.MULTILINE | re.DOTALL)
-_CODES = re.compile(r"^% exit codes begin\n.*?^% exit codes end$", re.MULTILINE | re.DOTALL)
+_HELP = re.compile(r"^<!-- help:(?P<words>[^\n]*) -->\n```text\n.*?^```$", re.MULTILINE | re.DOTALL)
+_CODES = re.compile(r"^<!-- exit codes begin -->\n.*?^<!-- exit codes end -->$", re.MULTILINE | re.DOTALL)
 
 
 def commands(command: click.Command = cli, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -47,8 +47,10 @@ def codes() -> str:
 
 def rewritten(page: str) -> str:
     """The page with the help and the codes of today."""
-    page = _HELP.sub(lambda found: f"% help: {found['words']}\n```text\n{help_of(*found['words'].split())}```", page)
-    return _CODES.sub(lambda _: f"% exit codes begin\n\n{codes()}\n\n% exit codes end", page)
+    page = _HELP.sub(
+        lambda found: f"<!-- help:{found['words']} -->\n```text\n{help_of(*found['words'].split())}```", page
+    )
+    return _CODES.sub(lambda _: f"<!-- exit codes begin -->\n\n{codes()}\n\n<!-- exit codes end -->", page)
 
 
 def documented(page: str) -> list[tuple[str, ...]]:

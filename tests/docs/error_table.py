@@ -12,7 +12,7 @@ from impact_jobs.cli.exits import code_of
 from tests.docs.pages import PAGES
 
 PAGE = PAGES["docs/reference/errors.md"]
-_BEGIN, _END = "% the table begins, by tests/docs/error_table.py\n", "% the table ends\n"
+_BEGIN, _END = "<!-- the table begins, by tests/docs/error_table.py -->\n", "<!-- the table ends -->\n"
 # A test holds those of the first group against `Retry`.
 TRIED_AGAIN = {
     "TransportError": "yes",
@@ -45,7 +45,8 @@ def _row(kind: type[JobsError]) -> str:
     indent = "↳&nbsp;" * (len(line(kind)) - 2)
     tried = TRIED_AGAIN.get(kind.__name__, "" if kind is JobsError else "no")
     to_do = to_do[:1].upper() + to_do[1:] or "See the kinds below."
-    cells = (f"{indent}{{exc}}`~impact_jobs.{kind.__name__}`", happened, tried, to_do, str(code_of(kind.__new__(kind))))
+    name = f"[`{kind.__name__}`](#impact_jobs.{kind.__name__})"
+    cells = (f"{indent}{name}", happened, tried, to_do, str(code_of(kind.__new__(kind))))
     return f"| {' | '.join(cells)} |\n"
 
 

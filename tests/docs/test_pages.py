@@ -42,6 +42,13 @@ def test_the_code_of_a_page_runs(name: str, surroundings: dict[str, object]) -> 
     assert run(PAGES[name], surroundings) == runnable
 
 
+def test_each_block_of_the_first_ten_minutes_is_a_script_by_itself(surroundings: dict[str, object]) -> None:
+    scripts = [block.text for block in blocks_of(PAGES["docs/first-ten-minutes.md"]) if block.kind != "output"]
+    assert len(scripts) > 5
+    for script in scripts:
+        exec(script, dict(surroundings))  # noqa: S102 - our own page
+
+
 @pytest.mark.parametrize("name", sorted(set(WITH_CODE) & set(QUOTING)))
 def test_the_code_of_a_page_is_that_of_tests(name: str) -> None:
     tests = "\n".join(path.read_text() for path in sorted(QUOTING[name].rglob("*.py")))

@@ -1,4 +1,4 @@
-"""What the README says to type works."""
+"""What a newcomer is told to type works."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from impact_jobs.sandbox import Sandbox
 
 from tests.docs.pages import PAGES, blocks_of
@@ -16,8 +17,9 @@ from tests.docs.pages import PAGES, blocks_of
 README = PAGES["README.md"]
 
 
-def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
-    _, example = (block.text for block in blocks_of(README) if block.kind == "python")
+@pytest.mark.parametrize("name", ["README.md", "docs/first-ten-minutes.md"])
+def test_the_example_of_a_test_passes(name: str, tmp_path: Path) -> None:
+    (example,) = (block.text for block in blocks_of(PAGES[name]) if "def test_" in block.text)
     (tmp_path / "test_example.py").write_text(example)
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "pytest", "-q", "-p", "impact_jobs", "-p", "no:cacheprovider", tmp_path],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -80,6 +82,17 @@ def test_the_environment_leads_to_the_sandbox(impact_environ: dict[str, str], im
     job_id = impact_scenario("completed")
     with JobsClient.from_env() as jobs:
         assert [job.id for job in jobs.list()] == [job_id]
+
+
+def test_a_profile_of_whoever_runs_the_tests_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("IMPACT_JOBS_PROFILE", "real")
+    request.getfixturevalue("impact_environ")
+    listed = subprocess.run(
+        [sys.executable, "-m", "impact_jobs.cli", "list"], capture_output=True, text=True, check=False
+    )
+    assert (listed.returncode, listed.stdout) == (0, ""), listed.stderr
 
 
 def test_the_environment_outlives_an_undo_of_the_test_s_own(
@@ -251,6 +264,11 @@ class TestOffline:
     def test_no_other_way_leads_out(self, host: str) -> None:
         with pytest.raises(pytest.fail.Exception, match="impact_offline"):
             socket.create_connection((host, 80))
+
+    @pytest.mark.parametrize("name", ["gethostbyname", "gethostbyname_ex"])
+    def test_nor_is_a_host_looked_up(self, name: str) -> None:
+        with pytest.raises(pytest.fail.Exception, match="impact_offline"):
+            getattr(socket, name)("example.com")
 
     def test_nor_does_an_address_that_was_known_before(self) -> None:
         with socket.socket() as plain, pytest.raises(pytest.fail.Exception, match="impact_offline"):

@@ -114,6 +114,7 @@ def impact_environ(impact_sandbox: Sandbox) -> Iterator[dict[str, str]]:
     Gives the three variables: IMPACT_ACCOUNT_SID, IMPACT_AUTH_TOKEN and IMPACT_BASE_URL.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("IMPACT_JOBS_PROFILE", raising=False)  # of whoever runs the tests, and perhaps a real account
         for name, value in impact_sandbox.environ.items():
             patch.setenv(name, value)
         yield impact_sandbox.environ

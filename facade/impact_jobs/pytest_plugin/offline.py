@@ -17,7 +17,8 @@ _HERE: Final = frozenset({"", "localhost", "localhost.localdomain"})
 def offline() -> Iterator[None]:
     """Fail the test at the first look-up of, or connection to, anything but this machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", _guarded(socket.getaddrinfo, lambda host, *_, **__: host))
+        for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+            patch.setattr(socket, name, _guarded(getattr(socket, name), lambda host, *_, **__: host))
         for name in ("connect", "connect_ex"):
             real = getattr(socket.socket, name)
             patch.setattr(socket.socket, name, _guarded(real, lambda _, address: _host_of(address)))
