@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
 
 import httpx
 from attrs import evolve
@@ -11,11 +11,11 @@ from impact_agency_api import AuthenticatedClient
 
 from impact_jobs.answers import error_of, read_json
 from impact_jobs.errors import JobsError
-from impact_jobs.httpx_async import AsyncPort, AsyncStream
-from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
-from impact_jobs.httpx_wire import FAILURES, Wire
+from impact_jobs.httpx_async import AsyncPort
+from impact_jobs.httpx_blocking import BlockingPort
+from impact_jobs.httpx_wire import Wire, unless_failed
 from impact_jobs.port import MAX_BODY_BYTES, Request, Response, Stream, read_whole
-from impact_jobs.redaction import quiet_logs, secret_url
+from impact_jobs.redaction import secret_url
 from impact_jobs.stepping import step
 
 _FIRST_ERROR = 400
@@ -46,24 +46,18 @@ class _Door(httpx.BaseTransport):
         self._port = port
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        outcome = self._exchange(request)
-        if isinstance(outcome, JobsError):
-            raise outcome
-        return outcome
+        return unless_failed(self._exchange(request))
 
-    def _exchange(self, request: httpx.Request) -> httpx.Response | JobsError:
+    def _exchange(self, request: httpx.Request) -> httpx.Response | BaseException:
         described = _described(request)
+        stream = self._port.begin(described, request)
+        if isinstance(stream, BaseException):
+            return stream
         try:
-            with quiet_logs():
-                response = self._port.api.send(request, auth=self._port.wire.auth, follow_redirects=False, stream=True)
-        except FAILURES as error:
-            return self._port.wire.failure(error, described)
-        stream = BlockingStream(response, described, self._port.wire)
-        try:
-            whole = step(_whole(stream, described, is_file=_is_file(response), now=self._port.now))
+            whole = step(_whole(stream, described, is_file=_is_file(stream.response)))
         except JobsError as error:
             return error
-        return _checked(response, whole, self._port.wire)
+        return _checked(stream.response, whole, self._port.wire)
 
 
 class _AsyncDoor(httpx.AsyncBaseTransport):
@@ -71,26 +65,18 @@ class _AsyncDoor(httpx.AsyncBaseTransport):
         self._port = port
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        outcome = await self._exchange(request)
-        if isinstance(outcome, JobsError):
-            raise outcome
-        return outcome
+        return unless_failed(await self._exchange(request))
 
-    async def _exchange(self, request: httpx.Request) -> httpx.Response | JobsError:
+    async def _exchange(self, request: httpx.Request) -> httpx.Response | BaseException:
         described = _described(request)
+        stream = await self._port.begin(self._port.api, described, request)
+        if isinstance(stream, BaseException):
+            return stream
         try:
-            with quiet_logs():
-                response = await self._port.api.send(
-                    request, auth=self._port.wire.auth, follow_redirects=False, stream=True
-                )
-        except FAILURES as error:
-            return self._port.wire.failure(error, described)
-        stream = AsyncStream(response, described, self._port.wire, self._port.run)
-        try:
-            whole = await _whole(stream, described, is_file=_is_file(response), now=self._port.now)
+            whole = await _whole(stream, described, is_file=_is_file(stream.response))
         except JobsError as error:
             return error
-        return _checked(response, whole, self._port.wire)
+        return _checked(stream.response, whole, self._port.wire)
 
 
 def _described(request: httpx.Request) -> Request:
@@ -102,10 +88,10 @@ def _is_file(response: httpx.Response) -> bool:
     return response.status_code == httpx.codes.OK and response.request.url.path.endswith("/Download")
 
 
-async def _whole(stream: Stream, request: Request, *, is_file: bool, now: Callable[[], float]) -> Response:
+async def _whole(stream: Stream, request: Request, *, is_file: bool) -> Response:
     # Whoever asks generated code for a file wants all of it in memory, however large it is and long it takes.
     bounds = (evolve(request, timeout=math.inf), math.inf) if is_file else (request, MAX_BODY_BYTES)
-    return await read_whole(stream, bounds[0], limit=bounds[1], now=now)
+    return await read_whole(stream, bounds[0], limit=bounds[1], now=time.monotonic)
 
 
 def _checked(response: httpx.Response, whole: Response, wire: Wire) -> httpx.Response | JobsError:

@@ -80,12 +80,12 @@ class AsyncPort:
         return self.blocking
 
     async def send(self, request: Request) -> Response:
-        return await read_whole(unless_failed(await self._open(self.api, request)), request, now=time.monotonic)
+        return await read_whole(unless_failed(await self.begin(self.api, request)), request, now=time.monotonic)
 
     async def stream(self, request: Request) -> Stream:
         client = self.storage if request.to_storage else None if self._own_api else self.api
         if client is not None:
-            return unless_failed(await self._open(client, request))
+            return unless_failed(await self.begin(client, request))
         self._check_place()
         if refusal := self.wire.refusal(self.api):
             raise refusal
@@ -100,14 +100,17 @@ class AsyncPort:
             _take_note(awaited)
             raise
 
-    async def _open(self, client: httpx.AsyncClient, request: Request) -> AsyncStream | BaseException:
+    async def begin(
+        self, client: httpx.AsyncClient, request: Request, built: httpx.Request | None = None
+    ) -> AsyncStream | BaseException:
+        """See `BlockingPort.begin`."""
         self._check_place()
         if refusal := self.wire.refusal(client):
             return refusal
         connected = _Connected()
-        built = self.wire.build(client, request)
-        built.extensions["trace"] = connected.note
         try:
+            built = built or self.wire.build(client, request)
+            built.extensions["trace"] = connected.note
             with quiet_logs():
                 response = await client.send(
                     built,
@@ -296,7 +299,7 @@ class AsyncStream:
         run: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
     ) -> None:
         self.head: Head = head_of(response)
-        self._response = response
+        self.response: httpx.Response = response
         self._request = request
         self._wire = wire
         self._run = run
@@ -341,7 +344,7 @@ class AsyncStream:
     async def aclose(self) -> None:
         if isinstance(self._chunks, AsyncGenerator):  # else a running loop finalises it at some later time
             await self._chunks.aclose()
-        await self._response.aclose()
+        await self.response.aclose()
 
 
 _POUR_BYTES = 4 * 1024 * 1024

@@ -70,16 +70,22 @@ class BlockingPort:
 
     def open(self, request: Request) -> BlockingStream:
         """`stream`, for callers that are in a thread already."""
-        return unless_failed(self._open(request))
+        return unless_failed(self.begin(request))
 
-    def _open(self, request: Request) -> BlockingStream | BaseException:
+    def begin(self, request: Request, built: httpx.Request | None = None) -> BlockingStream | BaseException:
+        """The open answer, or why there is none; see `httpx_wire` for why that is not raised.
+
+        Args:
+            request: What is asked.
+            built: The same as httpx has it, where others have made it.
+        """
         client = self.storage if request.to_storage else self.api
         if refusal := self.wire.refusal(client):
             return refusal
         try:
             with quiet_logs():
                 response = client.send(
-                    self.wire.build(client, request),
+                    built or self.wire.build(client, request),
                     stream=True,
                     auth=self.wire.auth_for(request),
                     follow_redirects=False,
@@ -139,7 +145,7 @@ class BlockingStream:
 
     def __init__(self, response: httpx.Response, request: Request, wire: Wire) -> None:
         self.head: Head = head_of(response)
-        self._response = response
+        self.response: httpx.Response = response
         self._request = request
         self._wire = wire
         self._door: SocketDoor | None = None
@@ -179,7 +185,7 @@ class BlockingStream:
             return unless_failed(self._gather())
         data: bytes = unless_failed(self._read())
         self._is_begun = True
-        self._door = SocketDoor.of(self._response, received=len(data), timeout=self._request.timeout)
+        self._door = SocketDoor.of(self.response, received=len(data), timeout=self._request.timeout)
         return data
 
     def _gather(self) -> bytes | JobsError:
@@ -228,7 +234,7 @@ class BlockingStream:
             return self._wire.failure(kind(str(error)), self._request)
 
     def abort(self) -> None:
-        stream = self._response.extensions.get("network_stream")
+        stream = self.response.extensions.get("network_stream")
         found = None if stream is None else stream.get_extra_info("socket")
         if found is not None:
             with suppress(OSError):
@@ -240,4 +246,4 @@ class BlockingStream:
     def close(self) -> None:
         """`aclose`, for callers that are in a thread already."""
         if not self._wire.stray:
-            self._response.close()
+            self.response.close()

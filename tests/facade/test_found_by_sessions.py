@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 import pytest
 import trustme
-from impact_jobs import ReplayUncertainError, Retry, TransportError
+from impact_agency_api.api.jobs import get_job
+from impact_jobs import AsyncJobsClient, ReplayUncertainError, Retry, TransportError
 from impact_jobs.sandbox import Sandbox
 
 from tests.faults.exchanges import ExchangeProxy, Fault
@@ -46,21 +48,35 @@ def test_a_tls_record_that_is_spoilt_on_its_way_is_a_transport_error(
         assert jobs.get(sandbox.add_job()), "and the client is none the worse for it"
 
 
-def test_a_call_that_is_cancelled_within_its_handshake_leaves_no_connection(
-    sandbox: Sandbox, proxy: ExchangeProxy
-) -> None:
-    proxy.play([Fault("stall", "connection")])
+CALLS: dict[str, Callable[[AsyncJobsClient, str], Coroutine[Any, Any, object]]] = {
+    "get": lambda jobs, job_id: jobs.get(job_id),
+    "the generated client": lambda jobs, job_id: get_job.asyncio("IRabc", UUID(job_id), client=jobs.generated),
+}
 
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_call_that_is_cancelled_within_its_handshake_leaves_no_connection(
+    call: Callable[[AsyncJobsClient, str], Coroutine[Any, Any, object]], sandbox: Sandbox
+) -> None:
     async def cancel() -> None:
-        async with sandbox.async_client(base_url=proxy.url(tls=True), retry=ONCE) as jobs:
-            task = asyncio.ensure_future(jobs.get(sandbox.add_job()))
-            while "stall at connection" not in proxy.tally:  # noqa: ASYNC110 - in another thread
-                await asyncio.sleep(0.001)
-            task.cancel()
-            await asyncio.wait([task])
-            async with asyncio.timeout(10):  # else the proxy would stall for three times as long
-                while proxy.is_busy:  # noqa: ASYNC110 - in another thread
-                    await asyncio.sleep(0.001)
+        has_begun, is_over = asyncio.Event(), asyncio.Event()
+
+        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            assert await reader.read(1)
+            has_begun.set()
+            await reader.read()
+            writer.close()
+            is_over.set()
+
+        async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with sandbox.async_client(base_url=f"https://127.0.0.1:{port}", retry=ONCE) as jobs:
+                task = asyncio.ensure_future(call(jobs, sandbox.add_job()))
+                await has_begun.wait()
+                task.cancel()
+                await asyncio.wait([task])
+                async with asyncio.timeout(10):  # while the client is open, which would close what it knows of
+                    await is_over.wait()
 
     asyncio.run(cancel())
 

@@ -124,6 +124,14 @@ def test_a_next_page_elsewhere_is_not_asked_for(next_uri: str, jobs: AnyClient, 
         list(jobs.list())
 
 
+@pytest.mark.parametrize("next_uri", ["/Jobs.json?Page=\x7f", "/Jobs.json?Page=" + "2" * 70_000], ids=["odd", "long"])
+def test_a_next_page_that_httpx_takes_for_no_url_is_told(next_uri: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+    body = json.dumps({"Jobs": [], "@nextpageuri": next_uri})
+    sandbox.answer_next("GET", "/Jobs", status=200, body=body)
+    with pytest.raises(TransportError, match=r"URL.*Check network"):
+        list(jobs.with_options(retry=Retry(attempts=1)).list())
+
+
 def test_a_list_that_loops_ends(jobs: AnyClient, sandbox: Sandbox) -> None:
     body = json.dumps({"Jobs": [], "@nextpageuri": f"/Agencies/{sandbox.account_sid}/Jobs?Page=2"})
     sandbox.answer_next("GET", "/Jobs", status=200, body=body, times=5)
