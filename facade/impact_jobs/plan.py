@@ -111,6 +111,14 @@ class Version:
             length = content_length(headers) if is_meant else None
         return cls(length=length, validator=None if "content-encoding" in headers else _strong_validator(headers))
 
+    def is_of(self, headers: Mapping[str, str]) -> bool:
+        """Whether an answer belongs to this version: one noted by its date is known by it, though it has a tag now."""
+        found = Version.of(headers)
+        if found == self:
+            return True
+        without_tag = {name: value for name, value in headers.items() if name != "etag"}
+        return found.validator is not None and Version.of(without_tag) == self
+
 
 def content_length(headers: Mapping[str, str]) -> int | None:
     """The `Content-Length`, or None where there is none or it makes no sense."""
@@ -171,7 +179,7 @@ def misplaced(head: Head, position: int, version: Version) -> str:
     if head.status_code in _PAST_THE_END:
         return "the file at the storage is shorter now"
     # Compared here, for hardly a storage heeds `If-Range`.
-    if Version.of(head.headers) != version:
+    if not version.is_of(head.headers):
         return "another file is at the storage now"
     if head.status_code == _PARTIAL:
         found = content_range(head.headers)

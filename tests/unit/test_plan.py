@@ -210,3 +210,28 @@ class TestMisplaced:
         found = misplaced(head(status, headers), position, VERSION)
         assert problem in found
         assert bool(problem) == bool(found)
+
+
+DATES = {"last-modified": "Tue, 24 Nov 2026 03:00:00 GMT", "date": "Tue, 24 Nov 2026 04:00:00 GMT"}
+BY_DATE = Version(length=100, validator=DATES["last-modified"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_of"),
+    [
+        ({**DATES}, True),
+        ({**DATES, "etag": '"v1"'}, True),
+        ({**DATES, "etag": 'W/"v1"'}, False),
+        ({**DATES, "etag": '"v1"', "last-modified": "Tue, 24 Nov 2026 03:00:01 GMT"}, False),
+        ({**DATES, "etag": '"v1"', "date": "Tue, 24 Nov 2026 03:00:10 GMT"}, False),
+        ({**DATES, "etag": '"v1"', "content-length": "99"}, False),
+        ({**DATES, "etag": '"v1"', "content-encoding": "gzip"}, False),
+        ({"etag": '"v1"'}, False),
+    ],
+    ids=str,
+)
+def test_what_was_noted_by_its_date_is_known_by_it_though_it_has_a_tag_now(
+    headers: dict[str, str], *, is_of: bool
+) -> None:
+    assert BY_DATE.is_of({"content-length": "100", **headers}) is is_of
+    assert VERSION.is_of({"content-length": "100", **DATES}) is False, "but not what was noted by its tag"
