@@ -125,7 +125,7 @@ class PartFile:
                 self._rename_without_replacing()
             self._unlink_journal()
             self._file.close()
-            _sync_folder(self.target.parent)
+            sync_folder(self.target.parent)
         return digests["sha256"].hex() if "sha256" in digests else None
 
     def leave(self) -> None:
@@ -337,7 +337,8 @@ def _links_to(file: FileIO, path: Path) -> int:
     return status.st_nlink
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in `folder` on disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

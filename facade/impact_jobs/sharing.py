@@ -1,4 +1,4 @@
-"""What all clients of one account in one process share: the one piece of global state."""
+"""What all clients of one account in one process share."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _AT_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 _TERMINAL = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
-_SECONDS = 20.0
+SECONDS = 20.0
 
 
 def run(*arguments: str, given: str | bytes = "", charset: str = "utf-8") -> Result:
@@ -95,7 +95,7 @@ def shell(line: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=_SECONDS,
+        timeout=SECONDS,
         check=False,
     )
 
@@ -110,7 +110,7 @@ class Terminal:
 
     def read_until(self, pattern: str) -> str:
         """Wait until what is on it matches; all that was written so far."""
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + SECONDS
         while not re.search(pattern, self.text):
             assert time.monotonic() < deadline, f"{pattern!r} never came: {self.text!r}"
             assert self._read(), f"it ended before {pattern!r} came: {self.text!r}"
@@ -121,7 +121,7 @@ class Terminal:
         text = self.read_all()
         assert self.process is not None
         try:
-            return self.process.wait(_SECONDS), text
+            return self.process.wait(SECONDS), text
         except subprocess.TimeoutExpired:
             pytest.fail(f"it does not end: {text!r}")
 
@@ -140,7 +140,7 @@ class Terminal:
         return self._seen.decode(errors="replace")
 
     def _read(self) -> bytes:
-        if not select.select([self._master], [], [], _SECONDS)[0]:
+        if not select.select([self._master], [], [], SECONDS)[0]:
             return b""
         try:
             found = os.read(self._master, 65536)

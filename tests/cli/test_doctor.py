@@ -249,6 +249,14 @@ def test_a_certificate_file_that_is_missing_is_told(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("account")
+def test_where_nobody_listens_is_told_without_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPACT_BASE_URL", "http://127.0.0.1:9")
+    code, checks = examined()
+    assert code == 5
+    assert "/Jobs: [Errno 111] Connection refused. Check network" in checks["api"]["found"]
+
+
+@pytest.mark.usefixtures("account")
 def test_plain_http_to_another_machine_is_refused_and_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPACT_BASE_URL", "http://api.invalid")
     code, checks = examined()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from impact_jobs.sandbox import Sandbox
 
-from tests.cli.running import at_terminal, run, run_at_terminal, start
+from tests.cli.running import SECONDS, at_terminal, run, run_at_terminal, start
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -197,7 +197,9 @@ def test_ids_from_the_terminal_are_asked_for(account: Sandbox) -> None:
 
 def until_asked(sandbox: Sandbox) -> None:
     """Wait until the sandbox has been asked for something."""
+    deadline = time.monotonic() + SECONDS
     while not sandbox.requests:
+        assert time.monotonic() < deadline, "nothing was asked for"
         time.sleep(0.002)  # leaves the core to the command
 
 

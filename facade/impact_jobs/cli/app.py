@@ -16,7 +16,7 @@ import click
 
 from impact_jobs._version import __version__
 from impact_jobs.cli import exits
-from impact_jobs.cli.context import session_of, shared_options
+from impact_jobs.cli.context import session_of, shared_options, write_examples
 
 _HERE: Final = "impact_jobs.cli."
 # By name: where the command is, and its one-line summary, so that `--help` need not load it. A test holds them equal.
@@ -60,9 +60,7 @@ class App(click.Group):
         with formatter.section("Exit codes"):
             told = {code: ": ".join(filter(None, meaning)) for code, meaning in exits.MEANINGS.items()}
             formatter.write_dl([(str(code), text) for code, text in told.items()])
-        with formatter.section("Examples"):
-            for example in self.examples:
-                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+        write_examples(formatter, self.examples)
 
     examples: tuple[str, ...] = (
         "impact-jobs list --since 2d --status COMPLETED",

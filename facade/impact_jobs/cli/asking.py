@@ -16,10 +16,10 @@ from impact_jobs import JobsClient
 from impact_jobs.cli import profiles
 from impact_jobs.cli.context import Session
 from impact_jobs.config import DEFAULT_BASE_URL, Account
-from impact_jobs.errors import ConfigurationError, JobsError, TransportError
-from impact_jobs.httpx_wire import FAILURES, head_of, set_up
-from impact_jobs.port import Head
-from impact_jobs.redaction import Secret, in_brief, quiet_logs, secret_url, without_secrets
+from impact_jobs.errors import ConfigurationError, JobsError
+from impact_jobs.httpx_wire import FAILURES, PLAIN_IS_DIRECT, Wire, head_of, set_up
+from impact_jobs.port import Head, Request
+from impact_jobs.redaction import Secret, quiet_logs, secret_url
 
 TIMEOUT_SECONDS = 10.0
 
@@ -87,17 +87,10 @@ def target_of(session: Session, *, environ: Mapping[str, str]) -> Target:
     except ConfigurationError as error:
         return Target(base_url=url, error=error)
     file = profiles.config_folder() / profiles.FILE_NAME
-    base_url = found.base_url or DEFAULT_BASE_URL
     return Target(
-        base_url=base_url.rstrip("/"),
+        base_url=found.url.rstrip("/"),
         source=f"account {found.account_sid}, profile {found.name!r} of {file}, readable by you only",
-        client=lambda http: JobsClient(
-            found.account_sid,
-            found.auth_token.reveal(),
-            base_url=base_url,
-            http_client=http,
-            request_timeout=TIMEOUT_SECONDS,
-        ),
+        client=lambda http: found.client(http_client=http, request_timeout=TIMEOUT_SECONDS),
         account_sid=found.account_sid,
     )
 
@@ -107,31 +100,30 @@ def ask(target: Target) -> Heard:
     heard = Heard()
     try:
         # Without credentials the URL has been looked at by nobody yet.
-        Account.of("-", Secret("-"), secret_url(target.base_url))
+        nobody = Account.of("-", Secret("-"), secret_url(target.base_url))
     except ConfigurationError as error:
         heard.error = error
         return heard
-    is_encrypted = parts_of(target.base_url).scheme == "https"
     try:
-        with set_up(lambda: _httpx_client(heard, trust_env=is_encrypted)) as http:
+        with set_up(lambda: _httpx_client(heard)) as http:
             begun = time.monotonic()
-            heard.error = _exchange(target, http)
+            heard.error = _exchange(target, http, Wire(account=nobody))
             heard.seconds = time.monotonic() - begun
     except ConfigurationError as error:
         heard.error = error
     return heard
 
 
-def _httpx_client(heard: Heard, *, trust_env: bool) -> httpx.Client:
+def _httpx_client(heard: Heard) -> httpx.Client:
     return httpx.Client(
         verify=httpx.create_ssl_context(),
-        trust_env=trust_env,
+        mounts=PLAIN_IS_DIRECT,
         timeout=TIMEOUT_SECONDS,
         event_hooks={"response": [heard.note]},
     )
 
 
-def _exchange(target: Target, http: httpx.Client) -> JobsError | None:
+def _exchange(target: Target, http: httpx.Client, wire: Wire) -> JobsError | None:
     try:
         if target.client is None:
             with quiet_logs(), http.stream("GET", target.base_url):
@@ -144,8 +136,7 @@ def _exchange(target: Target, http: httpx.Client) -> JobsError | None:
     except JobsError as error:
         return error
     except FAILURES as error:
-        reason = without_secrets(str(error)) or type(error).__name__
-        return TransportError(f"GET {in_brief(target.base_url)}: {reason}. Check network and proxy, then try again.")
+        return wire.failure(error, Request(method="GET", url=secret_url(target.base_url), timeout=TIMEOUT_SECONDS))
     return None
 
 

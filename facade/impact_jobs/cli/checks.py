@@ -234,7 +234,7 @@ def _try_out(folder: Path) -> list[str]:
 
 
 def _failed(name: str, error: JobsError) -> Check:
-    message = output.message_of(error).replace("?*** ", ": ")  # what the query was is of no use here
+    message = output.message_of(error).replace("?***", "")  # that there was a query is of no use here
     return Check(name, "failed", message, error=error)  # and what to do is in it
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, update_wrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from attrs import evolve, frozen
@@ -59,13 +59,9 @@ class Session:
         """
         from impact_jobs import JobsClient  # noqa: PLC0415 - slow to load, and not every command needs it
         from impact_jobs.cli import profiles  # noqa: PLC0415 - the same
-        from impact_jobs.config import DEFAULT_BASE_URL  # noqa: PLC0415 - the same
 
         found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
-        if found is None:
-            return JobsClient.from_env()
-        url = found.base_url or DEFAULT_BASE_URL
-        return JobsClient(found.account_sid, found.auth_token.reveal(), base_url=url)
+        return JobsClient.from_env() if found is None else found.client()
 
     def note(self, text: str) -> None:
         """Say something on stderr, unless told to be quiet."""
@@ -175,14 +171,20 @@ class Command(click.Command):
         self.examples = examples
         self.params.extend(shared_options())
 
-    def invoke(self, ctx: click.Context) -> object:
-        """Run it, with the log on stderr."""
+    def invoke(self, ctx: click.Context) -> NoReturn:
+        """Run it, with the log on stderr, and exit with what its function returns: None is 0."""
         with logging_to(session_of(ctx)):
-            return super().invoke(ctx)
+            code = super().invoke(ctx)
+        ctx.exit(code or 0)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, each on a line of its own."""
+        """Write the examples."""
         super().format_epilog(ctx, formatter)
-        with formatter.section("Examples"):
-            for example in self.examples:
-                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+        write_examples(formatter, self.examples)
+
+
+def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
+    """Write a section of examples, each on a line of its own, however long."""
+    with formatter.section("Examples"):
+        for example in examples:
+            formatter.write(f"{'':{formatter.current_indent}}{example}\n")

@@ -21,9 +21,8 @@ _MARKS = {"ok": ("\u2713", "green"), "warning": ("!", "yellow"), "failed": ("\u2
 
 @click.command(cls=Command, examples=("impact-jobs doctor", "impact-jobs doctor reports --json"))
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
-@click.pass_context
 @pass_session
-def doctor(session: Session, context: click.Context, *, folder: Path) -> None:
+def doctor(session: Session, *, folder: Path) -> int:
     """Find out why it does not work, and what to do.
 
     Looks at credentials, proxies, the API, TLS, the clock, what is left of the hour's requests, and the disk under
@@ -31,7 +30,7 @@ def doctor(session: Session, context: click.Context, *, folder: Path) -> None:
     """
     found = examine(session, folder=folder)
     _write(session, found)
-    context.exit(exits.worst(check.error for check in found if check.error is not None))
+    return exits.worst(check.error for check in found if check.error is not None)
 
 
 def examine(session: Session, *, folder: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:

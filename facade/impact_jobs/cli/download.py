@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import click
 
@@ -16,9 +15,9 @@ from impact_jobs.cli.going_on import go_on_with
 from impact_jobs.cli.progress import Progress, shown_on
 from impact_jobs.cli.references import jobs_named
 from impact_jobs.cli.showing import show_failure, show_result
+from impact_jobs.fetching import Mode
 
 _STDOUT = "-"
-Mode = Literal["redirect", "stream"]
 
 
 @click.command(
@@ -54,7 +53,7 @@ def download(
     timeout: float | None,
     connections: int | None,
     mode: Mode,
-) -> None:
+) -> int:
     """Bring the result of a job to disk, or to stdout.
 
     PATH is a file, or a folder, in which the file gets the name that the storage suggests; left out, it is the folder
@@ -97,7 +96,7 @@ def download(
                 show_failure(session, error)
             else:
                 show_result(session, result)
-    click.get_current_context().exit(exits.worst(errors))
+    return exits.worst(errors)
 
 
 def _pour(client: JobsClient, name: str, mode: Mode, progress: Progress) -> None:

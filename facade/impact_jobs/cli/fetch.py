@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import click
 
@@ -17,8 +16,7 @@ from impact_jobs.cli.progress import Files, shown_on
 from impact_jobs.cli.references import jobs_named
 from impact_jobs.cli.showing import show_failure, show_result
 from impact_jobs.cli.tables import joined, size
-
-Mode = Literal["redirect", "stream"]
+from impact_jobs.fetching import Mode
 
 
 @click.command(
@@ -52,7 +50,7 @@ def fetch(
     timeout: float | None,
     mode: Mode,
     **selection: object,
-) -> None:
+) -> int:
     """Wait for many jobs and bring their results into a folder.
 
     Name the jobs, or select them by --since, --until, --type and --status. A file is called by its job's id and has
@@ -90,4 +88,4 @@ def fetch(
             ]
         )
     )
-    click.get_current_context().exit(code)
+    return code

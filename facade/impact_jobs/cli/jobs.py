@@ -55,11 +55,10 @@ def list_jobs(session: Session, limit: int | None, **selection: object) -> None:
 )
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @pass_session
-def get(session: Session, jobs: tuple[str, ...]) -> None:
+def get(session: Session, jobs: tuple[str, ...]) -> int:
     """Show jobs as they are now."""
     with session.client() as client:
-        code = show_all(each_of(jobs_named(jobs, session), client.get), session, in_full=True)
-    click.get_current_context().exit(code)
+        return show_all(each_of(jobs_named(jobs, session), client.get), session, in_full=True)
 
 
 @click.command(
@@ -72,7 +71,7 @@ def get(session: Session, jobs: tuple[str, ...]) -> None:
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @options.timeout
 @pass_session
-def wait(session: Session, jobs: tuple[str, ...], timeout: float | None) -> None:
+def wait(session: Session, jobs: tuple[str, ...], timeout: float | None) -> int:
     """Wait until jobs are completed.
 
     It writes each as soon as it is. One that fails is told on stderr (with --json, on stdout), and the others are
@@ -82,8 +81,7 @@ def wait(session: Session, jobs: tuple[str, ...], timeout: float | None) -> None
     go_on_with(names)
     with session.client() as client, shown_on(session) as progress:
         found = client.as_completed(names, timeout, on_update=progress.job, return_exceptions=True)
-        code = show_all(found, session, above=progress)
-    click.get_current_context().exit(code)
+        return show_all(found, session, above=progress)
 
 
 @click.command(
@@ -96,7 +94,7 @@ def wait(session: Session, jobs: tuple[str, ...], timeout: float | None) -> None
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @click.option("--if-replayable", is_flag=True, help="Pass over what the server says cannot be replayed.")
 @pass_session
-def replay(session: Session, jobs: tuple[str, ...], *, if_replayable: bool) -> None:
+def replay(session: Session, jobs: tuple[str, ...], *, if_replayable: bool) -> int:
     """Run jobs once more, for fresh data.
 
     It writes the new jobs, each of which has an id of its own. A replay is sent once: where its answer is lost, and the
@@ -116,5 +114,4 @@ def replay(session: Session, jobs: tuple[str, ...], *, if_replayable: bool) -> N
                 session.note(f"{output.shown(name)} cannot be replayed and is passed over")
             return job
 
-        code = show_all(each_of(jobs_named(jobs, session), sent), session)
-    click.get_current_context().exit(code)
+        return show_all(each_of(jobs_named(jobs, session), sent), session)

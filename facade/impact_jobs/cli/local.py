@@ -56,7 +56,7 @@ class _AsJson(io.StringIO):
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE SANDBOX]")
 @pass_session
-def sandbox(session: Session, arguments: tuple[str, ...]) -> None:
+def sandbox(session: Session, arguments: tuple[str, ...]) -> int:
     """Run a stand-in for the API on this machine.
 
     It needs no account, but the extra: pip install "impact-jobs[sandbox]". It writes the three variables that point
@@ -67,7 +67,7 @@ def sandbox(session: Session, arguments: tuple[str, ...]) -> None:
     out = session.out.file
     with contextlib.redirect_stdout(_AsJson(session) if session.json else out):
         code = main(list(arguments))
-    click.get_current_context().exit(exits.USAGE if code else exits.OK)
+    return exits.USAGE if code else exits.OK
 
 
 @click.command(

@@ -62,7 +62,7 @@ def list_profiles(session: Session) -> None:
     """Show the profiles: names, accounts and where the API is, but no tokens."""
     folder = profiles.config_folder()
     found = profiles.stored(folder)
-    rows = [(each.name, each.account_sid, each.base_url or DEFAULT_BASE_URL) for each in found]
+    rows = [(each.name, each.account_sid, each.url) for each in found]
     if session.json:
         for row in rows:
             output.write_json(session.out, dict(zip(("name", "account_sid", "base_url"), row, strict=True)))
@@ -98,12 +98,11 @@ def _token(*, is_person: bool) -> Secret:
 
 def _check(session: Session, made: Profile) -> None:
     """Ask for one page of today's jobs, once."""
-    from impact_jobs import JobsClient, Retry  # noqa: PLC0415 - slow to load
+    from impact_jobs import Retry  # noqa: PLC0415 - slow to load
 
     today = datetime.now(UTC).date()
-    url = made.base_url or DEFAULT_BASE_URL
     try:
-        with JobsClient(made.account_sid, made.auth_token.reveal(), base_url=url, retry=Retry(attempts=1)) as jobs:
+        with made.client(retry=Retry(attempts=1)) as jobs:
             next(jobs.list(created_after=today, created_before=today), None)
     except JobsError:
         session.note(f"profile {made.name!r} is not stored, for the API does not take it; --no-check stores it anyway")

@@ -22,14 +22,18 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import frozen
 
 from impact_jobs.config import DEFAULT_BASE_URL, Account
 from impact_jobs.errors import ConfigurationError
+from impact_jobs.part_file import sync_folder
 from impact_jobs.redaction import Secret, in_brief, secret_url
+
+if TYPE_CHECKING:
+    from impact_jobs import JobsClient
 
 FILE_NAME = "credentials.toml"
 DEFAULT = "default"
@@ -60,6 +64,17 @@ class Profile:
     account_sid: str
     auth_token: Secret
     base_url: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return self.base_url or DEFAULT_BASE_URL
+
+    def client(self, **options: Any) -> JobsClient:  # noqa: ANN401 - those of JobsClient
+        """A client of the account."""
+        from impact_jobs import JobsClient  # noqa: PLC0415 - slow to load, and not every command needs it
+
+        return JobsClient(self.account_sid, self.auth_token.reveal(), base_url=self.url, **options)
 
 
 def config_folder() -> Path:
@@ -170,7 +185,7 @@ def checked(profile: Profile) -> Profile:
         raise ConfigurationError(
             f"{in_brief(profile.name)!r} is no name for a profile: use up to 64 letters, digits, '-' and '_'."
         )
-    Account.of(profile.account_sid, profile.auth_token, secret_url(profile.base_url or DEFAULT_BASE_URL))
+    Account.of(profile.account_sid, profile.auth_token, secret_url(profile.url))
     return profile
 
 
@@ -307,18 +322,10 @@ def _write(profiles: list[Profile], folder: Path) -> Path:
             with suppress(FileNotFoundError):
                 Path(made).unlink()
             raise
-        _sync(file.parent)
+        sync_folder(file.parent)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written ({error.strerror}): check its folder and disk.") from None
     return file
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _toml(profile: Profile) -> str:

@@ -37,7 +37,7 @@ _KEPT_LINES = 3  # of the terminal: the table's head, its summary, and the line 
 @options.selecting
 @options.timeout
 @pass_session
-def watch(session: Session, jobs: tuple[str, ...], *, timeout: float | None, **selection: object) -> None:
+def watch(session: Session, jobs: tuple[str, ...], *, timeout: float | None, **selection: object) -> int:
     """Show jobs live until all have ended.
 
     Name the jobs, or select them by --since, --until, --type and --status; with neither, those that have not ended are
@@ -63,7 +63,7 @@ def watch(session: Session, jobs: tuple[str, ...], *, timeout: float | None, **s
     errors = [outcome for outcome in outcomes.values() if isinstance(outcome, JobsError)]
     for error in errors:
         show_failure(session, error, console=session.err)  # stdout has the failed job already
-    click.get_current_context().exit(exits.worst(errors))
+    return exits.worst(errors)
 
 
 @define
