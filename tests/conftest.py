@@ -6,6 +6,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from impact_jobs.claims import _of_accounts
 from impact_jobs.sandbox import Sandbox
 
@@ -15,6 +17,8 @@ from tests.support.tally import TALLIES
 # The same examples in every run and on every machine; the seed is printed all the same.
 hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("deterministic")
+# Else it also draws constants of whatever modules of ours are loaded, and so other examples with other tests beside.
+providers._get_local_constants = Constants
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -109,15 +109,11 @@ class WholeSession(RuleBasedStateMachine):
         stage.api.replays.clear()
         stage.storage.spoilt = stage.api.spoilt = 0
 
-    @property
-    def sandbox(self) -> Sandbox:
-        return self._sandbox
-
     # The stage
 
     @initialize(world=WORLDS, plans=st.lists(PLANS, min_size=2, max_size=5), first=SETTINGS_OF_CLIENTS)
     def begin(self, world: World, plans: list[Plan], first: Settings) -> None:
-        self._sandbox = self.stack.enter_context(
+        self.sandbox = self.stack.enter_context(
             Sandbox(
                 seed=self.stage.number,
                 job_seconds=0,
@@ -128,8 +124,8 @@ class WholeSession(RuleBasedStateMachine):
                 checksums=world.checksums,
             )
         )
-        self.stage.api.origin, self.stage.storage.origin = self._sandbox.base_url, self._sandbox.storage_url
-        self._sandbox._world.storage_url = self.stage.storage.url(tls=False)  # signed links lead through the proxy
+        self.stage.api.origin, self.stage.storage.origin = self.sandbox.base_url, self.sandbox.storage_url
+        self.sandbox._world.storage_url = self.stage.storage.url(tls=False)  # signed links lead through the proxy
         for number, plan in enumerate(plans):
             self.jobs.append(self._add(number, plan))
         self.leaks = Leaks()

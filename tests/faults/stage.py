@@ -8,14 +8,15 @@ import gc
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 import pytest
 from attrs import define, field, frozen
+from hypothesis import note
 from impact_jobs import AsyncJobsClient, JobsClient, Retry, part_file, plan, transfer
 from impact_jobs.journal import Journal
 from impact_jobs.plan import Coverage
@@ -118,6 +119,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
+        self._sessions = 0
         self.sandbox = self._stack.enter_context(Sandbox(job_seconds=0, hourly_budget=10**8))
         self.storage = self._stack.enter_context(FaultProxy(self.sandbox.storage_url))
         self.api = self._stack.enter_context(FaultProxy(self.sandbox.base_url))
@@ -141,10 +143,19 @@ class Stage:
         self.storage.play()
         self.api.play()
 
-    def take_tally(self) -> None:
-        for proxy in (self.storage, self.api):
-            DOWNLOADS.injected += proxy.tally
-            proxy.tally.clear()
+    @contextmanager
+    def session(self, name: str, drawn: object, folder: Path) -> Iterator[Path]:
+        """Around one session of a campaign: give it a place of its own in `folder`, and count what it meets."""
+        self._sessions += 1
+        note(f"number {self._sessions}: {drawn!r}")
+        with DOWNLOADS.session(name):
+            try:
+                yield folder / str(self._sessions)
+            finally:
+                self.calm()
+                for proxy in (self.storage, self.api):
+                    DOWNLOADS.injected += proxy.tally
+                    proxy.tally.clear()
 
     def check_nothing_leaks(self) -> None:
         """Wait until all connections, threads and descriptors of clients are gone."""

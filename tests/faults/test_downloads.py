@@ -7,13 +7,12 @@ import hashlib
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from attrs import define, field
-from hypothesis import given, note
+from hypothesis import given
 from impact_jobs import DownloadResult, JobsError
 
 from tests.faults.sessions import SETTINGS, Interruption, Session, Try, sessions
@@ -159,19 +158,11 @@ def _check(done: DownloadResult, watched: Watched, *, first: int, wants_digest: 
 def test_whatever_breaks_the_file_is_right_or_absent(
     stage: Stage, tmp_path: Path, examples: Callable[[float], int]
 ) -> None:
-    numbers = count(1)
-
     @SETTINGS(max_examples=examples(0.66))
     @given(session=sessions())
     def campaign(session: Session) -> None:
-        number = next(numbers)
-        note(f"number {number}: {session!r}")
-        with DOWNLOADS.session("downloads"):
-            try:
-                run(stage, session, tmp_path / str(number))
-            finally:
-                stage.calm()
-                stage.take_tally()
+        with stage.session("downloads", session, tmp_path) as folder:
+            run(stage, session, folder)
 
     campaign()
     assert threading.active_count() < 10

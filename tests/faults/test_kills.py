@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count, product
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
 from attrs import evolve, frozen
-from hypothesis import given, note
+from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import DestinationExistsError
 
@@ -126,19 +126,11 @@ def _download(stage: Stage, watched: Watched, call: Call) -> Any:
 def test_whenever_it_is_killed_the_next_call_goes_on(
     stage: Stage, zygote: Zygote, tmp_path: Path, examples: Callable[[float], int]
 ) -> None:
-    numbers = count(1)
-
     @SETTINGS(max_examples=examples(0.14))
     @given(session=kills())
     def campaign(session: Kills) -> None:
-        number = next(numbers)
-        note(f"number {number}: {session!r}")
-        with DOWNLOADS.session("kills"):
-            try:
-                run(stage, zygote, session, tmp_path / str(number))
-            finally:
-                stage.calm()
-                stage.take_tally()
+        with stage.session("kills", session, tmp_path) as folder:
+            run(stage, zygote, session, folder)
 
     campaign()
 

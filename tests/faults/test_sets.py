@@ -6,13 +6,12 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
 from attrs import define, evolve, field, frozen
-from hypothesis import given, note
+from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import Job, JobsError
 
@@ -243,19 +242,11 @@ def _last(stage: Stage, call: SetCall, watched: WatchedSet) -> None:
 def test_whatever_happens_it_ends_the_same(
     share: float, stage: Stage, zygote: Zygote, tmp_path: Path, examples: Callable[[float], int], *, killed: bool
 ) -> None:
-    numbers = count(1)
-
     @SETTINGS(max_examples=examples(share))
     @given(session=sessions(killed=killed))
     def campaign(session: SetSession) -> None:
-        number = next(numbers)
-        note(f"number {number}: {session!r}")
-        with DOWNLOADS.session(f"sets {'killed' if killed else 'stopped'}"):
-            try:
-                run(stage, zygote, session, tmp_path / str(number))
-            finally:
-                stage.calm()
-                stage.take_tally()
+        with stage.session(f"sets {'killed' if killed else 'stopped'}", session, tmp_path) as folder:
+            run(stage, zygote, session, folder)
 
     campaign()
 

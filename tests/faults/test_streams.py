@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
 from attrs import evolve, frozen
-from hypothesis import given, note
+from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import AsyncJobsClient, DownloadError, JobsClient, JobsError
 from impact_jobs.sandbox.result_file import ResultFile
@@ -163,19 +162,11 @@ def run(stage: Stage, reading: Reading, folder: Path) -> None:
 def test_whatever_breaks_the_bytes_are_right_or_there_is_an_error(
     stage: Stage, tmp_path: Path, examples: Callable[[float], int]
 ) -> None:
-    numbers = count(1)
-
     @SETTINGS(max_examples=examples(0.2))
     @given(reading=readings())
     def campaign(reading: Reading) -> None:
-        number = next(numbers)
-        note(f"number {number}: {reading!r}")
-        with DOWNLOADS.session("streams"):
-            try:
-                run(stage, reading, tmp_path / str(number))
-            finally:
-                stage.calm()
-                stage.take_tally()
+        with stage.session("streams", reading, tmp_path) as folder:
+            run(stage, reading, folder)
 
     campaign()
 
