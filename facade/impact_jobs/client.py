@@ -46,8 +46,8 @@ class JobsClient:
         account_sid: The Account SID, from the API settings page of the account.
         auth_token: The Auth Token from the same page. It is shown by no `repr`, log, error or pickle of ours.
         base_url: Where the API is. Plain http is refused except on this machine.
-        request_timeout: Seconds for one exchange with the API, and for each read of a download. Of an answer's
-            head each read is bounded, not the whole: where one trickles, the call, a wait too, takes longer.
+        request_timeout: Seconds for one exchange with the API as a whole; of a download, up to the head of an answer
+            and for each read after it. Where a host has several addresses, each may be tried for that long.
         retry: How often a GET is tried, and how long to pause in between.
         polling: How often a wait asks; see docs/polling.md.
         http_client: An httpx client for the API, for a proxy or certificates of your own; you close it.

@@ -28,7 +28,7 @@ from impact_jobs.listing import look
 from impact_jobs.locations import storage_url
 from impact_jobs.models import Job, JobStatus
 from impact_jobs.plan import END, Span, content_length
-from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
+from impact_jobs.port import Head, Request, Response, Stream, Write
 from impact_jobs.redaction import Secret, secret_url
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -127,7 +127,7 @@ class Source:
         stream = await self.core.stream(request)
         if stream.head.status_code == _OK or stream.head.status_code in _REDIRECTS:
             return stream
-        response = self.core.blanked(await read_whole(stream, request, now=self.core.port.now))
+        response = self.core.blanked(await self.core.port.whole(stream, request))
         if stream.head.status_code != _ACCEPTED:
             self.core.checked(response, self.what)
         raise await self._why_not_ready(response)

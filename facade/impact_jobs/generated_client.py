@@ -6,15 +6,14 @@ import math
 import time
 
 import httpx
-from attrs import evolve
 from impact_agency_api import AuthenticatedClient
 
 from impact_jobs.answers import error_of, read_json
 from impact_jobs.errors import JobsError
-from impact_jobs.httpx_async import AsyncPort
-from impact_jobs.httpx_blocking import BlockingPort
+from impact_jobs.httpx_async import AsyncPort, AsyncStream
+from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
 from impact_jobs.httpx_wire import Wire, unless_failed
-from impact_jobs.port import MAX_BODY_BYTES, Request, Response, Stream, read_whole
+from impact_jobs.port import Request, Response
 from impact_jobs.redaction import secret_url
 from impact_jobs.stepping import step
 
@@ -49,12 +48,12 @@ class _Door(httpx.BaseTransport):
         return unless_failed(self._exchange(request))
 
     def _exchange(self, request: httpx.Request) -> httpx.Response | BaseException:
-        described = _described(request)
+        described, begun = _described(request), time.monotonic()
         stream = self._port.begin(described, request)
         if isinstance(stream, BaseException):
             return stream
         try:
-            whole = step(_whole(stream, described, is_file=_is_file(stream.response)))
+            whole = step(_whole(self._port, stream, described, begun))
         except JobsError as error:
             return error
         return _checked(stream.response, whole, self._port.wire)
@@ -68,30 +67,35 @@ class _AsyncDoor(httpx.AsyncBaseTransport):
         return unless_failed(await self._exchange(request))
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response | BaseException:
-        described = _described(request)
+        described, begun = _described(request), time.monotonic()
         stream = await self._port.begin(self._port.api, described, request)
         if isinstance(stream, BaseException):
             return stream
         try:
-            whole = await _whole(stream, described, is_file=_is_file(stream.response))
+            whole = await _whole(self._port, stream, described, begun)
         except JobsError as error:
             return error
         return _checked(stream.response, whole, self._port.wire)
 
 
 def _described(request: httpx.Request) -> Request:
-    timeout = request.extensions.get("timeout", {}).get("read") or 0.0
-    return Request(method=request.method, url=secret_url(str(request.url)), timeout=timeout)
+    timeout = request.extensions.get("timeout", {}).get("read")
+    return Request(
+        method=request.method, url=secret_url(str(request.url)), timeout=math.inf if timeout is None else timeout
+    )
 
 
 def _is_file(response: httpx.Response) -> bool:
     return response.status_code == httpx.codes.OK and response.request.url.path.endswith("/Download")
 
 
-async def _whole(stream: Stream, request: Request, *, is_file: bool) -> Response:
+async def _whole(
+    port: BlockingPort | AsyncPort, stream: BlockingStream | AsyncStream, request: Request, begun: float
+) -> Response:
     # Whoever asks generated code for a file wants all of it in memory, however large it is and long it takes.
-    bounds = (evolve(request, timeout=math.inf), math.inf) if is_file else (request, MAX_BODY_BYTES)
-    return await read_whole(stream, bounds[0], limit=bounds[1], now=time.monotonic)
+    if _is_file(stream.response):
+        return await port.whole(stream, request, deadline=math.inf, limit=math.inf)
+    return await port.whole(stream, request, deadline=begun + request.timeout)
 
 
 def _checked(response: httpx.Response, whole: Response, wire: Wire) -> httpx.Response | JobsError:

@@ -7,6 +7,7 @@ path to the socket blocks. Only over a client that the user passed in do they pa
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
@@ -31,7 +32,7 @@ from impact_jobs.httpx_wire import (
     set_up,
     unless_failed,
 )
-from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
+from impact_jobs.port import MAX_BODY_BYTES, Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 from impact_jobs.threads import DaemonThreads
 
@@ -80,7 +81,8 @@ class AsyncPort:
         return self.blocking
 
     async def send(self, request: Request) -> Response:
-        return await read_whole(unless_failed(await self.begin(self.api, request)), request, now=time.monotonic)
+        deadline = time.monotonic() + request.timeout
+        return await self.whole(unless_failed(await self.begin(self.api, request)), request, deadline=deadline)
 
     async def stream(self, request: Request) -> Stream:
         client = self.storage if request.to_storage else None if self._own_api else self.api
@@ -100,6 +102,19 @@ class AsyncPort:
             _take_note(awaited)
             raise
 
+    async def whole(
+        self, stream: Stream, request: Request, *, deadline: float | None = None, limit: float = MAX_BODY_BYTES
+    ) -> Response:
+        """See `BlockingPort.whole`."""
+        bound = _timeout(request.timeout if deadline is None else deadline - time.monotonic())
+        try:
+            async with bound:
+                return await read_whole(stream, request, limit=limit)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+        raise self.wire.failure(httpx.ReadTimeout(""), request)
+
     async def begin(
         self, client: httpx.AsyncClient, request: Request, built: httpx.Request | None = None
     ) -> AsyncStream | BaseException:
@@ -107,24 +122,28 @@ class AsyncPort:
         self._check_place()
         if refusal := self.wire.refusal(client):
             return refusal
-        connected = _Connected()
+        course, bound = _Course(), _timeout(request.timeout)
         try:
-            built = built or self.wire.build(client, request)
-            built.extensions["trace"] = connected.note
-            with quiet_logs():
-                response = await client.send(
-                    built,
-                    stream=True,
-                    auth=self.wire.auth_for(request),
-                    follow_redirects=False,
-                )
+            # No timeouts of httpx's: they bound each step alone, and were two to run out at once, one would linger.
+            extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": course.note}
+            async with bound:
+                with quiet_logs():
+                    response = await client.send(
+                        self.wire.build(client, request, built, extensions),
+                        stream=True,
+                        auth=self.wire.auth_for(request),
+                        follow_redirects=False,
+                    )
         except FAILURES as error:
             return self.wire.failure(error, request)
         except BaseException as error:
-            if isinstance(error, Exception):  # of the user's own transport or hook
+            is_late = isinstance(error, TimeoutError) and bound.expired()
+            if isinstance(error, Exception) and not is_late:  # of the user's own transport or hook
                 raise
-            await connected.drop()
-            return error.with_traceback(None)
+            await course.drop()
+            if not is_late:
+                return error.with_traceback(None)
+            return self.wire.failure(httpx.ReadTimeout("") if course.may_be_sent else httpx.ConnectTimeout(""), request)
         return AsyncStream(response, request, self.wire, self.run)
 
     async def sleep(self, seconds: float) -> None:
@@ -206,24 +225,34 @@ class AsyncPort:
             raise ConfigurationError("this client belongs to another event loop: make one client for each loop.")
 
 
-class _Connected:
-    """The connections that a request has made.
+class _Course:
+    """How far a request has come.
 
-    When it is cancelled within a TLS handshake, httpcore forgets the connection and leaves it open.
+    Attributes:
+        may_be_sent: Whether a byte of it may have left; True unless a connection for it is known to be in the making.
     """
 
     def __init__(self) -> None:
-        self._streams: list[Any] = []
+        self.may_be_sent = True
+        self._connections: list[Any] = []
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
         """Be httpcore's `trace`."""
-        if event.endswith("connect_tcp.complete"):
-            self._streams.append(info["return_value"])
+        if event.endswith("connect_tcp.started"):
+            self.may_be_sent = False
+        elif event.endswith("connect_tcp.complete"):
+            self._connections.append(info["return_value"])
+        elif event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":  # a proxy's
+            self.may_be_sent = True
 
     async def drop(self) -> None:
-        """Close them, which does no harm to those that are closed."""
-        for stream in self._streams:
-            await stream.aclose()
+        """Close what it has made: cancelled in a TLS handshake, httpcore forgets the connection and leaves it open."""
+        for connection in self._connections:
+            await connection.aclose()
+
+
+def _timeout(seconds: float) -> asyncio.Timeout:
+    return asyncio.timeout(None if math.isinf(seconds) else seconds)
 
 
 async def finished(future: asyncio.Future[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
@@ -312,16 +341,22 @@ class AsyncStream:
         return unless_failed(await self._read())
 
     async def _read(self) -> bytes | JobsError:
+        bound = _timeout(self._request.timeout)
         try:
-            data = await anext(self._chunks, b"") if self._decoder is None else await self._decoded(self._decoder)
-            self._left -= len(data)
-            if data and self._left == 0:
-                await anext(self._chunks, b"")  # see BlockingStream
-            return data  # noqa: TRY300 - clearer here
+            async with bound:
+                data = await anext(self._chunks, b"") if self._decoder is None else await self._decoded(self._decoder)
+                self._left -= len(data)
+                if data and self._left == 0:
+                    await anext(self._chunks, b"")  # see BlockingStream
+                return data
         except READ_FAILURES as error:
             return self._wire.failure(error, self._request)
         except JobsError as error:  # the decoder's
             return error
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            return self._wire.failure(httpx.ReadTimeout(""), self._request)
 
     async def _decoded(self, decoder: Decoder) -> bytes:
         while not (piece := decoder.piece()):

@@ -14,6 +14,7 @@ import httpx
 from impact_jobs import clock
 from impact_jobs.config import Account
 from impact_jobs.crew import Crew, CrewLock, current
+from impact_jobs.deadline import TimeLeft, bound_reads, check, until
 from impact_jobs.decoding import Decoder
 from impact_jobs.errors import JobsError
 from impact_jobs.httpx_wire import (
@@ -26,7 +27,7 @@ from impact_jobs.httpx_wire import (
     set_up,
     unless_failed,
 )
-from impact_jobs.port import Head, Request, Response, Write, read_whole
+from impact_jobs.port import MAX_BODY_BYTES, Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 from impact_jobs.socket_door import SocketDoor
 from impact_jobs.stepping import step
@@ -63,7 +64,8 @@ class BlockingPort:
 
     async def send(self, request: Request) -> Response:
         # Real time, for so is the network's: another thread's sleep may move a virtual clock meanwhile.
-        return await read_whole(await self.stream(request), request, now=time.monotonic)
+        deadline = time.monotonic() + request.timeout
+        return await self.whole(await self.stream(request), request, deadline=deadline)
 
     async def stream(self, request: Request) -> BlockingStream:
         return self.open(request)
@@ -71,6 +73,20 @@ class BlockingPort:
     def open(self, request: Request) -> BlockingStream:
         """`stream`, for callers that are in a thread already."""
         return unless_failed(self.begin(request))
+
+    async def whole(
+        self, stream: Stream, request: Request, *, deadline: float | None = None, limit: float = MAX_BODY_BYTES
+    ) -> Response:
+        """See `Port`.
+
+        Args:
+            stream: The answer.
+            request: What it answers.
+            deadline: When it must have ended, on the machine's monotonic clock; its `timeout` from now if not given.
+            limit: How many bytes it may have.
+        """
+        with until(time.monotonic() + request.timeout if deadline is None else deadline):
+            return await read_whole(stream, request, limit=limit)
 
     def begin(self, request: Request, built: httpx.Request | None = None) -> BlockingStream | BaseException:
         """The open answer, or why there is none; see `httpx_wire` for why that is not raised.
@@ -83,9 +99,10 @@ class BlockingPort:
         if refusal := self.wire.refusal(client):
             return refusal
         try:
-            with quiet_logs():
+            extensions = {"timeout": TimeLeft(request.timeout), "trace": bound_reads}
+            with quiet_logs(), until(time.monotonic() + request.timeout):
                 response = client.send(
-                    built or self.wire.build(client, request),
+                    self.wire.build(client, request, built, extensions),
                     stream=True,
                     auth=self.wire.auth_for(request),
                     follow_redirects=False,
@@ -206,6 +223,7 @@ class BlockingStream:
         if stray := self._wire.stray:
             return stray
         try:
+            check()  # not left to the connection, which may be another transport's
             data = next(self._chunks, b"") if self._decoder is None else self._decoded(self._decoder)
             self._left -= len(data)
             if data and self._left == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 import httpx
@@ -79,15 +79,32 @@ class Wire:
         """Why no request can be made by `client`, if so."""
         return self.stray or (closed() if client.is_closed else None)
 
-    def build(self, client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
-        """`request` for httpx: for the API with the client's own headers, for the storage with none but ours."""
-        extensions = {"timeout": httpx.Timeout(request.timeout).as_dict()}
+    def build(
+        self,
+        client: httpx.Client | httpx.AsyncClient,
+        request: Request,
+        built: httpx.Request | None = None,
+        extensions: Mapping[str, object] = {},
+    ) -> httpx.Request:
+        """`request` for httpx: for the API with the client's own headers, for the storage with none but ours.
+
+        Args:
+            client: What will send it.
+            request: What is asked.
+            built: The same as httpx has it, where others have made it.
+            extensions: What httpcore is to be told with it. The port's own, timeouts among them.
+        """
+        built = built or self._built(client, request)
+        built.extensions |= extensions
+        return built
+
+    def _built(self, client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
         url = request.url.reveal()
         if request.to_storage:
             # Not `client.build_request`, which would add the client's headers and cookies.
-            return httpx.Request(request.method, url, headers=dict(request.headers), extensions=extensions)
+            return httpx.Request(request.method, url, headers=dict(request.headers))
         headers = {**self.headers, **request.headers}
-        return client.build_request(request.method, url, headers=headers, extensions=extensions)
+        return client.build_request(request.method, url, headers=headers)
 
     def auth_for(self, request: Request) -> httpx.Auth | None:
         """The credentials for the API; for the storage None, which keeps even the client's own away."""
@@ -99,7 +116,7 @@ class Wire:
         sent = not isinstance(error, _NOTHING_SENT)
         if isinstance(error, httpx.TimeoutException):
             return RequestTimeoutError(
-                f"{where}: nothing came for {request.timeout:.3g} s ({type(error).__name__}). "
+                f"{where}: timed out after {request.timeout:.3g} s ({type(error).__name__}). "
                 "Raise request_timeout, or try again.",
                 request_sent=sent,
             )

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
-from impact_jobs.errors import RequestTimeoutError, UnexpectedResponseError
+from impact_jobs.errors import UnexpectedResponseError
 from impact_jobs.redaction import Secret
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Request:
         method: The HTTP method.
         url: The absolute URL; a secret, for it may be signed.
         headers: What to send beyond the port's own headers.
-        timeout: Seconds for the whole exchange, or for a single read where the body is streamed.
+        timeout: Seconds for the whole exchange; where the body is streamed, up to its head, and for each read after it.
         to_storage: Whether it goes to the storage: then nothing of the account may go along.
     """
 
@@ -117,6 +117,16 @@ class Port(Protocol):
         """
         ...
 
+    async def whole(self, stream: Stream, request: Request) -> Response:
+        """Read an open answer to its end, and close it.
+
+        Raises:
+            TransportError: It broke off.
+            RequestTimeoutError: It took longer than the request's timeout, though every single read was quick.
+            UnexpectedResponseError: It is larger than any list of jobs.
+        """
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Let that much time pass."""
 
@@ -147,18 +157,8 @@ class Port(Protocol):
         """
 
 
-async def read_whole(
-    stream: Stream, request: Request, *, limit: float = MAX_BODY_BYTES, now: Callable[[], float]
-) -> Response:
-    """Read an answer to its end and close it, within bounds of size and of time.
-
-    Raises:
-        TransportError: It broke off.
-        RequestTimeoutError: It took longer than the request's timeout, though every single read was quick.
-        UnexpectedResponseError: It is larger than any list of jobs.
-    """
-    where = f"{request.method} {request.url}"
-    deadline = now() + request.timeout
+async def read_whole(stream: Stream, request: Request, *, limit: float = MAX_BODY_BYTES) -> Response:
+    """Read an answer to its end and close it, unless it has more than `limit` bytes; see `Port.whole`."""
     body = bytearray()
     try:
         while chunk := await stream.chunk():
@@ -166,12 +166,8 @@ async def read_whole(
             if len(body) > limit:
                 body.clear()  # else the error's traceback holds it
                 raise UnexpectedResponseError(
-                    f"{where}: the answer exceeds {limit} bytes. List fewer days at once.",
+                    f"{request.method} {request.url}: the answer exceeds {limit} bytes. List fewer days at once.",
                     status_code=stream.head.status_code,
-                )
-            if now() > deadline:
-                raise RequestTimeoutError(
-                    f"{where}: the answer took more than {request.timeout:.3g} s. Raise request_timeout, or try again."
                 )
     finally:
         await stream.aclose()

@@ -32,8 +32,15 @@ def silence(asked: Asked) -> Reply:
     return Reply(ends=True)
 
 
+def trickling(asked: Asked) -> Reply:
+    return Reply(headers=storing(DATA)(asked).headers, body=DATA, pause=0.02)
+
+
 def hang_up(_: Asked) -> Reply:
     raise ConnectionAbortedError
+
+
+SLOW = (silence, trickling)
 
 
 def read(jobs: AnyClient, job_id: str) -> bytes:
@@ -63,6 +70,7 @@ FROM_THE_API: dict[str, Answer] = {
     "502, 503 or 504, for good": said(503),
     "no answer, for good": hang_up,
     "silence, for good": silence,
+    "a head that trickles, for good": trickling,
     "200 with an error": said(200, '{"Status": "ERROR", "Message": "Not permitted"}'),
     "200 with an error in XML": said(
         200, "<ImpactRadiusResponse><Status>ERROR</Status><Message>Not permitted</Message></ImpactRadiusResponse>"
@@ -99,6 +107,7 @@ FROM_THE_STORAGE: dict[str, Callable[[], Answer]] = {
     "503, once": lambda: once(said(503), storing(DATA)),
     "503, for good": lambda: said(503),
     "silence, for good": lambda: silence,
+    "a head that trickles, for good": lambda: trickling,
     "cut after a tenth, each time": lambda: cut_after(30_000),
     "cut at once, each time": lambda: cut_after(0),
     "cut once, and it gives no parts": lambda: once(cut_after(30_000), storing(DATA, serves_ranges=False)),
@@ -125,7 +134,7 @@ def outcome(verb: str, jobs: AnyClient, job_id: str) -> str:
 @contextmanager
 def faulty_api(make: MakeClient, fault: Answer) -> Iterator[AnyClient]:
     with Sandbox() as sandbox, serving(fault) as api, asyncio.Runner() as runner:
-        timeout = 0.1 if fault is silence else 30.0
+        timeout = 0.1 if fault in SLOW else 30.0
         with make(sandbox, runner, base_url=api.url, retry=RETRY, request_timeout=timeout) as jobs:
             yield jobs
 
@@ -140,7 +149,7 @@ def storage_cell(make: MakeClient, fault: str, verb: str) -> str:
     with Sandbox(job_seconds=0) as sandbox, serving(answer) as storage, asyncio.Runner() as runner:
         job_id = sandbox.add_job()
         sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{storage.url}/a"}, times=99)
-        timeout = 0.1 if answer is silence else 30.0
+        timeout = 0.1 if answer in SLOW else 30.0
         with make(sandbox, runner, retry=RETRY, request_timeout=timeout) as jobs:
             return outcome(verb, jobs, job_id)
 

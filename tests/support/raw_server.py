@@ -47,12 +47,14 @@ class Reply:
         headers: The header fields, in latin-1. Nothing is added to them; a tuple repeats a field.
         body: The body; pieces are sent one by one, as they come.
         ends: Close the connection after it.
+        pause: Seconds before each byte of the head.
     """
 
     status: int = _OK
     headers: Mapping[str, str | tuple[str, ...]] = field(factory=dict)
     body: bytes | Iterable[bytes] = b""
     ends: bool = False
+    pause: float = 0.0
 
     def head(self) -> bytes:
         fields = [
@@ -61,6 +63,11 @@ class Reply:
             for value in (values if isinstance(values, tuple) else (values,))
         ]
         return f"HTTP/1.1 {self.status} As told\r\n{''.join(fields)}\r\n".encode("latin-1")
+
+    def pieces(self, asked: Asked) -> Iterator[bytes]:
+        """All of it, as it is to be sent."""
+        yield from trickled(self.head(), asked, self.pause) if self.pause else (self.head(),)
+        yield from (self.body,) if isinstance(self.body, bytes) else self.body
 
 
 Answer = Callable[[Asked], Reply]
@@ -79,60 +86,76 @@ class RawServer:
     url: str
     asked: list[Asked] = field(factory=list)
     connections: int = 0
+    _answer: Answer = field(kw_only=True)
+    _tls: ssl.SSLContext | None = field(kw_only=True)
+    _over: threading.Event = field(factory=threading.Event, init=False)
     _sockets: list[socket.socket] = field(factory=list, init=False)
     _threads: list[threading.Thread] = field(factory=list, init=False)
 
-
-@contextmanager
-def serving(answer: Answer, *, tls: ssl.SSLContext | None = None) -> Iterator[RawServer]:
-    """Answer every request with what `answer` makes of it; a thread a connection."""
-    listening = socket.create_server((_HOST, 0))
-    server = RawServer(f"{'https' if tls else 'http'}://{_HOST}:{listening.getsockname()[1]}")
-
-    over = threading.Event()
-
-    def accept() -> None:
+    def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
                 found, _ = listening.accept()
             except OSError:
                 return
-            server.connections += 1
-            server._sockets.append(found)
-            thread = threading.Thread(target=talk, args=(found, server.connections), name="raw connection")
-            server._threads.append(thread)
+            self.connections += 1
+            self._sockets.append(found)
+            thread = threading.Thread(target=self._talk, args=(found, self.connections), name="raw connection")
+            self._threads.append(thread)
             thread.start()
 
-    def talk(plain: socket.socket, number: int) -> None:
+    def _talk(self, plain: socket.socket, number: int) -> None:
         # Whatever happens to a connection is the client's to notice.
         with suppress(OSError), plain:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            found = tls.wrap_socket(plain, server_side=True) if tls else plain
-            server._sockets.append(found)
-            with found:
-                while asked := read_request(found, number, over):
-                    server.asked.append(asked)
-                    reply = answer(asked)
-                    found.sendall(reply.head())
-                    for piece in (reply.body,) if isinstance(reply.body, bytes) else reply.body:
-                        found.sendall(piece)
-                    if reply.ends:
-                        return
+            if self._tls is None:
+                self._converse(plain, number)
+                return
+            with self._tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as found:
+                self._sockets.append(found)  # now, for a client may never end the handshake
+                found.do_handshake()
+                self._converse(found, number)
 
-    accepting = threading.Thread(target=accept, name="raw server")
-    accepting.start()
-    try:
-        yield server
-    finally:
-        over.set()
-        listening.shutdown(socket.SHUT_RDWR)
-        accepting.join()
-        listening.close()
-        for found in server._sockets:
+    def _converse(self, found: socket.socket, number: int) -> None:
+        while asked := read_request(found, number, self._over):
+            self.asked.append(asked)
+            reply = self._answer(asked)
+            for piece in reply.pieces(asked):
+                found.sendall(piece)
+            if reply.ends:
+                return
+
+    def _end(self) -> None:
+        self._over.set()
+        for found in self._sockets:
             with suppress(OSError):
                 socket.socket.shutdown(found, socket.SHUT_RDWR)
-        for thread in server._threads:
+        for thread in self._threads:
             thread.join()
+
+
+@contextmanager
+def serving(answer: Answer, *, tls: ssl.SSLContext | None = None) -> Iterator[RawServer]:
+    """Answer every request with what `answer` makes of it; a thread a connection."""
+    with socket.create_server((_HOST, 0)) as listening:
+        url = f"{'https' if tls else 'http'}://{_HOST}:{listening.getsockname()[1]}"
+        server = RawServer(url, answer=answer, tls=tls)
+        accepting = threading.Thread(target=server._accept, args=(listening,), name="raw server")
+        accepting.start()
+        try:
+            yield server
+        finally:
+            server._over.set()
+            listening.shutdown(socket.SHUT_RDWR)
+            accepting.join()
+            server._end()
+
+
+def trickled(data: bytes, asked: Asked, pause: float) -> Iterator[bytes]:
+    """The bytes one by one, with so many seconds before each while the server runs."""
+    for byte in data:
+        asked.over.wait(pause)
+        yield bytes([byte])
 
 
 def read_request(found: socket.socket, connection: int, over: threading.Event) -> Asked | None:

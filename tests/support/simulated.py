@@ -68,6 +68,9 @@ class SimulatedPort:
     async def stream(self, request: Request) -> Stream:
         raise NotImplementedError("downloads are tested over real sockets")
 
+    async def whole(self, stream: Stream, request: Request) -> Response:
+        raise NotImplementedError("downloads are tested over real sockets")
+
     async def sleep(self, seconds: float) -> None:
         assert seconds >= 0
         self.clock += seconds
