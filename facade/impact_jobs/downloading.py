@@ -68,7 +68,6 @@ async def download(
             )
             (part,) = parts
             transfer = Transfer(core=core, source=source, part=part, connections=connections, meter=Meter(on_progress))
-            resumed_from = part.coverage.size
             count = await transfer.run(first)
             sha256 = await core.port.run(part.publish)
         finally:
@@ -87,7 +86,7 @@ async def download(
         sha256=sha256,
         content_type=journal.content_type if journal else None,
         filename=journal.filename if journal else None,
-        resumed_from=resumed_from,
+        resumed_from=transfer.resumed_from,
         connections=count,
         seconds=core.port.now() - started,
     )

@@ -101,7 +101,7 @@ class DownloadResult:
         sha256: Its digest in hexadecimal; None where it was not wanted.
         content_type: As the storage stated it, or None.
         filename: The name that the storage suggested, made safe, or None.
-        resumed_from: How many bytes were there already, from an earlier attempt.
+        resumed_from: How many bytes were there already, from an earlier call; 0 where they were of another file.
         connections: How many connections were used at once, at most; 0 when nothing was missing.
         seconds: How long it took, from the first request to the file under its name.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from impact_jobs.checksums import stated_checksums
 from impact_jobs.core import Core, Tries
@@ -79,6 +79,7 @@ class Transfer:
         part: Where they go.
         connections: How many at once; None finds out.
         meter: Is told how far it is.
+        resumed_from: How many bytes were there before, and count still.
     """
 
     core: Core
@@ -86,6 +87,7 @@ class Transfer:
     part: PartFile
     connections: int | None
     meter: Meter
+    resumed_from: int = field(default=Factory(lambda self: self.part.coverage.size, takes_self=True), init=False)
     _most_connections: int = field(default=0, init=False)
     _is_stopped: bool = field(default=False, init=False)
     _streams: set[Stream] = field(factory=set, init=False)
@@ -103,7 +105,9 @@ class Transfer:
             JobsError: What `Source.open` raises, and a TransportError when bytes stopped coming for good.
         """
         problem = ""
-        for _ in range(self.core.retry.attempts):
+        # Twice at least: that an earlier call has left a part of a file that is gone is no failure of this one.
+        times = max(self.core.retry.attempts, 2)
+        for _ in range(times):
             try:
                 await self._once(first)
             except _StartOverError as reason:
@@ -112,11 +116,12 @@ class Transfer:
                 self._is_stopped, first = False, None
                 self.connections = 1  # for some storages promise parts and give none
                 await self.core.port.run(self.part.forget)
+                self.resumed_from = 0
             else:
                 return self._most_connections
         raise DownloadError(
             f"{self.source.what}: the storage gave another file, or broke off one that it cannot resume, "
-            f"{self.core.retry.attempts} times (at last: {problem}). Try again later."
+            f"{times} times (at last: {problem}). Try again later."
         )
 
     async def _once(self, lead: Stream | None) -> None:

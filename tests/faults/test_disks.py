@@ -255,6 +255,18 @@ def test_a_part_that_lacks_what_its_journal_tells_of_is_begun_anew(
     assert names_in(tmp_path) == ["a.csv"]
 
 
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_part_of_a_file_that_is_gone_is_begun_anew_though_there_is_but_one_try(
+    attempts: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    target, job_id = tmp_path / "a.csv", add_job(sandbox, 300_000)
+    download_cut(jobs, sandbox, job_id, target, after=200_000)
+    sandbox.replace_result(job_id)
+    done = jobs.with_options(retry=Retry(attempts=attempts)).download(job_id, target)
+    assert (done.resumed_from, done.sha256) == (0, sandbox.result(job_id).sha256)
+    assert names_in(tmp_path) == ["a.csv"]
+
+
 def test_of_a_part_that_was_tampered_with_the_digest_is_told_as_it_is(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
