@@ -19,7 +19,7 @@ from impact_jobs.stepping import step
 
 _FIRST_ERROR = 400
 # Set anew by httpx for the body as we hand it on, which is decoded.
-_OF_THE_ENCODED_BODY = ("content-encoding", "content-length", "transfer-encoding")
+_OF_THE_ENCODED_BODY = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
 def generated_client(port: BlockingPort | AsyncPort, *, request_timeout: float) -> AuthenticatedClient:
@@ -108,5 +108,6 @@ def _checked(response: httpx.Response, whole: Response, wire: Wire) -> httpx.Res
             read_json(whole, what)
         except JobsError as error:
             return error
-    headers = [item for item in response.headers.multi_items() if item[0].lower() not in _OF_THE_ENCODED_BODY]
+    # Raw, for httpx takes no text of a header that it has read itself, if that is not ASCII.
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_ENCODED_BODY]
     return httpx.Response(head.status_code, headers=headers, content=whole.body)

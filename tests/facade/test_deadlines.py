@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
-from uuid import UUID
 
 import httpx
 import pytest
@@ -27,7 +26,7 @@ from impact_jobs import (
     WaitTimeoutError,
 )
 
-from tests.support.driving import AnyClient, Driven
+from tests.support.driving import AnyClient, Driven, by_generated_code
 from tests.support.raw_server import Asked, Reply, serving, trickled
 
 JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
@@ -82,27 +81,18 @@ def drained(chunks: Any) -> int:
         return sum(len(chunk) for chunk in opened)
 
 
-def generated(jobs: AnyClient, operation: Any) -> object:
-    own = jobs.generated
-    return (
-        operation.sync(SID, UUID(JOB_ID), client=own)
-        if isinstance(jobs, JobsClient)
-        else jobs._blocking(operation.asyncio(SID, UUID(JOB_ID), client=own))
-    )
-
-
 CALLS: dict[str, tuple[Callable[[AnyClient, Path], object], type[Exception]]] = {
     "get": (lambda jobs, _: jobs.get(JOB_ID), RequestTimeoutError),
     "list": (lambda jobs, _: list(jobs.list()), RequestTimeoutError),
     "wait": (lambda jobs, _: jobs.wait(JOB_ID, 0), WaitTimeoutError),
     "wait_all": (lambda jobs, _: jobs.wait_all([JOB_ID], 0), WaitTimeoutError),
     "replay": (lambda jobs, _: jobs.replay(JOB_ID), ReplayUncertainError),
-    "generated": (lambda jobs, _: generated(jobs, get_job), RequestTimeoutError),
+    "generated": (lambda jobs, _: by_generated_code(jobs, get_job, JOB_ID), RequestTimeoutError),
 }
 OF_RESULTS: dict[str, Callable[[AnyClient, Path], object]] = {
     "download": lambda jobs, folder: jobs.download(JOB_ID, folder / "result.csv"),
     "stream": lambda jobs, _: drained(jobs.stream(JOB_ID)),
-    "generated": lambda jobs, _: generated(jobs, download_job_result),
+    "generated": lambda jobs, _: by_generated_code(jobs, download_job_result, JOB_ID),
 }
 
 

@@ -8,7 +8,6 @@ import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Literal
-from uuid import UUID
 
 import pytest
 import trustme
@@ -17,7 +16,8 @@ from impact_jobs import AsyncJobsClient, ReplayUncertainError, Retry, TransportE
 from impact_jobs.sandbox import Sandbox
 
 from tests.faults.exchanges import ExchangeProxy, Fault
-from tests.support.driving import AnyClient, MakeClient, clients
+from tests.support.driving import AnyClient, MakeClient, by_generated_code, clients
+from tests.support.raw_server import Reply, serving
 
 CA = trustme.CA()
 ONCE = Retry(attempts=1)
@@ -48,9 +48,18 @@ def test_a_tls_record_that_is_spoilt_on_its_way_is_a_transport_error(
         assert jobs.get(sandbox.add_job()), "and the client is none the worse for it"
 
 
+@pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
+def test_a_header_that_is_not_ascii_is_nothing_to_generated_code(make: MakeClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    body = f'{{"Id": "{job_id}", "Status": "COMPLETED"}}'.encode()
+    reply = Reply(headers={"Content-Length": f"{len(body)}", "X-Odd": "\xb9"}, body=body)
+    with serving(lambda _: reply) as api, asyncio.Runner() as runner, make(sandbox, runner, base_url=api.url) as jobs:
+        assert str(by_generated_code(jobs, get_job, job_id).id) == job_id
+
+
 CALLS: dict[str, Callable[[AsyncJobsClient, str], Coroutine[Any, Any, object]]] = {
     "get": lambda jobs, job_id: jobs.get(job_id),
-    "the generated client": lambda jobs, job_id: get_job.asyncio("IRabc", UUID(job_id), client=jobs.generated),
+    "the generated client": lambda jobs, job_id: by_generated_code(jobs, get_job, job_id),
 }
 
 

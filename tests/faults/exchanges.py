@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
+from tests.faults.ledger import Replayed
 from tests.faults.lines import HungUpError, Line
 
 _HOST: Final = "127.0.0.1"
@@ -65,15 +66,6 @@ class Fault:
     @property
     def name(self) -> str:
         return f"{self.kind} {'in' if self.place in {'head', 'body'} else 'at'} {self.place}"
-
-
-@frozen
-class Replayed:
-    """A replay that the origin was asked for, and the job that it made, if it did."""
-
-    call: str
-    source: str
-    child: str | None
 
 
 @define

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
-import ssl
 import sys
 import traceback
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field
 from hypothesis import strategies as st
 from hypothesis.errors import StopTest, UnsatisfiedAssumption
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from impact_agency_api.api.jobs import get_job
 from impact_jobs import DestinationExistsError, IntegrityError, Job, JobsError, ReplayUncertainError
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.sandbox.result_file import ResultFile
 
-from tests.faults.exchanges import CALL_HEADER, ExchangeProxy, Fault
+from tests.faults.exchanges import CALL_HEADER, Fault
+from tests.faults.ledger import Ledger
 from tests.faults.plans import (
     CONNECTIONS,
     MODES,
@@ -36,8 +35,20 @@ from tests.faults.plans import (
     faults,
     stops,
 )
-from tests.faults.players import NEVER, Canary, Outcome, Player, Settings, Stop, Stopper, listed, streamed
+from tests.faults.players import (
+    NEVER,
+    Act,
+    Outcome,
+    Player,
+    Settings,
+    Stop,
+    Stopper,
+    listed,
+    streamed,
+)
 from tests.faults.stage import Leaks, bytes_of
+from tests.faults.whole_stage import WholeStage
+from tests.support.driving import by_generated_code
 from tests.support.tally import WHOLE
 
 _GRACE_SECONDS: Final = 1.0  # the issue's own: no call outlives its deadline by more
@@ -47,60 +58,21 @@ _PATIENT: Final = Settings("blocking", tls=False, attempts=1, request_timeout=30
 _HALVES: Final = (".part", ".part.json")
 
 
-@define
-class ReplayCall:
-    """A call of `replay`: the job that it answered with, if it did."""
-
-    name: str
-    source: str
-    answered: str | None = None
-
-
-@define
-class WholeStage:
-    """What outlasts a session: the proxies, an event loop, and what is known of the machine."""
-
-    server_tls: ssl.SSLContext
-    client_tls: ssl.SSLContext
-    folder: Path
-    number: int = 0
-    stack: ExitStack = field(factory=ExitStack)
-    api: ExchangeProxy = field(init=False)
-    storage: ExchangeProxy = field(init=False)
-    runner: asyncio.Runner = field(init=False)
-    canary: Canary = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.canary = self.stack.enter_context(Canary())
-        self.runner = self.stack.enter_context(asyncio.Runner())
-        self.runner.get_loop()
-        # What nobody listens at; the true origin comes with each session.
-        self.api = self.stack.enter_context(ExchangeProxy("", self.server_tls))
-        self.storage = self.stack.enter_context(ExchangeProxy("", self.server_tls))
-
-    def __call__(self) -> WholeSession:
-        self.number += 1
-        return WholeSession(self)
-
-    def drop(self) -> None:
-        """Cut all connections."""
-        self.api.drop()
-        self.storage.drop()
-
-
 class WholeSession(RuleBasedStateMachine):
     """One session. What a rule draws never depends on how a call ended, which is a matter of microseconds."""
 
     def __init__(self, stage: WholeStage) -> None:
         super().__init__()
         self.stage = stage
-        self.folder = stage.folder / str(stage.number)
+        self.number = next(stage.numbers)
+        self.folder = stage.folder / str(self.number)
         self.folder.mkdir()
         self.stack = ExitStack()
         self.players: list[Player] = []
         self.jobs: list[str] = []
         self.added = 0
-        self.replays: list[ReplayCall] = []
+        self.ledger = Ledger()
+        self.replaced: dict[str, list[ResultFile]] = {}
         self.files: dict[Path, bytes | None] = {}  # what is to stand under each name
         self.wanted: dict[Path, str] = {}  # the job that was last to get it
         self.fetched: set[str] = set()
@@ -113,9 +85,10 @@ class WholeSession(RuleBasedStateMachine):
 
     @initialize(world=WORLDS, plans=st.lists(PLANS, min_size=2, max_size=5), first=SETTINGS_OF_CLIENTS)
     def begin(self, world: World, plans: list[Plan], first: Settings) -> None:
+        self.world = world
         self.sandbox = self.stack.enter_context(
             Sandbox(
-                seed=self.stage.number,
+                seed=self.number,
                 job_seconds=0,
                 hourly_budget=10**8,
                 list_shape=world.list_shape,
@@ -188,13 +161,20 @@ class WholeSession(RuleBasedStateMachine):
         self.stage.api.play(on_api)
         self.stage.storage.play(on_storage)
 
+    @rule(job=WHICH, size=st.integers(0, 200_000))
+    def replace_result(self, job: int, size: int) -> None:
+        WHOLE.steps["result replaced"] += 1
+        job_id = self._job(job)
+        self.replaced.setdefault(job_id, []).append(self.sandbox.result(job_id))
+        self.sandbox.replace_result(job_id, result_bytes=size)
+
     # Calls
 
     @precondition(lambda self: self.players)
     @rule(which=WHICH, stop=stops())
     def list_jobs(self, which: int, stop: Stop) -> None:
         before = set(self.sandbox.job_ids)
-        outcome = self._call("list", which, lambda jobs, _: listed(jobs), stop)
+        outcome = self._call("list", which, lambda jobs, _: listed(jobs), stop, limit=self._seconds_of_list(which))
         if outcome.is_success:
             found = [job.id for job in outcome.answer]
             assert len(found) == len(set(found)), "a job is listed twice"
@@ -203,9 +183,20 @@ class WholeSession(RuleBasedStateMachine):
     @precondition(lambda self: self.players)
     @rule(which=WHICH, job=WHICH, stop=stops())
     def get(self, which: int, job: int, stop: Stop) -> None:
-        job_id, attempts, seconds = self._job(job), *self._patience(which)
-        outcome = self._call("get", which, lambda jobs, _: jobs.get(job_id), stop, limit=attempts * seconds)
+        job_id = self._job(job)
+        outcome = self._call("get", which, lambda jobs, _: jobs.get(job_id), stop, limit=self._seconds_of_get(which))
         self._check_job(outcome, job_id)
+
+    @precondition(lambda self: self.players)
+    @rule(which=WHICH, job=WHICH, stop=stops())
+    def get_by_generated_code(self, which: int, job: int, stop: Stop) -> None:
+        job_id, limit = self._job(job), self.players[which % len(self.players)].settings.request_timeout
+
+        def act(jobs: Any, _: Stopper) -> Any:
+            return by_generated_code(jobs, get_job, job_id)
+
+        outcome = self._call("generated", which, act, stop, limit=limit)
+        assert not outcome.is_success or str(outcome.answer.id) == job_id
 
     @precondition(lambda self: self.players)
     @rule(which=WHICH, job=WHICH, timeout=TIMEOUTS, stop=stops())
@@ -292,24 +283,34 @@ class WholeSession(RuleBasedStateMachine):
         if outcome.is_success:
             assert [*outcome.answer.outcomes] == ids
             for job_id, found in outcome.answer.files.items():
-                assert found.sha256 == self.sandbox.result(job_id).sha256, "the digest of another file"
+                assert found.sha256 in {version.sha256 for version in self._versions(job_id)}, "another file's digest"
 
     @precondition(lambda self: self.players)
     @rule(which=WHICH, job=WHICH, stop=stops(), if_replayable=st.booleans())
     def replay(self, which: int, job: int, stop: Stop, *, if_replayable: bool) -> None:
-        source = self._job(job)
-        call = ReplayCall(f"{self.calls + 1}", source)
-        self.replays.append(call)
+        self._replay(which, [job], stop, if_replayable=if_replayable)
+
+    @precondition(lambda self: self.players)
+    @rule(which=WHICH, several=st.lists(st.integers(0, 1), min_size=2, max_size=3), if_replayable=st.booleans())
+    def replay_at_once(self, which: int, several: Sequence[int], *, if_replayable: bool) -> None:
+        self._replay(which, several, NEVER, if_replayable=if_replayable)
+
+    def _replay(self, which: int, several: Sequence[int], stop: Stop, *, if_replayable: bool) -> None:
+        sources = {f"{number}": self._job(job) for number, job in enumerate(several, self.calls + 1)}
         verb = "replay_if_replayable" if if_replayable else "replay"
-        known = {other.answered for other in self.replays}
-        outcome = self._call(verb, which, lambda jobs, _: getattr(jobs, verb)(source), stop)
-        if outcome.is_success and outcome.answer is not None:
-            call.answered = outcome.answer.id
-            self.jobs.append(outcome.answer.id)
-        if isinstance(outcome.error, ReplayUncertainError):
-            candidates = {job.id for job in outcome.error.candidates}
-            assert candidates <= set(self.sandbox.job_ids), "candidates that the server does not have"
-            assert not candidates & known, "candidates that other calls were told to be theirs"
+        known, begun = self.ledger.known, self.ledger.begin(sources.items())
+        acts = {name: lambda jobs, _, source=source: getattr(jobs, verb)(source) for name, source in sources.items()}
+        # Its own tries, a look or none at whether it may; then as many looks at the job and the list, if need be.
+        look, attempts = self._seconds_of_get(which), self.players[which % len(self.players)].settings.attempts
+        limit = 2 * look + attempts * (look + self._seconds_of_list(which))
+        for call, outcome in zip(begun, self._calls(verb, which, acts, stop, limit=limit), strict=True):
+            if outcome.is_success and outcome.answer is not None:
+                call.answered = outcome.answer.id
+                self.jobs.append(outcome.answer.id)
+            if isinstance(outcome.error, ReplayUncertainError):
+                candidates = {job.id for job in outcome.error.candidates}
+                assert candidates <= set(self.sandbox.job_ids), "candidates that the server does not have"
+                assert not candidates & known, "candidates that other calls were told to be theirs"
 
     # What must be true whatever happens
 
@@ -320,23 +321,8 @@ class WholeSession(RuleBasedStateMachine):
         self.no_lock_is_left()
 
     def replays_are_single(self) -> None:
-        if not self.replays:
-            return
-        made = {found.child: found for found in self.stage.api.replays if found.child is not None}
-        asked = Counter(request.headers[CALL_HEADER] for request in self.sandbox.requests if request.method == "PUT")
-        twice = [name for name, count in asked.items() if count > 1]
-        assert not twice, f"sent more than once: the replays of calls {twice}"
-        by_name = {call.name: call for call in self.replays}
-        assert asked.keys() <= by_name.keys(), "a request that no call of replay has made"
-        answered = [call for call in self.replays if call.answered is not None]
-        assert len({call.answered for call in answered}) == len(answered), "one job for two calls"
-        for call in answered:
-            found = made.get(str(call.answered))
-            assert found is not None, f"call {call.name} was answered with {call.answered}, which no replay made"
-            assert found.source == call.source, f"call {call.name} was answered with the replay of another job"
-            # Calls that replay the same job are as good as each other, where neither was told which is whose.
-            is_as_good = by_name[found.call].answered is None
-            assert found.call == call.name or is_as_good, f"call {call.name} was answered with call {found.call}'s job"
+        sent = (request.headers[CALL_HEADER] for request in self.sandbox.requests if request.method == "PUT")
+        self.ledger.check(self.stage.api.replays, sent)
 
     def files_are_right(self) -> None:
         for target, right in self.files.items():
@@ -350,7 +336,8 @@ class WholeSession(RuleBasedStateMachine):
             job_id, _, extension = whole.partition(".")
             assert job_id in self.fetched
             assert extension in {"csv", ""}, path.name  # it has none where what suggests it was spoilt on its way
-            assert whole != path.name or path.read_bytes() == bytes_of(self.sandbox.result(job_id)), path.name
+            versions = self._versions(job_id)  # a name is proof enough, so an earlier one stays
+            assert whole != path.name or path.read_bytes() in map(bytes_of, versions), path.name
 
     def no_lock_is_left(self) -> None:
         for part in self.folder.rglob("*.part"):
@@ -386,7 +373,7 @@ class WholeSession(RuleBasedStateMachine):
         WHOLE.violations += 1
         if WHOLE.violations > 1:
             return
-        print(f"violation in session {self.stage.number}:", *self.told, sep="\n  ")  # noqa: T201 - for pytest
+        print(f"violation in session {self.number}:", *self.told, sep="\n  ")  # noqa: T201 - for pytest
         traceback.print_exception(violation)
 
     def _end_well(self) -> None:
@@ -431,56 +418,75 @@ class WholeSession(RuleBasedStateMachine):
     def _is_due(self, path: Path) -> bool:
         return path.name.partition(".")[0] not in self._never_done()
 
+    def _versions(self, job_id: str) -> list[ResultFile]:
+        return [*self.replaced.get(job_id, ()), self.sandbox.result(job_id)]
+
     # Means to these ends
 
     def _call(
+        self, verb: str, which: int, act: Act, stop: Stop = NEVER, *, waits: float = 0.0, limit: float | None = None,
+        verifies: bool = True,
+    ) -> Outcome:  # fmt: skip
+        """Make a call, and see that it ends in time; see `_calls`."""
+        acts = {f"{self.calls + 1}": act}
+        (outcome,) = self._calls(verb, which, acts, stop, waits=waits, limit=limit, verifies=verifies)
+        return outcome
+
+    def _calls(
         self,
         verb: str,
         which: int,
-        act: Callable[[Any, Stopper], Any],
-        stop: Stop = NEVER,
+        acts: Mapping[str, Act],
+        stop: Stop,
         *,
         waits: float = 0.0,
         limit: float | None = None,
         verifies: bool = True,
-    ) -> Outcome:
-        """Make a call, and see that it ends in time.
+    ) -> list[Outcome]:
+        """Make calls side by side, and see that they end in time.
 
         Args:
-            verb: Its name.
+            verb: Their name.
             which: The client.
-            act: Makes it.
-            stop: What ends it from our side.
+            acts: Make them, each by the name of its own.
+            stop: What ends them from our side.
             waits: How many seconds of waiting were asked for.
-            limit: How many seconds it may take by its own arguments, whatever the network does; None where it may go
+            limit: How many seconds each may take by its own arguments, whatever the network does; None where it may go
                 on as long as bytes come.
-            verifies: Whether it looks at checksums.
+            verifies: Whether they look at checksums.
         """
         player, stage = self.players[which % len(self.players)], self.stage
         stage.api.verifies = stage.storage.verifies = verifies
-        self.calls += 1
         seconds = player.settings.request_timeout
         # Each fault may cost as much as an exchange may take, or as long as bytes trickle.
         to_come = [*stage.api.pending, *stage.storage.pending]
         costs = [seconds if fault.kind == "stall" else fault.seconds for fault in to_come]
         by_faults = waits + sum(costs) + seconds
         deadline = by_faults if limit is None else min(limit, by_faults)
-        late = stage.canary.lateness
-        self.told.append(f"{self.calls}: {verb} by {player.settings}, {stop}")
+        self.told.append(f"{', '.join(acts)}: {verb} by {player.settings}, {stop}")
         self.told.append(f"with {stage.api.pending} and {stage.storage.pending} to come")
-        outcome = player.perform(f"{self.calls}", act, stop)
+        late = stage.canary.lateness
+        outcomes = player.perform_at_once(acts, stop)
         late = stage.canary.lateness - late
-        WHOLE.steps[verb] += 1
-        WHOLE.outcomes[outcome.name] += 1
-        WHOLE.worst = max(WHOLE.worst, outcome.seconds - deadline)
-        self.told.append(f"-> {outcome.name} after {outcome.seconds:.3f} s {outcome.error or ''}")
-        over = outcome.seconds - deadline - _THREADS_IN_TURN * late
-        assert over <= _GRACE_SECONDS, f"{verb} took {outcome.seconds:.2f} s; due were {deadline:.2f}; late {late:.2f}"
-        return outcome
+        self.calls += len(acts)
+        for outcome in outcomes:
+            WHOLE.steps[verb] += 1
+            WHOLE.outcomes[outcome.name] += 1
+            WHOLE.worst = max(WHOLE.worst, outcome.seconds - deadline)
+            self.told.append(f"-> {outcome.name} after {outcome.seconds:.3f} s {outcome.error or ''}")
+            over = outcome.seconds - deadline - _THREADS_IN_TURN * late
+            told = f"{verb} took {outcome.seconds:.2f} s; due were {deadline:.2f}; late {late:.2f}"
+            assert over <= _GRACE_SECONDS, told
+        return outcomes
 
-    def _patience(self, which: int) -> tuple[int, float]:
+    def _seconds_of_get(self, which: int) -> float:
         settings = self.players[which % len(self.players)].settings
-        return settings.attempts, settings.request_timeout
+        return settings.attempts * settings.request_timeout
+
+    def _seconds_of_list(self, which: int) -> float:
+        # One page more, for a job may be added while it is read.
+        pages = len(self.sandbox.job_ids) // self.world.page_size + 2 if self.world.list_shape == "pages" else 1
+        return pages * self._seconds_of_get(which)
 
     def _job(self, number: int) -> str:
         return self.jobs[number % len(self.jobs)]

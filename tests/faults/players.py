@@ -6,7 +6,9 @@ import asyncio
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeAlias
 
@@ -19,6 +21,8 @@ from tests.faults.stage import InjectedError, Kind
 
 EAGER: Final = Polling(minimum=0.01, maximum=0.05)
 _TICK_SECONDS: Final = 0.01
+
+_call: ContextVar[str] = ContextVar("call", default="")
 
 Stopping: TypeAlias = Literal["none", "callback raises", "interrupted"]
 
@@ -37,6 +41,23 @@ class Stop:
 
 
 NEVER: Final = Stop()
+
+
+@frozen
+class Outcome:
+    """What a call came to: an answer, or an error; and how long it took, in seconds."""
+
+    answer: Any = None
+    error: BaseException | None = None
+    seconds: float = 0.0
+
+    @property
+    def is_success(self) -> bool:
+        return self.error is None
+
+    @property
+    def name(self) -> str:
+        return "success" if self.error is None else type(self.error).__name__
 
 
 @define
@@ -65,10 +86,13 @@ class Stopper:
         task = asyncio.ensure_future(work)
         if self.stop.kind == "interrupted":
             self._cancel_after(self.stop.at, task)
-        try:
-            return await task
-        finally:
-            await _check_no_task_is_left()
+        return await task
+
+    def outcome(self, error: BaseException, started: float) -> Outcome:
+        """What a call came to that raised `error`; a stranger's is raised again."""
+        if not isinstance(error, JobsError) and not self.happened:
+            raise error
+        return Outcome(error=error, seconds=time.monotonic() - started)
 
     def _cancel_after(self, turns: int, task: asyncio.Task[Any]) -> None:
         if turns:
@@ -88,20 +112,24 @@ async def _check_no_task_is_left() -> None:
 
 
 @frozen
-class Outcome:
-    """What a call came to: an answer, or an error; and how long it took, in seconds."""
+class NamingHeaders(Mapping[str, str]):
+    """The headers of a client, and the name of the call that it is in."""
 
-    answer: Any = None
-    error: BaseException | None = None
-    seconds: float = 0.0
+    _given: Mapping[str, str]
 
-    @property
-    def is_success(self) -> bool:
-        return self.error is None
+    def __getitem__(self, name: str) -> str:
+        return _call.get() if name == CALL_HEADER else self._given[name]
 
-    @property
-    def name(self) -> str:
-        return "success" if self.error is None else type(self.error).__name__
+    def __iter__(self) -> Iterator[str]:
+        yield CALL_HEADER
+        yield from self._given
+
+    def __len__(self) -> int:
+        return len(self._given) + 1
+
+
+Act: TypeAlias = Callable[[Any, Stopper], Any]
+"""Makes one call of a client; what it gives is to be awaited where that is asynchronous."""
 
 
 @frozen
@@ -130,29 +158,59 @@ class Player:
             "polling": EAGER,
             "request_timeout": settings.request_timeout,
         }
-        if settings.kind == "blocking":
-            return cls(settings, JobsClient(**options), runner)
-        if settings.kind == "asynchronous":
-            return cls(settings, AsyncJobsClient(**options), runner)
-        own = httpx.AsyncClient(verify=tls), httpx.AsyncClient(verify=tls)
-        return cls(settings, AsyncJobsClient(**options, http_client=own[0], storage_client=own[1]), runner, own)
+        own: tuple[httpx.AsyncClient, ...] = ()
+        jobs: JobsClient | AsyncJobsClient
+        match settings.kind:
+            case "blocking":
+                jobs = JobsClient(**options)
+            case "asynchronous":
+                jobs = AsyncJobsClient(**options)
+            case _:
+                own = httpx.AsyncClient(verify=tls), httpx.AsyncClient(verify=tls)
+                jobs = AsyncJobsClient(**options, http_client=own[0], storage_client=own[1])
+        wire = jobs._port.wire
+        object.__setattr__(wire, "headers", NamingHeaders(wire.headers))  # it is frozen
+        return cls(settings, jobs, runner, own)
 
     @property
     def is_blocking(self) -> bool:
         return self.settings.kind == "blocking"
 
-    def perform(self, call: str, act: Callable[[Any, Stopper], Any], stop: Stop = NEVER) -> Outcome:
+    def perform(self, call: str, act: Act, stop: Stop = NEVER) -> Outcome:
         """Make one call; every failure but ours, and what the stop raises, goes through."""
-        self.jobs._port.wire.headers[CALL_HEADER] = call
-        stopper = Stopper(stop, self.is_blocking)
-        started = time.monotonic()
+        (outcome,) = self.perform_at_once({call: act}, stop)
+        return outcome
+
+    def perform_at_once(self, acts: Mapping[str, Act], stop: Stop = NEVER) -> list[Outcome]:
+        """Make calls side by side, each by its name, in threads or tasks of their own."""
+        if not self.is_blocking:
+            return self._runner.run(self._awaited_at_once(acts, stop))
+        if len(acts) == 1:
+            return [self._made(call, act, stop) for call, act in acts.items()]
+        with ThreadPoolExecutor(len(acts)) as threads:
+            return [*threads.map(lambda call: self._made(call, acts[call], stop), acts)]
+
+    def _made(self, call: str, act: Act, stop: Stop) -> Outcome:
+        stopper, started, token = Stopper(stop, is_blocking=True), time.monotonic(), _call.set(call)
         try:
-            work = act(self.jobs, stopper)
-            answer = self._runner.run(stopper.watch(work)) if asyncio.iscoroutine(work) else work
-        except (JobsError, InjectedError, KeyboardInterrupt, asyncio.CancelledError) as error:
-            if not isinstance(error, JobsError) and not stopper.happened:
-                raise
-            return Outcome(error=error, seconds=time.monotonic() - started)
+            answer = act(self.jobs, stopper)
+        except (JobsError, InjectedError, KeyboardInterrupt) as error:
+            return stopper.outcome(error, started)
+        finally:
+            _call.reset(token)
+        return Outcome(answer=answer, seconds=time.monotonic() - started)
+
+    async def _awaited_at_once(self, acts: Mapping[str, Act], stop: Stop) -> list[Outcome]:
+        outcomes = await asyncio.gather(*(self._awaited(call, act, stop) for call, act in acts.items()))
+        await _check_no_task_is_left()
+        return outcomes
+
+    async def _awaited(self, call: str, act: Act, stop: Stop) -> Outcome:
+        stopper, started, _ = Stopper(stop, is_blocking=False), time.monotonic(), _call.set(call)
+        try:
+            answer = await stopper.watch(act(self.jobs, stopper))
+        except (JobsError, InjectedError, asyncio.CancelledError) as error:
+            return stopper.outcome(error, started)
         return Outcome(answer=answer, seconds=time.monotonic() - started)
 
     def close(self) -> None:

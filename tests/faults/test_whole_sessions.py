@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.internal.conjecture.engine import ConjectureRunner
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.faults.machine import WholeStage
+from tests.faults.machine import WholeSession
 from tests.faults.stage import shrink_thresholds
+from tests.faults.whole_stage import WholeStage
 
 _STEPS = 13
 
@@ -56,7 +57,9 @@ def _no_variations(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whatever_happens_in_a_session_nothing_is_wrong(
     whole_stage: WholeStage, examples: Callable[[float], int], request: pytest.FixtureRequest
 ) -> None:
-    session: Any = functools.partial(whole_stage)  # a class, says its type; whatever makes a machine will do
+    session: Any = functools.partial(
+        WholeSession, whole_stage
+    )  # a class, says its type; whatever makes a machine will do
     run_state_machine_as_test(
         seed(request.config.getoption("--sessions-seed"))(session),
         settings=settings(

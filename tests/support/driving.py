@@ -7,7 +7,9 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from uuid import UUID
 
+from impact_jobs import JobsClient
 from impact_jobs.sandbox import Sandbox
 
 AnyClient = Any
@@ -49,6 +51,14 @@ class Driven:
             return self._runner.run(value)
         is_ours = hasattr(value, "__anext__") or type(value) is type(self._inner)
         return Driven(value, self._runner) if is_ours else value
+
+
+def by_generated_code(jobs: AnyClient, operation: Any, job_id: str) -> Any:
+    """What a generated operation comes to; to be awaited where the client is asynchronous and not driven."""
+    inner = jobs._inner if isinstance(jobs, Driven) else jobs
+    call = operation.sync if isinstance(inner, JobsClient) else operation.asyncio
+    found = call(inner._core.account.sid, UUID(job_id), client=inner.generated)
+    return jobs._blocking(found) if isinstance(jobs, Driven) else found
 
 
 @contextmanager
