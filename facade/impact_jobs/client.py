@@ -642,8 +642,7 @@ class JobsClient:
         """Run a job once more, if the server lets it.
 
         Args:
-            job: Its id, a `Job`, or its path or URL. A `Job` that says it is not replayable is asked for again
-                first, for it may have ended since.
+            job: Its id, a `Job`, or its path or URL. Whatever is given, the server is asked for its state first.
 
         Returns:
             The new job; None when the server says that this one cannot be replayed.

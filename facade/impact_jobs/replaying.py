@@ -70,8 +70,7 @@ async def _once(core: Core, job_id: str, what: str) -> Job:
 
 async def replay_if_replayable(core: Core, reference: JobReference) -> Job | None:
     """The new job, or None when the server says that this one cannot be replayed."""
-    # A snapshot that says yes is taken at its word, for the server has the last one; a no may have aged.
-    if not (isinstance(reference, Job) and reference.replayable) and _is_refused(await get(core, reference)):
+    if _is_refused(await get(core, reference)):  # not by a `Job` that was given, which may have aged
         return None
     try:
         return await replay(core, reference)

@@ -102,6 +102,16 @@ def test_a_stale_yes_is_overruled_by_the_server(jobs: AnyClient, sandbox: Sandbo
     stale = f'{{"Id": "{job_id}", "Status": "COMPLETED", "Replayable": true}}'
     sandbox.answer_next("GET", job_id, status=200, body=stale)
     assert jobs.replay_if_replayable(jobs.get(job_id)) is None
+    assert puts(sandbox) == 0
+
+
+def test_a_no_that_comes_between_question_and_replay_is_one(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("PUT", "/Replay", status=403, body=STATE)
+    assert jobs.replay_if_replayable(job_id) is None
+    sandbox.answer_next("PUT", "/Replay", status=403, body=PERMISSION)
+    with pytest.raises(PermissionDeniedError):
+        jobs.replay_if_replayable(job_id)
 
 
 LOST: list[dict[str, Any]] = [
