@@ -20,6 +20,7 @@ from impact_jobs.dates import Window
 from impact_jobs.decoding import Decoder
 from impact_jobs.errors import JobFailedError, TransportError, UnexpectedResponseError, WaitTimeoutError
 from impact_jobs.fetching import Source
+from impact_jobs.generated_client import _checked
 from impact_jobs.httpx_blocking import BlockingPort
 from impact_jobs.httpx_wire import FAILURES, Wire, framed_length
 from impact_jobs.journal import Journal
@@ -139,6 +140,19 @@ def direct(data: bytes) -> None:
         assert found is None or found.id == JOB_ID
         return
     assert may_be_no_result(body), "what is not looked at is not refused"
+
+
+def generated(data: bytes) -> None:
+    """On its way to generated code; the first byte chooses the status, a header's value and the body follow."""
+    value, _, body = data[1:].partition(b"\n")
+    request = httpx.Request("GET", f"https://api.impact.com/Agencies/IRtest/Jobs/{JOB_ID}")
+    response = httpx.Response(_status(data), headers=[(b"X-Odd", value)], request=request)
+    found = _checked(response, answer(_status(data), body), _WIRE)
+    if isinstance(found, JobsError):
+        check_error(found)
+        return
+    assert (found.status_code, found.content, found.headers.raw[0]) == (_status(data), body, (b"X-Odd", value))
+    assert not found.is_success or isinstance(found.json(), dict | list)
 
 
 def content_disposition(data: bytes) -> None:
@@ -274,6 +288,7 @@ TARGETS: Final[dict[str, Target]] = {
     "error": error_body,
     "accepted": accepted,
     "direct": direct,
+    "generated": generated,
     "content-disposition": content_disposition,
     "content-range": content_ranges,
     "rate-limits": rate_limits,
