@@ -125,8 +125,9 @@ class Transfer:
         )
 
     async def _once(self, lead: Stream | None) -> None:
+        is_left_over = self.part.journal is not None
         try:
-            if self.part.journal is not None and lead is not None:
+            if is_left_over and lead is not None:
                 await lead.aclose()  # opened for its name: what is missing begins elsewhere
                 lead = None
             if self.part.journal is None:
@@ -137,6 +138,9 @@ class Transfer:
             if gaps:
                 lead = lead or await self._open_with_retries(gaps[0])
                 await self._fill(gaps, lead)
+            elif is_left_over and length is not None:
+                # Whole, but of what may be gone by now: whoever gives the last byte tells the version.
+                lead = await self._open_with_retries(Span(max(length - 1, 0), length or END))
             self.meter.show(self.part.coverage.size, length)
         finally:
             if lead is not None:

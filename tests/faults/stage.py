@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 from hypothesis import note
 from impact_jobs import AsyncJobsClient, JobsClient, Retry, part_file, plan, transfer
 from impact_jobs.journal import Journal
-from impact_jobs.plan import Coverage
+from impact_jobs.plan import Coverage, Span
 from impact_jobs.sandbox import Sandbox
 from impact_jobs.sandbox.result_file import ResultFile
 
@@ -312,9 +312,10 @@ class Watched:
         return coverage
 
 
-def complement(coverage: Coverage, length: int) -> Coverage:
+def rest(coverage: Coverage, length: int) -> Coverage:
+    """What is to be asked for: what is missing or, where nothing is, the last byte, for it tells the version."""
     found = Coverage()
-    for start, stop in coverage.gaps(length):
+    for start, stop in coverage.gaps(length) or [Span(max(length - 1, 0), length)]:
         found = found.plus(start, stop)
     return found
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from impact_jobs import ConfigurationError, DestinationExistsError, DownloadError, JobsError, Retry
 from impact_jobs.sandbox import Sandbox
 
-from tests.faults.stage import Call
+from tests.faults.stage import Call, InjectedError
 from tests.faults.zygote import Death, Zygote
 from tests.support.driving import AnyClient
 
@@ -264,6 +264,29 @@ def test_a_part_of_a_file_that_is_gone_is_begun_anew_though_there_is_but_one_try
     sandbox.replace_result(job_id)
     done = jobs.with_options(retry=Retry(attempts=attempts)).download(job_id, target)
     assert (done.resumed_from, done.sha256) == (0, sandbox.result(job_id).sha256)
+    assert names_in(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_a_part_that_lacks_only_its_name_gets_it_only_if_it_is_still_the_result(
+    size: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, *, is_replaced: bool
+) -> None:
+    """As after a crash at the last moment, and a replay since that gave the job another result."""
+    target, job_id = tmp_path / "a.csv", add_job(sandbox, size)
+
+    def crash(done: int, total: int | None) -> None:
+        if done == total:
+            raise InjectedError
+
+    with pytest.raises(InjectedError):
+        jobs.download(job_id, target, on_progress=crash)
+    assert part_of(target).stat().st_size == size
+    if is_replaced:
+        sandbox.replace_result(job_id)
+    done = jobs.download(job_id, target)
+    assert done.sha256 == sandbox.result(job_id).sha256 == digest_of(target)
+    assert done.resumed_from == (0 if is_replaced else size)
     assert names_in(tmp_path) == ["a.csv"]
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from impact_jobs import DownloadResult, JobsError
 
 from tests.faults.sessions import SETTINGS, Interruption, Session, Try, sessions
-from tests.faults.stage import HASTY_SECONDS, Call, InjectedError, Stage, Watched, carry_out, complement
+from tests.faults.stage import HASTY_SECONDS, Call, InjectedError, Stage, Watched, carry_out, rest
 from tests.support.fault_proxy import Fault
 from tests.support.tally import DOWNLOADS
 
@@ -102,7 +102,7 @@ def _try(stage: Stage, session: Session, step: Try, watched: Watched) -> bool:
     else:
         stage.api.play([*step.api_faults, *step.faults], hooks=hooks)
     stage.sandbox.forget_requests()
-    first, before = len(watched.versions) - 1, watched.noted() if step.call.resume else None
+    first = len(watched.versions) - 1
     try:
         done = carry_out(
             step.call, stage.account, watched.job_id, watched.target,
@@ -125,9 +125,7 @@ def _try(stage: Stage, session: Session, step: Try, watched: Watched) -> bool:
     finally:
         stage.check_nothing_leaks()
     DOWNLOADS.outcomes["success"] += 1
-    is_offline = not stage.sandbox.requests
-    assert not is_offline or before is not None
-    _check(done, watched, first=0 if is_offline else first, wants_digest=step.call.digest)
+    _check(done, watched, first=first, wants_digest=step.call.digest)
     return True
 
 
@@ -140,12 +138,11 @@ def _last(stage: Stage, session: Session, watched: Watched) -> None:
     done = carry_out(session.last, stage.account, watched.job_id, watched.target, on_progress=interrupter.on_progress)
     stage.check_nothing_leaks()
     DOWNLOADS.outcomes["success"] += 1
-    is_offline = not stage.sandbox.requests
-    _check(done, watched, first=0 if is_offline else -1, wants_digest=session.last.digest)
+    _check(done, watched, first=-1, wants_digest=session.last.digest)
     assert interrupter.shown == done.bytes_written
     if version is watched.versions[-1] and before is not None and session.mode == "redirect" and not session.lies:
         assert done.resumed_from == before.coverage.size
-        assert watched.requested() == complement(before.coverage, version.size), "more, or less, than the rest"
+        assert watched.requested() == rest(before.coverage, version.size), "more, or less, than the rest"
 
 
 def _check(done: DownloadResult, watched: Watched, *, first: int, wants_digest: bool) -> None:
