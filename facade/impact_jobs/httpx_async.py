@@ -246,8 +246,11 @@ class _Course:
             self.may_be_sent = True
 
     async def drop(self) -> None:
-        """Close what it has made: cancelled in a TLS handshake, httpcore forgets the connection and leaves it open."""
-        for connection in self._connections:
+        """Close a connection in the making: cancelled in a TLS handshake, httpcore forgets it and leaves it open.
+
+        One that is made is httpcore's, and over HTTP/2 may serve others as well.
+        """
+        for connection in () if self.may_be_sent else self._connections:
             await connection.aclose()
 
 
