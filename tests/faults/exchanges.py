@@ -26,7 +26,7 @@ from tests.faults.lines import HungUpError, Line
 _HOST: Final = "127.0.0.1"
 _PIECE: Final = 256 * 1024
 _STALL_SECONDS: Final = 30.0  # ends as soon as the client gives up
-_TRICKLED: Final = 8  # pieces
+_TRICKLED: Final = 24  # pieces: of a slow one, too, each comes within the time that a client grants for a read
 _DUPLICATED: Final = 1000
 _REPLAY: Final = re.compile(rb"PUT /\S*/Jobs/([0-9a-f-]{36})/Replay ")
 _CALL: Final = re.compile(rb"(?i)\r\nx-call: ([^\r]*)")

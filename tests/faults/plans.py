@@ -42,7 +42,7 @@ def faults() -> st.SearchStrategy[list[Fault]]:
     @st.composite
     def one(draw: st.DrawFn) -> Fault:
         kind, place = draw(st.sampled_from(pairs))
-        slow = {"delay": 0.3, "trickle": 1.8}.get(kind, 0.01)
+        slow = {"delay": 0.3, "trickle": 2.4}.get(kind, 0.01)
         seconds = slow if draw(st.integers(0, 19)) == 19 else 0.01
         return Fault(kind, place, at=draw(st.integers(0, 99)) / 100, seconds=seconds)
 
