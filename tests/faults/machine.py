@@ -161,6 +161,13 @@ class WholeSession(RuleBasedStateMachine):
         self.stage.api.play(on_api)
         self.stage.storage.play(on_storage)
 
+    @rule()
+    def somebody_schedules_another(self) -> None:
+        """A new job, but of a program that nothing here is of: no replay made it."""
+        WHOLE.steps["another scheduled"] += 1
+        self.added += 1
+        self.sandbox.add_job(program_id="another", replayable=False)
+
     @rule(job=WHICH, size=st.integers(0, 200_000))
     def replace_result(self, job: int, size: int) -> None:
         WHOLE.steps["result replaced"] += 1
