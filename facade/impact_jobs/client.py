@@ -50,7 +50,8 @@ class JobsClient:
             and for each read after it. Where a host has several addresses, each may be tried for that long.
         retry: How often a GET is tried, and how long to pause in between.
         polling: How often a wait asks; see docs/polling.md.
-        http_client: An httpx client for the API, for a proxy or certificates of your own; you close it.
+        http_client: An httpx client for the API, for a proxy or certificates of your own; you close it. Give it to us
+            before you use it, for of connections that it has made already single reads are bounded, not exchanges.
         storage_client: An httpx client for the storage. Of its settings only the connection's are used: no
             header, cookie or credential of it, or of ours, is sent there. You close it.
 

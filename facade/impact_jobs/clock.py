@@ -28,6 +28,9 @@ class Clock(Protocol):
 _clocks: list[Clock] = [time]
 
 
+_LONGEST_SECONDS = 1e9  # some thirty years; Python's own sleep takes no more than ten times as many
+
+
 @contextmanager
 def in_place(clock: Clock) -> Iterator[None]:
     """Have every port of this process go by a virtual clock for a while."""
@@ -57,6 +60,6 @@ def left_to_sleep(seconds: float) -> float:
     """How many seconds are really to be slept: all of them, or none, for a virtual clock has let them pass."""
     clock = _clocks[-1]
     if clock is time:
-        return seconds
+        return min(seconds, _LONGEST_SECONDS)
     clock.sleep(seconds)
     return 0.0

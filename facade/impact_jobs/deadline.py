@@ -14,6 +14,8 @@ import httpx
 
 _KINDS = ("connect", "read", "write", "pool")
 _CONNECTED = ("connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete")
+_CONNECTING = ("connect_tcp.started", "connect_unix_socket.started")
+_LONGEST_SECONDS = 1e9  # some thirty years; a socket takes no more than ten times as many
 _SHORTEST_SECONDS = 0.001  # 0 would make a socket a non-blocking one
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
@@ -62,6 +64,8 @@ def bound_reads(event: str, info: Mapping[str, Any]) -> None:
     given the connection. Its connections are the only place in between, and its `trace` the only documented way to them
     that serves clients of the user's own, too.
     """
+    if event.endswith(_CONNECTING) and time.monotonic() >= _deadline.get():
+        raise httpx.ConnectTimeout("the deadline has passed")  # before one more try of a transport of the user's own
     if event.endswith(_CONNECTED):
         stream = info["return_value"]
         with suppress(AttributeError):  # a stream of somebody's own, with slots: its single steps are bounded
@@ -85,4 +89,4 @@ def _start_tls(
 
 def _capped(seconds: float) -> float | None:
     seconds = min(seconds, _deadline.get() - time.monotonic())
-    return None if math.isinf(seconds) else max(seconds, _SHORTEST_SECONDS)
+    return None if seconds > _LONGEST_SECONDS else max(seconds, _SHORTEST_SECONDS)

@@ -209,6 +209,11 @@ class BegunStream:
         """Status and headers."""
         return self._rest.head
 
+    @property
+    def deadline(self) -> float:
+        """When it would have to have ended, were it to be read whole."""
+        return self._rest.deadline
+
     async def chunk(self) -> bytes:
         """See `Stream`."""
         return self._taken() or await self._rest.chunk()

@@ -140,11 +140,12 @@ class Group:
     async def _scan(self, wanted: dict[str, Member]) -> None:
         """Read the list as far as it may pay, and see to those of `wanted` that it lacks."""
         lacking, count, failure = dict(wanted), 0, None
-        deadline = max(member.deadline for member in self._pending.values())
+        deadline = self._next_deadline()
         # Whole days alone: the list may tell a job's date a little otherwise than the job itself.
         window = evolve(Window.of(self._oldest(), None), exactly_after=None)
         pages = Pages(self._core, window, deadline=deadline, parse=self._news)
-        while lacking and count < len(wanted):
+        # What is shown by no page that could be read in time is not asked for either: it is overdue.
+        while lacking and count < len(wanted) and (count == 0 or self._core.port.now() < deadline):
             try:
                 page = await anext(pages, None)
             except _NO_ANSWER as error:
@@ -184,7 +185,7 @@ class Group:
         """Ask for one job."""
         self._has_list_failed = False
         try:
-            job = await look(self._core, member.tracked.job_id, deadline=member.deadline)
+            job = await look(self._core, member.tracked.job_id, deadline=self._next_deadline())
         except UnexpectedResponseError as error:
             self._note(None)
             member.unreadable += 1
@@ -270,9 +271,13 @@ class Group:
             return True
         return await self._core.pause_to_poll(
             max(due_at - now, 0.0),
-            deadline=min(member.deadline for member in members),
+            deadline=self._next_deadline(),
             requests=self._pages if self._list_due_at <= alone_at and listed > self._pages else 1,
         )
+
+    def _next_deadline(self) -> float:
+        """When the next of them is overdue, which is not to wait for an answer that concerns another."""
+        return min(member.deadline for member in self._pending.values())
 
     def _can_spare_one(self) -> bool:
         """Whether to ask because of a deadline: always at the last one, else unless the budget is short."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import httpx
 from impact_agency_api import AuthenticatedClient
@@ -13,7 +12,7 @@ from impact_jobs.errors import JobsError
 from impact_jobs.httpx_async import AsyncPort, AsyncStream
 from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
 from impact_jobs.httpx_wire import Wire, unless_failed
-from impact_jobs.port import Request, Response
+from impact_jobs.port import Request, Response, read_whole
 from impact_jobs.redaction import secret_url
 from impact_jobs.stepping import step
 
@@ -48,12 +47,12 @@ class _Door(httpx.BaseTransport):
         return unless_failed(self._exchange(request))
 
     def _exchange(self, request: httpx.Request) -> httpx.Response | BaseException:
-        described, begun = _described(request), time.monotonic()
+        described = _described(request)
         stream = self._port.begin(described, request)
         if isinstance(stream, BaseException):
             return stream
         try:
-            whole = step(_whole(self._port, stream, described, begun))
+            whole = step(_whole(self._port, stream, described))
         except JobsError as error:
             return error
         return _checked(stream.response, whole, self._port.wire)
@@ -67,12 +66,12 @@ class _AsyncDoor(httpx.AsyncBaseTransport):
         return unless_failed(await self._exchange(request))
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response | BaseException:
-        described, begun = _described(request), time.monotonic()
+        described = _described(request)
         stream = await self._port.begin(self._port.api, described, request)
         if isinstance(stream, BaseException):
             return stream
         try:
-            whole = await _whole(self._port, stream, described, begun)
+            whole = await _whole(self._port, stream, described)
         except JobsError as error:
             return error
         return _checked(stream.response, whole, self._port.wire)
@@ -89,13 +88,11 @@ def _is_file(response: httpx.Response) -> bool:
     return response.status_code == httpx.codes.OK and response.request.url.path.endswith("/Download")
 
 
-async def _whole(
-    port: BlockingPort | AsyncPort, stream: BlockingStream | AsyncStream, request: Request, begun: float
-) -> Response:
+async def _whole(port: BlockingPort | AsyncPort, stream: BlockingStream | AsyncStream, request: Request) -> Response:
     # Whoever asks generated code for a file wants all of it in memory, however large it is and long it takes.
     if _is_file(stream.response):
-        return await port.whole(stream, request, deadline=math.inf, limit=math.inf)
-    return await port.whole(stream, request, deadline=begun + request.timeout)
+        return await read_whole(stream, request, limit=math.inf)
+    return await port.whole(stream, request)
 
 
 def _checked(response: httpx.Response, whole: Response, wire: Wire) -> httpx.Response | JobsError:

@@ -11,13 +11,13 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
-from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
 
 from impact_jobs import clock
 from impact_jobs.config import Account
+from impact_jobs.course import EXTENSION, Course
 from impact_jobs.decoding import Decoder
 from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.httpx_blocking import BlockingPort, BlockingStream
@@ -27,12 +27,13 @@ from impact_jobs.httpx_wire import (
     PLAIN_IS_DIRECT,
     READ_FAILURES,
     Wire,
+    closed,
     framed_length,
     head_of,
     set_up,
     unless_failed,
 )
-from impact_jobs.port import MAX_BODY_BYTES, Head, Request, Response, Stream, Write, read_whole
+from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 from impact_jobs.threads import DaemonThreads
 
@@ -58,14 +59,18 @@ class AsyncPort:
         self._own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
         self._account = account
-        self._threads = DaemonThreads(_MOST_THREADS, name="impact-jobs")
+        # Apart, for those that wait for the network may all be taken up by servers that are silent.
+        self._for_bodies = DaemonThreads(_MOST_THREADS, name="impact-jobs")
+        self._for_disk = DaemonThreads(_MOST_THREADS, name="impact-jobs")
+        self._blocking: BlockingPort | None = None
         self._openings: set[ThreadFuture[BlockingStream]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None  # the first one that it is used in
 
-    @cached_property
+    @property
     def blocking(self) -> BlockingPort:
-        """The port that reads bodies, made when the first one is wanted."""
-        return BlockingPort(self._account)
+        """The port that reads bodies, made when the first one is wanted; in the loop, so there is but one."""
+        self._blocking = self._blocking or BlockingPort(self._account)
+        return self._blocking
 
     def for_files(self) -> BlockingPort:
         """The blocking port, for file objects.
@@ -81,8 +86,7 @@ class AsyncPort:
         return self.blocking
 
     async def send(self, request: Request) -> Response:
-        deadline = time.monotonic() + request.timeout
-        return await self.whole(unless_failed(await self.begin(self.api, request)), request, deadline=deadline)
+        return await self.whole(unless_failed(await self.begin(self.api, request)), request)
 
     async def stream(self, request: Request) -> Stream:
         client = self.storage if request.to_storage else None if self._own_api else self.api
@@ -91,25 +95,25 @@ class AsyncPort:
         self._check_place()
         if refusal := self.wire.refusal(self.api):
             raise refusal
-        opening = self._submit(lambda: self.blocking.open(request))
+        course, blocking = Course(), self.blocking
+        opening = self._submit(self._for_bodies, lambda: blocking.open(request, course))
         self._openings.add(opening)
         opening.add_done_callback(self._openings.discard)
         awaited = asyncio.wrap_future(opening)
         try:
-            return ThreadedStream(await awaited, self._in_thread)
+            return ThreadedStream(await awaited, lambda read: self._in_thread(self._for_bodies, read))
         except asyncio.CancelledError:
             opening.add_done_callback(_close_unwanted)  # in its thread, for the loop may be closed by then
+            if not opening.done():  # then its connection may be another's by now
+                course.abort()
             _take_note(awaited)
             raise
 
-    async def whole(
-        self, stream: Stream, request: Request, *, deadline: float | None = None, limit: float = MAX_BODY_BYTES
-    ) -> Response:
-        """See `BlockingPort.whole`."""
-        bound = _timeout(request.timeout if deadline is None else deadline - time.monotonic())
+    async def whole(self, stream: Stream, request: Request) -> Response:
+        bound = _timeout(stream.deadline - time.monotonic())
         try:
             async with bound:
-                return await read_whole(stream, request, limit=limit)
+                return await read_whole(stream, request)
         except TimeoutError:
             if not bound.expired():
                 raise
@@ -122,10 +126,14 @@ class AsyncPort:
         self._check_place()
         if refusal := self.wire.refusal(client):
             return refusal
-        course, bound = _Course(), _timeout(request.timeout)
+        course, deadline, bound = Course(), time.monotonic() + request.timeout, _timeout(request.timeout)
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            course.note(event, info)
+
+        # No timeouts of httpx's: they bound each step alone, and were two to run out at once, one would linger.
+        extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": trace, EXTENSION: course}
         try:
-            # No timeouts of httpx's: they bound each step alone, and were two to run out at once, one would linger.
-            extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": course.note}
             async with bound:
                 with quiet_logs():
                     response = await client.send(
@@ -134,17 +142,25 @@ class AsyncPort:
                         auth=self.wire.auth_for(request),
                         follow_redirects=False,
                     )
+        except httpx.HTTPStatusError:  # of the user's own hook, like all that follows
+            raise
         except FAILURES as error:
-            return self.wire.failure(error, request)
+            return self.wire.failure(error, request, sent=not course.has_not_left(error))
         except BaseException as error:
             is_late = isinstance(error, TimeoutError) and bound.expired()
-            if isinstance(error, Exception) and not is_late:  # of the user's own transport or hook
+            if isinstance(error, RuntimeError) and client.is_closed:  # in another task, just now
+                return closed()
+            if isinstance(error, Exception) and not is_late:
                 raise
-            await course.drop()
+            # Cancelled in a TLS handshake, httpcore forgets the connection and leaves it open. One that is made is
+            # httpcore's, and over HTTP/2 may serve others as well.
+            for connection in course.in_the_making:
+                await connection.aclose()
             if not is_late:
                 return error.with_traceback(None)
-            return self.wire.failure(httpx.ReadTimeout("") if course.may_be_sent else httpx.ConnectTimeout(""), request)
-        return AsyncStream(response, request, self.wire, self.run)
+            kind = httpx.ConnectTimeout if course.is_connecting else httpx.ReadTimeout
+            return self.wire.failure(kind(""), request, sent=not course.is_connecting)
+        return AsyncStream(response, request, self.wire, self.run, deadline=deadline)
 
     async def sleep(self, seconds: float) -> None:
         self._check_place()
@@ -154,7 +170,14 @@ class AsyncPort:
         return clock.now()
 
     async def run(self, function: Callable[[], T]) -> T:
-        return await finished(self._in_thread(function))
+        self._check_place()
+        try:
+            future = self._for_disk.submit(function)
+        except (
+            RuntimeError
+        ):  # closed meanwhile, or the interpreter ends: what was begun on the disk is ended all the same
+            return function()
+        return await finished(future)
 
     def lock(self) -> asyncio.Lock:
         return asyncio.Lock()
@@ -176,34 +199,35 @@ class AsyncPort:
         """Close what was not passed in."""
         if self.wire.stray:
             return
-        if "blocking" in vars(self):
-            self._close_blocking()
-        self._threads.shutdown(wait=False)
+        if self._blocking is not None:
+            self._close_blocking(self._blocking)
+        for threads in (self._for_bodies, self._for_disk):
+            threads.shutdown(wait=False)
         if self._own_api:
             if self._loop is not None:
                 self._check_place()
             await self.api.aclose()
 
-    def _close_blocking(self) -> None:
+    def _close_blocking(self, blocking: BlockingPort) -> None:
         # A cancelled request still waits in its thread. Were its socket closed under it, it would wait on for its full
         # time, for a number that the next file to be opened takes over. So the last such thread closes.
         openings = tuple(self._openings)
 
         def close(_: object = None) -> None:
             if all(opening.done() for opening in openings):
-                self.blocking.close()
+                blocking.close()
 
         close()
         for opening in openings:
             opening.add_done_callback(close)
 
-    def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
+    def _in_thread(self, threads: DaemonThreads, function: Callable[[], T]) -> ThreadFuture[T]:
         self._check_place()
-        return asyncio.wrap_future(self._submit(function))
+        return self._submit(threads, function)
 
-    def _submit(self, function: Callable[[], T]) -> ThreadFuture[T]:
+    def _submit(self, threads: DaemonThreads, function: Callable[[], T]) -> ThreadFuture[T]:
         try:
-            return self._threads.submit(function)
+            return threads.submit(function)
         except RuntimeError:
             refusal = self.wire.refusal(self.api)
         raise refusal or ConfigurationError("the interpreter is shutting down: results are fetched before that.")
@@ -225,41 +249,13 @@ class AsyncPort:
             raise ConfigurationError("this client belongs to another event loop: make one client for each loop.")
 
 
-class _Course:
-    """How far a request has come.
-
-    Attributes:
-        may_be_sent: Whether a byte of it may have left; True unless a connection for it is known to be in the making.
-    """
-
-    def __init__(self) -> None:
-        self.may_be_sent = True
-        self._connections: list[Any] = []
-
-    async def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Be httpcore's `trace`."""
-        if event.endswith("connect_tcp.started"):
-            self.may_be_sent = False
-        elif event.endswith("connect_tcp.complete"):
-            self._connections.append(info["return_value"])
-        elif event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":  # a proxy's
-            self.may_be_sent = True
-
-    async def drop(self) -> None:
-        """Close a connection in the making: cancelled in a TLS handshake, httpcore forgets it and leaves it open.
-
-        One that is made is httpcore's, and over HTTP/2 may serve others as well.
-        """
-        for connection in () if self.may_be_sent else self._connections:
-            await connection.aclose()
-
-
 def _timeout(seconds: float) -> asyncio.Timeout:
     return asyncio.timeout(None if math.isinf(seconds) else seconds)
 
 
-async def finished(future: asyncio.Future[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
+async def finished(work: ThreadFuture[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
     """What a thread comes to; when we are cancelled, it ends first: it must not outlive what it works on."""
+    future = asyncio.wrap_future(work)
     awaited = asyncio.shield(future)
     try:
         return await awaited
@@ -299,19 +295,28 @@ def _close_unwanted(opening: ThreadFuture[BlockingStream]) -> None:
 class ThreadedStream:
     """An open answer of the blocking port, read by threads."""
 
-    def __init__(self, inner: BlockingStream, in_thread: Callable[[Callable[[], Any]], asyncio.Future[Any]]) -> None:
+    def __init__(self, inner: BlockingStream, in_thread: Callable[[Callable[[], Any]], ThreadFuture[Any]]) -> None:
         self.head: Head = inner.head
+        self.deadline: float = inner.deadline
         self._inner = inner
         self._in_thread = in_thread
 
     async def chunk(self) -> bytes:
-        chunk: bytes = await finished(self._in_thread(self._inner.chunk_blocking), on_cancel=self.abort)
+        chunk: bytes = await self._read(self._inner.chunk_blocking)
         return chunk
 
     async def pour(self, write: Write, limit: int) -> int:
-        pouring = self._in_thread(lambda: self._inner.pour_blocking(write, limit))
-        count: int = await finished(pouring, on_cancel=self.abort)
+        count: int = await self._read(lambda: self._inner.pour_blocking(write, limit))
         return count
+
+    async def _read(self, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - what `read` gives
+        work = self._in_thread(read)
+
+        def give_up() -> None:
+            if not work.cancel():  # it has begun
+                self.abort()
+
+        return await finished(work, on_cancel=give_up)
 
     def abort(self) -> None:
         self._inner.abort()
@@ -329,8 +334,11 @@ class AsyncStream:
         request: Request,
         wire: Wire,
         run: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
+        *,
+        deadline: float,
     ) -> None:
         self.head: Head = head_of(response)
+        self.deadline: float = deadline
         self.response: httpx.Response = response
         self._request = request
         self._wire = wire

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ import httpx
 
 from impact_jobs import clock
 from impact_jobs.config import Account
+from impact_jobs.course import EXTENSION, Course
 from impact_jobs.crew import Crew, CrewLock, current
 from impact_jobs.deadline import TimeLeft, bound_reads, check, until
 from impact_jobs.decoding import Decoder
@@ -22,12 +23,13 @@ from impact_jobs.httpx_wire import (
     LIMITS,
     PLAIN_IS_DIRECT,
     Wire,
+    closed,
     framed_length,
     head_of,
     set_up,
     unless_failed,
 )
-from impact_jobs.port import MAX_BODY_BYTES, Head, Request, Response, Stream, Write, read_whole
+from impact_jobs.port import Head, Request, Response, Stream, Write, read_whole
 from impact_jobs.redaction import quiet_logs
 from impact_jobs.socket_door import SocketDoor
 from impact_jobs.stepping import step
@@ -63,57 +65,59 @@ class BlockingPort:
         self._own = [client for client, given in ((self.api, http_client), (self.storage, storage_client)) if not given]
 
     async def send(self, request: Request) -> Response:
-        # Real time, for so is the network's: another thread's sleep may move a virtual clock meanwhile.
-        deadline = time.monotonic() + request.timeout
-        return await self.whole(await self.stream(request), request, deadline=deadline)
+        return await self.whole(await self.stream(request), request)
 
     async def stream(self, request: Request) -> BlockingStream:
         return self.open(request)
 
-    def open(self, request: Request) -> BlockingStream:
-        """`stream`, for callers that are in a thread already."""
-        return unless_failed(self.begin(request))
+    def open(self, request: Request, course: Course | None = None) -> BlockingStream:
+        """`stream`, for callers that are in a thread already; see `begin`."""
+        return unless_failed(self.begin(request, course=course))
 
-    async def whole(
-        self, stream: Stream, request: Request, *, deadline: float | None = None, limit: float = MAX_BODY_BYTES
-    ) -> Response:
-        """See `Port`.
+    async def whole(self, stream: Stream, request: Request) -> Response:
+        with until(stream.deadline):
+            return await read_whole(stream, request)
 
-        Args:
-            stream: The answer.
-            request: What it answers.
-            deadline: When it must have ended, on the machine's monotonic clock; its `timeout` from now if not given.
-            limit: How many bytes it may have.
-        """
-        with until(time.monotonic() + request.timeout if deadline is None else deadline):
-            return await read_whole(stream, request, limit=limit)
-
-    def begin(self, request: Request, built: httpx.Request | None = None) -> BlockingStream | BaseException:
+    def begin(
+        self, request: Request, built: httpx.Request | None = None, course: Course | None = None
+    ) -> BlockingStream | BaseException:
         """The open answer, or why there is none; see `httpx_wire` for why that is not raised.
 
         Args:
             request: What is asked.
             built: The same as httpx has it, where others have made it.
+            course: Is told how far it comes, for callers that may want to abort it from another thread.
         """
         client = self.storage if request.to_storage else self.api
         if refusal := self.wire.refusal(client):
             return refusal
+        course = course or Course()
+
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            bound_reads(event, info)
+            course.note(event, info)
+
+        extensions = {"timeout": TimeLeft(request.timeout), "trace": trace, EXTENSION: course}
+        deadline = time.monotonic() + request.timeout
         try:
-            extensions = {"timeout": TimeLeft(request.timeout), "trace": bound_reads}
-            with quiet_logs(), until(time.monotonic() + request.timeout):
+            with quiet_logs(), until(deadline):
                 response = client.send(
                     self.wire.build(client, request, built, extensions),
                     stream=True,
                     auth=self.wire.auth_for(request),
                     follow_redirects=False,
                 )
+        except httpx.HTTPStatusError:  # of the user's own hook, like all that follows
+            raise
         except FAILURES as error:
-            return self.wire.failure(error, request)
+            return self.wire.failure(error, request, sent=not course.has_not_left(error))
         except BaseException as error:
-            if isinstance(error, Exception):  # of the user's own transport or hook
-                raise
-            return error.with_traceback(None)
-        return BlockingStream(response, request, self.wire)
+            if not isinstance(error, Exception):
+                return error.with_traceback(None)
+            if isinstance(error, RuntimeError) and client.is_closed:  # in another thread, just now
+                return closed()
+            raise
+        return BlockingStream(response, request, self.wire, deadline=deadline)
 
     async def sleep(self, seconds: float) -> None:
         seconds = clock.left_to_sleep(seconds)
@@ -160,8 +164,9 @@ def _do(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
 class BlockingStream:
     """An open answer of the blocking port."""
 
-    def __init__(self, response: httpx.Response, request: Request, wire: Wire) -> None:
+    def __init__(self, response: httpx.Response, request: Request, wire: Wire, *, deadline: float) -> None:
         self.head: Head = head_of(response)
+        self.deadline: float = deadline
         self.response: httpx.Response = response
         self._request = request
         self._wire = wire
@@ -223,12 +228,13 @@ class BlockingStream:
         if stray := self._wire.stray:
             return stray
         try:
-            check()  # not left to the connection, which may be another transport's
-            data = next(self._chunks, b"") if self._decoder is None else self._decoded(self._decoder)
-            self._left -= len(data)
-            if data and self._left == 0:
-                next(self._chunks, b"")  # the mere end, at which the connection goes back: many readers stop before
-            return data  # noqa: TRY300 - clearer here
+            with until(time.monotonic() + self._request.timeout):
+                check()  # not left to the connection, which may be another transport's
+                data = next(self._chunks, b"") if self._decoder is None else self._decoded(self._decoder)
+                self._left -= len(data)
+                if data and self._left == 0:
+                    next(self._chunks, b"")  # the mere end, at which the connection goes back: many readers stop before
+                return data
         except httpx.HTTPError as error:
             return self._wire.failure(error, self._request)
         except JobsError as error:  # the decoder's

@@ -37,14 +37,6 @@ _HEADERS = {
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 # What goes in clear goes to this very machine, whatever the proxy variables say: a proxy would read token and links.
 PLAIN_IS_DIRECT: dict[str, None] = {"http://": None}
-# The connection was never made, so no byte of the request can have left.
-_NOTHING_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
 # What a read of a body raises. An asynchronous client lets through what TLS says of a record that was spoilt.
 READ_FAILURES = (httpx.HTTPError, ssl.SSLError)
 # ValueError for a URL such as "://[" or "https://[fe80::1%é]/", even in a `Location` that httpx is not to follow.
@@ -110,10 +102,15 @@ class Wire:
         """The credentials for the API; for the storage None, which keeps even the client's own away."""
         return None if request.to_storage else self.auth
 
-    def failure(self, error: Exception, request: Request) -> TransportError:
-        """What an exception of httpx means to our users."""
+    def failure(self, error: Exception, request: Request, *, sent: bool = True) -> TransportError:
+        """What an exception of httpx means to our users.
+
+        Args:
+            error: The exception.
+            request: What was asked.
+            sent: Whether a byte of it may have left.
+        """
         where = f"{request.method} {request.url}"
-        sent = not isinstance(error, _NOTHING_SENT)
         if isinstance(error, httpx.TimeoutException):
             return RequestTimeoutError(
                 f"{where}: timed out after {request.timeout:.3g} s ({type(error).__name__}). "

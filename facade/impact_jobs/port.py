@@ -71,6 +71,11 @@ class Stream(Protocol):
         """Status and headers."""
         ...
 
+    @property
+    def deadline(self) -> float:
+        """When it must have ended if it is read whole, on the machine's own clock: virtual time may run ahead of it."""
+        ...
+
     async def chunk(self) -> bytes:
         """The next bytes of the body, decoded as `Content-Encoding` says; b"" at its end."""
         ...

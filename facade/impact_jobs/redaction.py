@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NoReturn, final
 
-# The loggers of httpx and httpcore that print URLs or response headers (INFO and DEBUG).
+# The loggers of httpx, httpcore and what HTTP/2 takes that print URLs or headers (INFO and DEBUG).
 _TALKATIVE = (
     "httpx",
     "httpcore.connection",
@@ -15,6 +15,7 @@ _TALKATIVE = (
     "httpcore.http2",
     "httpcore.proxy",
     "httpcore.socks",
+    "hpack.hpack",
 )
 # Apostrophes are legal in URLs, and some signers leave them unescaped: better too much blanked than too little.
 # What is blanked already keeps the punctuation behind it, so that blanking twice is as good as once.
@@ -23,7 +24,9 @@ _AUTHORITY = re.compile(r"//[^\s\"<>?]+")
 # What would steer a terminal, or what no file or stream takes: half of a surrogate pair, which JSON can spell.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST_IN_BRIEF = 1000
-_LOCATION = re.compile(r"""(b'location', )b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.IGNORECASE)
+_CONFIDENTIAL = re.compile(
+    r"""(b'(?:location|authorization)', )b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.IGNORECASE
+)
 
 _ours: ContextVar[bool] = ContextVar("impact_jobs_request", default=False)
 
@@ -79,7 +82,7 @@ class _QueryFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if _ours.get():
-            shown = _LOCATION.sub(r"\1b'***'", record.getMessage())
+            shown = _CONFIDENTIAL.sub(r"\1b'***'", record.getMessage())
             record.msg, record.args = without_secrets(shown), ()
         return True
 

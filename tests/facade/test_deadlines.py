@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -181,6 +182,32 @@ def test_the_body_of_a_result_may_take_as_long_as_it_comes(call: str, kind: Kind
         redirect = Reply(status=302, headers={"Location": f"{storage.url}/result.csv", "Content-Length": "0"})
         with serving(lambda _: redirect) as api, client(kind, api.url, request_timeout=1.0) as jobs:
             assert OF_RESULTS[call](jobs, tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", ["a gzip header without end", "a chunk's extension without end"])
+def test_nor_does_a_single_read_of_it_go_on_without_end(way: str, kind: Kind) -> None:
+    """Bytes come all the time, and none of them is a byte of the result."""
+
+    def answer(asked: Asked) -> Reply:
+        is_gzip = way.startswith("a gzip")
+        headers = (
+            {"Content-Encoding": "gzip", "Content-Length": "9999"} if is_gzip else {"Transfer-Encoding": "chunked"}
+        )
+        begun = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03" if is_gzip else b"5;x="
+        return Reply(headers=headers, body=chain([begun], trickled(bytes(b"n" * 500), asked, 3 * PAUSE)))
+
+    with serving(answer) as storage:
+        redirect = Reply(status=302, headers={"Location": f"{storage.url}/result.csv", "Content-Length": "0"})
+        with serving(lambda _: redirect) as api, client(kind, api.url) as jobs, pytest.raises(RequestTimeoutError):
+            drained(jobs.stream(JOB_ID))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_timeout_of_ages_is_one(kind: Kind) -> None:
+    reply = Reply(headers={"Content-Length": f"{len(JOB)}"}, body=JOB)
+    with serving(lambda _: reply) as server, client(kind, server.url, request_timeout=1e300) as jobs:
+        assert jobs.get(JOB_ID).id == JOB_ID
 
 
 @contextmanager

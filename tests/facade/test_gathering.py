@@ -75,6 +75,23 @@ def test_every_job_is_told_once_soon_after_its_end_and_in_the_order_given(page_s
     assert set(statuses(backwards)) == {"COMPLETED"}
 
 
+@pytest.mark.parametrize("page_size", [1, 7])
+def test_no_page_is_asked_for_when_time_is_up(page_size: int) -> None:
+    endless = ManyJobs({job_id(n): ending(n, after=1e6, CreatedDate=DAY) for n in range(60)}, page_size=page_size)
+    slow = core(endless, exchange_seconds=10.0)
+    told = list(in_order(slow, ids(60), timeout=25.0))
+    assert {type(finished.outcome) for _, finished in told} == {WaitTimeoutError}
+    assert max(at for at, _ in told) <= 25.0 + 10.0, "the exchange that was under way"
+
+
+def test_a_job_s_deadline_does_not_wait_for_an_answer_that_concerns_another() -> None:
+    api = core(ManyJobs({job_id(n): ending(n, after=1e6) for n in range(2)}))
+    list(in_order(api, ids(2), timeout={job_id(0): 3.0, job_id(1): 100.0}))
+    asked = port_of(api).asked
+    assert asked
+    assert all(timeout <= max(START + 3.0 - at, 0.5) for at, timeout in asked if at < START + 3.0)
+
+
 def test_one_list_a_tick_answers_for_all() -> None:
     api = many(100)
     outcomes_of(core(api), ids(100))

@@ -27,14 +27,14 @@ LAYERS = [
     {"httpx_wire"},
     {"answers", "budget", "claims", "locations", "part_file"},
     {"sharing"},
-    {"config", "deadline", "decoding", "journal", "socket_door"},
+    {"config", "course", "deadline", "decoding", "journal", "socket_door"},
     {"limits", "parsing", "plan", "polling", "retry"},
     {"lengths", "port"},
     {"checksums", "dates", "models", "targets", "validation"},
     {"errors"},
     {"_version", "clock", "crew", "redaction", "stepping", "threads"},
 ]
-THE_PORT = {"httpx_async", "httpx_blocking", "httpx_wire", "deadline", "socket_door", "generated_client"}
+THE_PORT = {"httpx_async", "httpx_blocking", "httpx_wire", "course", "deadline", "socket_door", "generated_client"}
 
 
 def imports_of(module: str) -> set[str]:

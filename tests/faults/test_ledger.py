@@ -14,28 +14,28 @@ def wrong(what: str) -> AbstractContextManager[object]:
 
 
 @pytest.mark.parametrize(
-    ("answers", "at_once", "expected"),
+    ("answers", "at_once", "complaint"),
     [
-        ({"1": "x", "2": "y"}, False, nullcontext()),
-        ({"1": "y", "2": None}, False, nullcontext()),  # as good as each other: the first was told nothing
-        ({"1": None, "2": None}, False, nullcontext()),
-        ({"1": "y", "2": "x"}, True, nullcontext()),
-        ({"1": "y", "2": "x"}, False, wrong("with call 2's job")),
-        ({"1": "x", "2": "x"}, True, wrong("one job for two calls")),
-        ({"1": "other", "2": None}, False, wrong("which no replay made")),
-        ({"1": "z", "2": None}, False, wrong("the replay of another job")),
+        ({"1": "x", "2": "y"}, False, ""),
+        ({"1": "y", "2": None}, False, ""),  # as good as each other: the first was told nothing
+        ({"1": None, "2": None}, False, ""),
+        ({"1": "y", "2": "x"}, True, ""),
+        ({"1": "y", "2": "x"}, False, "with call 2's job"),
+        ({"1": "x", "2": "x"}, True, "one job for two calls"),
+        ({"1": "other", "2": None}, False, "which no replay made"),
+        ({"1": "z", "2": None}, False, "the replay of another job"),
     ],
     ids=str,
 )
 def test_an_answer_is_a_job_that_the_call_can_have_made(
-    answers: dict[str, str | None], expected: AbstractContextManager[object], *, at_once: bool
+    answers: dict[str, str | None], complaint: str, *, at_once: bool
 ) -> None:
     ledger = Ledger()
     sources = {"1": "a", "2": "a", "3": "b"}
     for group in [sources] if at_once else [{name: source} for name, source in sources.items()]:
         for call in ledger.begin(group.items()):
             call.answered = answers.get(call.name)
-    with expected:
+    with wrong(complaint) if complaint else nullcontext():
         ledger.check([Replayed("1", "a", "x"), Replayed("2", "a", "y"), Replayed("3", "b", "z")], sent=["1", "2", "3"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Coroutine, Generator
 from typing import Any
 
@@ -72,6 +73,7 @@ class WholeStream:
 
     head: Head
     _body: bytes
+    deadline: float = math.inf
 
     async def chunk(self) -> bytes:
         body, self._body = self._body, b""

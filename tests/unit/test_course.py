@@ -1,72 +1,76 @@
-"""How far an asynchronous request has come, by what httpcore's `trace` tells."""
+"""How far a request has come, by what httpcore's `trace` tells."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, TypeAlias
 
 import httpcore
-from impact_jobs.httpx_async import _Course
-
-GET = httpcore.Request("GET", "https://api.impact.com/")
-CONNECT = httpcore.Request("CONNECT", "https://api.impact.com/")
-
+import httpx
+import pytest
+from impact_jobs.course import EXTENSION, Course
 
 Event: TypeAlias = tuple[str, dict[str, Any]]
 
+GET = httpcore.Request("GET", "https://api.impact.com/")
+CONNECT = httpcore.Request("CONNECT", "https://api.impact.com/")
+MADE = object()
+STARTED: Event = ("connection.connect_tcp.started", {})
+COMPLETE: Event = ("connection.connect_tcp.complete", {"return_value": MADE})
+SECURED: Event = ("connection.start_tls.complete", {"return_value": MADE})
+SENT: Event = ("http11.send_request_headers.started", {"request": GET})
+ASKED_OF_A_PROXY: Event = ("http11.send_request_headers.started", {"request": CONNECT})
 
-class Connection:
-    is_closed = False
 
-    async def aclose(self) -> None:
-        self.is_closed = True
-
-
-def course_after(*events: Event) -> _Course:
-    """The course, dropped after these."""
-    course = _Course()
-
-    async def go() -> None:
-        for event, info in events:
-            await course.note(event, info)
-        await course.drop()
-
-    asyncio.run(go())
+def course_after(*events: Event) -> Course:
+    course = Course()
+    for event, info in events:
+        course.note(event, info)
     return course
 
 
-def test_of_what_is_not_traced_anything_may_be_sent() -> None:
-    assert course_after().may_be_sent
+@pytest.mark.parametrize(
+    "events",
+    [
+        (STARTED,),
+        (STARTED, COMPLETE),
+        (STARTED, COMPLETE, SECURED),
+        (STARTED, COMPLETE, ASKED_OF_A_PROXY),
+        (STARTED, COMPLETE, ASKED_OF_A_PROXY, SECURED),
+    ],
+)
+def test_a_request_that_is_connecting_has_not_left(events: tuple[Event, ...]) -> None:
+    course = course_after(*events)
+    assert course.is_connecting
+    assert course.in_the_making == [MADE] * len({COMPLETE[0], SECURED[0]} & {event for event, _ in events})
+    assert course.has_not_left(own_error(course))
 
 
-def test_a_connection_in_the_making_is_closed_and_nothing_was_sent() -> None:
-    made = Connection()
-    started: Event = ("connection.connect_tcp.started", {})
-    course = course_after(started, ("connection.connect_tcp.complete", {"return_value": made}))
-    assert not course.may_be_sent
-    assert made.is_closed
-    assert not course_after(started).may_be_sent
+@pytest.mark.parametrize(
+    "events",
+    [
+        (),  # a transport that tells nothing, or a connection that was kept
+        (SENT,),
+        (STARTED, COMPLETE, SENT),
+        (STARTED, COMPLETE, SENT, STARTED),  # a transport that fails over to another host
+        (STARTED, COMPLETE, ASKED_OF_A_PROXY, SENT),
+    ],
+)
+def test_any_other_may_have_left(events: tuple[Event, ...]) -> None:
+    course = course_after(*events)
+    assert not course.is_connecting
+    assert course.in_the_making == [], "what is made may serve others"
+    assert course.has_not_left(own_error(course)) == (events == ()), "then the error's word is all there is"
 
 
-def test_a_connection_that_is_in_use_is_left_alone() -> None:
-    made = Connection()
-    course = course_after(
-        ("connection.connect_tcp.started", {}),
-        ("connection.connect_tcp.complete", {"return_value": made}),
-        ("http2.send_request_headers.started", {"request": GET}),
-    )
-    assert course.may_be_sent
-    assert not made.is_closed
+def own_error(course: Course, kind: type[httpx.RequestError] = httpx.ConnectError) -> httpx.RequestError:
+    return kind("", request=httpx.Request("PUT", "https://api.impact.com/", extensions={EXTENSION: course}))
 
 
-def test_what_a_proxy_is_asked_for_is_not_the_request() -> None:
-    made = Connection()
-    asked: list[Event] = [
-        ("connection.connect_tcp.started", {}),
-        ("connection.connect_tcp.complete", {"return_value": made}),
-        ("http11.send_request_headers.started", {"request": CONNECT}),
-    ]
-    course = course_after(*asked)
-    assert not course.may_be_sent
-    assert made.is_closed
-    assert course_after(*asked, ("http11.send_request_headers.started", {"request": GET})).may_be_sent
+def test_another_request_s_error_says_nothing_of_this_one() -> None:
+    """Such as one that a hook of the user's makes, when this one has been answered."""
+    course = Course()
+    assert not course.has_not_left(own_error(Course()))
+    assert not course.has_not_left(httpx.ConnectError(""))
+    assert not course.has_not_left(httpx.ConnectError("", request=httpx.Request("GET", "https://example.com/")))
+    assert not course.has_not_left(own_error(course, httpx.ReadError))
+    assert not course.has_not_left(ValueError())

@@ -142,6 +142,15 @@ class TestQuietLogs:
         assert SECRET not in caplog.text
         assert "(b'Content-Length', b'0')" in caplog.text
 
+    def test_what_http2_logs_of_headers_is_blanked(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        headers = [(b":status", b"302"), (b"location", f"https://s.example/a?sig={SECRET}".encode())]
+        with quiet_logs():
+            for header in (*headers, (b"authorization", f"Basic {SECRET}".encode())):
+                logging.getLogger("hpack.hpack").debug("Decoded %s, total consumed %d bytes", header, 7)
+        assert len(caplog.records) == 3
+        assert SECRET not in caplog.text
+
     def test_a_message_without_arguments_may_hold_percent_signs(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         with quiet_logs():
