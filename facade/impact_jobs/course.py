@@ -62,6 +62,6 @@ class Course:
     def abort(self) -> None:
         """Make whoever waits for it in another thread stop, where that is known to be at a connection of its own."""
         for connection in tuple(self._made):
-            found = connection.get_extra_info("socket")
-            with suppress(OSError):  # closed, or within a TLS one by now
-                socket.socket.shutdown(found, socket.SHUT_RDWR)
+            if (found := connection.get_extra_info("socket")) is not None:
+                with suppress(OSError):  # closed, or within a TLS one by now
+                    socket.socket.shutdown(found, socket.SHUT_RDWR)

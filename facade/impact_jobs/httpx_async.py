@@ -173,9 +173,7 @@ class AsyncPort:
         self._check_place()
         try:
             future = self._for_disk.submit(function)
-        except (
-            RuntimeError
-        ):  # closed meanwhile, or the interpreter ends: what was begun on the disk is ended all the same
+        except RuntimeError:  # closed meanwhile, or the interpreter ends: what was begun is ended all the same
             return function()
         return await finished(future)
 
