@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
@@ -63,14 +64,16 @@ class AsyncPort:
         self._for_bodies = DaemonThreads(_MOST_THREADS, name="impact-jobs")
         self._for_disk = DaemonThreads(_MOST_THREADS, name="impact-jobs")
         self._blocking: BlockingPort | None = None
+        self._making = threading.Lock()
         self._openings: set[ThreadFuture[BlockingStream]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None  # the first one that it is used in
 
     @property
     def blocking(self) -> BlockingPort:
-        """The port that reads bodies, made when the first one is wanted; in the loop, so there is but one."""
-        self._blocking = self._blocking or BlockingPort(self._account)
-        return self._blocking
+        """The port that reads bodies, made when the first one is wanted, perhaps in a thread; there is but one."""
+        with self._making:
+            self._blocking = self._blocking or BlockingPort(self._account)
+            return self._blocking
 
     def for_files(self) -> BlockingPort:
         """The blocking port, for file objects.

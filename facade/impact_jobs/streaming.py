@@ -143,7 +143,8 @@ class _RawResult(io.RawIOBase):
 
     def __init__(self, stream: BlockingResultStream) -> None:
         super().__init__()
-        self._stream = stream.__enter__()
+        self._stream = stream  # first, for what could not be opened is closed all the same
+        stream.__enter__()
         self._chunks = iter(stream)
         self._left = memoryview(b"")
 

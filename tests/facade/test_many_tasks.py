@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,17 @@ async def drained(jobs: AsyncJobsClient, job_id: str) -> int:
         return sum([len(chunk) async for chunk in chunks])
 
 
+async def read_in_thread(jobs: AsyncJobsClient, job_id: str) -> int:
+    def read() -> int:
+        with jobs.open(job_id) as file:
+            return len(file.read())
+
+    return await asyncio.to_thread(read)
+
+
+@pytest.mark.parametrize("way", [drained, read_in_thread])
 def test_results_that_are_opened_at_once_share_their_connections(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    way: Callable[[AsyncJobsClient, str], Coroutine[Any, Any, int]], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[BlockingPort] = []
 
@@ -37,7 +47,7 @@ def test_results_that_are_opened_at_once_share_their_connections(
 
     async def go() -> list[int]:
         async with sandbox.async_client(retry=Retry(attempts=1)) as jobs:
-            return await asyncio.gather(*(drained(jobs, job_id) for _ in range(6)))
+            return await asyncio.gather(*(way(jobs, job_id) for _ in range(6)))
 
     assert asyncio.run(go()) == [sandbox.result(job_id).size] * 6
     assert len(made) == 1, "else those that nobody holds close connections that are in use"
