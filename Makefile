@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 PEERS_VENV := .venv-peers
 BENCH_VENV := .venv-bench
-PEERS := $(PEERS_VENV)/.ready tests/peers/node_modules/.ready
+PEERS := $(PEERS_VENV)/.ready tests/interop/node_modules/.ready
 # The generator finds ruff on PATH, or silently skips formatting.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Tests of a file stay together, for they share what is dear to set up.
@@ -37,9 +37,10 @@ demo: $(READY) ## Schedule, wait, download, verify and replay against the embedd
 
 test: lint types check-generated unit ## Everything a change must pass, in under five minutes
 
-lint: $(READY) ## Rules and formatting
+lint: $(READY) ## Rules, formatting and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(READY) ## Apply the formatting and the safe fixes
 	$(BIN)/ruff check --fix .
@@ -75,7 +76,7 @@ test-peers: $(READY) $(PEERS) ## Strangers' checks: redocly, Prism, pyright, rea
 	$(BIN)/python -m pytest -m peers
 
 # A venv of their own: Swift and its kin are no concern of ours but here.
-$(PEERS_VENV)/.ready: tests/peers/requirements.txt $(READY)
+$(PEERS_VENV)/.ready: tests/interop/requirements.txt $(READY)
 	$(PYTHON) -m venv --clear $(PEERS_VENV)
 	$(PEERS_VENV)/bin/python -m pip download --quiet --require-hashes --only-binary :all: --find-links $(WHEELS) -r $< -d $(WHEELS)
 	$(PEERS_VENV)/bin/python -m pip install --quiet --require-hashes --no-index --find-links $(WHEELS) -r $<
@@ -83,8 +84,8 @@ $(PEERS_VENV)/.ready: tests/peers/requirements.txt $(READY)
 	$(PEERS_VENV)/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
-tests/peers/node_modules/.ready: tests/peers/package-lock.json tests/peers/package.json
-	npm ci --prefix tests/peers --no-audit --no-fund
+tests/interop/node_modules/.ready: tests/interop/package-lock.json tests/interop/package.json
+	npm ci --prefix tests/interop --no-audit --no-fund
 	@touch $@
 
 test-faults: $(READY) ## Thousands of sessions under cuts, stalls, lies, kills and interruptions
@@ -128,11 +129,11 @@ lock: $(READY) ## Resolve the locked requirements afresh, for every supported Py
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --all-extras --group docs pyproject.toml -o requirements-docs.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  tests/peers/requirements.in -o tests/peers/requirements.txt
+	  tests/interop/requirements.in -o tests/interop/requirements.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  tests/fuzzing/requirements.in -o tests/fuzzing/requirements.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra sandbox --group bench pyproject.toml -o requirements-bench.txt
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/peers/node_modules
+	rm -rf $(VENV) $(PEERS_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from impact_jobs._version import __version__
+from impact_jobs import __version__
 from sphinx.domains.python import PyObject
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import griffe
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ("impact_jobs", "impact_jobs.sandbox", "impact_jobs.pytest_plugin")
 SOURCES = ("facade", "generated")
-VERSION = "facade/impact_jobs/_version.py"
+VERSION = "facade/impact_jobs/__init__.py"
 FRAGMENTS = "docs/changelog.d"
 
 Version = tuple[int, int, int]
@@ -74,7 +74,7 @@ def shown(version: Version) -> str:
 
 
 def version_in(text: str) -> Version:
-    """The version that `_version.py` states."""
+    """The version that the package's `__init__.py` states."""
     found = re.search(r'__version__ = "(\d+)\.(\d+)\.(\d+)', text)
     if found is None:
         raise SystemExit(f"check-api: {VERSION} states no version such as 1.2.3")

@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
-from impact_jobs.claims import _of_accounts
+from impact_jobs._policy.replay_claims import _of_accounts
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, clients

@@ -12,6 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from impact_jobs._operations.fetch_all import FetchReport
+    from impact_jobs._policy.polling import Polling
+    from impact_jobs._policy.retry import Retry
     from impact_jobs.async_client import AsyncJobsClient
     from impact_jobs.client import JobsClient
     from impact_jobs.errors import (
@@ -38,9 +41,7 @@ if TYPE_CHECKING:
         UnexpectedResponseError,
         WaitTimeoutError,
     )
-    from impact_jobs.models import DownloadResult, FetchReport, Job, JobStatus, JobType
-    from impact_jobs.polling import Polling
-    from impact_jobs.retry import Retry
+    from impact_jobs.models import DownloadResult, Job, JobStatus, JobType
 
 __all__ = [
     "ApiError",
@@ -76,12 +77,15 @@ __all__ = [
     "WaitTimeoutError",
 ]
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "async_client": ("AsyncJobsClient",),
     "client": ("JobsClient",),
-    "models": ("DownloadResult", "FetchReport", "Job", "JobStatus", "JobType"),
-    "polling": ("Polling",),
-    "retry": ("Retry",),
+    "_operations.fetch_all": ("FetchReport",),
+    "models": ("DownloadResult", "Job", "JobStatus", "JobType"),
+    "_policy.polling": ("Polling",),
+    "_policy.retry": ("Retry",),
 }
 _HOME_OF = dict.fromkeys(__all__, "errors") | {name: home for home, names in _HOMES.items() for name in names}
 

@@ -15,24 +15,30 @@ from types import TracebackType
 from typing import Literal, Self, TypeVar, overload
 
 from attrs import evolve
-from impact_agency_api import AuthenticatedClient
 
-from impact_jobs import collecting, downloading, gathering, listing, replaying, waiting
+from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs._api import endpoints as listing
+from impact_jobs._api.context import ClientContext
+from impact_jobs._api.endpoints import AuthenticatedClient
+from impact_jobs._dates import Window
+from impact_jobs._download.source import Mode
+from impact_jobs._download.transfer import OnProgress
+from impact_jobs._operations import download as downloading
+from impact_jobs._operations import fetch_all as collecting
+from impact_jobs._operations import replay as replaying
+from impact_jobs._operations import wait as waiting
+from impact_jobs._operations import wait_many as gathering
+from impact_jobs._operations.fetch_all import FetchReport
+from impact_jobs._operations.stream import ResultStream, open_file
+from impact_jobs._operations.wait_many import Timeouts
+from impact_jobs._policy.polling import Polling
+from impact_jobs._policy.retry import Retry
+from impact_jobs._redaction import Secret, secret_url
+from impact_jobs._transport.asynchronous import AsyncTransport
+from impact_jobs._transport.httpx_common import AsyncHttpClient
 from impact_jobs.client import JobsClient, shown
-from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
-from impact_jobs.core import Core
-from impact_jobs.dates import Window
 from impact_jobs.errors import JobsError
-from impact_jobs.fetching import Mode
-from impact_jobs.gathering import Timeouts
-from impact_jobs.httpx_async import AsyncPort
-from impact_jobs.httpx_wire import AsyncHttpClient
-from impact_jobs.models import DownloadResult, FetchReport, Job
-from impact_jobs.polling import Polling
-from impact_jobs.redaction import Secret, secret_url
-from impact_jobs.retry import Retry
-from impact_jobs.streaming import ResultStream, open_file
-from impact_jobs.transfer import OnProgress
+from impact_jobs.models import DownloadResult, Job
 
 D = TypeVar("D")
 
@@ -62,10 +68,10 @@ class AsyncJobsClient:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
         account = Account.of(account_sid, token, url)
-        self._port = AsyncPort(account, http_client=http_client, storage_client=storage_client)
-        self._core = Core(
+        self._transport = AsyncTransport(account, http_client=http_client, storage_client=storage_client)
+        self._context = ClientContext(
             account=account,
-            port=self._port,
+            transport=self._transport,
             retry=retry,
             polling=polling,
             request_timeout=request_timeout,
@@ -102,18 +108,18 @@ class AsyncJobsClient:
         self, *, request_timeout: float | None = None, retry: Retry | None = None, polling: Polling | None = None
     ) -> Self:
         other = copy(self)
-        other._core = self._core.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
+        other._context = self._context.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
         return other
 
     @_documented_as(JobsClient.list)
     def list(
         self, created_after: date | str | None = None, created_before: date | str | None = None
     ) -> AsyncIterator[Job]:
-        return listing.Flat(listing.Pages(self._core, Window.of(created_after, created_before)))
+        return listing.Flat(listing.Pages(self._context, Window.of(created_after, created_before)))
 
     @_documented_as(JobsClient.get)
     async def get(self, job: JobReference) -> Job:
-        return await listing.get(self._core, job)
+        return await listing.get(self._context, job)
 
     @_documented_as(JobsClient.wait)
     async def wait(
@@ -124,7 +130,7 @@ class AsyncJobsClient:
         polling: Polling | None = None,
         on_update: Callable[[Job], object] | None = None,
     ) -> Job:
-        return await waiting.wait(self._core, job, timeout=timeout, polling=polling, on_update=on_update)
+        return await waiting.wait(self._context, job, timeout=timeout, polling=polling, on_update=on_update)
 
     @overload
     async def wait_all(
@@ -158,7 +164,7 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> Mapping[str, Job | JobsError]:
-        group = gathering.Group(self._core, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        group = gathering.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
         return await gathering.wait_all(group, return_exceptions=return_exceptions)
 
     @overload
@@ -193,7 +199,7 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> AsyncIterator[Job | JobsError]:
-        group = gathering.Group(self._core, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        group = gathering.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
         return gathering.AsCompleted(group, return_exceptions=return_exceptions)
 
     @_documented_as(JobsClient.download)
@@ -210,7 +216,7 @@ class AsyncJobsClient:
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
         return await downloading.download(
-            self._core,
+            self._context,
             job,
             path,
             overwrite=overwrite,
@@ -223,11 +229,11 @@ class AsyncJobsClient:
 
     @_documented_as(JobsClient.stream)
     def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
-        return ResultStream(self._core, job, mode=mode)
+        return ResultStream(self._context, job, mode=mode)
 
     @_documented_as(JobsClient.open)
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
-        return open_file(evolve(self._core, port=self._port.for_files()), job, mode=mode)
+        return open_file(evolve(self._context, transport=self._transport.for_files()), job, mode=mode)
 
     @_documented_as(JobsClient.wait_and_download)
     async def wait_and_download(
@@ -246,7 +252,7 @@ class AsyncJobsClient:
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
         return await downloading.wait_and_download(
-            self._core,
+            self._context,
             job,
             path,
             timeout=timeout,
@@ -275,7 +281,7 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
     ) -> FetchReport:
         return await collecting.fetch_all(
-            self._core,
+            self._context,
             jobs,
             directory,
             concurrency=concurrency,
@@ -289,22 +295,22 @@ class AsyncJobsClient:
 
     @_documented_as(JobsClient.replay)
     async def replay(self, job: JobReference) -> Job:
-        return await replaying.replay(self._core, job)
+        return await replaying.replay(self._context, job)
 
     @_documented_as(JobsClient.replay_if_replayable)
     async def replay_if_replayable(self, job: JobReference) -> Job | None:
-        return await replaying.replay_if_replayable(self._core, job)
+        return await replaying.replay_if_replayable(self._context, job)
 
     @property
     @_documented_as(JobsClient.generated)
     def generated(self) -> AuthenticatedClient:
-        from impact_jobs.generated_client import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
+        from impact_jobs._api.generated import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
 
-        return generated_client(self._port, request_timeout=self._core.request_timeout)
+        return generated_client(self._transport, request_timeout=self._context.request_timeout)
 
     @_documented_as(JobsClient.close)
     async def aclose(self) -> None:
-        await self._port.aclose()
+        await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self

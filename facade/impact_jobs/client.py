@@ -12,24 +12,29 @@ from os import PathLike
 from types import TracebackType
 from typing import Literal, Self, overload
 
-from impact_agency_api import AuthenticatedClient
-
-from impact_jobs import collecting, downloading, gathering, listing, replaying, waiting
-from impact_jobs.config import DEFAULT_BASE_URL, Account, JobReference, setting
-from impact_jobs.core import Core
-from impact_jobs.dates import Window
+from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs._api import endpoints as listing
+from impact_jobs._api.context import ClientContext
+from impact_jobs._api.endpoints import AuthenticatedClient
+from impact_jobs._dates import Window
+from impact_jobs._download.source import Mode
+from impact_jobs._download.transfer import OnProgress
+from impact_jobs._operations import download as downloading
+from impact_jobs._operations import fetch_all as collecting
+from impact_jobs._operations import replay as replaying
+from impact_jobs._operations import wait as waiting
+from impact_jobs._operations import wait_many as gathering
+from impact_jobs._operations.fetch_all import FetchReport
+from impact_jobs._operations.stream import BlockingResultStream, ResultStream, open_file
+from impact_jobs._operations.wait_many import Timeouts
+from impact_jobs._policy.polling import Polling
+from impact_jobs._policy.retry import Retry
+from impact_jobs._redaction import Secret, secret_url
+from impact_jobs._transport.blocking import BlockingTransport
+from impact_jobs._transport.httpx_common import HttpClient
+from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import JobsError
-from impact_jobs.fetching import Mode
-from impact_jobs.gathering import Timeouts
-from impact_jobs.httpx_blocking import BlockingPort
-from impact_jobs.httpx_wire import HttpClient
-from impact_jobs.models import DownloadResult, FetchReport, Job
-from impact_jobs.polling import Polling
-from impact_jobs.redaction import Secret, secret_url
-from impact_jobs.retry import Retry
-from impact_jobs.stepping import SteppedIterator, step
-from impact_jobs.streaming import BlockingResultStream, ResultStream, open_file
-from impact_jobs.transfer import OnProgress
+from impact_jobs.models import DownloadResult, Job
 
 
 class JobsClient:
@@ -81,10 +86,10 @@ class JobsClient:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
         account = Account.of(account_sid, token, url)
-        self._port = BlockingPort(account, http_client=http_client, storage_client=storage_client)
-        self._core = Core(
+        self._transport = BlockingTransport(account, http_client=http_client, storage_client=storage_client)
+        self._context = ClientContext(
             account=account,
-            port=self._port,
+            transport=self._transport,
             retry=retry,
             polling=polling,
             request_timeout=request_timeout,
@@ -155,7 +160,7 @@ class JobsClient:
             <JobStatus.COMPLETED: 'COMPLETED'>
         """
         other = copy(self)
-        other._core = self._core.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
+        other._context = self._context.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
         return other
 
     def list(self, created_after: date | str | None = None, created_before: date | str | None = None) -> Iterator[Job]:
@@ -182,7 +187,7 @@ class JobsClient:
 
         Source: the vendor's "List all jobs"; that siblings answer pages is seen in public clients.
         """
-        return chain.from_iterable(SteppedIterator(listing.Pages(self._core, Window.of(created_after, created_before))))
+        return chain.from_iterable(SyncIterator(listing.Pages(self._context, Window.of(created_after, created_before))))
 
     def get(self, job: JobReference) -> Job:
         """The job as it is now.
@@ -209,7 +214,7 @@ class JobsClient:
 
         Source: the vendor's "Get a job".
         """
-        return step(listing.get(self._core, job))
+        return run_sync(listing.get(self._context, job))
 
     def wait(
         self,
@@ -246,7 +251,7 @@ class JobsClient:
 
         Source: the vendor's "Get a job"; jobs take some 5 s on average, large ones hours.
         """
-        return step(waiting.wait(self._core, job, timeout=timeout, polling=polling, on_update=on_update))
+        return run_sync(waiting.wait(self._context, job, timeout=timeout, polling=polling, on_update=on_update))
 
     @overload
     def wait_all(
@@ -310,8 +315,8 @@ class JobsClient:
 
         Source: the vendor's "List all jobs".
         """
-        group = gathering.Group(self._core, jobs, timeout=timeout, polling=polling, on_update=on_update)
-        return step(gathering.wait_all(group, return_exceptions=return_exceptions))
+        group = gathering.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return run_sync(gathering.wait_all(group, return_exceptions=return_exceptions))
 
     @overload
     def as_completed(
@@ -367,8 +372,8 @@ class JobsClient:
 
         Source: the vendor's "List all jobs".
         """
-        group = gathering.Group(self._core, jobs, timeout=timeout, polling=polling, on_update=on_update)
-        return SteppedIterator(gathering.AsCompleted(group, return_exceptions=return_exceptions))
+        group = gathering.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return SyncIterator(gathering.AsCompleted(group, return_exceptions=return_exceptions))
 
     def download(
         self,
@@ -424,9 +429,9 @@ class JobsClient:
 
         Source: the vendor's "Download a job result"; results are kept for 90 days.
         """
-        return step(
+        return run_sync(
             downloading.download(
-                self._core,
+                self._context,
                 job,
                 path,
                 overwrite=overwrite,
@@ -461,7 +466,7 @@ class JobsClient:
 
         Source: the vendor's "Download a job result".
         """
-        return BlockingResultStream(ResultStream(self._core, job, mode=mode))
+        return BlockingResultStream(ResultStream(self._context, job, mode=mode))
 
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
         """The result as a readable binary file, with nothing on disk: for pandas, polars, pyarrow, csv.
@@ -485,7 +490,7 @@ class JobsClient:
 
         Source: the vendor's "Download a job result".
         """
-        return open_file(self._core, job, mode=mode)
+        return open_file(self._context, job, mode=mode)
 
     def wait_and_download(
         self,
@@ -528,9 +533,9 @@ class JobsClient:
             >>> print(result.path, result.bytes_written)
             actions.csv 52428800
         """
-        return step(
+        return run_sync(
             downloading.wait_and_download(
-                self._core,
+                self._context,
                 job,
                 path,
                 timeout=timeout,
@@ -592,9 +597,9 @@ class JobsClient:
             >>> for job_id, error in report.errors.items():
             ...     print(job_id, error)
         """
-        return step(
+        return run_sync(
             collecting.fetch_all(
-                self._core,
+                self._context,
                 jobs,
                 directory,
                 concurrency=concurrency,
@@ -637,7 +642,7 @@ class JobsClient:
 
         Source: the vendor's "Replay a job".
         """
-        return step(replaying.replay(self._core, job))
+        return run_sync(replaying.replay(self._context, job))
 
     def replay_if_replayable(self, job: JobReference) -> Job | None:
         """Run a job once more, if the server lets it.
@@ -656,7 +661,7 @@ class JobsClient:
 
         Source: the vendor's "Replay a job".
         """
-        return step(replaying.replay_if_replayable(self._core, job))
+        return run_sync(replaying.replay_if_replayable(self._context, job))
 
     @property
     def generated(self) -> AuthenticatedClient:
@@ -674,9 +679,9 @@ class JobsClient:
             >>> len(list_jobs.sync(account_sid, client=jobs.generated))
             1
         """
-        from impact_jobs.generated_client import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
+        from impact_jobs._api.generated import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
 
-        return generated_client(self._port, request_timeout=self._core.request_timeout)
+        return generated_client(self._transport, request_timeout=self._context.request_timeout)
 
     def close(self) -> None:
         """Give the connections back; clients that were passed in stay open.
@@ -684,7 +689,7 @@ class JobsClient:
         Example:
             >>> jobs.close()
         """
-        self._port.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -700,7 +705,7 @@ class JobsClient:
 
 def shown(client: object) -> str:
     """What a client's `repr` says: whose it is, and no token."""
-    core: Core | None = vars(client).get("_core")
-    if core is None:  # as a traceback shows it, when __init__ refused its arguments
+    context: ClientContext | None = vars(client).get("_context")
+    if context is None:  # as a traceback shows it, when __init__ refused its arguments
         return f"<{type(client).__name__}, refused>"
-    return f"{type(client).__name__}({core.account.sid!r}, base_url={core.account.base_url!r})"
+    return f"{type(client).__name__}({context.account.sid!r}, base_url={context.account.base_url!r})"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from impact_jobs.redaction import in_brief
+from impact_jobs._redaction import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ class ApiError(JobsError):
         message: The server's own words, or "".
         errors: What it says about single inputs.
         request_id: The server's name for the exchange, for its support team, or None.
-        body: The first 4,096 characters of the answer, credentials blanked.
+        body: The first 4,096 characters of the answer, credentials redacted.
 
     Example:
         >>> try:
@@ -289,7 +289,7 @@ class JobFailedError(JobsError):
     """
 
     def __init__(self, job: Job) -> None:
-        reason = in_brief(job.status_message or "the server gave no reason").rstrip(".")
+        reason = shorten(job.status_message or "the server gave no reason").rstrip(".")
         hint = "replay it" if job.replayable else "schedule a new one"
         super().__init__(f"job {job.id} ended as {job.status}: {reason}. It has no result; {hint} if you need one.")
         self.job = job

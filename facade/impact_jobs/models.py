@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
+from impact_agency_api.models.job import Job as GeneratedJob
 from impact_agency_api.models.job_status import JobStatus
 from impact_agency_api.models.job_type import JobType
 
-from impact_jobs.errors import JobsError
-from impact_jobs.redaction import without_secrets
+from impact_jobs._redaction import redact
 
-__all__ = ["DownloadResult", "FetchReport", "Job", "JobStatus", "JobType"]
+__all__ = ["DownloadResult", "GeneratedJob", "Job", "JobStatus", "JobType"]
 
 _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.ERROR, JobStatus.FAILED})
 
 
 def _shown(text: str | None) -> str:
     """In a `repr`: without a link's signature, should the server put such a link there."""
-    return repr(text and without_secrets(text))
+    return repr(text and redact(text))
 
 
 @frozen(kw_only=True, slots=False)  # filling the slots of a frozen class takes twice as long; lists are long
@@ -121,51 +121,3 @@ class DownloadResult:
     resumed_from: int
     connections: int
     seconds: float
-
-
-@frozen(kw_only=True)
-class FetchReport:
-    """What came of a set of jobs.
-
-    Attributes:
-        directory: The folder that holds the files.
-        outcomes: By job id, in the order given: the file, or why there is none.
-
-    Example:
-        >>> report = jobs.fetch_all([queued_uri], "reports")
-        >>> [file.path.name for file in report.files.values()], list(report.errors)
-        (['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv'], [])
-    """
-
-    directory: Path
-    outcomes: Mapping[str, DownloadResult | JobsError]
-
-    @property
-    def files(self) -> dict[str, DownloadResult]:
-        """The files, by job id.
-
-        Example:
-            >>> sum(file.bytes_written for file in jobs.fetch_all([job], "reports").files.values())
-            52428800
-        """
-        return {job_id: found for job_id, found in self.outcomes.items() if isinstance(found, DownloadResult)}
-
-    @property
-    def errors(self) -> dict[str, JobsError]:
-        """Why the others have none, by job id. Call again with the same folder to try these once more.
-
-        Example:
-            >>> for job_id, error in jobs.fetch_all([job], "reports").errors.items():
-            ...     print(job_id, error)
-        """
-        return {job_id: error for job_id, error in self.outcomes.items() if isinstance(error, JobsError)}
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every job has its file.
-
-        Example:
-            >>> jobs.fetch_all([job], "reports").is_complete
-            True
-        """
-        return not self.errors

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-from impact_jobs.answers import read_page
-from impact_jobs.port import Head, Response
+from impact_jobs._api.responses import read_page
+from impact_jobs._transport.base import Head, Response
 
 from tests.benchmarks.measuring import Contestant, measure
 from tests.benchmarks.rows import Row

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 from impact_jobs.cli.app import cli
-from impact_jobs.cli.exits import CODES, MEANINGS
+from impact_jobs.cli.exit_codes import CODES, MEANINGS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 _HELP = re.compile(r"^<!-- help:(?P<words>[^\n]*) -->\n```text\n.*?^```$", re.MULTILINE | re.DOTALL)

@@ -14,7 +14,7 @@ import pytest
 from impact_jobs import DownloadResult, Job, JobNotFoundError
 from impact_jobs.cli import output
 from impact_jobs.cli.app import cli
-from impact_jobs.cli.exits import MEANINGS
+from impact_jobs.cli.exit_codes import MEANINGS
 from impact_jobs.sandbox import Sandbox
 
 from tests.cli.page import PAGE, commands, documented, help_of, rewritten

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 import pytest
-from impact_jobs.cli.context import Session
-from impact_jobs.cli.references import read
+from impact_jobs.cli.job_args import read
+from impact_jobs.cli.state import Session
 from impact_jobs.sandbox import Sandbox
 
 from tests.cli.running import run, run_line, shell

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_jobs import ConfigurationError
+from impact_jobs._redaction import Secret
 from impact_jobs.cli import profiles
 from impact_jobs.cli.profiles import Profile, config_folder, load, remove, save, stored
-from impact_jobs.redaction import Secret
 
 TOKEN = "canary-token-6d1f"
 ENVIRONMENT = {"IMPACT_ACCOUNT_SID": "IRenv", "IMPACT_AUTH_TOKEN": "env-token"}

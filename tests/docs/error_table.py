@@ -7,7 +7,7 @@ import re
 
 import impact_jobs
 from impact_jobs import JobsError
-from impact_jobs.cli.exits import code_of
+from impact_jobs.cli.exit_codes import code_of
 
 from tests.docs.pages import PAGES
 

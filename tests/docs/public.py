@@ -16,7 +16,7 @@ from attrs import frozen
 
 PACKAGES = ("impact_jobs", "impact_jobs.sandbox")
 SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Example")
-_SECTION = re.compile(r"^(\w+):(?=\n|$)|^(Source): ", re.MULTILINE)
+_SECTION = re.compile(r"^(\w+):(?=\n|$)|^(ResultSource): ", re.MULTILINE)
 _ENTRY = re.compile(r"^    \*{0,2}(\w+): (.*(?:\n     .*)*)", re.MULTILINE)
 ALL = {name: getattr(impact_jobs, name) for name in impact_jobs.__all__}
 # Written by a machine, without docstrings; docs/reference/models.md says what they are.

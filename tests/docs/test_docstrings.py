@@ -18,7 +18,7 @@ from impact_jobs.sandbox import Sandbox
 from tests.docs.public import ALL, Documented, documented
 
 EVERYTHING = {each.name: each for each in documented()}
-# The asynchronous client has the docstrings of the blocking one (tests/facade/test_parity.py), whose examples run.
+# The asynchronous client has the docstrings of the blocking one (tests/operations/test_parity.py), whose examples run.
 RUN = {name: each for name, each in EVERYTHING.items() if not name.startswith("AsyncJobsClient")}
 EXAMPLE_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 NOON = 1_780_056_000.0  # 2026-05-29T12:00:00Z: the examples ask for May

@@ -53,7 +53,7 @@ def test_what_is_tried_again_is_as_the_table_says(kind: type[impact_jobs.JobsErr
     for status in statuses:
         vars(error)["status_code"] = status
         tried.add(Retry().delay(error, 1, random=lambda: 0.5) is not None)
-    # A link that has expired is no matter of `Retry`: tests/facade/test_fault_table.py has it.
+    # A link that has expired is no matter of `Retry`: tests/faults/test_fault_table.py has it.
     assert tried == {error_table.TRIED_AGAIN.get(kind.__name__, "no") not in {"no", "with fresh links"}}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.stage import Stage, shrink_thresholds
+from tests.faults.harness import Stage, shrink_thresholds
 
 
 @pytest.fixture(scope="module")

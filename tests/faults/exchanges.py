@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
-from tests.faults.ledger import Replayed
-from tests.faults.lines import HungUpError, Line
+from tests.faults.faults import HungUpError, Line
+from tests.faults.replay_oracle import Replayed
 
 _HOST: Final = "127.0.0.1"
 _PIECE: Final = 256 * 1024

@@ -18,8 +18,19 @@ from impact_jobs import DestinationExistsError, IntegrityError, Job, JobsError, 
 from impact_jobs.sandbox import Sandbox
 from impact_jobs.sandbox.result_file import ResultFile
 
+from tests.faults.actors import (
+    NEVER,
+    Act,
+    Outcome,
+    Player,
+    Settings,
+    Stop,
+    Stopper,
+    listed,
+    streamed,
+)
 from tests.faults.exchanges import CALL_HEADER, Fault
-from tests.faults.ledger import Ledger
+from tests.faults.harness import Leaks, bytes_of
 from tests.faults.plans import (
     CONNECTIONS,
     MODES,
@@ -35,19 +46,8 @@ from tests.faults.plans import (
     faults,
     stops,
 )
-from tests.faults.players import (
-    NEVER,
-    Act,
-    Outcome,
-    Player,
-    Settings,
-    Stop,
-    Stopper,
-    listed,
-    streamed,
-)
-from tests.faults.stage import Leaks, bytes_of
-from tests.faults.whole_stage import WholeStage
+from tests.faults.replay_oracle import Ledger
+from tests.faults.session_harness import WholeStage
 from tests.support.driving import by_generated_code
 from tests.support.tally import WHOLE
 

@@ -7,8 +7,8 @@ from typing import Final, Literal, TypeAlias
 from attrs import frozen
 from hypothesis import strategies as st
 
+from tests.faults.actors import NEVER, Settings, Stop
 from tests.faults.exchanges import Fault, all_faults
-from tests.faults.players import NEVER, Settings, Stop
 from tests.faults.sessions import KINDS
 
 Mode: TypeAlias = Literal["redirect", "stream"]

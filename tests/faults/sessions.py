@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tests.faults.stage import HASTY_SECONDS, Call, Kind
+from tests.faults.harness import HASTY_SECONDS, Call, Kind
 from tests.support.fault_proxy import Break, Fault, Lie
 
 SETTINGS: Final = partial(

@@ -10,10 +10,10 @@ from typing import Any, Final, Literal
 
 from attrs import define, field, frozen
 from impact_jobs import AsyncJobsClient, FetchReport, Job, JobsClient, Polling
-from impact_jobs.journal import Journal
+from impact_jobs._download.journal import Journal
 from impact_jobs.sandbox.result_file import ResultFile
 
-from tests.faults.stage import Call, Kind, Stage, bytes_of
+from tests.faults.harness import Call, Kind, Stage, bytes_of
 
 _HALVES: Final = (".part", ".part.json", ".part.json.new")
 _EAGER: Final = Polling(minimum=0.02, maximum=0.1)

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from impact_jobs import ConfigurationError, DestinationExistsError, DownloadError, JobsError, Retry
 from impact_jobs.sandbox import Sandbox
 
-from tests.faults.stage import Call, InjectedError
-from tests.faults.zygote import Death, Zygote
+from tests.faults.forkserver import Death, Zygote
+from tests.faults.harness import Call, InjectedError
 from tests.support.driving import AnyClient
 
 MIB: Final = 1024 * 1024
@@ -139,7 +139,7 @@ def test_a_disk_with_room_for_the_file_alone_does(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A journal that finds no room is no reason to fail."""
-    monkeypatch.setattr("impact_jobs.part_file._CHECKPOINT_BYTES", MIB)
+    monkeypatch.setattr("impact_jobs._download.part_file._CHECKPOINT_BYTES", MIB)
     job_id = add_job(sandbox, 8 * MIB)
     target = tmp_path / "small" / "a.csv"
     with small_disk(target.parent, 8 * MIB):

@@ -15,8 +15,8 @@ from attrs import define, field
 from hypothesis import given
 from impact_jobs import DownloadResult, JobsError
 
+from tests.faults.harness import HASTY_SECONDS, Call, InjectedError, Stage, Watched, carry_out, rest
 from tests.faults.sessions import SETTINGS, Interruption, Session, Try, sessions
-from tests.faults.stage import HASTY_SECONDS, Call, InjectedError, Stage, Watched, carry_out, rest
 from tests.support.fault_proxy import Fault
 from tests.support.tally import DOWNLOADS
 

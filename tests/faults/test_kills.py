@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import DestinationExistsError
 
+from tests.faults.forkserver import SYSTEM_CALLS, Death, DeathKind, Zygote
+from tests.faults.harness import Call, Stage, Watched, carry_out, rest
 from tests.faults.sessions import SETTINGS, calls, faults, positions, sizes
-from tests.faults.stage import Call, Stage, Watched, carry_out, rest
-from tests.faults.zygote import SYSTEM_CALLS, Death, DeathKind, Zygote
 from tests.support.fault_proxy import Break, Fault
 from tests.support.tally import DOWNLOADS
 

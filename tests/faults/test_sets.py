@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import Job, JobsError
 
+from tests.faults.forkserver import SYSTEM_CALLS, Death, DeathKind, Zygote
+from tests.faults.harness import HASTY_SECONDS, InjectedError, Stage
 from tests.faults.sessions import KINDS, SETTINGS, faults, positions
 from tests.faults.sets import SetCall, WatchedSet, carry_out_set
-from tests.faults.stage import HASTY_SECONDS, InjectedError, Stage
-from tests.faults.zygote import SYSTEM_CALLS, Death, DeathKind, Zygote
 from tests.support.fault_proxy import Fault
 from tests.support.tally import DOWNLOADS
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from impact_jobs import AsyncJobsClient, DownloadError, JobsClient, JobsError
 from impact_jobs.sandbox.result_file import ResultFile
 
+from tests.faults.harness import Call, Stage, Watched, bytes_of
 from tests.faults.sessions import SETTINGS, calls, faults, positions, sizes
-from tests.faults.stage import Call, Stage, Watched, bytes_of
 from tests.support.fault_proxy import Fault, Lie
 from tests.support.tally import DOWNLOADS
 

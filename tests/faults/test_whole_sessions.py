@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.internal.conjecture.engine import ConjectureRunner
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.faults.harness import shrink_thresholds
 from tests.faults.machine import WholeSession
-from tests.faults.stage import shrink_thresholds
-from tests.faults.whole_stage import WholeStage
+from tests.faults.session_harness import WholeStage
 
 _STEPS = 13
 

@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from impact_jobs import Job, JobsError
+from impact_jobs._account import is_job_id
+from impact_jobs._policy.durations import history_of
+from impact_jobs._policy.polling import JobProgress, Polling
+from impact_jobs._policy.rate_limit_headers import Limits
 from impact_jobs.errors import ApiError
-from impact_jobs.lengths import history_of
-from impact_jobs.limits import Limits
-from impact_jobs.parsing import is_job_id
-from impact_jobs.polling import Course, Polling
 
 SECONDS_A_KILOBYTE = 0.010
 SECONDS_IN_ANY_CASE = 0.020
@@ -78,7 +78,7 @@ def check_job(job: Job) -> None:
     for moment in (job.created_date, job.started_date, job.completed_date, job.last_progress_update_date):
         assert moment is None or (moment - _NOW).total_seconds() == (moment - _NOW).total_seconds()
     assert repr(job)
-    course = Course()
+    course = JobProgress()
     course.see(job, waited=1.0)
     pause = Polling(history=history_of([job])).pause(1.0, course=course, random=lambda: 0.5)
     assert 0 < pause < math.inf

@@ -11,42 +11,42 @@ from typing import Final
 
 import httpx
 from impact_jobs import ConfigurationError, DownloadError, JobsError, ResultNotReadyError, Retry
-from impact_jobs.answers import check_result, error_of, may_be_no_result
-from impact_jobs.budget import Budget
-from impact_jobs.checksums import Digester, is_digest, stated_checksums
-from impact_jobs.config import is_loopback
-from impact_jobs.core import Core
-from impact_jobs.dates import Window
-from impact_jobs.decoding import Decoder
+from impact_jobs._account import is_job_id, is_loopback
+from impact_jobs._api.context import ClientContext
+from impact_jobs._api.endpoints import Pages, get
+from impact_jobs._api.generated import _checked
+from impact_jobs._api.responses import check_result, error_of, may_be_no_result
+from impact_jobs._dates import Window
+from impact_jobs._download.checksums import Digester, is_digest, stated_checksums
+from impact_jobs._download.destination import suggested_name
+from impact_jobs._download.journal import Journal
+from impact_jobs._download.ranges import Representation, range_mismatch
+from impact_jobs._download.redirects import storage_url
+from impact_jobs._download.source import ResultSource
+from impact_jobs._policy.rate_limit_headers import Limits, retry_after_seconds, server_time
+from impact_jobs._policy.rate_limiter import RateLimiter
+from impact_jobs._redaction import secret_url
+from impact_jobs._transport.base import Head, Request, Response
+from impact_jobs._transport.blocking import BlockingTransport
+from impact_jobs._transport.gzip import Decoder
+from impact_jobs._transport.headers import LARGEST, Span, content_range
+from impact_jobs._transport.httpx_common import FAILURES, RequestBuilder, framed_length
+from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import JobFailedError, TransportError, UnexpectedResponseError, WaitTimeoutError
-from impact_jobs.fetching import Source
-from impact_jobs.generated_client import _checked
-from impact_jobs.httpx_blocking import BlockingPort
-from impact_jobs.httpx_wire import FAILURES, Wire, framed_length
-from impact_jobs.journal import Journal
-from impact_jobs.limits import Limits, retry_after_seconds, server_time
-from impact_jobs.listing import Pages, get
-from impact_jobs.locations import storage_url
 from impact_jobs.models import Job
-from impact_jobs.parsing import is_job_id
-from impact_jobs.plan import LARGEST, Span, Version, content_range, misplaced
-from impact_jobs.port import Head, Request, Response
-from impact_jobs.redaction import secret_url
-from impact_jobs.stepping import SteppedIterator, step
-from impact_jobs.targets import suggested_name
 
 from tests.fuzzing.invariants import check_error, check_job, check_limits, check_message, check_moment, check_name
-from tests.support.simulated import EPOCH, JOB_ID, answer, core
+from tests.support.simulated import EPOCH, JOB_ID, answer, context
 
 _STATUSES: Final = (200, 202, 206, 400, 401, 403, 404, 416, 429, 500, 503, 999)
 _FOLDER: Final = tempfile.TemporaryDirectory(prefix="fuzzing-")
 _BEYOND_ANY_LENGTH: Final = 10**20
 _LONGEST_JOURNAL: Final = 64 * 1024
-_ACCOUNT: Final = core(lambda *_: answer(200)).account
-_WIRE: Final = Wire(account=_ACCOUNT)
+_ACCOUNT: Final = context(lambda *_: answer(200)).account
+_WIRE: Final = RequestBuilder(account=_ACCOUNT)
 _CLIENT: Final = httpx.Client()
 _LOCATIONS: Final[list[bytes]] = []
-_REDIRECTING: Final = BlockingPort(
+_REDIRECTING: Final = BlockingTransport(
     _ACCOUNT,
     http_client=httpx.Client(
         transport=httpx.MockTransport(lambda _: httpx.Response(302, headers=[(b"Location", _LOCATIONS.pop())]))
@@ -75,10 +75,10 @@ def _status(data: bytes) -> int:
     return _STATUSES[data[0] % len(_STATUSES)] if data else _STATUSES[0]
 
 
-def _server(status: int, *bodies: bytes) -> Core:
+def _server(status: int, *bodies: bytes) -> ClientContext:
     """One that answers with these bodies in turn, and then with an empty list."""
     left = iter(bodies)
-    return core(lambda _, request: _answer(status, next(left, b"[]"), request), retry=_ONCE)
+    return context(lambda _, request: _answer(status, next(left, b"[]"), request), retry=_ONCE)
 
 
 def _answer(status: int, body: bytes, request: Request) -> Response:
@@ -89,7 +89,7 @@ def _answer(status: int, body: bytes, request: Request) -> Response:
 
 def job(data: bytes) -> None:
     try:
-        check_job(step(get(_server(200, data), JOB_ID)))
+        check_job(run_sync(get(_server(200, data), JOB_ID)))
     except JobsError as error:
         check_error(error)
 
@@ -97,7 +97,7 @@ def job(data: bytes) -> None:
 def list_of_jobs(data: bytes) -> None:
     pages = Pages(_server(200, *data.split(b"\0")), Window())
     try:
-        for page in SteppedIterator(pages):
+        for page in SyncIterator(pages):
             for found in page:
                 check_job(found)
     except JobsError as error:
@@ -106,7 +106,7 @@ def list_of_jobs(data: bytes) -> None:
 
 
 def error_body(data: bytes) -> None:
-    found = _ACCOUNT.blanked(data[1:])
+    found = _ACCOUNT.redacted(data[1:])
     error = error_of(answer(_status(data), found), "get job 7")
     check_error(error)
     assert str(error).startswith(f"get job 7: HTTP {_status(data)}: ")
@@ -114,9 +114,9 @@ def error_body(data: bytes) -> None:
 
 def accepted(data: bytes) -> None:
     """The body of a 202, where a result was asked for."""
-    source = Source(_server(200, data), JOB_ID, "redirect", "download")
+    source = ResultSource(_server(200, data), JOB_ID, "redirect", "download")
     try:
-        error: JobsError = step(source._why_not_ready(answer(202, data)))
+        error: JobsError = run_sync(source._why_not_ready(answer(202, data)))
     except JobsError as raised:
         error = raised
     found: Job | None = getattr(error, "job", None)
@@ -172,11 +172,11 @@ def rate_limits(data: bytes) -> None:
     check_limits(Limits.of(head))
     wait = retry_after_seconds(head)
     assert wait is None or 0 <= wait < 1e9
-    budget = Budget()
-    budget.sent(1000.0)
-    budget.heard(head, 1000.0)
-    assert 0 <= budget.take(1000.0).delay < 1e9
-    assert 0 <= budget.held(1000.0) < 1e9
+    rate_limiter = RateLimiter()
+    rate_limiter.on_request(1000.0)
+    rate_limiter.on_response(head, 1000.0)
+    assert 0 <= rate_limiter.reserve(1000.0).delay < 1e9
+    assert 0 <= rate_limiter.blocked_for(1000.0) < 1e9
 
 
 def date(data: bytes) -> None:
@@ -214,10 +214,10 @@ def checksums(data: bytes) -> None:
 
 def version(data: bytes) -> None:
     head = head_of(data)
-    found = Version.of(head.headers)
+    found = Representation.of(head.headers)
     assert found.length is None or 0 <= found.length < _BEYOND_ANY_LENGTH  # the disk refuses what is too large
     assert -1 <= framed_length(head) < _BEYOND_ANY_LENGTH
-    assert isinstance(misplaced(head, 7, Version(length=100, validator='"v1"')), str)
+    assert isinstance(range_mismatch(head, 7, Representation(length=100, validator='"v1"')), str)
     if found.is_resumable and found.validator is not None:
         httpx.Request("GET", "https://storage.example/", headers={"If-Range": found.validator})
 

@@ -76,13 +76,13 @@ def test_after_its_loop_nothing_is_open(
         assert use is fail
     gc.collect()  # an open transport would warn, and a warning is an error
     if use is not download:  # whose connections are its threads', and are closed with the fixture
-        assert async_impact_jobs_client._port.api.is_closed
+        assert async_impact_jobs_client._transport.api.is_closed
 
 
 def test_one_that_was_never_used_is_closed_with_the_fixture(request: pytest.FixtureRequest) -> None:
     client: AsyncJobsClient = request.getfixturevalue("async_impact_jobs_client")
     request.addfinalizer(gc.collect)
-    assert not client._port.api.is_closed
+    assert not client._transport.api.is_closed
 
 
 def test_a_second_loop_is_refused_as_in_production(

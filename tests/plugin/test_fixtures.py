@@ -22,9 +22,9 @@ from impact_jobs import (
     RateLimitError,
     Retry,
     WaitTimeoutError,
-    clock,
     pytest_plugin,
 )
+from impact_jobs._transport import clock
 from impact_jobs.pytest_plugin import Arrange, ImpactClock, Sandbox
 
 from tests.support.proxy import proxying

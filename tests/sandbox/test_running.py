@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.front import send_body
+from impact_jobs.sandbox.fault_middleware import send_body
 
 from .conftest import connect
 

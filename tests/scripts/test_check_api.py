@@ -17,6 +17,7 @@ FIRST = {
             from impact_jobs.states import State
 
         __all__ = ["Client", "State"]
+        __version__ = "1.2.3"
 
         if not TYPE_CHECKING:
             def __getattr__(name): ...
@@ -44,7 +45,6 @@ FIRST = {
         class Sandbox:
             def __init__(self, *, seed: int = 0) -> None: ...
     """,
-    "_version": '__version__ = "1.2.3"',
 }
 STATES = """
     class State:
@@ -128,7 +128,7 @@ def test_what_breaks_is_named_and_needs_a_major_release_and_a_fragment(
     assert "says 1.2.3, but these changes need 2.0.0 or later" in err
     assert "no fragment in docs/changelog.d is of type changed or removed" in err
 
-    released.change("_version", "1.2.3", "2.0.0")
+    released.change("__init__", "1.2.3", "2.0.0")
     released.write("docs/changelog.d/timeouts.removed.md", "It is gone.")
     assert check_api.main(["--root", str(released.root)]) == 0
 

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from attrs import define, field
+from impact_jobs._transport.base import Request, Response
 from impact_jobs.errors import JobsError
-from impact_jobs.port import Request, Response
 
 from tests.support.simulated import Answer, answer
 

@@ -57,7 +57,7 @@ def by_generated_code(jobs: AnyClient, operation: Any, job_id: str) -> Any:
     """What a generated operation comes to; to be awaited where the client is asynchronous and not driven."""
     inner = jobs._inner if isinstance(jobs, Driven) else jobs
     call = operation.sync if isinstance(inner, JobsClient) else operation.asyncio
-    found = call(inner._core.account.sid, UUID(job_id), client=inner.generated)
+    found = call(inner._context.account.sid, UUID(job_id), client=inner.generated)
     return jobs._blocking(found) if isinstance(jobs, Driven) else found
 
 

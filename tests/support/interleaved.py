@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Generator
 from typing import Any
 
 from attrs import define, field
-from impact_jobs.port import Head, Request, Stream, Write
+from impact_jobs._transport.base import Head, Request, Stream, Write
 
 from tests.support.simulated import SimulatedPort
 
@@ -75,12 +75,12 @@ class WholeStream:
     _body: bytes
     deadline: float = math.inf
 
-    async def chunk(self) -> bytes:
+    async def read(self) -> bytes:
         body, self._body = self._body, b""
         return body
 
-    async def pour(self, write: Write, limit: int) -> int:  # noqa: ARG002 - a piece may be larger
-        body = await self.chunk()
+    async def copy_to(self, write: Write, limit: int) -> int:  # noqa: ARG002 - a piece may be larger
+        body = await self.read()
         write(body)
         return len(body)
 

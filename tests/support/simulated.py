@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from attrs import define, field
-from impact_jobs.budget import Budget
-from impact_jobs.config import Account
-from impact_jobs.core import Core
+from impact_jobs._account import Account
+from impact_jobs._api.context import ClientContext
+from impact_jobs._policy.polling import Polling
+from impact_jobs._policy.rate_limiter import RateLimiter
+from impact_jobs._policy.retry import Retry
+from impact_jobs._redaction import Secret, secret_url
+from impact_jobs._transport.base import Head, Request, Response, Stream
 from impact_jobs.errors import JobsError
-from impact_jobs.polling import Polling
-from impact_jobs.port import Head, Request, Response, Stream
-from impact_jobs.redaction import Secret, secret_url
-from impact_jobs.retry import Retry
 
 T = TypeVar("T")
 
@@ -95,23 +95,23 @@ class SimulatedPort:
             raise
 
 
-def core(
+def context(
     script: Script, *, retry: Retry = Retry(), polling: Polling = Polling(), exchange_seconds: float = 0.0
-) -> Core:
-    """A core over a simulated port, without jitter."""
+) -> ClientContext:
+    """A context over a simulated port, without jitter."""
     account = Account.of("IRtest", Secret("token"), secret_url("https://api.impact.com"))
     port = SimulatedPort(script, exchange_seconds=exchange_seconds)
-    return Core(
+    return ClientContext(
         account=account,
-        port=port,
+        transport=port,
         retry=retry,
         polling=polling,
         request_timeout=30.0,
         random=lambda: 0.5,
-        budget=Budget(),  # of its own, for so is its clock
+        rate_limiter=RateLimiter(),  # of its own, for so is its clock
     )
 
 
-def port_of(core: Core) -> SimulatedPort:
-    assert isinstance(core.port, SimulatedPort)
-    return core.port
+def port_of(context: ClientContext) -> SimulatedPort:
+    assert isinstance(context.transport, SimulatedPort)
+    return context.transport

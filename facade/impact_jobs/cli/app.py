@@ -14,11 +14,11 @@ from typing import Final, NoReturn
 
 import click
 
-from impact_jobs._version import __version__
-from impact_jobs.cli import exits
-from impact_jobs.cli.context import session_of, shared_options, write_examples
+from impact_jobs import __version__
+from impact_jobs.cli import exit_codes as exits
+from impact_jobs.cli.state import session_of, shared_options, write_examples
 
-_HERE: Final = "impact_jobs.cli."
+_HERE: Final = "impact_jobs.cli.commands."
 # By name: where the command is, and its one-line summary, so that `--help` need not load it. A test holds them equal.
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "list": ("jobs:list_jobs", "Show the account's jobs, the newest first."),
@@ -28,7 +28,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "download": ("download:download", "Bring the result of a job to disk, or to stdout."),
     "fetch": ("fetch:fetch", "Wait for many jobs and bring their results into a folder."),
     "replay": ("jobs:replay", "Run jobs once more, for fresh data."),
-    "profile": ("profile_commands:profile", "Keep credentials by name."),
+    "profile": ("profile:profile", "Keep credentials by name."),
     "doctor": ("doctor:doctor", "Find out why it does not work, and what to do."),
     "sandbox": ("local:sandbox", "Run a stand-in for the API on this machine."),
     "completion": ("local:completion", "Print the shell's completion script."),
@@ -113,7 +113,7 @@ def _end(ctx: click.Context, error: BaseException) -> int:
 
 def _tell(ctx: click.Context, error: BaseException, *, code: int) -> None:
     from impact_jobs.cli import output  # noqa: PLC0415 - on the way out only
-    from impact_jobs.cli.going_on import advice_of  # noqa: PLC0415 - the same
+    from impact_jobs.cli.resume_hint import advice_of  # noqa: PLC0415 - the same
 
     session = session_of(ctx)
     if code in {exits.INTERRUPTED, exits.TERMINATED}:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import click
 from attrs import frozen
 
-from impact_jobs.cli import dates
+from impact_jobs.cli import times as dates
 
 if TYPE_CHECKING:
     from impact_jobs import Job, JobsClient

@@ -19,10 +19,10 @@ from click import ClickException
 from rich.console import Console
 
 from impact_jobs import DownloadResult, Job, JobsError
-from impact_jobs.redaction import in_brief, without_secrets
+from impact_jobs._redaction import redact, shorten
 
 if TYPE_CHECKING:
-    from impact_jobs.cli.context import Session
+    from impact_jobs.cli.state import Session
 
 _JOB_FIELDS = (
     "id",
@@ -94,7 +94,7 @@ def is_live(console: Console) -> bool:
 
 def shown(text: object) -> str:
     """`text` on one line, fit for a terminal."""
-    return visible(" ".join(in_brief(str(text)).split()))
+    return visible(" ".join(shorten(str(text)).split()))
 
 
 def visible(text: Path | str) -> str:
@@ -151,7 +151,7 @@ def error_object(error: BaseException, *, code: int, job_id: str | None = None) 
 def _clean(value: object) -> object:
     if value is None or isinstance(value, bool | int | float | datetime):
         return value
-    return without_secrets(str(value))  # of an enum, its value
+    return redact(str(value))  # of an enum, its value
 
 
 def message_of(error: BaseException) -> str:

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from impact_jobs.config import DEFAULT_BASE_URL, Account
+from impact_jobs._account import DEFAULT_BASE_URL, Account
+from impact_jobs._download.part_file import sync_folder
+from impact_jobs._redaction import Secret, secret_url, shorten
 from impact_jobs.errors import ConfigurationError
-from impact_jobs.part_file import sync_folder
-from impact_jobs.redaction import Secret, in_brief, secret_url
 
 if TYPE_CHECKING:
     from impact_jobs import JobsClient
@@ -128,7 +128,7 @@ def load(name: str | None, *, folder: Path, environ: Mapping[str, str]) -> Profi
         return None
     known = ", ".join(sorted(found)) or "none"
     raise ConfigurationError(
-        f"{folder / FILE_NAME} has no profile {in_brief(wanted)!r} (it has: {known}): "
+        f"{folder / FILE_NAME} has no profile {shorten(wanted)!r} (it has: {known}): "
         "name one of these, or make it with `impact-jobs profile add`."
     )
 
@@ -183,7 +183,7 @@ def checked(profile: Profile) -> Profile:
     """
     if not _NAME.fullmatch(profile.name):
         raise ConfigurationError(
-            f"{in_brief(profile.name)!r} is no name for a profile: use up to 64 letters, digits, '-' and '_'."
+            f"{shorten(profile.name)!r} is no name for a profile: use up to 64 letters, digits, '-' and '_'."
         )
     Account.of(profile.account_sid, profile.auth_token, secret_url(profile.url))
     return profile

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from impact_jobs import Job
-from impact_jobs.cli.context import Session
 from impact_jobs.cli.output import has_unicode, is_live, note, shown
+from impact_jobs.cli.state import Session
 from impact_jobs.cli.tables import bar, joined, size, span, status_text
 
 _EVERY_SECONDS = 30.0

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import pytest
 
-from impact_jobs import clock
+from impact_jobs._transport import clock
 from impact_jobs.pytest_plugin.offline import offline
 from impact_jobs.pytest_plugin.scenarios import Scenario, arrange
 from impact_jobs.pytest_plugin.virtual import ImpactClock

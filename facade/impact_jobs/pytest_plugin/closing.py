@@ -18,7 +18,7 @@ def async_client_of(sandbox: Sandbox) -> Iterator[AsyncJobsClient]:
     from impact_jobs import ConfigurationError  # noqa: PLC0415 - the plugin is loaded in every run of pytest
 
     client = sandbox.async_client()
-    port = client._port  # noqa: SLF001 - our own
+    port = client._transport  # noqa: SLF001 - our own
     farewells: list[AsyncGenerator[None]] = []
 
     async def before_request(_: object) -> None:

@@ -16,11 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from impact_jobs.sandbox import reports
 from impact_jobs.sandbox.answers import RefusedError, error_payload, file_name, render, unknown_job
-from impact_jobs.sandbox.front import send_body
-from impact_jobs.sandbox.gate import Asked, Gate
+from impact_jobs.sandbox.auth_middleware import Asked, Gate
+from impact_jobs.sandbox.fault_middleware import send_body
 from impact_jobs.sandbox.jobs import Job, snapshot, to_json
 from impact_jobs.sandbox.listing import Page, page_of
-from impact_jobs.sandbox.world import World
+from impact_jobs.sandbox.state import World
 
 _MAX_PAGE_SIZE: Final = 20_000
 

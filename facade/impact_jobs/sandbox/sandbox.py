@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import evolve
 
 from impact_jobs.sandbox import api
-from impact_jobs.sandbox.access import BudgetHeaders
+from impact_jobs.sandbox.auth import BudgetHeaders
+from impact_jobs.sandbox.fault_middleware import Front
 from impact_jobs.sandbox.faults import CannedAnswer, RecordedRequest
-from impact_jobs.sandbox.front import Front
 from impact_jobs.sandbox.jobs import Job
 from impact_jobs.sandbox.result_file import ResultFile
 from impact_jobs.sandbox.server import BackgroundServer, listen_twice, origin_of
+from impact_jobs.sandbox.state import ListShape, Settings, World
 from impact_jobs.sandbox.storage import Storage
-from impact_jobs.sandbox.world import ListShape, Settings, World
 
 if TYPE_CHECKING:
     from impact_jobs import AsyncJobsClient, JobsClient

@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from impact_jobs.sandbox.answers import file_name
-from impact_jobs.sandbox.front import send_body
+from impact_jobs.sandbox.fault_middleware import send_body
 from impact_jobs.sandbox.jobs import Job
 from impact_jobs.sandbox.ranges import Span, UnsatisfiableError, read_range, still_counts
 from impact_jobs.sandbox.result_file import ResultFile
-from impact_jobs.sandbox.world import World
+from impact_jobs.sandbox.state import World
 
 _RESULT: Final = re.compile(r"/results/(?P<job_id>[0-9a-f-]{36})\.csv")
 _METHODS: Final = ("GET", "HEAD")

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from attrs import evolve, frozen
-from impact_jobs.gathering import Group
+from impact_jobs._operations.wait_many import JobBatch
 from impact_jobs.models import JobStatus
 
 from tests.benchmarks.rows import Row
@@ -20,7 +20,7 @@ from tests.benchmarks.waiting.lives import SEED, Life, lives
 from tests.benchmarks.waiting.schedules import PEERS, Schedule, seeded
 from tests.support.account import HOUR, START, ManyJobs, Told, job_id
 from tests.support.interleaved import InterleavedPort, Timeline
-from tests.support.simulated import EPOCH, core
+from tests.support.simulated import EPOCH, context
 
 LIMIT = 1000  # requests an hour
 PAGE = 100
@@ -105,11 +105,11 @@ def ours(works: Sequence[Work], *, page_size: int) -> Came:
     """One `wait_all` for all that were scheduled at the same time; they share the account's budget."""
     api = ManyJobs({job_id(n): work.told(n) for n, work in enumerate(works)}, page_size=page_size, limit=LIMIT)
     port = InterleavedPort(api)
-    client = evolve(core(api), port=port, random=seeded())
+    client = evolve(context(api), transport=port, random=seeded())
     timeline, late = Timeline(port), [_FAR] * len(works)
 
     async def wait(names: list[str]) -> None:
-        async for batch in Group(client, names, timeout=None, polling=None, on_update=None):
+        async for batch in JobBatch(client, names, timeout=None, polling=None, on_update=None):
             for finished in batch:
                 number = int(finished.job_id[-12:], 16)
                 late[number] = port.clock - START - works[number].ends

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attrs import frozen
-from impact_jobs.polling import Polling
+from impact_jobs._policy.polling import Polling
 
 from tests.benchmarks.waiting import oracle
 from tests.benchmarks.waiting.lives import MEDIAN, SPREAD, Life

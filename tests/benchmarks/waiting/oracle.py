@@ -16,16 +16,14 @@ def log_normal(median: float, spread: float) -> Callable[[float], float]:
     return lambda at: 0.5 * math.erfc(math.log(at / median) / (spread * math.sqrt(2.0))) if at > 0 else 1.0
 
 
-def moments(
-    outlasting: Callable[[float], float], *, request_cost: float, minimum: float, maximum: float
-) -> list[float]:
+def moments(survival: Callable[[float], float], *, request_cost: float, minimum: float, maximum: float) -> list[float]:
     """When to ask, in seconds, at the lowest expected cost: dynamic programming, backwards from the horizon.
 
     The cost is that of `Polling`, and so are the bounds. Not divided by the share of jobs that get so far,
     going on from `grid[i]` costs `min over j of: open[i] * request_cost + late(i, j) + going on from grid[j]`.
     """
     grid = _grid(maximum)
-    still_open = [outlasting(at) for at in grid]
+    still_open = [survival(at) for at in grid]
     integral = [0.0]
     for i in range(1, len(grid)):
         integral.append(integral[-1] + (grid[i] - grid[i - 1]) * (still_open[i] + still_open[i - 1]) / 2.0)
@@ -49,14 +47,14 @@ def moments(
     return asked
 
 
-def told_at_the_first_look(outlasting: Callable[[float], float], *, request_cost: float, minimum: float) -> float:
+def told_at_the_first_look(survival: Callable[[float], float], *, request_cost: float, minimum: float) -> float:
     """What it would cost to know a job's length exactly from the first look on: nobody who has to look is cheaper."""
     late, best = 0.0, math.inf
     grid = _grid(_HORIZON)
     for before, at in itertools.pairwise(grid):
-        late += (at - before) * (1.0 - (outlasting(before) + outlasting(at)) / 2.0)
+        late += (at - before) * (1.0 - (survival(before) + survival(at)) / 2.0)
         if at >= minimum:
-            best = min(best, request_cost * (1.0 + outlasting(at)) + late)
+            best = min(best, request_cost * (1.0 + survival(at)) + late)
     return best
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import asdict
+from impact_jobs._policy.polling import Polling
 from impact_jobs.models import Job, JobStatus
-from impact_jobs.polling import Polling
 
 from tests.benchmarks.rows import Row
 from tests.benchmarks.waiting import oracle

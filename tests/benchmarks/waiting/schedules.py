@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from impact_jobs.polling import Course, Polling
+from impact_jobs._policy.polling import JobProgress, Polling
 
 from tests.benchmarks.waiting.lives import Life
 
@@ -21,7 +21,7 @@ def boto(_: Life, __: Random) -> Iterator[float]:
 
 
 def azure(_: Life, __: Random) -> Iterator[float]:
-    """azure-core's LROBasePolling: sleep 30 s, ask. The answer that schedules the work is its first look."""
+    """azure-context's LROBasePolling: sleep 30 s, ask. The answer that schedules the work is its first look."""
     return itertools.count(30.0, 30.0)
 
 
@@ -53,7 +53,7 @@ def ours(polling: Polling, *, by_id: bool = False) -> Schedule:
     """
 
     def schedule(life: Life, draw: Random) -> Iterator[float]:
-        course, at = Course(), 0.0
+        course, at = JobProgress(), 0.0
         if by_id:
             yield at
         course.see(life.at(at), waited=at)

@@ -10,14 +10,14 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import define, evolve, field
-from impact_jobs.gathering import Group
-from impact_jobs.port import Request
-from impact_jobs.stepping import SteppedIterator
+from impact_jobs._operations.wait_many import JobBatch
+from impact_jobs._transport.base import Request
+from impact_jobs._transport.run_sync import SyncIterator
 
 from tests.benchmarks.rows import Row
 from tests.benchmarks.waiting.schedules import seeded
 from tests.support.account import START, ManyJobs, Told, ids, job_id
-from tests.support.simulated import Answer, core
+from tests.support.simulated import Answer, context
 
 JOBS = 10_000
 _TICKS = 60
@@ -90,8 +90,8 @@ def ticks(jobs: int, *, count: int, page_size: int, probe: Callable[[float], flo
     """When the list was asked for, in seconds, and what the probe said then."""
     api = ManyJobs({job_id(n): crawling(n) for n in range(jobs)}, page_size=page_size)
     server = _Watched(api, count, probe)
-    client = evolve(core(server), random=seeded())
-    waiting = SteppedIterator(Group(client, ids(jobs), timeout=None, polling=None, on_update=None))
+    client = evolve(context(server), random=seeded())
+    waiting = SyncIterator(JobBatch(client, ids(jobs), timeout=None, polling=None, on_update=None))
     with suppress(_EnoughError):
         next(waiting)
     return server.seen
@@ -117,7 +117,7 @@ def growth(jobs: int = JOBS, *, count: int = 40) -> tuple[float, float]:
 
 
 def rows() -> Iterator[Row]:
-    """Against a twentieth of a core, and against themselves."""
+    """Against a twentieth of a context, and against themselves."""
     for page_size in (0, 100):
         share, pause = share_of_a_core(page_size=page_size)
         form = f"pages of {page_size}" if page_size else "a bare array"

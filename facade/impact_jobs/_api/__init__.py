@@ -1,0 +1,1 @@
+"""Requests to the Jobs API and the reading of its responses."""

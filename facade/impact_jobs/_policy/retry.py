@@ -1,0 +1,90 @@
+"""Whether to try again, and when: a pure decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import field, frozen
+
+from impact_jobs._validators import number
+from impact_jobs.errors import ApiError, JobsError, RateLimitError, ServerError, TransportError
+
+_TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
+
+
+@frozen(kw_only=True)
+class Retry:
+    """How often one request is tried, and how long to pause in between.
+
+    A GET is tried again after connection errors, a cut body, and 429, 502, 503 or 504. A replay (PUT) is
+    tried again only where no byte of it can have left. `Retry-After` is honoured up to `max_delay`.
+
+    Attributes:
+        attempts: RetryState in all, the first one counted.
+        base_delay: Seconds before the second try; doubled for each one after it, then jittered downwards.
+        max_delay: Seconds that no pause exceeds, whatever the server asks for.
+
+    Raises:
+        ConfigurationError: A number is out of range.
+
+    Example:
+        >>> Retry(attempts=1)  # never try again
+        Retry(attempts=1, base_delay=0.5, max_delay=60.0)
+    """
+
+    attempts: int = field(default=4, validator=number(at_least=1, whole=True))
+    base_delay: float = field(default=0.5, validator=number(at_least=0))
+    max_delay: float = field(default=60.0, validator=number(at_least=0))
+
+    def delay(
+        self, error: JobsError, attempt: int, *, random: Callable[[], float], repeatable: bool = True
+    ) -> float | None:
+        """Seconds to pause before the next try, or None when `error` is to be raised.
+
+        Args:
+            error: What the last try came to.
+            attempt: Its number; the first is 1.
+            random: Gives numbers from 0 to 1.
+            repeatable: Whether the request may arrive twice without harm (any GET).
+
+        Returns:
+            Seconds, at most `max_delay`; None when it is not worth another try, or all `attempts` are used up.
+
+        Example:
+            >>> Retry(base_delay=2.0).delay(TransportError("no route to host"), 1, random=lambda: 1.0)
+            2.0
+            >>> Retry().delay(JobNotFoundError("no such job", status_code=404), 1, random=lambda: 1.0)
+        """
+        worth_it = is_transient(error) if repeatable else isinstance(error, TransportError) and not error.request_sent
+        if attempt >= self.attempts or not worth_it:
+            return None
+        return self.pause(error, attempt, random=random)
+
+    def pause(self, error: JobsError, failures: int, *, random: Callable[[], float]) -> float:
+        """Seconds to pause after that many failures in a row: as the server asks, else exponential.
+
+        Args:
+            error: What the last try came to.
+            failures: How many there were; at least 1.
+            random: Gives numbers from 0 to 1.
+
+        Returns:
+            Seconds, at most `max_delay`.
+
+        Example:
+            >>> [Retry().pause(TransportError("cut"), failures, random=lambda: 1.0) for failures in (1, 2, 3)]
+            [0.5, 1.0, 2.0]
+        """
+        asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
+        if asked is not None:
+            return min(asked, self.max_delay)
+        # 2.0**1000 is a float still; nobody fails more often within a wait.
+        ceiling = min(self.base_delay * 2.0 ** min(failures - 1, 1000), self.max_delay)
+        return ceiling * (0.5 + random() / 2)
+
+
+def is_transient(error: JobsError) -> bool:
+    """Whether the same GET may well succeed a little later."""
+    return isinstance(error, TransportError) or (
+        isinstance(error, ApiError) and error.status_code in _TRANSIENT_STATUSES
+    )

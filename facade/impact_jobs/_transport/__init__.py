@@ -1,0 +1,1 @@
+"""HTTP, threads and time: everything that blocks or that imports httpx."""

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import base64
+import traceback
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from impact_agency_api.models import Job as GeneratedJob
+from impact_jobs import ConfigurationError, Job, JobStatus
+from impact_jobs._account import DEFAULT_BASE_URL, Account, is_internal, is_loopback, setting
+from impact_jobs._redaction import Secret, secret_url
+
+from tests.support.simulated import JOB_ID
+
+SID = "IRabc.DEF-1~_2"
+TOKEN = "canary-token-6d1f"
+JOB_PATH = f"/Agencies/{SID}/Jobs/{JOB_ID}"
+
+
+def account(base_url: str = DEFAULT_BASE_URL, *, sid: str = SID, token: str = TOKEN) -> Account:
+    return Account.of(sid, Secret(token), secret_url(base_url))
+
+
+class TestJobId:
+    @given(st.uuids(), st.sampled_from([str.lower, str.upper]))
+    def test_every_way_to_name_a_job_gives_its_id(self, uuid: UUID, case: Any) -> None:
+        text = case(str(uuid))
+        path = f"/Agencies/{SID}/Jobs/{text}"
+        names = [
+            text,
+            f" {text}\n",
+            Job(id=text, status="RUNNING"),
+            path,
+            f"{path}.json",
+            f"{path}/",
+            f"{path}/Download",
+            f"{path}/Download.json",
+            f"{path}/Replay",
+            f"{path}.json/Download",
+            f"{path}/Download?Mode=Stream",
+            f"/Agencies/{SID}/Advertisers/12345/Jobs/{text}/Download",
+            f"https://api.impact.com{path}",
+            f"HTTPS://API.impact.com:443{path}/Download?Mode=Stream#top",
+            f"https://api.impact.com/proxied{path}",
+        ]
+        assert {account().job_id(name) for name in names} == {text}
+        assert account().job_id(uuid) == str(uuid)
+        assert account().job_id(GeneratedJob(id=uuid)) == str(uuid)
+        assert account().job_id(GeneratedJob.from_dict({"Id": text})) == str(uuid)
+
+    @pytest.mark.parametrize(
+        ("base_url", "url"),
+        [
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://127.0.0.1", "http://127.0.0.1:80"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("https://proxy.example:443/impact", "https://proxy.example/impact"),
+            ("https://proxy.example", "https://proxy.example:443"),
+        ],
+    )
+    def test_a_url_is_compared_by_scheme_host_and_port(self, base_url: str, url: str) -> None:
+        assert account(base_url).job_id(url + JOB_PATH) == JOB_ID
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            f"https://evil.example{JOB_PATH}",
+            f"//evil.example{JOB_PATH}",
+            f"http://api.impact.com{JOB_PATH}",
+            f"ftp://api.impact.com{JOB_PATH}",
+            f"https://api.impact.com:8443{JOB_PATH}",
+            f"https://api.impact.com.evil.example{JOB_PATH}",
+            f"https://api.impact.com@evil.example{JOB_PATH}",
+            f"https://evil.example\\@api.impact.com.{JOB_PATH}",
+        ],
+    )
+    def test_a_url_of_another_origin_is_refused(self, url: str) -> None:
+        with pytest.raises(ConfigurationError, match=r"is not on https://api\.impact\.com"):
+            account().job_id(url)
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            f"/Agencies/IRother/Jobs/{JOB_ID}",
+            f"/Agencies/{SID.lower()}/Jobs/{JOB_ID}/Download",
+            f"/Agencies/{SID}/Agencies/IRother/Jobs/{JOB_ID}",
+            f"https://api.impact.com/Agencies/IRother/Advertisers/{SID}/Jobs/{JOB_ID}",
+        ],
+    )
+    def test_a_job_of_another_account_is_refused(self, path: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"belongs to account .*, but this client is for {SID}"):
+            account().job_id(path)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            " ",
+            "12345",
+            JOB_ID.replace("-", ""),
+            f"{JOB_ID}/Download",
+            f"/Jobs/{JOB_ID}",
+            f"/Agencies/{SID}/Jobs",
+            f"/Agencies/{SID}/Jobs/",
+            f"/Agencies/{SID}/Jobs/12345",
+            f"/Agencies/{SID}/Jobs/{JOB_ID}/Cancel",
+            f"/Agencies/{SID}/Jobs/{JOB_ID}/Download/Replay",
+            f"/Agencies/{SID}/Actions/{JOB_ID}",
+            f"/Agencies/{SID}/Jobs/..%2F{JOB_ID}",
+            f"/Agencies//Jobs/{JOB_ID}",
+            f"/Advertisers/{SID}/Jobs/{JOB_ID}",
+            "https://api.impact.com",
+            "https://[::1",
+            "https://api.impact.com:99999999/x",
+            "\ud800",
+        ],
+    )
+    def test_a_text_that_names_no_job_is_refused(self, text: str) -> None:
+        with pytest.raises(ConfigurationError, match=r"does not name a job|is not a URL"):
+            account().job_id(text)
+
+    @pytest.mark.parametrize(
+        "reference", [None, 7, JOB_ID.encode(), [JOB_ID], {"Id": JOB_ID}, GeneratedJob(), Job(id="../1", status="X")]
+    )
+    def test_another_object_is_refused(self, reference: Any) -> None:
+        with pytest.raises(ConfigurationError, match="does not name a job"):
+            account().job_id(reference)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            f"https://user:{TOKEN}@evil.example{JOB_PATH}?sig={TOKEN}",
+            f"https://user:{TOKEN}@ex\u2100mple.com{JOB_PATH}",
+            f"https://user:{TOKEN}@api.impact.com:port{JOB_PATH}",
+            f"https://api.impact.com:{TOKEN}@/",
+            f"https://api.impact.com/x?'{TOKEN}",
+        ],
+    )
+    def test_a_refused_url_is_shown_without_its_secrets(self, url: str) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            account().job_id(url)
+        assert TOKEN not in str(raised.value)
+        assert raised.value.__cause__ is None
+
+    @given(st.text() | st.text(alphabet=f"/:@?#[]%. {JOB_ID}").map(lambda text: f"https://{text}{JOB_PATH}"))
+    def test_any_text_is_a_job_id_or_a_configuration_error(self, text: str) -> None:
+        try:
+            found = account().job_id(text)
+        except ConfigurationError:
+            return
+        assert UUID(found)
+
+
+class TestAccount:
+    @pytest.mark.parametrize(
+        ("given_url", "kept"),
+        [
+            ("https://api.impact.com", "https://api.impact.com"),
+            ("https://api.impact.com/", "https://api.impact.com"),
+            ("https://proxy.example:8443/impact//", "https://proxy.example:8443/impact"),
+            ("http://localhost:8080", "http://localhost:8080"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ],
+    )
+    def test_a_base_url_ends_without_slash(self, given_url: str, kept: str) -> None:
+        assert account(given_url).base_url == kept
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "api.impact.com",
+            "//api.impact.com",
+            "https://",
+            "https:///x",
+            "ftp://api.impact.com",
+            "file:///etc/passwd",
+            "https://api.impact.com/?",
+            "https://api.impact.com?x=1",
+            "https://api.impact.com/#",
+            "https://api.impact.com\n",
+            "https://api.impact.com ",
+            "https://api.im pact.com",
+            "https://api.impact.com\ud800",
+            "https://api.impact.com:https",
+            "https://[::1",
+            "http://api.impact.com",
+            "http://localhost.evil.example",
+            "http://10.0.0.1",
+        ],
+    )
+    def test_a_base_url_that_would_not_do_is_refused(self, url: str) -> None:
+        with pytest.raises(ConfigurationError, match=r"must look like|is not a URL|in clear"):
+            account(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            f"https://{SID}:{TOKEN}@api.impact.com",
+            f"https://{TOKEN}@api.impact.com",
+            f"https://{SID}:{TOKEN}@ex\u2100mple.com",
+            f"https://{SID}:1/{TOKEN}@api.impact.com",
+            f"https://api.impact.com?token={TOKEN}",
+            f"https://api.impact.com?a b '{TOKEN}",
+        ],
+    )
+    def test_a_base_url_with_secrets_is_refused_without_showing_them(self, url: str) -> None:
+        with pytest.raises(ConfigurationError, match="base_url") as raised:
+            account(url)
+        assert TOKEN not in str(raised.value)
+
+    @pytest.mark.parametrize("sid", ["", " ", "IR 1", "IR1\n", "IR/1", "IR:1", "IR?1", ".", "..", "IRé", None, 7])
+    def test_a_sid_that_would_not_fit_a_path_is_refused_unseen(self, sid: Any) -> None:
+        with pytest.raises(ConfigurationError, match="account_sid is not an Account SID: copy it"):
+            account(sid=sid)
+
+    @pytest.mark.parametrize("token", ["", None, 7, b"x", f"{TOKEN}\n", f" {TOKEN}", f"{TOKEN}\x00", f"{TOKEN}\ud800"])
+    def test_a_token_that_cannot_be_one_is_refused_unseen(self, token: Any) -> None:
+        with pytest.raises(ConfigurationError, match=r"auth_token .*copy it") as raised:
+            account(token=token)
+        shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+        assert TOKEN not in str(raised.value)
+        assert not [frame for frame in shown.stack if "impact_jobs" in frame.filename and TOKEN in str(frame.locals)]
+
+    def test_an_account_shows_no_token(self) -> None:
+        assert repr(account()) == f"Account(sid='{SID}', token=***, base_url='https://api.impact.com')"
+
+    def test_a_body_that_echoes_the_credentials_is_blanked(self) -> None:
+        basic = base64.b64encode(f"{SID}:{TOKEN}".encode())
+        body = b"you sent Basic " + basic + b", which is " + TOKEN.encode() + b" \xff"
+        assert account().redacted(body) == b"you sent Basic ***, which is *** \xff"
+
+    @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
+    def test_nothing_of_the_credentials_is_left_whatever_the_token(self, token: str) -> None:
+        basic = base64.b64encode(f"{SID}:{token}".encode())
+        assert basic not in account(token=token).redacted(b"Basic " + basic)
+
+
+class TestSetting:
+    def test_argument_beats_environment_beats_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("IMPACT_BASE_URL", "environment")
+        assert setting("IMPACT_BASE_URL", "argument", default="default") == "argument"
+        assert setting("IMPACT_BASE_URL", None, default="default") == "environment"
+        monkeypatch.setenv("IMPACT_BASE_URL", "")
+        assert setting("IMPACT_BASE_URL", None, default="default") == "default"
+        monkeypatch.delenv("IMPACT_BASE_URL")
+        assert setting("IMPACT_BASE_URL", None, default="default") == "default"
+
+    @pytest.mark.parametrize("value", [None, ""])
+    def test_nothing_anywhere_says_what_to_export(self, value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("IMPACT_AUTH_TOKEN", raising=False)
+        with pytest.raises(ConfigurationError, match="IMPACT_AUTH_TOKEN is not set: export it, or pass"):
+            setting("IMPACT_AUTH_TOKEN", value)
+
+    def test_an_empty_argument_is_not_made_up_for_by_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("IMPACT_AUTH_TOKEN", "another account's")
+        with pytest.raises(ConfigurationError):
+            setting("IMPACT_AUTH_TOKEN", "", default="default")
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback", "internal"),
+    [
+        (None, False, False),
+        ("", False, False),
+        ("api.impact.com", False, False),
+        ("localhost.example.com", False, False),
+        ("8.8.8.8", False, False),
+        ("2600::1", False, False),
+        ("localhost", True, True),
+        ("localhost.", True, True),
+        ("127.0.0.1", True, True),
+        ("127.9.9.9", True, True),
+        ("::1", True, True),
+        ("127.1", True, True),
+        ("0x7f.1", True, True),
+        ("2130706433", True, True),
+        ("0177.0.0.1", True, True),
+        ("10.0.0.1", False, True),
+        ("10.1", False, True),
+        ("172.16.0.1", False, True),
+        ("192.168.1.1", False, True),
+        ("169.254.169.254", False, True),
+        ("0.0.0.0", False, True),  # noqa: S104 - nothing is bound
+        ("fe80::1%eth0", False, True),
+        ("fd00::1", False, True),
+        ("::ffff:10.0.0.1", False, True),
+        ("\0", False, False),
+        ("\ud800", False, False),
+    ],
+)
+def test_hosts_on_this_machine_and_in_its_network(host: str | None, *, loopback: bool, internal: bool) -> None:
+    assert (is_loopback(host), is_internal(host)) == (loopback, internal)
+
+
+def test_a_snapshot_names_its_own_job() -> None:
+    assert account().job_id(Job(id=JOB_ID, status=JobStatus.COMPLETED, result_uri="/elsewhere")) == JOB_ID

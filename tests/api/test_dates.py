@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from impact_jobs import ConfigurationError
+from impact_jobs._dates import Window, read_datetime
+
+NOON = datetime(2026, 5, 29, 12, tzinfo=UTC)
+BAD_DATES = [
+    "",
+    " ",
+    "now",
+    "12",
+    "Fri",
+    "Feb 2026",
+    "Sun May 2026",  # a weekday is not a day
+    "2026-02-30",
+    "0000-00-00T00:00:00",
+    "Fri, 29 May 2026 04:33:50 EST",  # whose EST?
+    "2026-05-29T04:33:50+99:00",  # no such offset; a datetime with it cannot be compared
+    "29 May 2026 10:00 +2400",
+    "2:99999999999999999999999999991",
+    "May 29 99999999999999999999",
+    "\0",
+    "\ud800",
+    "May 29 " * 100_000,
+]
+offsets = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+moments = st.datetimes(timezones=offsets)
+# Text that is nearly a date finds more than any text does.
+_SCRAPS = "0 1 12 29 31 60 2026 99999999999999 . : - / + T Z GMT EST am Fri May W22 +99:00 \u00b2 \u0662 e h , \0"
+scraps = st.sampled_from(_SCRAPS.split())
+nearly_dates = st.builds(str.join, st.sampled_from(["", " "]), st.lists(scraps, max_size=9))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-05-29T04:33:50-05:00", datetime(2026, 5, 29, 9, 33, 50, tzinfo=UTC)),
+        ("2026-05-29T04:33:50.25Z", datetime(2026, 5, 29, 4, 33, 50, 250_000, tzinfo=UTC)),
+        ("2026-05-29T04:33:50", datetime(2026, 5, 29, 4, 33, 50, tzinfo=UTC)),
+        ("20260529T043350-0500", datetime(2026, 5, 29, 9, 33, 50, tzinfo=UTC)),
+        ("2026-05-29", datetime(2026, 5, 29, tzinfo=UTC)),
+        ("Fri, 29 May 2026 04:33:50 GMT", datetime(2026, 5, 29, 4, 33, 50, tzinfo=UTC)),
+        ("Fri, 29 May 2026 04:33:50 EST -0500", datetime(2026, 5, 29, 9, 33, 50, tzinfo=UTC)),
+        ("May 29, 2026 4:33 PM", datetime(2026, 5, 29, 16, 33, tzinfo=UTC)),
+        ("5/29/2026 11:11:11", datetime(2026, 5, 29, 11, 11, 11, tzinfo=UTC)),
+        ("May 29 2026", datetime(2026, 5, 29, tzinfo=UTC)),
+    ],
+)
+def test_a_date_is_read_as_an_aware_datetime(text: str, expected: datetime) -> None:
+    read = read_datetime(text)
+    assert read == expected
+    assert read.utcoffset() is not None
+
+
+@given(moments)
+def test_whatever_python_writes_is_read_back(moment: datetime) -> None:
+    assert read_datetime(moment.isoformat()) == moment
+
+
+@pytest.mark.parametrize("text", BAD_DATES, ids=lambda text: ascii(text[:30]))
+def test_what_is_no_full_date_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read_datetime(text)
+    with pytest.raises(ConfigurationError, match=r"created_before=.* is not a date"):
+        Window.of(None, text)
+
+
+@given(st.text() | nearly_dates)
+def test_any_text_is_a_usable_date_or_a_value_error(text: str) -> None:
+    try:
+        read = read_datetime(text)
+    except ValueError:
+        return
+    assert (read < NOON) in (True, False)
+    assert read.isoformat()
+
+
+@given(st.none() | st.dates() | st.datetimes() | moments | st.text() | nearly_dates, st.none() | st.dates() | moments)
+def test_any_bounds_are_a_window_or_a_configuration_error(after: date | str | None, before: date | str | None) -> None:
+    try:
+        window = Window.of(after, before)
+    except ConfigurationError:
+        return
+    assert window.holds(NOON) in (True, False)
+    assert not isinstance(window.after, datetime)
+    assert not isinstance(window.before, datetime)
+
+
+def test_no_bounds_hold_everything() -> None:
+    assert Window.of(None, None) == Window()
+    assert Window().holds(NOON)
+    assert Window().holds(None)
+
+
+def test_a_plain_date_is_passed_on_as_it_is_and_nothing_is_sifted() -> None:
+    window = Window.of("2026-05-29", date(2026, 5, 29))
+    assert window == Window(after=date(2026, 5, 29), before=date(2026, 5, 29))
+    assert window.holds(NOON - timedelta(days=9))
+
+
+def test_a_date_without_time_is_a_plain_date_however_it_is_written() -> None:
+    assert Window.of(" May 29 2026\n", "29 May 2026") == Window.of(date(2026, 5, 29), date(2026, 5, 29))
+
+
+def test_a_moment_is_asked_for_a_day_wider_and_sifted_exactly() -> None:
+    window = Window.of("2026-05-29T12:00:00Z", datetime(2026, 5, 30, 12))  # noqa: DTZ001 - naive is UTC, and says so
+    assert (window.after, window.before) == (date(2026, 5, 28), date(2026, 5, 31))
+    second = timedelta(seconds=1)
+    assert [
+        window.holds(NOON + by) for by in (-second, timedelta(), timedelta(days=1), timedelta(days=1) + second)
+    ] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert window.holds(None), "a job of unknown age is better shown than lost"
+
+
+@given(moments, offsets)
+def test_the_days_asked_for_include_the_moment_whatever_zone_the_server_lives_in(
+    moment: datetime, server: timezone
+) -> None:
+    assume(date(1, 1, 3) < moment.date() < date(9999, 12, 29))
+    window = Window.of(moment, moment)
+    assert window.after is not None
+    assert window.before is not None
+    assert window.after <= moment.astimezone(server).date() <= window.before
+    assert window.holds(moment)
+
+
+def test_the_ends_of_time_stand_for_ever() -> None:
+    window = Window.of(datetime.min, datetime.max)  # noqa: DTZ901 - that is the point
+    assert (window.after, window.before) == (date.min, date.max)
+    assert window.holds(NOON)
+
+
+@pytest.mark.parametrize(
+    ("after", "before"),
+    [
+        ("2026-05-30", "2026-05-29"),
+        ("2026-05-29T12:00:01Z", "2026-05-29T12:00:00Z"),
+        ("2026-05-29T23:00:00-05:00", "2026-05-30T01:00:00+00:00"),  # 04:00Z to 01:00Z, though the days are in order
+        ("2026-05-31T12:00:00Z", date(2026, 5, 29)),
+    ],
+)
+def test_bounds_the_wrong_way_round_are_refused(after: date | str, before: date | str) -> None:
+    with pytest.raises(ConfigurationError, match=r"created_after .* lies after created_before .*swap"):
+        Window.of(after, before)
+
+
+@pytest.mark.parametrize(
+    ("after", "before"),
+    [
+        ("2026-05-29", "2026-05-29"),
+        ("2026-05-29T12:00:00Z", "2026-05-29T12:00:00Z"),
+        ("2026-05-30T01:00:00+12:00", "2026-05-29T20:00:00+00:00"),  # 13:00Z to 20:00Z, though the days are not
+        ("2026-05-30T03:00:00Z", date(2026, 5, 29)),  # still the 29th in New York
+    ],
+)
+def test_bounds_the_right_way_round_are_taken_whatever_their_days(after: date | str, before: date | str) -> None:
+    assert Window.of(after, before).after is not None
+
+
+@pytest.mark.parametrize("value", [5, True, b"2026-05-29", object()])
+def test_a_bound_of_another_type_is_refused(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"created_after is a {type(value).__name__}"):
+        Window.of(value, None)  # type: ignore[arg-type]

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from impact_jobs import (
+    ApiError,
+    AuthenticationError,
+    FieldError,
+    JobNotFoundError,
+    JobStatus,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnexpectedResponseError,
+)
+from impact_jobs._api.responses import Page, error_of, read_job, read_json, read_page
+
+from tests.support.simulated import JOB_ID, answer, job_json
+
+WHAT = f"get job {JOB_ID}"
+OTHER_ID = "00000000-0000-4000-8000-000000000000"
+JOBS = [job_json("RUNNING"), {"Id": OTHER_ID, "Status": "QUEUED"}]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+# JSON of the kinds that answers are made of, in any wrong place.
+envelopes = st.dictionaries(
+    st.sampled_from(["Id", "Status", "Message", "Errors", "Jobs", "@total", "@nextpageuri", "message", "request_id"]),
+    json_values
+    | st.sampled_from(["ERROR", JOB_ID, JOBS])
+    | st.lists(st.dictionaries(st.sampled_from(["Id", "Status", "Field", "Message"]), json_values), max_size=2),
+)
+answers = envelopes | st.lists(envelopes, max_size=3) | json_values
+bodies = st.binary() | answers.map(lambda value: json.dumps(value).encode())
+
+
+def test_a_job_is_read() -> None:
+    assert read_job(answer(200, job_json("RUNNING")), WHAT).status == JobStatus.RUNNING
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("padding", ["", "\r\n\t", " " * 1000])  # some gateways send blanks to keep a connection alive
+def test_json_is_read_in_any_of_its_encodings_and_after_any_white_space(encoding: str, padding: str) -> None:
+    body = (padding + json.dumps(job_json("RUNNING"))).encode(encoding)
+    assert read_job(answer(200, body), WHAT).id == JOB_ID
+
+
+@pytest.mark.parametrize(
+    ("body", "next_uri"),
+    [
+        (JOBS, None),
+        ({"Jobs": JOBS}, None),
+        ({"@page": "1", "@total": "2", "@nextpageuri": "", "Jobs": JOBS}, None),
+        ({"@page": "1", "@nextpageuri": "/Agencies/IR1/Jobs?Page=2", "Jobs": JOBS}, "/Agencies/IR1/Jobs?Page=2"),
+    ],
+    ids=["bare array", "object", "last page", "page"],
+)
+def test_a_page_of_any_shape_is_read(body: object, next_uri: str | None) -> None:
+    page = read_page(answer(200, body), "list jobs")
+    assert [job.id for job in page.jobs] == [JOB_ID, OTHER_ID]
+    assert page.next_uri == next_uri
+
+
+@pytest.mark.parametrize(
+    "body", [[], {"Jobs": []}, {"Jobs": None}, {"@total": "0"}, {"Jobs": "", "@nextpageuri": None}]
+)
+def test_no_jobs_is_a_page_too(body: object) -> None:
+    assert read_page(answer(200, body), "list jobs") == Page(jobs=(), next_uri=None)
+
+
+def test_a_page_that_counts_jobs_but_holds_none_is_not_empty() -> None:
+    with pytest.raises(UnexpectedResponseError, match="not a list of jobs"):
+        read_page(answer(200, {"@total": "5"}), "list jobs")
+
+
+def test_one_malformed_job_never_loses_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    bad: list[Any] = [None, 7, {"Id": "12", "CreatedDate": "2026-05-29", "Status": "RUNNING"}, {"Id": OTHER_ID}]
+    page = read_page(answer(200, [*bad, job_json("RUNNING")]), "list jobs")
+    assert [job.id for job in page.jobs] == [JOB_ID]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 4
+    said = [record.getMessage() for record in caplog.records]
+    assert said[2] == "list jobs: skipped entry 2 (Id '12', created '2026-05-29'): its Id is '12', not a UUID"
+    assert OTHER_ID in said[3]
+    assert "its Status is None" in said[3]
+
+
+def test_a_huge_malformed_job_is_skipped_in_a_short_line(caplog: pytest.LogCaptureFixture) -> None:
+    entry = {"Id": "x" * 1_000_000, "CreatedDate": ["y" * 1_000_000]}
+    assert read_page(answer(200, [entry]), "list jobs").jobs == ()
+    assert len(caplog.text) < 1000
+
+
+def test_a_deeply_nested_id_is_skipped_whatever_the_depth(caplog: pytest.LogCaptureFixture) -> None:
+    """As deep as the JSON parser just about takes, where a `repr` of it would fail."""
+    read = 0
+    for depth in range(sys.getrecursionlimit() - 150, sys.getrecursionlimit()):
+        body = b'[{"Id":%s},%s]' % (b"[" * depth + b"]" * depth, json.dumps(job_json("RUNNING")).encode())
+        try:
+            page = read_page(answer(200, body), "list jobs")
+        except UnexpectedResponseError:
+            break
+        read += len(page.jobs)
+    assert read == len(caplog.records) > 0
+
+
+def test_a_flood_of_malformed_jobs_is_no_flood_of_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    page = read_page(answer(200, [0] * 5000 + [job_json("RUNNING")]), "list jobs")
+    assert (len(page.jobs), page.entries) == (1, 5001)
+    assert len(caplog.records) == 101
+    assert caplog.records[-1].getMessage() == "list jobs: skipped 4900 more entries like these"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"", "is empty"),
+        (b" \r\n" * 1000, "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"<ImpactRadiusResponse><Status>OK</Status></ImpactRadiusResponse>", "is XML"),
+        (b"\n<?xml version='1.0'?>", "is XML"),
+        (b"<!DOCTYPE html><p>Bad gateway", "is HTML"),
+        (b"<HTML><body>Sign in", "is HTML"),
+        (b'{"Id": ', "is not JSON"),
+        (b"\xff\xfe\x00", "is not JSON"),
+        (b'{"Id": "\xe9"}', "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[" + b"1" * 5000 + b"]", "is not JSON"),
+        (b"null", "is a mere NoneType"),
+        (b'"QUEUED"', "is a mere str"),
+        (b"NaN", "is a mere float"),
+    ],
+    ids=lambda value: ascii(value[:20]) if isinstance(value, bytes) else None,
+)
+def test_what_is_no_json_object_says_what_it_is(body: bytes, problem: str) -> None:
+    for read in (read_job, read_page, read_json):
+        with pytest.raises(UnexpectedResponseError) as raised:
+            read(answer(200, body), WHAT)
+        assert str(raised.value).startswith(f"{WHAT}: HTTP 200, but the answer {problem}")
+        assert str(raised.value).endswith("Check base_url and any proxy between.")
+        assert raised.value.status_code == 200
+
+
+@pytest.mark.parametrize("body", [[], {}, [job_json("RUNNING")], {"Id": JOB_ID}, {"Job": job_json("RUNNING")}])
+def test_an_answer_without_job_is_no_job(body: object) -> None:
+    with pytest.raises(UnexpectedResponseError, match="the answer is not a job: "):
+        read_job(answer(200, body), WHAT)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, job_json("RUNNING"), {"Jobs": job_json("RUNNING")}, {"Jobs": "x"}, {"Jobs": [], "@nextpageuri": 2}]
+)
+def test_an_answer_without_list_is_no_page(body: object) -> None:
+    with pytest.raises(UnexpectedResponseError, match="the answer is not a list of jobs"):
+        read_page(answer(200, body), WHAT)
+
+
+@pytest.mark.parametrize("extra", [{}, {"Id": None}, {"Id": ""}])
+def test_an_error_object_is_an_error_even_with_status_200(extra: dict[str, Any]) -> None:
+    body = {"Status": "ERROR", "Message": "Not permitted to run report x.", **extra}
+    for read in (read_job, read_page, read_json):
+        with pytest.raises(ApiError, match="HTTP 200: Not permitted to run report x\\. Read") as raised:
+            read(answer(200, body), WHAT)
+        assert type(raised.value) is ApiError
+
+
+def test_a_job_in_state_error_is_a_job() -> None:
+    assert read_job(answer(200, job_json("ERROR", Message="not mine")), WHAT).status == JobStatus.ERROR
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, ApiError),
+        (401, AuthenticationError),
+        (402, ApiError),
+        (403, PermissionDeniedError),
+        (404, JobNotFoundError),
+        (405, ApiError),
+        (418, ApiError),
+        (429, RateLimitError),
+        (500, ServerError),
+        (502, ServerError),
+        (503, ServerError),
+        (504, ServerError),
+        (599, ServerError),
+        (999, ServerError),
+    ],
+)
+def test_each_status_has_its_error(status: int, kind: type[ApiError]) -> None:
+    error = error_of(answer(status, {"Status": "ERROR", "Message": "Because."}, headers={"retry-after": "7"}), WHAT)
+    assert type(error) is kind
+    assert error.status_code == status
+    assert error.message == "Because."
+    assert str(error).startswith(f"{WHAT}: HTTP {status}: Because. ")
+    assert getattr(error, "retry_after", None) == (7 if kind in {RateLimitError, ServerError} else None)
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (400, "Read the server's message."),
+        (401, "Check Account SID and Auth Token."),
+        (402, "The account does not include this; ask your impact.com contact."),
+        (403, "Check that the token is active, has the Jobs scope and belongs to this account."),
+        (404, "Check the id and that the job belongs to this account."),
+        (429, "The hourly request budget is spent: wait, and poll less."),
+        (500, "The server or a gateway before it failed; try again later."),
+    ],
+)
+def test_each_error_ends_with_what_to_do(status: int, hint: str) -> None:
+    assert str(error_of(answer(status, b""), WHAT)) == f"{WHAT}: HTTP {status}: no message. {hint}"
+
+
+def test_everything_that_the_server_says_about_an_error_is_kept() -> None:
+    body = {
+        "Status": "ERROR",
+        "Message": "Validation Failed",
+        "Errors": [
+            {"Field": "AccountId", "Message": "Not a numeric value"},
+            {"Message": "Both"},
+            {"Field": "X"},
+            "odd",
+        ],
+    }
+    error = error_of(answer(400, body, headers={"x-request-id": "abc"}), WHAT)
+    assert error.errors == (
+        FieldError("AccountId", "Not a numeric value"),
+        FieldError("", "Both"),
+        FieldError("X", ""),
+    )
+    assert str(error).startswith(
+        f"{WHAT}: HTTP 400: Validation Failed; AccountId: Not a numeric value; Both; X. Read the server's message."
+    )
+    assert error.request_id == "abc"
+    assert json.loads(error.body) == body
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "no message"),
+        (b" \n", "no message"),
+        (b"<html>Bad gateway</html>", "no readable message"),
+        (b"\xff\xfe\x00", "no readable message"),
+        (b'{"message": "no Route matched", "request_id": "r1"}', "no Route matched"),
+        (b'{"Message": "", "message": "lower"}', "lower"),
+        (b'{"Message": {"en": "x"}, "Errors": {"Field": 1}}', "no readable message"),
+        (b'{"Message": "Denied", "Errors": [{"Field": {}, "Message": null}]}', "Denied"),
+        (b"<ImpactRadiusResponse><Message>Denied</Message></ImpactRadiusResponse>", "Denied"),
+        (b"[" * 100_000, "no readable message"),
+    ],
+    ids=lambda value: ascii(value[:20]) if isinstance(value, bytes) else None,
+)
+def test_gateways_are_understood_too(body: bytes, said: str) -> None:
+    error = error_of(answer(502, body), WHAT)
+    assert str(error).startswith(f"{WHAT}: HTTP 502: {said}")
+    assert error.request_id == ("r1" if b"r1" in body else None)
+
+
+def test_the_body_is_kept_up_to_4096_characters() -> None:
+    assert error_of(answer(500, b"x" * 4097), WHAT).body == "x" * 4096
+    assert error_of(answer(500, ("é" * 4097).encode()), WHAT).body == "é" * 4096
+
+
+def test_no_query_and_no_credentials_in_what_an_error_repeats() -> None:
+    url = "https://user:pass@storage.example/a'b?X-Sig=SECRET'SECRET&more=SECRET"
+    body = {"Message": f"see {url}", "Errors": [{"Field": "Url", "Message": url}], "Other": url}
+    error = error_of(answer(400, body), WHAT)
+    said = f"{error} {error!r} {vars(error)}"
+    assert "SECRET" not in said
+    assert "pass" not in said
+    assert "storage.example" in said
+
+
+def test_what_an_error_repeats_can_be_shown_anywhere() -> None:
+    body = {
+        "Message": "\ud800\x1b[2J",
+        "Errors": [{"Field": "https://h.example/?sig=canary", "Message": "\udfff"}] * 5000,
+        "request_id": "y" * 9000,
+    }
+    error = error_of(answer(400, body), WHAT)
+    assert str(error).isprintable()
+    assert str(error).encode()
+    assert "canary" not in repr(vars(error))
+    assert len(str(error)) < 1500
+    assert len(error.errors) == 100
+    assert len(error.request_id or "") == 4096
+
+
+@given(bodies, st.integers(100, 999))
+def test_any_body_is_a_value_or_a_documented_error(body: bytes, status: int) -> None:
+    response = answer(status, body)
+    for read in (read_job, read_page):
+        with suppress(ApiError, UnexpectedResponseError):
+            read(response, WHAT)
+    error = error_of(response, WHAT)
+    assert str(error).startswith(f"{WHAT}: HTTP {status}: ")
+    assert all(isinstance(text, str) for one in error.errors for text in (one.field, one.message))

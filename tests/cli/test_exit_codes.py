@@ -1,0 +1,251 @@
+"""Exit codes: one for every error, and the documented one for what really happens."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from impact_jobs import errors
+from impact_jobs.cli import exit_codes as exits
+from impact_jobs.pytest_plugin import ImpactClock
+from impact_jobs.sandbox import Sandbox
+
+from tests.cli.running import run, start
+
+UNKNOWN = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
+ANY = re.compile("/Agencies/")
+
+
+def errors_of_the_library() -> list[type[errors.JobsError]]:
+    found = [value for value in vars(errors).values() if isinstance(value, type)]
+    return [value for value in found if issubclass(value, errors.JobsError)]
+
+
+@pytest.mark.parametrize("cls", errors_of_the_library(), ids=lambda cls: cls.__name__)
+def test_every_error_has_a_code_with_a_meaning(cls: type[errors.JobsError]) -> None:
+    assert exits.code_of(cls.__new__(cls)) in exits.MEANINGS
+    assert cls is errors.JobsError or any(parent in exits.CODES for parent in cls.__mro__)
+
+
+def test_the_worst_is_what_running_again_mends_least() -> None:
+    transport, timeout = errors.TransportError(""), errors.WaitTimeoutError(None)
+    missing = errors.JobNotFoundError("", status_code=404)
+    assert exits.worst([]) == 0
+    assert exits.worst([timeout, transport]) == 5
+    assert exits.worst([timeout, missing, transport]) == 3
+    assert exits.worst([errors.ReplayUncertainError(""), missing]) == 6
+
+
+def failed_job(sandbox: Sandbox) -> list[str]:
+    return ["wait", sandbox.add_job(status="FAILED", message="Too many records.")]
+
+
+def cancelled_job(sandbox: Sandbox) -> list[str]:
+    return ["download", sandbox.add_job(status="CANCELLED")]
+
+
+def unknown_job(_sandbox: Sandbox) -> list[str]:
+    return ["get", UNKNOWN]
+
+
+def malformed_job(_sandbox: Sandbox) -> list[str]:
+    return ["get", "report-7"]
+
+
+def no_such_option(_sandbox: Sandbox) -> list[str]:
+    return ["list", "--sinse", "2d"]
+
+
+def no_date(_sandbox: Sandbox) -> list[str]:
+    return ["list", "--since", "someday"]
+
+
+def dates_the_wrong_way_round(_sandbox: Sandbox) -> list[str]:
+    return ["list", "--since", "2d", "--until", "3d"]
+
+
+def no_jobs_for_fetch(_sandbox: Sandbox) -> list[str]:
+    return ["fetch", "--into", "reports"]
+
+
+def jobs_and_a_selection(sandbox: Sandbox) -> list[str]:
+    return ["watch", sandbox.add_job(), "--since", "2d"]
+
+
+def two_targets(sandbox: Sandbox) -> list[str]:
+    return ["download", sandbox.add_job(), "a.csv", "-o", "b.csv"]
+
+
+def no_duration(_sandbox: Sandbox) -> list[str]:
+    return ["wait", UNKNOWN, "--timeout", "soon"]
+
+
+def no_such_command(_sandbox: Sandbox) -> list[str]:
+    return ["lst"]
+
+
+def file_in_the_way(sandbox: Sandbox) -> list[str]:
+    Path("actions.csv").touch()
+    return ["download", sandbox.add_job(), "actions.csv"]
+
+
+def missing_folder(sandbox: Sandbox) -> list[str]:
+    return ["download", sandbox.add_job(), "nowhere/actions.csv"]
+
+
+def running_job(sandbox: Sandbox) -> list[str]:
+    return ["wait", sandbox.add_job(status="RUNNING"), "--timeout", "10m"]
+
+
+def result_of_a_running_job(sandbox: Sandbox) -> list[str]:
+    return ["download", sandbox.add_job(status="RUNNING")]
+
+
+def replay_of_a_running_job(sandbox: Sandbox) -> list[str]:
+    return ["replay", sandbox.add_job(status="RUNNING")]
+
+
+def answered(status: int | None, *, body: str = "{}", command: str = "get") -> Callable[[Sandbox], list[str]]:
+    def arrange(sandbox: Sandbox) -> list[str]:
+        job = sandbox.add_job()
+        sandbox.answer_next("GET", ANY, status=status, body=body, times=50)
+        sandbox.answer_next("PUT", ANY, status=status, body=body, times=50)
+        return [command, job]
+
+    arrange.__name__ = f"{command}_answered_{status}{'_with_' + body[:6] if body != '{}' else ''}"
+    return arrange
+
+
+def expired_result(sandbox: Sandbox) -> list[str]:
+    job = sandbox.add_job()
+    sandbox.answer_next("GET", re.compile("/results/"), status=404, times=50)
+    return ["download", job]
+
+
+def wrong_checksum(sandbox: Sandbox) -> list[str]:
+    job = sandbox.add_job()
+    sandbox.answer_next(
+        "GET",
+        re.compile("/results/"),
+        status=200,
+        body="abc",
+        headers={"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="},
+        times=9,
+    )
+    return ["download", job]
+
+
+CASES: list[tuple[int, str, Callable[[Sandbox], list[str]]]] = [
+    (0, "", lambda sandbox: ["wait", sandbox.add_job()]),
+    (1, "JobFailedError", failed_job),
+    (1, "JobCancelledError", cancelled_job),
+    (2, "ConfigurationError", malformed_job),
+    (2, "NoSuchOption", no_such_option),
+    (2, "BadParameter", no_date),
+    (2, "ConfigurationError", dates_the_wrong_way_round),
+    (2, "UsageError", no_jobs_for_fetch),
+    (2, "UsageError", jobs_and_a_selection),
+    (2, "UsageError", two_targets),
+    (2, "BadParameter", no_duration),
+    (2, "NoSuchCommand", no_such_command),
+    (2, "DestinationExistsError", file_in_the_way),
+    (2, "ConfigurationError", missing_folder),
+    (2, "ApiError", answered(400)),
+    (3, "JobNotFoundError", unknown_job),
+    (3, "AuthenticationError", answered(401)),
+    (3, "PermissionDeniedError", answered(403)),
+    (3, "NotReplayableError", replay_of_a_running_job),
+    (3, "ResultExpiredError", expired_result),
+    (4, "WaitTimeoutError", running_job),
+    (4, "ResultNotReadyError", result_of_a_running_job),
+    (5, "TransportError", answered(None)),
+    (5, "RateLimitError", answered(429)),
+    (5, "ServerError", answered(503)),
+    (5, "UnexpectedResponseError", answered(200, body="<html>")),
+    (5, "IntegrityError", wrong_checksum),
+    (6, "ReplayUncertainError", answered(500, command="replay")),
+]
+
+
+@pytest.mark.parametrize(("code", "error", "arrange"), CASES, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_what_happens_comes_to_its_exit_code(
+    code: int,
+    error: str,
+    arrange: Callable[[Sandbox], list[str]],
+    account: Sandbox,
+    impact_clock: ImpactClock,  # noqa: ARG001 - it lets the pauses pass
+) -> None:
+    arguments = arrange(account)
+    done = run("--json", *arguments)
+    assert done.exit_code == code
+    told = [json.loads(line)["error"] for line in (done.stdout + done.stderr).splitlines() if '"error"' in line]
+    assert [(each["type"], each["exit_code"]) for each in told] == ([(error, code)] if error else [])
+    assert code in exits.MEANINGS
+
+
+def test_an_error_is_one_line_on_stderr_for_people(account: Sandbox) -> None:
+    job = account.add_job(status="FAILED", message="Too many\nrecords.\x1b[2J")
+    done = run("wait", job, "--quiet")
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"impact-jobs: job {job} ended as FAILED: Too many records.\ufffd[2J. "
+        "It has no result; replay it if you need one.\n"
+    )
+
+
+def test_advice_is_given_in_the_words_of_a_prompt(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("actions.csv").touch()
+    assert "give --overwrite" in run("download", account.add_job(), "actions.csv").stderr
+    assert "give --wait" in run("download", account.add_job(status="RUNNING")).stderr
+    assert re.search(r"--since \(.*\) lies after --until", run("list", "--since", "2d", "--until", "3d").stderr)
+    monkeypatch.delenv("IMPACT_AUTH_TOKEN")
+    assert "`impact-jobs profile add default`" in run("list").stderr
+
+
+def test_a_mistake_of_ours_is_told_without_a_traceback(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("impact_jobs.client.JobsClient.get", fail)
+    done = run("get", account.add_job())
+    assert (done.exit_code, done.stderr) == (70, "impact-jobs: ZeroDivisionError: by zero; this is a bug\n")
+    assert "Traceback" in run("get", account.add_job(), "-vv").stderr
+
+
+def test_without_the_extra_the_command_says_in_one_line_how_to_get_it() -> None:
+    code = "import sys; sys.modules['click'] = None; from impact_jobs.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    assert done.returncode == 2
+    assert done.stderr == 'impact-jobs: the command line needs click and rich: pip install "impact-jobs[cli]"\n'
+
+
+def test_output_that_cannot_be_written_is_an_error(account: Sandbox) -> None:
+    account.add_job()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "impact_jobs.cli", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (5, "impact-jobs: [Errno 28] No space left on device\n")
+
+
+def test_sigterm_ends_a_wait_with_a_line_and_ps_shows_no_secret(account: Sandbox) -> None:
+    job = account.add_job(status="RUNNING", stuck_at=40)
+    with start("wait", job) as process:
+        assert process.stderr is not None
+        assert "RUNNING" in process.stderr.readline()
+        shown = Path(f"/proc/{process.pid}/cmdline").read_text()  # all that ps knows of it
+        process.terminate()
+        _, rest = process.communicate(timeout=20)
+    assert process.returncode == exits.TERMINATED
+    assert rest == f"impact-jobs: ended by SIGTERM; to go on: impact-jobs wait {job}\n"
+    assert job in shown
+    assert account.auth_token not in shown

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+import pytest
+from impact_jobs import DestinationExistsError, DownloadError
+from impact_jobs._download.part_file import PartFile
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = b"Date,Clicks\r\n2026-05-29,1\r\n"
+
+
+# All that these tests know of how a part is made and filled.
+def open_part(target: Path, *, overwrite: bool) -> PartFile:
+    return PartFile(target, "job", overwrite=overwrite, resume=False, digest=True)
+
+
+def append(part: PartFile, data: bytes) -> None:
+    part.write(data, part.coverage.size)
+
+
+def size_of(part: PartFile) -> int:
+    return part.coverage.size
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "report.csv"
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+class TestPartFile:
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_the_target_is_absent_until_it_is_whole(self, target: Path, *, overwrite: bool) -> None:
+        part = open_part(target, overwrite=overwrite)
+        append(part, DATA)
+        assert names_in(target.parent) == ["report.csv.part"]
+        append(part, DATA)
+        assert part.publish() == hashlib.sha256(2 * DATA).hexdigest()
+        assert size_of(part) == 2 * len(DATA)
+        assert names_in(target.parent) == ["report.csv"]
+        assert target.read_bytes() == 2 * DATA
+        part.discard()
+        assert target.read_bytes() == 2 * DATA, "what is published stays"
+
+    def test_an_empty_result_is_a_whole_one(self, target: Path) -> None:
+        assert open_part(target, overwrite=False).publish() == hashlib.sha256().hexdigest()
+        assert target.read_bytes() == b""
+
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_discard_leaves_nothing(self, target: Path, times: int) -> None:
+        part = open_part(target, overwrite=False)
+        append(part, DATA)
+        for _ in range(times):
+            part.discard()
+        assert names_in(target.parent) == []
+
+    def test_an_overwritten_file_is_whole_old_or_whole_new(self, target: Path) -> None:
+        target.write_bytes(b"old")
+        with target.open("rb") as reader:
+            part = open_part(target, overwrite=True)
+            append(part, DATA)
+            assert target.read_bytes() == b"old"
+            part.publish()
+            assert reader.read() == b"old", "who has it open reads on"
+        assert target.read_bytes() == DATA
+
+    def test_a_discarded_overwrite_leaves_the_old_file(self, target: Path) -> None:
+        target.write_bytes(b"old")
+        part = open_part(target, overwrite=True)
+        append(part, DATA)
+        part.discard()
+        assert target.read_bytes() == b"old"
+        assert names_in(target.parent) == ["report.csv"]
+
+    def test_a_file_that_appeared_meanwhile_is_not_overwritten(self, target: Path) -> None:
+        part = open_part(target, overwrite=False)
+        append(part, DATA)
+        target.write_bytes(b"another's")
+        with pytest.raises(DestinationExistsError, match="appeared during the download: pass overwrite=True"):
+            part.publish()
+        part.discard()
+        assert target.read_bytes() == b"another's"
+        assert names_in(target.parent) == ["report.csv"]
+
+    def test_the_leftover_of_a_crash_is_taken_over(self, target: Path) -> None:
+        Path(f"{target}.part").write_bytes(b"half a file, longer than the new one" * 9)
+        part = open_part(target, overwrite=False)
+        append(part, DATA)
+        part.publish()
+        assert target.read_bytes() == DATA
+
+    def test_a_crash_between_link_and_unlink_does_not_cost_the_published_file(self, target: Path) -> None:
+        """The leftover is then the target itself, under a second name: to truncate one is to truncate both."""
+        target.write_bytes(b"whole")
+        os.link(target, f"{target}.part")
+        part = open_part(target, overwrite=True)
+        append(part, DATA)
+        assert target.read_bytes() == b"whole"
+        part.publish()
+        assert target.read_bytes() == DATA
+        assert names_in(target.parent) == ["report.csv"]
+
+    def test_a_part_that_is_a_link_is_not_followed(self, target: Path) -> None:
+        precious = target.with_name("precious")
+        precious.write_bytes(b"precious")
+        Path(f"{target}.part").symlink_to(precious)
+        with pytest.raises(DownloadError, match="could not be written"):
+            open_part(target, overwrite=True)
+        assert precious.read_bytes() == b"precious"
+
+    def test_a_new_file_has_the_usual_permissions(self, target: Path) -> None:
+        before = os.umask(0o020)
+        try:
+            open_part(target, overwrite=False).publish()
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(target.stat().st_mode) == 0o646
+
+    def test_no_other_process_inherits_the_lock(self, target: Path) -> None:
+        part = open_part(target, overwrite=False)
+        assert not os.get_inheritable(part._file.fileno())
+        part.discard()
+
+
+class TestLock:
+    def test_a_second_writer_is_refused_and_spoils_nothing(self, target: Path) -> None:
+        first = open_part(target, overwrite=True)
+        append(first, DATA)
+        for overwrite in (False, True):
+            with pytest.raises(DestinationExistsError, match="is being downloaded by another process or thread"):
+                open_part(target, overwrite=overwrite)
+        first.publish()
+        assert target.read_bytes() == DATA
+
+    @pytest.mark.parametrize("end", ["publish", "discard"])
+    def test_the_lock_ends_with_the_writing(self, end: str, target: Path) -> None:
+        getattr(open_part(target, overwrite=True), end)()
+        second = open_part(target, overwrite=True)
+        append(second, DATA)
+        second.publish()
+        assert target.read_bytes() == DATA
+
+    def test_another_process_is_refused_too_and_its_death_frees_the_lock(self, target: Path) -> None:
+        code = (
+            "import sys; from pathlib import Path; from tests.download.test_part_file import append, open_part; "
+            "part = open_part(Path(sys.argv[1]), overwrite=False); append(part, b'half'); "
+            "print('ready', flush=True); sys.stdin.read()"
+        )
+        command = [sys.executable, "-c", code, str(target)]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # noqa: S603 - our own
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"ready\n"
+            with pytest.raises(DestinationExistsError, match="is being downloaded"):
+                open_part(target, overwrite=False)
+            other.kill()
+        assert names_in(target.parent) == ["report.csv.part"]
+        part = open_part(target, overwrite=False)
+        append(part, DATA)
+        part.publish()
+        assert target.read_bytes() == DATA
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_what_another_published_between_opening_and_locking_is_not_touched(
+        self, target: Path, monkeypatch: pytest.MonkeyPatch, *, overwrite: bool
+    ) -> None:
+        first = open_part(target, overwrite=overwrite)
+        append(first, DATA)
+        locked: list[FileIO] = []
+
+        def lock_late(file: FileIO, operation: int) -> None:
+            if not locked:  # the second has opened the part, and has it not yet locked
+                first.publish()
+            locked.append(file)
+            real(file, operation)
+
+        real = fcntl.flock
+        monkeypatch.setattr(fcntl, "flock", lock_late)
+        second = open_part(target, overwrite=overwrite)
+        append(second, b"second")
+        assert len(locked) == 2, "it opened a part of its own"
+        assert target.read_bytes() == DATA
+        if overwrite:
+            second.publish()
+            assert target.read_bytes() == b"second"
+        else:
+            with pytest.raises(DestinationExistsError, match="appeared"):
+                second.publish()
+            second.discard()
+            assert target.read_bytes() == DATA
+        assert names_in(target.parent) == ["report.csv"]
+
+    def test_of_many_threads_one_wins_and_its_file_is_whole(self, target: Path) -> None:
+        contents = [bytes([number]) * 100_000 for number in range(8)]
+        start = threading.Barrier(len(contents))
+        won: list[bytes] = []
+        refused: list[DestinationExistsError] = []
+
+        def download(content: bytes) -> None:
+            start.wait()
+            try:
+                part = open_part(target, overwrite=False)
+            except DestinationExistsError as error:
+                refused.append(error)
+                return
+            try:
+                append(part, content)
+                part.publish()
+                won.append(content)
+            except DestinationExistsError as error:
+                refused.append(error)
+            finally:
+                part.discard()
+
+        threads = [threading.Thread(target=download, args=(content,)) for content in contents]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [target.read_bytes()] == won
+        assert len(refused) == 7
+        assert names_in(target.parent) == ["report.csv"]
+
+
+class TestDisk:
+    @pytest.fixture
+    def full(self, target: Path) -> Iterator[PartFile]:
+        """Give a part on a full disk."""
+        part = open_part(target, overwrite=False)
+        part._file.close()
+        part._file = FileIO("/dev/full", "r+")
+        yield part
+        part.discard()
+
+    def test_a_full_disk_is_a_clear_error(self, full: PartFile) -> None:
+        with pytest.raises(DownloadError, match=r"csv' could not be written: No space left.*Make room") as raised:
+            append(full, DATA)
+        assert type(raised.value) is DownloadError
+        assert isinstance(raised.value.__cause__, OSError)
+        assert size_of(full) == 0, "what was not written is not counted"
+
+    def test_short_writes_are_completed(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = os.pwrite
+        monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: real(descriptor, bytes(data)[:3], offset))
+        part = open_part(target, overwrite=False)
+        append(part, DATA)
+        assert part.publish() == hashlib.sha256(DATA).hexdigest()
+        assert target.read_bytes() == DATA
+
+    def test_a_folder_that_went_away_is_a_clear_error(self, tmp_path: Path) -> None:
+        folder = tmp_path / "folder"
+        with pytest.raises(DownloadError, match="could not be written: No such file or directory"):
+            open_part(folder / "report.csv", overwrite=False)
+        folder.mkdir()
+        part = open_part(folder / "report.csv", overwrite=False)
+        Path(f"{part.target}.part").unlink()
+        folder.rmdir()
+        with pytest.raises(DownloadError, match="could not be written: No such file or directory"):
+            part.publish()
+        part.discard()
+
+    def test_a_target_that_became_a_folder_is_a_clear_error(self, target: Path) -> None:
+        part = open_part(target, overwrite=True)
+        target.mkdir()
+        with pytest.raises(DownloadError, match="could not be written: Is a directory"):
+            part.publish()
+        part.discard()
+        assert names_in(target.parent) == ["report.csv"]
+
+    def test_everything_is_on_disk_before_it_has_its_name(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen: list[tuple[bool, list[str]]] = []
+
+        def sync(descriptor: int) -> None:
+            seen.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), names_in(target.parent)))
+
+        monkeypatch.setattr(os, "fsync", sync)
+        part = open_part(target, overwrite=False)
+        append(part, DATA)
+        part.publish()
+        assert seen == [(False, ["report.csv.part"]), (True, ["report.csv"])], "first the file, last its folder"

@@ -1,0 +1,327 @@
+"""The sandbox behind two fault proxies, and what must be true of a target whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import httpx
+import pytest
+from attrs import define, field, frozen
+from hypothesis import note
+from impact_jobs import AsyncJobsClient, JobsClient, Retry
+from impact_jobs._download import part_file, transfer
+from impact_jobs._download import ranges as plan
+from impact_jobs._download.journal import Journal
+from impact_jobs._download.ranges import Coverage
+from impact_jobs._transport.headers import Span
+from impact_jobs.sandbox import Sandbox
+from impact_jobs.sandbox.result_file import ResultFile
+
+from tests.support.fault_proxy import FaultProxy
+from tests.support.tally import DOWNLOADS
+
+Kind: TypeAlias = Literal["blocking", "asynchronous", "over an AsyncClient of one's own"]
+OnProgress: TypeAlias = Callable[[int, int | None], object]
+
+OLD: Final = b"what was there before"
+PATIENT_SECONDS: Final = 30.0
+HASTY_SECONDS: Final = 0.2
+
+
+class InjectedError(Exception):
+    """Raised by a test's own `on_progress`."""
+
+
+def shrink_thresholds(patch: pytest.MonkeyPatch) -> None:
+    """Have what is meant for gigabytes happen with megabytes; and no certificates loaded, for there is no TLS."""
+    patch.setattr(httpx, "create_ssl_context", functools.cache(httpx.create_ssl_context))
+    patch.setattr(part_file, "_CHECKPOINT_BYTES", 512 * 1024)
+    patch.setattr(plan, "_WORTH_SPLITTING_BYTES", 2 * 1024 * 1024)
+    patch.setattr(plan, "_WORTH_SPLITTING_SECONDS", 0.0)
+    patch.setattr(plan, "_FAST_BYTES_PER_SECOND", 1e15)
+    patch.setattr(transfer, "MEASURED_BYTES", 1024 * 1024)
+
+
+@functools.lru_cache(maxsize=64)
+def bytes_of(result: ResultFile) -> bytes:
+    return b"".join(result.read())
+
+
+@frozen
+class Call:
+    """One call of `download`, but for the job, the target and the callback."""
+
+    kind: Kind
+    connections: int | None = None
+    mode: Literal["redirect", "stream"] = "redirect"
+    overwrite: bool = False
+    resume: bool = True
+    digest: bool = True
+    tries: int = 4
+    hasty: bool = False
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        timeout = HASTY_SECONDS if self.hasty else PATIENT_SECONDS
+        return {"retry": Retry(attempts=self.tries, base_delay=0.0), "request_timeout": timeout}
+
+    @asynccontextmanager
+    async def own_clients(self) -> AsyncIterator[dict[str, Any]]:
+        """Clients to be passed in, of those who bring their own."""
+        if self.kind != "over an AsyncClient of one's own":
+            yield {}
+            return
+        async with httpx.AsyncClient() as api, httpx.AsyncClient() as storage:
+            yield {"http_client": api, "storage_client": storage}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {
+            "connections": self.connections,
+            "mode": self.mode,
+            "overwrite": self.overwrite,
+            "resume": self.resume,
+            "digest": self.digest,
+        }
+
+
+def carry_out(
+    call: Call,
+    account: dict[str, Any],
+    job_id: str,
+    target: Path,
+    *,
+    on_progress: OnProgress,
+    with_task: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any]], object] = lambda _loop, _task: None,
+) -> Any:
+    """Download once, by a client of that kind."""
+    if call.kind == "blocking":
+        with JobsClient(**account, **call.client_options) as jobs:
+            return jobs.download(job_id, target, on_progress=on_progress, **call.options)
+
+    async def go() -> Any:
+        async with call.own_clients() as own, AsyncJobsClient(**account, **call.client_options, **own) as jobs:
+            task = asyncio.ensure_future(jobs.download(job_id, target, on_progress=on_progress, **call.options))
+            with_task(asyncio.get_running_loop(), task)
+            return await task
+
+    return asyncio.run(go())
+
+
+class Stage:
+    """A sandbox whose origins are both behind a proxy."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._sessions = 0
+        self.sandbox = self._stack.enter_context(Sandbox(job_seconds=0, hourly_budget=10**8))
+        self.storage = self._stack.enter_context(FaultProxy(self.sandbox.storage_url))
+        self.api = self._stack.enter_context(FaultProxy(self.sandbox.base_url))
+        self.sandbox._world.storage_url = self.storage.url  # signed links lead through the proxy
+        self.account: dict[str, Any] = {
+            "account_sid": self.sandbox.account_sid,
+            "auth_token": self.sandbox.auth_token,
+            "base_url": self.api.url,
+        }
+        self.take_as_given()
+
+    def take_as_given(self) -> None:
+        """What is open and running now is no leak."""
+        self._leaks = Leaks()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def calm(self) -> None:
+        """Honest again."""
+        self.storage.play()
+        self.api.play()
+
+    @contextmanager
+    def session(self, name: str, drawn: object, folder: Path) -> Iterator[Path]:
+        """Around one session of a campaign: give it a place of its own in `folder`, and count what it meets."""
+        self._sessions += 1
+        note(f"number {self._sessions}: {drawn!r}")
+        with DOWNLOADS.session(name):
+            try:
+                yield folder / str(self._sessions)
+            finally:
+                self.calm()
+                for proxy in (self.storage, self.api):
+                    DOWNLOADS.injected += proxy.tally
+                    proxy.tally.clear()
+
+    def check_nothing_leaks(self) -> None:
+        """Wait until all connections, threads and descriptors of clients are gone."""
+
+        def drop() -> None:
+            self.storage.drop()
+            self.api.drop()
+
+        self._leaks.check(drop=drop)
+
+
+class Leaks:
+    """Knows what was open and running when it was made, and so what has been left since."""
+
+    def __init__(self) -> None:
+        self._descriptors, self._threads = len(open_files()), len(running())
+
+    def check(self, *, drop: Callable[[], object]) -> None:
+        """Wait until all else is gone; `drop` cuts what is left of connections."""
+        for thread in threading.enumerate():
+            if thread.name.startswith("impact-jobs") and thread.name != "impact-jobs sandbox":
+                thread.join(PATIENT_SECONDS)
+        # A socket that was closed while its window was shut can take a minute to tell the other end.
+        drop()
+        deadline = time.monotonic() + PATIENT_SECONDS
+        # The sandbox closes its ends in a thread of its own.
+        while self._has_more() and time.monotonic() < deadline:
+            gc.collect()
+            threading.Event().wait(0.005)
+        assert not self._has_more(), f"left open: {open_files()}, running: {running()}"
+
+    def _has_more(self) -> bool:
+        return len(open_files()) > self._descriptors or len(running()) > self._threads
+
+
+def running() -> list[str]:
+    """The names of all threads, but for those that event loops of the test and of the sandbox keep for later."""
+    return [thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
+
+
+def open_files() -> list[str]:
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(str(entry.readlink()))
+        except OSError:  # the one of the listing itself
+            continue
+    return found
+
+
+@define
+class Watched:
+    """A job and the file it is to become: knows each version of the result, and what may be on disk."""
+
+    stage: Stage
+    folder: Path
+    size: int
+    overwrite: bool = False
+    has_tags: bool = True
+    job_id: str = field(default="", init=False)
+    versions: list[ResultFile] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # An hour old, so that its date will do as a validator.
+        self.job_id = self.stage.sandbox.add_job(result_bytes=self.size, result_seed=1, age=3600)
+        self.versions.append(self.stage.sandbox.result(self.job_id))
+        self.folder.mkdir()
+        if self.overwrite:
+            self.target.write_bytes(OLD)
+
+    @property
+    def target(self) -> Path:
+        return self.folder / "report.csv"
+
+    @property
+    def part(self) -> Path:
+        return self.folder / "report.csv.part"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "report.csv.part.json"
+
+    def replace(self, size: int) -> None:
+        """Put another result in its place; of a size that it has not had yet, where only that tells them apart."""
+        if not self.has_tags and size in {version.size for version in self.versions}:
+            size = max(version.size for version in self.versions) + 1
+        seed = len(self.versions) + 1
+        self.versions.append(self.stage.sandbox.replace_result(self.job_id, result_bytes=size, result_seed=seed))
+        DOWNLOADS.injected["result replaced"] += 1
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a result stands under the name."""
+        return self.target.exists() and not (self.overwrite and self.target.read_bytes() == OLD)
+
+    def noted(self) -> Journal | None:
+        return Journal.load(self.journal)
+
+    def noted_version(self) -> ResultFile | None:
+        """The version that the journal speaks of."""
+        journal = self.noted()
+        if journal is None:
+            return None
+        stated = journal.version
+        tagged = [version for version in self.versions if version.etag == stated.validator]
+        (found,) = tagged or [version for version in self.versions if version.size == stated.length]
+        return found
+
+    def kept(self, journal: Journal) -> bool:
+        """Whether the bytes that a journal speaks of are there at all."""
+        return self.part.exists() and journal.coverage.fits(self.part.stat().st_size)
+
+    def check_after_failure(self, *, killed: bool = False) -> None:
+        """No wrong file under the name, no lie in the journal, nothing else left."""
+        left = {path.name for path in self.folder.iterdir()}
+        if self.overwrite:
+            assert self.target.read_bytes() == OLD, "the old file is spoilt"
+        else:
+            assert not self.target.exists(), "a file stands under the name after a failure"
+        known = {self.target.name, self.part.name, self.journal.name}
+        assert left <= known | ({self.journal.name + ".new"} if killed else set()), left
+        if not killed:
+            assert (self.part.name in left) == (self.journal.name in left), left
+        self.check_journal()
+
+    def check_journal(self) -> None:
+        journal, version = self.noted(), self.noted_version()
+        if journal is None or version is None:
+            assert not self.journal.exists(), f"a journal that cannot be read: {self.journal.read_text()!r}"
+            return
+        if not self.part.exists():
+            return
+        with self.part.open("rb") as part:
+            for start, stop in journal.coverage.spans:
+                part.seek(start)
+                assert part.read(stop - start) == bytes_of(version)[start:stop], (
+                    f"the journal lies about {start}-{stop}"
+                )
+
+    def check_success(self, versions: list[ResultFile]) -> None:
+        """The whole of one of those versions, and nothing else, is in the folder."""
+        assert sorted(path.name for path in self.folder.iterdir()) == [self.target.name]
+        found = self.target.read_bytes()
+        sizes = [version.size for version in versions]
+        assert any(found == bytes_of(version) for version in versions), f"{len(found)} wrong bytes; due are {sizes}"
+
+    def requested(self) -> Coverage:
+        """What of the result was asked of the storage."""
+        coverage = Coverage()
+        for request in self.stage.sandbox.requests:
+            if request.origin == "storage":
+                first, _, last = request.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")
+                coverage = coverage.plus(int(first), int(last) + 1 if last else self.versions[-1].size)
+        return coverage
+
+
+def rest(coverage: Coverage, length: int) -> Coverage:
+    """What is to be asked for: what is missing or, where nothing is, the last byte, for it tells the version."""
+    found = Coverage()
+    for start, stop in coverage.gaps(length) or [Span(max(length - 1, 0), length)]:
+        found = found.plus(start, stop)
+    return found
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

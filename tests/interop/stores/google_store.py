@@ -1,0 +1,33 @@
+"""Google's Cloud Storage as an emulator has it: it states hashes as Google does, and checks no link."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from tests.interop.stores.serving import HOST
+from tests.interop.stores.store import Item, ask
+
+BUCKET: Final = "results"
+
+
+@frozen(kw_only=True)
+class GoogleStore:
+    """A bucket of the emulator, which keeps its objects in a folder."""
+
+    port: int
+    folder: Path
+
+    def put(self, item: Item) -> None:
+        ask("PUT", self.link(item.key), headers=item.headers(), body=item.body)
+
+    def rot(self, key: str, body: bytes) -> None:
+        """Change an object behind the store's back, as a failing disk does."""
+        found = self.folder / ".cloudstorage" / BUCKET / key
+        assert found.is_file()
+        found.write_bytes(body)
+
+    def link(self, key: str, *, port: int | None = None) -> str:
+        return f"http://{HOST}:{port or self.port}/{BUCKET}/{key}"

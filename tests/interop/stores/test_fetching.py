@@ -1,0 +1,75 @@
+"""Results come whole from stores that strangers wrote, through links as these stores themselves check them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+
+import pytest
+
+from tests.interop.stores.conftest import Big
+from tests.interop.stores.result import Result
+from tests.interop.stores.store import Item, Store
+from tests.support.driving import AnyClient
+
+pytestmark = pytest.mark.peers
+
+
+def test_a_download(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
+    result.lies_at(store.link(big.key))
+    done = jobs.download(result.job_id, result.path)
+    assert done.sha256 == big.sha256 == hashlib.sha256(done.path.read_bytes()).hexdigest()
+    assert done.bytes_written == big.size
+    assert done.content_type == "text/csv"
+    assert result.left() == ["a.csv"]
+
+
+def test_a_stream(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
+    result.lies_at(store.link(big.key))
+    digest = hashlib.sha256()
+    with jobs.stream(result.job_id) as chunks:
+        assert chunks.bytes_total == big.size
+        for chunk in chunks:
+            digest.update(chunk)
+    assert digest.hexdigest() == big.sha256
+
+
+def test_an_empty_result(store: Store, jobs: AnyClient, result: Result) -> None:
+    item = Item(body=b"")
+    store.put(item)
+    result.lies_at(store.link(item.key))
+    assert jobs.download(result.job_id, result.path).path.read_bytes() == b""
+
+
+def test_an_object_that_is_stored_encoded_arrives_decoded(store: Store, jobs: AnyClient, result: Result) -> None:
+    """Whatever a client accepts, a store gives what it has, and states length and checksums of that."""
+    text = b"date,amount\n" * 50_000
+    item = Item(body=gzip.compress(text, mtime=0), encoding="gzip")
+    store.put(item)
+    result.lies_at(store.link(item.key), store.link(item.key))
+    assert jobs.download(result.job_id, result.path).path.read_bytes() == text
+    with jobs.stream(result.job_id) as chunks:
+        assert b"".join(chunks) == text
+
+
+NAMES = {
+    "plain": ('attachment; filename="report.csv"', "report.csv"),
+    "not ASCII": ("attachment; filename=report.csv; filename*=UTF-8''B%C3%A9richt%20%E6%97%A5.csv", "Béricht 日.csv"),
+    "elsewhere": ('attachment; filename="../../etc/passwd"', "passwd"),
+    "elsewhere, encoded": ("attachment; filename*=UTF-8''..%2F..%2Fevil.csv", "evil.csv"),
+    "hidden": ('attachment; filename=".bashrc"', "bashrc"),
+}
+
+
+@pytest.mark.parametrize("named", NAMES.values(), ids=NAMES)
+def test_the_name_that_an_object_was_given_is_made_safe(
+    named: tuple[str, str], store: Store, jobs: AnyClient, result: Result
+) -> None:
+    disposition, name = named
+    item = Item(body=b"a,b\n", disposition=disposition, key=f"Übersicht {result.job_id}/日 +%&=.csv")
+    store.put(item)
+    result.lies_at(store.link(item.key))
+    done = jobs.download(result.job_id, result.folder)
+    assert done.path == result.folder / name
+    assert done.filename == name
+    assert result.left() == [name]

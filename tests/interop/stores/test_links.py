@@ -1,0 +1,119 @@
+"""Links that a store refuses, and what of them and of the account must stay unseen."""
+
+from __future__ import annotations
+
+import base64
+import logging
+
+import httpx
+import pytest
+from impact_jobs import ResultExpiredError
+
+from tests.interop.stores.conftest import Big
+from tests.interop.stores.disclosure import SIGNATURES, everything_in, everything_said, secrets_of
+from tests.interop.stores.relay import Relay
+from tests.interop.stores.result import Result
+from tests.interop.stores.store import Item, Store
+from tests.interop.stores.swift_store import SwiftStore
+from tests.support.driving import AnyClient
+
+pytestmark = pytest.mark.peers
+
+REFUSED = {401, 403}
+
+
+def test_an_expired_link_is_asked_for_afresh(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
+    expired = store.link(big.key, seconds=-5)
+    assert status_of(expired) in REFUSED, "else this shows nothing"
+    result.lies_at(expired, store.link(big.key))
+    assert jobs.download(result.job_id, result.path).sha256 == big.sha256
+
+
+def test_a_stream_asks_for_a_fresh_link_too(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
+    result.lies_at(store.link(big.key, seconds=-5), store.link(big.key))
+    with jobs.stream(result.job_id) as chunks:
+        assert sum(map(len, chunks)) == big.size
+
+
+@pytest.fixture(params=["expired", "spoilt", "of an object that is gone"])
+def refused_link(request: pytest.FixtureRequest, store: Store) -> str:
+    item = Item(body=b"a,b\n")
+    store.put(item)
+    good = store.link(item.key)
+    assert status_of(good) == 200
+    if request.param == "expired":
+        link = store.link(item.key, seconds=-5)
+    elif request.param == "spoilt":
+        link = spoilt(good)
+    else:
+        link = good
+        store.delete(item.key)
+    assert status_of(link) in ({404} if link == good else REFUSED)
+    return link
+
+
+def test_a_link_that_stays_refused(
+    refused_link: str, jobs: AnyClient, result: Result, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    result.lies_at(refused_link, refused_link)
+    with pytest.raises(ResultExpiredError, match=result.job_id) as raised:
+        jobs.download(result.job_id, result.path)
+    said = everything_in(raised.value) + everything_said(caplog.records)
+    for secret in secrets_of(refused_link):
+        assert secret not in said
+    assert result.left() == []
+
+
+def test_a_good_link_is_in_no_log(
+    store: Store, big: Big, jobs: AnyClient, result: Result, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = store.link(big.key)
+    caplog.set_level(logging.DEBUG)
+    result.lies_at(link)
+    jobs.download(result.job_id, result.path)
+    said = everything_said(caplog.records)
+    assert f":{store.port}/" in said, "httpx logs every request, so there was something to hide"
+    for secret in secrets_of(link):
+        assert secret not in said
+
+
+def test_nothing_of_the_account_reaches_the_store(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
+    with Relay(store.port) as relay:
+        link = store.link(big.key, port=relay.port)
+        result.lies_at(link, link)
+        assert jobs.download(result.job_id, result.path).sha256 == big.sha256
+        with jobs.stream(result.job_id) as chunks:
+            assert sum(map(len, chunks)) == big.size
+        requests = relay.requests
+    assert len(requests) >= 2
+    sid, token = result.sandbox.account_sid, result.sandbox.auth_token
+    for heard in requests:
+        assert heard.line.startswith("GET ")
+        assert not {"authorization", "cookie", "referer", "ir-version"} & set(heard.headers)
+        for secret in (sid, token, base64.b64encode(f"{sid}:{token}".encode()).decode()):
+            assert secret.encode() not in heard.raw
+
+
+def test_a_store_that_takes_offence_at_two_credentials(swift: SwiftStore, jobs: AnyClient, result: Result) -> None:
+    """Behind Swift's S3 door every `Authorization` is read as one of S3, a signed link or not."""
+    item = Item(body=b"a,b\n")
+    swift.put(item)
+    link = swift.link(item.key)
+    assert status_of(link) == 200
+    account = httpx.BasicAuth(result.sandbox.account_sid, result.sandbox.auth_token)
+    assert status_of(link, auth=account) in {400, 403}
+    result.lies_at(link)
+    assert jobs.download(result.job_id, result.path).path.read_bytes() == item.body
+
+
+def status_of(link: str, *, auth: httpx.BasicAuth | None = None) -> int:
+    return httpx.get(link, auth=auth, trust_env=False).status_code
+
+
+def spoilt(link: str) -> str:
+    """A link whose signature is of the right form, and wrong."""
+    url = httpx.URL(link)
+    (name,) = SIGNATURES & set(url.params)
+    other = url.params[name].translate(str.maketrans("0123456789abAB", "1234567890baBA"))
+    return str(url.copy_set_param(name, other))

@@ -1,0 +1,43 @@
+"""Dataframe libraries read a result from `jobs.open`, each in a process of its own, with nothing on disk."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from impact_jobs.sandbox import Sandbox
+
+from tests.interop.read_frames import READERS, summary
+
+pytestmark = pytest.mark.peers
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+
+
+def expected(sandbox: Sandbox, job_id: str) -> dict[str, object]:
+    rows = list(csv.DictReader(io.StringIO(b"".join(sandbox.result(job_id).read()).decode())))
+    return summary((row["Campaign"] for row in rows), (float(row["Sale_Amount"]) for row in rows))
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asynchronous"])
+@pytest.mark.parametrize("library", READERS)
+def test_a_dataframe_library_reads_it(library: str, kind: str, sandbox: Sandbox) -> None:
+    if not PYTHON.exists():
+        pytest.fail(f"{library} is not installed: run `make test-peers`", pytrace=False)
+    job_id = sandbox.add_job(result_bytes=2_000_000)
+    done = subprocess.run(  # noqa: S603 - our own program
+        [PYTHON, "-W", "error", "-m", "tests.interop.read_frames", library, kind, job_id],
+        cwd=ROOT,
+        env=os.environ | sandbox.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"closed": True, **expected(sandbox, job_id)}

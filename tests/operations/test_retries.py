@@ -1,0 +1,187 @@
+"""How often a call tries, and how long it pauses: over real sockets, with a clock of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field
+from impact_jobs import JobsError, Retry, ServerError, TransportError
+from impact_jobs._transport.asynchronous import AsyncTransport
+from impact_jobs._transport.blocking import BlockingTransport
+from impact_jobs.sandbox import Sandbox
+
+from tests.support.driving import AnyClient, MakeClient, clients
+from tests.support.raw_server import Answer, Asked, Reply, serving, storing
+
+JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
+DATA = bytes(300_000)
+GONE = Reply(status=503, headers={"Content-Length": "0"})
+makes = pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
+
+
+@define
+class Clock:
+    """Moves by sleeping alone."""
+
+    now: float = 1000.0
+    pauses: list[float] = field(factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for port in (BlockingTransport, AsyncTransport):
+        monkeypatch.setattr(port, "sleep", lambda _, seconds: clock.sleep(seconds))
+        monkeypatch.setattr(port, "now", lambda _: clock.now)
+    return clock
+
+
+def after(count: int, first: Answer, then: Answer) -> Answer:
+    asked_before: list[Asked] = []
+
+    def answer(asked: Asked) -> Reply:
+        asked_before.append(asked)
+        return (first if len(asked_before) <= count else then)(asked)
+
+    return answer
+
+
+# What a server may say, and the pause in seconds that follows: at least, and at most.
+WISHES = {
+    "seconds": ({"Retry-After": "7"}, 7, 7),
+    "a fraction": ({"Retry-After": "7.5"}, 7.5, 7.5),
+    "at once": ({"Retry-After": "0"}, 0, 0),
+    "a date": ({"Retry-After": "Fri, 29 May 2026 12:00:20 GMT", "Date": "Fri, 29 May 2026 12:00:00 GMT"}, 20, 20),
+    "a date that is over": (
+        {"Retry-After": "Fri, 29 May 2026 11:00:00 GMT", "Date": "Fri, 29 May 2026 12:00:00 GMT"},
+        *(0, 0),
+    ),
+    "a date in a week": (
+        {"Retry-After": "Fri, 05 Jun 2026 12:00:00 GMT", "Date": "Fri, 29 May 2026 12:00:00 GMT"},
+        *(60, 60),
+    ),
+    "a week": ({"Retry-After": "604800"}, 60, 60),
+    "less than nothing": ({"Retry-After": "-5"}, 0, 0),
+    "nonsense": ({"Retry-After": "soon"}, 0.25, 0.5),
+    "no number": ({"Retry-After": "nan"}, 0.25, 0.5),
+    "without end": ({"Retry-After": "inf"}, 0.25, 0.5),
+    "nothing": ({}, 0.25, 0.5),
+}
+
+
+@makes
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("wish", WISHES)
+def test_the_pause_is_the_one_that_the_server_asks_for_within_the_cap(
+    wish: str, status: int, make: MakeClient, sandbox: Sandbox, clock: Clock
+) -> None:
+    headers, least, most = WISHES[wish]
+    no = Reply(status=status, headers=headers | {"Content-Length": "0"})
+    body = f'{{"Id": "{JOB_ID}", "Status": "COMPLETED"}}'.encode()
+    yes = Reply(headers={"Content-Length": str(len(body))}, body=body)
+    with serving(after(1, lambda _: no, lambda _: yes)) as api, asyncio.Runner() as runner:
+        with make(sandbox, runner, base_url=api.url) as jobs:
+            assert jobs.get(JOB_ID).id == JOB_ID
+        assert len(api.asked) == 2
+    assert least <= sum(clock.pauses) <= most
+
+
+@makes
+@pytest.mark.parametrize("attempts", [1, 3])
+@pytest.mark.parametrize("status", [None, 429, 502, 503, 504])
+def test_a_call_tries_as_often_as_granted_and_pauses_in_between(
+    status: int | None, attempts: int, make: MakeClient, sandbox: Sandbox, clock: Clock
+) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("GET", job_id, status=status, times=99)
+    with asyncio.Runner() as runner, make(sandbox, runner, retry=Retry(attempts=attempts)) as jobs:
+        with pytest.raises(JobsError):
+            jobs.get(job_id)
+        assert len(sandbox.requests) == attempts
+    assert len(clock.pauses) == attempts - 1
+
+
+# One download, many stages
+
+
+def cut(_: Asked) -> Reply:
+    headers = {"Content-Length": str(len(DATA)), "ETag": '"v1"', "Accept-Ranges": "bytes"}
+    return Reply(headers=headers, ends=True)
+
+
+def gone(_: Asked) -> Reply:
+    return GONE
+
+
+STORAGES: dict[str, Callable[[], Answer]] = {
+    "503": lambda: gone,
+    "cut before its first byte": lambda: cut,
+    "cut, then 503": lambda: after(2, cut, gone),
+    "503, then cut": lambda: after(1, gone, cut),
+}
+USES: dict[str, Callable[[AnyClient, str, Path], Any]] = {
+    "download": lambda jobs, job_id, folder: jobs.download(job_id, folder / "a.csv", connections=1),
+    "several connections": lambda jobs, job_id, folder: jobs.download(job_id, folder / "a.csv", connections=4),
+    "stream": lambda jobs, job_id, _: read(jobs, job_id),
+    "fetch_all": lambda jobs, job_id, folder: jobs.fetch_all([job_id], folder).outcomes[job_id],
+}
+
+
+def read(jobs: AnyClient, job_id: str) -> int:
+    with jobs.stream(job_id) as chunks:
+        return sum(map(len, chunks))
+
+
+def outcome_of(use: str, jobs: AnyClient, job_id: str, folder: Path) -> object:
+    try:
+        return USES[use](jobs, job_id, folder)
+    except JobsError as error:
+        return error
+
+
+@makes
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("failures_before", [0, 2])
+def test_all_stages_of_a_call_share_its_tries(  # noqa: PLR0917 - fixtures
+    use: str, storage: str, failures_before: int, make: MakeClient, sandbox: Sandbox, tmp_path: Path, clock: Clock
+) -> None:
+    job_id = sandbox.add_job()
+    with serving(STORAGES[storage]()) as found, asyncio.Runner() as runner:
+        sandbox.answer_next("GET", "/Download", status=502, times=failures_before)
+        sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{found.url}/a"}, times=99)
+        with make(sandbox, runner, retry=Retry(attempts=4)) as jobs:
+            outcome = outcome_of(use, jobs, job_id, tmp_path)
+        asked = [request for request in sandbox.requests if request.path.endswith("/Download")]
+        assert isinstance(outcome, ServerError | TransportError)
+        assert len(asked) == failures_before + 1, "the link still holds"
+        if use == "several connections":  # each further one has tries of its own
+            assert len(found.asked) <= 4 * 4 - failures_before
+        else:  # those that the API refused, and those that the storage did
+            assert len(found.asked) == 4 - failures_before
+            assert len(clock.pauses) == 3
+
+
+@makes
+def test_progress_grants_all_tries_anew(make: MakeClient, sandbox: Sandbox, tmp_path: Path, clock: Clock) -> None:
+    """A storage that breaks off after each 30,000 bytes: nine times, and never twice at the same place."""
+
+    def breaking(asked: Asked) -> Reply:
+        reply = storing(DATA)(asked)
+        assert isinstance(reply.body, bytes)
+        return Reply(status=reply.status, headers=reply.headers, body=reply.body[:30_000], ends=True)
+
+    job_id = sandbox.add_job()
+    with serving(breaking) as found, asyncio.Runner() as runner, make(sandbox, runner) as jobs:
+        sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{found.url}/a"})
+        assert jobs.download(job_id, tmp_path / "a.csv", connections=1).bytes_written == len(DATA)
+        assert len(found.asked) == 10
+    assert len(clock.pauses) == 9

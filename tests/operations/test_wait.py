@@ -1,0 +1,347 @@
+"""Waiting, in virtual time."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from impact_jobs import (
+    AuthenticationError,
+    ConfigurationError,
+    Job,
+    JobCancelledError,
+    JobFailedError,
+    JobNotFoundError,
+    JobsError,
+    JobStatus,
+    PermissionDeniedError,
+    Polling,
+    RequestTimeoutError,
+    Retry,
+    TransportError,
+    UnexpectedResponseError,
+    WaitTimeoutError,
+)
+from impact_jobs._api.context import ClientContext
+from impact_jobs._api.parsing import parse_job
+from impact_jobs._operations.wait import wait
+from impact_jobs._transport.base import Request
+from impact_jobs._transport.run_sync import run_sync
+
+from tests.support.simulated import JOB_ID, Answer, SimulatedPort, answer, context, job_json, port_of
+
+
+def wait_for(
+    context: ClientContext,
+    job: Job | str = JOB_ID,
+    *,
+    timeout: float | None = 3600.0,
+    polling: Polling | None = None,
+    on_update: Callable[[Job], object] | None = None,
+) -> Job:
+    return run_sync(wait(context, job, timeout=timeout, polling=polling, on_update=on_update))
+
+
+def lived(*, done_after: float, then: str = "COMPLETED", before: str = "RUNNING") -> Callable[[float, Request], Answer]:
+    """A job that ends that many seconds after the clock's start."""
+    return lambda now, _: answer(200, job_json(then if now - 1000.0 >= done_after else before))
+
+
+def in_turn(answers: Sequence[Answer]) -> Callable[[float, Request], Answer]:
+    """These answers, one a request; the last one for ever."""
+    following = itertools.chain(answers, itertools.repeat(answers[-1]))
+    return lambda *_: next(following)
+
+
+def test_returns_the_completed_job_and_shows_every_snapshot() -> None:
+    seen: list[Job] = []
+    job = wait_for(context(lived(done_after=10)), on_update=seen.append)
+    assert job.status is JobStatus.COMPLETED
+    assert seen[-1] is job
+    assert {snapshot.status for snapshot in seen[:-1]} == {JobStatus.RUNNING}
+
+
+@pytest.mark.parametrize("maximum", [30.0, 300.0])
+def test_a_long_job_costs_few_requests_and_is_noticed_within_the_longest_pause(maximum: float) -> None:
+    simulated = context(lived(done_after=4 * 3600))
+    wait_for(simulated, timeout=None, polling=Polling(maximum=maximum))
+    port = port_of(simulated)
+    assert port.clock - 1000.0 - 4 * 3600 <= maximum
+    assert len(port.asked) < 4 * 3600 / maximum + 150
+
+
+def test_a_snapshot_that_has_ended_costs_no_request() -> None:
+    simulated = context(lived(done_after=0))
+    job = wait_for(simulated)
+    asked = len(port_of(simulated).asked)
+    seen: list[Job] = []
+    assert wait_for(simulated, job, on_update=seen.append) is job
+    assert seen == [job]
+    assert len(port_of(simulated).asked) == asked
+
+
+def test_a_job_that_has_just_been_scheduled_is_not_asked_for_at_once() -> None:
+    simulated = context(lived(done_after=10))
+    scheduled = parse_job(job_json("QUEUED", CreatedDate="2026-05-29T00:00:00Z"))
+    assert wait_for(simulated, scheduled).status == "COMPLETED"
+    assert 1001.0 <= port_of(simulated).asked[0][0] <= 1005.0
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        job_json("RUNNING", PercentageComplete=1),
+        job_json("RUNNING", CreatedDate="2026-05-29T00:00:00Z", StartedDate="2026-05-29T01:00:00Z"),
+    ],
+    ids=["it moves", "it is old"],
+)
+def test_a_snapshot_that_may_be_old_is_asked_for_at_once(snapshot: dict[str, Any]) -> None:
+    simulated = context(lived(done_after=10))
+    wait_for(simulated, parse_job(snapshot))
+    assert port_of(simulated).asked[0][0] == 1000.0
+
+
+def test_a_snapshot_waited_for_with_timeout_zero_is_asked_for_once() -> None:
+    simulated = context(lived(done_after=5))
+    with pytest.raises(WaitTimeoutError):
+        wait_for(simulated, parse_job(job_json("QUEUED")), timeout=0)
+    assert [at for at, _ in port_of(simulated).asked] == [1000.0]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [("FAILED", JobFailedError), ("ERROR", JobFailedError), ("CANCELLED", JobCancelledError)]
+)
+def test_an_end_without_result_raises_at_once_with_the_reason(status: str, error: type[JobFailedError]) -> None:
+    simulated = context(in_turn([answer(200, job_json(status, StatusMessage="Quota of report rows exceeded"))]))
+    with pytest.raises(error, match="Quota of report rows exceeded") as raised:
+        wait_for(simulated)
+    assert raised.value.job.status == status
+    assert JOB_ID in str(raised.value)
+    assert len(port_of(simulated).asked) == 1
+
+
+def test_the_deadline_bounds_the_wait_to_the_second() -> None:
+    simulated = context(lived(done_after=1e9))
+    with pytest.raises(WaitTimeoutError, match="RUNNING") as raised:
+        wait_for(simulated, timeout=100)
+    assert port_of(simulated).clock == pytest.approx(1100.0)
+    assert isinstance(raised.value, TimeoutError)
+    assert raised.value.job is not None
+
+
+def test_a_job_that_ends_just_before_the_deadline_is_not_missed() -> None:
+    assert wait_for(context(lived(done_after=99.9)), timeout=100).status == "COMPLETED"
+
+
+def test_every_request_is_cut_to_what_is_left_of_the_wait() -> None:
+    simulated = context(lived(done_after=1e9), exchange_seconds=0.3)
+    with pytest.raises(WaitTimeoutError):
+        wait_for(simulated, timeout=20)
+    for at, timeout in port_of(simulated).asked:
+        assert timeout <= max(1020.0 - at, 0.5) + 1e-9
+    assert port_of(simulated).clock <= 1021.0
+
+
+def test_timeout_zero_asks_exactly_once() -> None:
+    simulated = context(lived(done_after=5))
+    with pytest.raises(WaitTimeoutError):
+        wait_for(simulated, timeout=0)
+    assert len(port_of(simulated).asked) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        TransportError("reset"),
+        RequestTimeoutError("slow"),
+        answer(429, {"Message": "Rate limit"}),
+        answer(500, b"<html>"),
+        answer(503, b""),
+        answer(520, b"origin"),
+    ],
+    ids=["reset", "timeout", "429", "500", "503", "520"],
+)
+def test_transient_failures_never_end_a_wait(failure: Answer) -> None:
+    simulated = context(in_turn([failure] * 50 + [answer(200, job_json("COMPLETED"))]))
+    assert wait_for(simulated, timeout=None).status == "COMPLETED"
+
+
+def test_a_wait_that_only_saw_failures_says_which() -> None:
+    with pytest.raises(WaitTimeoutError, match="connection reset") as raised:
+        wait_for(context(in_turn([TransportError("connection reset")])), timeout=60)
+    assert raised.value.job is None
+    assert JOB_ID in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AuthenticationError), (403, PermissionDeniedError), (404, JobNotFoundError)]
+)
+def test_what_cannot_get_better_ends_the_wait_at_once(status: int, error: type[JobsError]) -> None:
+    simulated = context(in_turn([answer(200, job_json("RUNNING")), answer(status, b"")]))
+    with pytest.raises(error):
+        wait_for(simulated)
+    assert len(port_of(simulated).asked) == 2
+
+
+def test_nonsense_ends_the_wait_only_when_it_stays() -> None:
+    nonsense = answer(200, b"<xml/>")
+    done = answer(200, job_json("COMPLETED"))
+    assert wait_for(context(in_turn([nonsense, nonsense, nonsense, done]))).status == "COMPLETED"
+    with pytest.raises(UnexpectedResponseError):
+        wait_for(context(in_turn([nonsense])), timeout=None)
+
+
+def test_retry_after_is_honoured_within_the_cap() -> None:
+    limited = answer(429, {}, headers={"retry-after": "45"})
+    simulated = context(in_turn([limited, answer(200, job_json("COMPLETED"))]))
+    wait_for(simulated)
+    assert port_of(simulated).asked[1][0] == pytest.approx(1045.0)
+    simulated = context(
+        in_turn([answer(429, {}, headers={"retry-after": "604800"}), answer(200, job_json("COMPLETED"))])
+    )
+    wait_for(simulated)
+    assert port_of(simulated).asked[1][0] == pytest.approx(1060.0)
+
+
+def test_a_suspended_machine_asks_as_soon_as_it_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the clock goes on meanwhile: it jumps by an hour within a pause, and then the pause is over."""
+
+    async def sleep(port: SimulatedPort, seconds: float) -> None:
+        port.clock += 3600.0 if len(port.asked) == 5 else seconds
+
+    monkeypatch.setattr(SimulatedPort, "sleep", sleep)
+    simulated = context(lived(done_after=3700))
+    wait_for(simulated, timeout=None)
+    asked = [at for at, _ in port_of(simulated).asked]
+    assert max(later - earlier for earlier, later in itertools.pairwise(asked)) == 3600.0
+    assert port_of(simulated).clock - 4700.0 <= 100.0
+
+
+def test_a_clock_that_stood_still_while_the_machine_slept_does_no_harm() -> None:
+    """Progress leaps from 10 to 60 between two questions, and then goes on as before."""
+
+    def life(now: float, _: Request) -> Answer:
+        age = now - 1000.0 + (3600.0 if now > 1700.0 else 0.0)
+        return answer(200, job_json("COMPLETED" if age >= 7200 else "RUNNING", PercentageComplete=int(age / 72)))
+
+    simulated = context(life)
+    wait_for(simulated, timeout=None)
+    assert port_of(simulated).clock - (1000.0 + 3600.0) <= 100.0
+    assert len(port_of(simulated).asked) < 150
+
+
+def test_the_dates_of_a_server_whose_clock_is_years_off_do_not_matter() -> None:
+    def asked(year: int) -> list[tuple[float, float]]:
+        def life(now: float, _: Request) -> Answer:
+            moved = datetime(year, 5, 29, tzinfo=UTC) + timedelta(seconds=now - 1000.0)
+            status = "COMPLETED" if now - 1000.0 >= 600 else "RUNNING"
+            dates = {"CreatedDate": f"{year}-05-29T00:00:00Z", "LastProgressUpdateDate": moved.isoformat()}
+            return answer(200, job_json(status, PercentageComplete=int((now - 1000.0) / 6.0), **dates))
+
+        simulated = context(life)
+        wait_for(simulated)
+        return port_of(simulated).asked
+
+    assert asked(1999) == asked(2026) == asked(2077)
+
+
+@pytest.mark.parametrize(
+    "percentage",
+    [
+        lambda age: min(int(age), 99),
+        lambda age: 90 - int(age / 50),
+        lambda age: int(age) % 100,
+        lambda _: 100,
+        lambda _: -5,
+        lambda _: 10**30,
+        lambda age: None if int(age) % 2 else 50,
+    ],
+    ids=["99 for an hour", "backwards", "over and over", "100 too soon", "negative", "huge", "now and then"],
+)
+def test_odd_progress_neither_floods_the_server_nor_hides_the_end(percentage: Callable[[float], int | None]) -> None:
+    def life(now: float, _: Request) -> Answer:
+        age = now - 1000.0
+        return answer(200, job_json("COMPLETED" if age >= 3700 else "RUNNING", PercentageComplete=percentage(age)))
+
+    simulated = context(life)
+    wait_for(simulated, timeout=None)
+    assert port_of(simulated).clock - 4700.0 <= 150.0
+    assert len(port_of(simulated).asked) <= 200
+
+
+def test_a_job_that_vanishes_midway_ends_the_wait_at_once() -> None:
+    def life(now: float, _: Request) -> Answer:
+        return answer(200, job_json("RUNNING")) if now < 1300.0 else answer(404, {"Message": "Not found"})
+
+    simulated = context(life)
+    with pytest.raises(JobNotFoundError, match=JOB_ID):
+        wait_for(simulated)
+    assert port_of(simulated).clock < 1350.0
+
+
+def test_after_an_outage_the_first_answer_comes_soon() -> None:
+    def life(now: float, _: Request) -> Answer:
+        return TransportError("no route") if 1100.0 < now < 4700.0 else lived(done_after=2000)(now, _)
+
+    simulated = context(life)
+    wait_for(simulated, timeout=None)
+    assert port_of(simulated).clock <= 4700.0 + 60.0
+
+
+def test_an_unknown_status_warns_once_and_is_bounded_by_the_deadline(caplog: pytest.LogCaptureFixture) -> None:
+    simulated = context(in_turn([answer(200, job_json("HIBERNATING"))]))
+    with caplog.at_level(logging.WARNING, "impact_jobs"), pytest.raises(WaitTimeoutError, match="HIBERNATING"):
+        wait_for(simulated, timeout=300)
+    assert [record.message for record in caplog.records if "HIBERNATING" in record.message] == [
+        f"job {JOB_ID} has the status 'HIBERNATING', which is new to us; the wait goes on"
+    ]
+
+
+def test_error_grace_waits_for_the_server_to_try_again() -> None:
+    def life(now: float, _: Request) -> Answer:
+        age = now - 1000.0
+        return answer(200, job_json("RUNNING" if age < 60 else "ERROR" if age < 900 else "COMPLETED"))
+
+    assert wait_for(context(life), polling=Polling(error_grace=timedelta(minutes=20))).status == "COMPLETED"
+    with pytest.raises(JobFailedError):
+        wait_for(context(life), polling=Polling(error_grace=timedelta(minutes=5)))
+    with pytest.raises(JobFailedError):
+        wait_for(context(life))
+
+
+def test_error_grace_begins_anew_when_the_job_ran_in_between() -> None:
+    def life(now: float, _: Request) -> Answer:
+        age = now - 1000.0
+        return answer(200, job_json("COMPLETED" if age > 3000 else "ERROR" if age % 1000 > 300 else "RUNNING"))
+
+    patient = Polling(error_grace=timedelta(seconds=800))
+    assert wait_for(context(life), polling=patient).status == "COMPLETED"
+
+
+def test_an_interrupted_wait_says_which_job_goes_on() -> None:
+    def interrupt(*_: object) -> Answer:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        wait_for(context(interrupt))
+    assert any(JOB_ID in note for note in raised.value.__notes__)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), "60", True])
+def test_a_bad_timeout_is_refused_before_any_request(timeout: float) -> None:
+    simulated = context(lived(done_after=0))
+    with pytest.raises(ConfigurationError, match="timeout"):
+        wait_for(simulated, timeout=timeout)
+    assert port_of(simulated).asked == []
+
+
+def test_polls_are_not_multiplied_by_retries() -> None:
+    """One question a pause, however many attempts the retry policy would grant."""
+    simulated = context(in_turn([answer(503, b"")]), retry=Retry(attempts=10))
+    with pytest.raises(WaitTimeoutError):
+        wait_for(simulated, timeout=300, polling=Polling(minimum=30, maximum=30))
+    assert len(port_of(simulated).asked) <= 11

@@ -1,0 +1,154 @@
+"""The promises hold over an httpx client of the user's own as well, whatever its hooks and its transport do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from impact_jobs import (
+    AsyncJobsClient,
+    ConfigurationError,
+    JobsClient,
+    ReplayUncertainError,
+    RequestTimeoutError,
+    Retry,
+)
+from impact_jobs._transport.httpx_common import RequestBuilder
+from impact_jobs.sandbox import Sandbox
+
+from tests.support.driving import AnyClient, Driven
+
+QUICK = Retry(attempts=4, base_delay=0.0)
+NOBODY = "http://127.0.0.1:9/"  # the port of `discard`, at which nobody listens
+
+Own = tuple[type[Any], dict[str, Any]]
+
+
+@contextmanager
+def over(own: Any, sandbox: Sandbox, **options: Any) -> Iterator[AnyClient]:
+    settings = {"base_url": sandbox.base_url, "http_client": own, "retry": QUICK} | options
+    account = sandbox.account_sid, sandbox.auth_token
+    if isinstance(own, httpx.Client):
+        with own, JobsClient(*account, **settings) as jobs:
+            yield jobs
+        return
+    with asyncio.Runner() as runner:
+        with Driven(AsyncJobsClient(*account, **settings), runner) as driven:
+            yield driven
+        runner.run(own.aclose())
+
+
+def with_hooks(kind: type[Any], hook: Callable[[httpx.Response], object]) -> Any:
+    async def in_loop(response: httpx.Response) -> None:
+        hook(response)
+
+    return kind(event_hooks={"response": [hook if kind is httpx.Client else in_loop]})
+
+
+kinds = pytest.mark.parametrize("kind", [httpx.Client, httpx.AsyncClient])
+
+
+def puts(sandbox: Sandbox) -> int:
+    return sum(request.method == "PUT" for request in sandbox.requests)
+
+
+@kinds
+def test_a_hook_whose_own_request_fails_has_no_replay_sent_again(kind: type[Any], sandbox: Sandbox) -> None:
+    """Such as one that reports to a server of metrics, which is down."""
+    job_id = sandbox.add_job(age=3600)
+
+    def report(_: httpx.Response) -> None:
+        httpx.get(NOBODY)
+
+    with over(with_hooks(kind, report), sandbox) as jobs, pytest.raises(ReplayUncertainError):
+        jobs.replay(job_id)
+    assert puts(sandbox) == 1
+
+
+class FailingOver(httpx.BaseTransport):
+    """Asks a second host when the first has answered, whatever it has."""
+
+    def __init__(self, second: str) -> None:
+        self._inner = httpx.HTTPTransport()
+        self._second = second
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with httpx.Client(transport=self._inner) as first:
+            first.send(
+                httpx.Request(request.method, request.url, headers=request.headers, extensions=request.extensions)
+            )
+        self._inner = httpx.HTTPTransport()
+        again = httpx.Request(request.method, self._second, headers=request.headers, extensions=request.extensions)
+        return self._inner.handle_request(again)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class FailingOverInLoop(httpx.AsyncBaseTransport):
+    """The same."""
+
+    def __init__(self, second: str) -> None:
+        self._inner = httpx.AsyncHTTPTransport()
+        self._second = second
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        await response.aread()
+        await response.aclose()
+        again = httpx.Request(request.method, self._second, headers=request.headers, extensions=request.extensions)
+        return await self._inner.handle_async_request(again)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+@kinds
+@pytest.mark.parametrize("second", ["refuses", "is silent in its handshake"])
+def test_a_transport_that_fails_over_has_no_replay_sent_again(kind: type[Any], second: str, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(age=3600)
+    transport: Any = FailingOver if kind is httpx.Client else FailingOverInLoop
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = NOBODY if second == "refuses" else f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        own = kind(transport=transport(url))
+        with over(own, sandbox, request_timeout=0.3) as jobs, pytest.raises(ReplayUncertainError):
+            jobs.replay(job_id)
+    assert puts(sandbox) == 1
+
+
+@kinds
+def test_what_a_hook_raises_is_the_caller_s_and_not_tried_again(kind: type[Any], sandbox: Sandbox) -> None:
+    job_id = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
+    with over(with_hooks(kind, httpx.Response.raise_for_status), sandbox) as jobs:
+        with pytest.raises(httpx.HTTPStatusError):
+            jobs.get(job_id)
+        assert len(sandbox.requests) == 1
+
+
+@kinds
+def test_a_transport_that_tries_again_by_itself_keeps_to_the_deadline(kind: type[Any], sandbox: Sandbox) -> None:
+    transport = (httpx.HTTPTransport if kind is httpx.Client else httpx.AsyncHTTPTransport)(retries=5)
+    once = {"base_url": NOBODY, "request_timeout": 0.2, "retry": Retry(attempts=1)}
+    with over(kind(transport=transport), sandbox, **once) as jobs, pytest.raises(RequestTimeoutError) as raised:
+        jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")
+    assert not raised.value.request_sent
+
+
+@kinds
+def test_a_client_that_is_closed_just_then_is_told_as_such(
+    kind: type[Any], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RequestBuilder, "unusable_error", lambda *_: None)  # it was open when that was looked at
+    own = kind()
+    with over(own, sandbox) as jobs:
+        if kind is httpx.Client:
+            own.close()
+        else:
+            jobs._runner.run(own.aclose())
+        with pytest.raises(ConfigurationError, match="this client is closed"):
+            jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")

@@ -1,0 +1,110 @@
+"""The disk that fails in the background, when bytes that were written turn out not to be kept."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from impact_jobs import DownloadError
+from impact_jobs._download import part_file
+from impact_jobs._download.checksums import Digester
+from impact_jobs._download.journal import Journal
+from impact_jobs._download.part_file import PartFile
+from impact_jobs._download.ranges import Representation
+
+MIB = 1024 * 1024
+
+
+def described(length: int) -> Journal:
+    return Journal(job_id="job", version=Representation(length=length, validator='"v1"'))
+
+
+class FailingSync:
+    """`os.fdatasync` of a kernel that has lost pages: it tells so once, and then of nothing any more."""
+
+    def __init__(self) -> None:
+        self.told = threading.Event()
+
+    def __call__(self, descriptor: int) -> None:
+        assert os.fstat(descriptor)
+        if not self.told.is_set():
+            self.told.set()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> PartFile:
+    part = PartFile(tmp_path / "report.csv", "job", overwrite=False, resume=True, digest=True)
+    part.begin(described(4 * MIB))
+    return part
+
+
+@pytest.fixture
+def sync(monkeypatch: pytest.MonkeyPatch) -> FailingSync:
+    sync = FailingSync()
+    monkeypatch.setattr(os, "fdatasync", sync)
+    monkeypatch.setattr(part_file, "_CHECKPOINT_BYTES", MIB)  # the next write is due at once
+    return sync
+
+
+def wait_for(part: PartFile) -> None:
+    thread = part._background._thread
+    assert thread is not None
+    thread.join()
+
+
+def test_what_went_wrong_in_the_background_is_told_by_the_next_write(part: PartFile, sync: FailingSync) -> None:
+    part.write(bytes(MIB), 0)
+    wait_for(part)
+    assert sync.told.is_set()
+    with pytest.raises(DownloadError, match="could not be written: Input/output error"):
+        part.write(bytes(MIB), MIB)
+    part.leave()
+    assert list(part.target.parent.iterdir()) == [], "what the journal would say of it is not true"
+
+
+def test_what_went_wrong_in_the_background_keeps_the_file_from_its_name(part: PartFile, sync: FailingSync) -> None:
+    part.write(bytes(4 * MIB), 0)
+    wait_for(part)
+    assert sync.told.is_set()
+    with pytest.raises(DownloadError, match="could not be written: Input/output error"):
+        part.publish()
+    part.leave()
+    assert list(part.target.parent.iterdir()) == []
+
+
+def test_nor_is_it_resumed_when_the_last_sync_of_all_fails(part: PartFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", FailingSync())
+    part.write(bytes(4 * MIB), 0)
+    with pytest.raises(DownloadError, match="could not be written: Input/output error"):
+        part.publish()
+    part.leave()
+    assert list(part.target.parent.iterdir()) == []
+
+
+def test_a_part_that_cannot_be_read_back_has_no_digest(tmp_path: Path) -> None:
+    path = tmp_path / "unreadable"
+    path.write_bytes(bytes(64 * MIB))
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        digester = Digester(descriptor, {"sha256"})
+        digester.advance(64 * MIB)  # much, so a thread reads it
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            digester.finish(64 * MIB)
+    finally:
+        os.close(descriptor)
+
+
+def test_where_a_file_system_tells_no_room_a_length_beyond_its_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "fstatvfs", lambda _: os.statvfs_result((*told[:2], 0, 0, 0, *told[5:])))
+    part = PartFile(tmp_path / "report.csv", "job", overwrite=False, resume=True, digest=True)
+    with pytest.raises(DownloadError, match=f"File too large.*it is to have {2**64} bytes"):
+        part.begin(described(2**64))
+    part.discard()
+    assert list(tmp_path.iterdir()) == []
