@@ -51,10 +51,10 @@ class ClientContext:
     request_timeout: float = field(validator=number(above=0))
     random: Callable[[], float] = field(repr=False)
     rate_limiter: RateLimiter = field(
-        default=Factory(lambda self: RateLimiter.of(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: RateLimiter.for_account(self.account), takes_self=True), repr=False
     )
     replay_claims: ReplayClaims = field(
-        default=Factory(lambda self: ReplayClaims.of(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: ReplayClaims.for_account(self.account), takes_self=True), repr=False
     )
 
     def with_options(
@@ -188,7 +188,7 @@ class ClientContext:
                 self.rate_limiter.release(slot, now)
                 slot = self.rate_limiter.reserve(now, requests)
                 until = now + slot.delay
-        self.rate_limiter.commit(requests)
+        self.rate_limiter.commit(slot)
         return self.transport.now() >= until
 
 
