@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from copy import copy
 from datetime import date
 from io import BufferedReader
@@ -36,6 +37,7 @@ from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.asynchronous import AsyncTransport
 from impact_jobs._transport.httpx_common import AsyncHttpClient
+from impact_jobs._transport.loop_closing import closing_with_loop
 from impact_jobs.client import JobsClient, shown
 from impact_jobs.errors import JobsError
 from impact_jobs.models import DownloadResult, Job
@@ -67,7 +69,7 @@ class AsyncJobsClient:
     ) -> None:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
-        account = Account.of(account_sid, token, url)
+        account = Account.create(account_sid, token, url)
         self._transport = AsyncTransport(account, http_client=http_client, storage_client=storage_client)
         self._context = ClientContext(
             account=account,
@@ -115,7 +117,7 @@ class AsyncJobsClient:
     def list(
         self, created_after: date | str | None = None, created_before: date | str | None = None
     ) -> AsyncIterator[Job]:
-        return listing.Flat(listing.Pages(self._context, Window.of(created_after, created_before)))
+        return listing.Flat(listing.Pages(self._context, Window.create(created_after, created_before)))
 
     @_documented_as(JobsClient.get)
     async def get(self, job: JobReference) -> Job:
@@ -322,3 +324,13 @@ class AsyncJobsClient:
 
     def __repr__(self) -> str:
         return shown(self)
+
+
+def closed_with_its_loop(client: AsyncJobsClient) -> AbstractContextManager[None]:
+    """Close `client` when the event loop of its first request ends, or at the end of the `with` block at the latest.
+
+    Example:
+        >>> with closed_with_its_loop(client):
+        ...     asyncio.run(main(client))
+    """
+    return closing_with_loop(client._transport)  # noqa: SLF001 - our own
