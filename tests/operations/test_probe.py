@@ -68,4 +68,4 @@ def test_an_asynchronous_client_is_closed_with_the_loop_that_used_it(sandbox: Sa
     client = sandbox.async_client()
     with closed_with_its_loop(client):
         asyncio.run(client.get(job_id))
-        assert client._transport.api.is_closed  # noqa: SLF001 - nothing public shows it
+        assert client._transport.api.is_closed
