@@ -22,8 +22,7 @@ from impact_jobs._api import endpoints as listing
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import AuthenticatedClient
 from impact_jobs._dates import Window
-from impact_jobs._download.source import Mode
-from impact_jobs._download.transfer import OnProgress
+from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download as downloading
 from impact_jobs._operations import fetch_all as collecting
 from impact_jobs._operations import replay as replaying
@@ -217,10 +216,7 @@ class AsyncJobsClient:
         mode: Mode = "redirect",
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
-        return await downloading.download(
-            self._context,
-            job,
-            path,
+        options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
             connections=connections,
@@ -228,6 +224,7 @@ class AsyncJobsClient:
             mode=mode,
             on_progress=on_progress,
         )
+        return await downloading.download(self._context, job, path, options)
 
     @_documented_as(JobsClient.stream)
     def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
@@ -253,19 +250,16 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
-        return await downloading.wait_and_download(
-            self._context,
-            job,
-            path,
-            timeout=timeout,
-            polling=polling,
+        options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
             connections=connections,
             digest=digest,
             mode=mode,
-            on_update=on_update,
             on_progress=on_progress,
+        )
+        return await downloading.wait_and_download(
+            self._context, job, path, options, timeout=timeout, polling=polling, on_update=on_update
         )
 
     @_documented_as(JobsClient.fetch_all)
@@ -282,16 +276,15 @@ class AsyncJobsClient:
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
     ) -> FetchReport:
+        options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return await collecting.fetch_all(
             self._context,
             jobs,
             directory,
+            options,
             concurrency=concurrency,
             timeout=timeout,
             polling=polling,
-            connections=connections,
-            digest=digest,
-            mode=mode,
             on_update=on_update,
         )
 

@@ -17,8 +17,7 @@ from impact_jobs._api import endpoints as listing
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import AuthenticatedClient
 from impact_jobs._dates import Window
-from impact_jobs._download.source import Mode
-from impact_jobs._download.transfer import OnProgress
+from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download as downloading
 from impact_jobs._operations import fetch_all as collecting
 from impact_jobs._operations import probe as probing
@@ -446,19 +445,15 @@ class JobsClient:
 
         Source: the vendor's "Download a job result"; results are kept for 90 days.
         """
-        return run_sync(
-            downloading.download(
-                self._context,
-                job,
-                path,
-                overwrite=overwrite,
-                resume=resume,
-                connections=connections,
-                digest=digest,
-                mode=mode,
-                on_progress=on_progress,
-            )
+        options = DownloadOptions(
+            overwrite=overwrite,
+            resume=resume,
+            connections=connections,
+            digest=digest,
+            mode=mode,
+            on_progress=on_progress,
         )
+        return run_sync(downloading.download(self._context, job, path, options))
 
     def stream(self, job: JobReference, *, mode: Mode = "redirect") -> BlockingResultStream:
         """The bytes of a result as they arrive, with nothing on disk.
@@ -550,20 +545,17 @@ class JobsClient:
             >>> print(result.path, result.bytes_written)
             actions.csv 52428800
         """
+        options = DownloadOptions(
+            overwrite=overwrite,
+            resume=resume,
+            connections=connections,
+            digest=digest,
+            mode=mode,
+            on_progress=on_progress,
+        )
         return run_sync(
             downloading.wait_and_download(
-                self._context,
-                job,
-                path,
-                timeout=timeout,
-                polling=polling,
-                overwrite=overwrite,
-                resume=resume,
-                connections=connections,
-                digest=digest,
-                mode=mode,
-                on_update=on_update,
-                on_progress=on_progress,
+                self._context, job, path, options, timeout=timeout, polling=polling, on_update=on_update
             )
         )
 
@@ -614,17 +606,16 @@ class JobsClient:
             >>> for job_id, error in report.errors.items():
             ...     print(job_id, error)
         """
+        options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return run_sync(
             collecting.fetch_all(
                 self._context,
                 jobs,
                 directory,
+                options,
                 concurrency=concurrency,
                 timeout=timeout,
                 polling=polling,
-                connections=connections,
-                digest=digest,
-                mode=mode,
                 on_update=on_update,
             )
         )
