@@ -42,7 +42,8 @@ lint: $(READY) ## Rules, formatting and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache --no-logo
 
-format: $(READY) ## Apply the formatting and the safe fixes
+format: $(READY) ## Apply the formatting and the safe fixes, and copy docstrings to the asynchronous client
+	$(BIN)/python scripts/async_docstrings.py
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
