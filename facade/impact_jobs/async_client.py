@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from copy import copy
 from datetime import date
 from io import BufferedReader
@@ -21,8 +22,7 @@ from impact_jobs._api import endpoints as listing
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import AuthenticatedClient
 from impact_jobs._dates import Window
-from impact_jobs._download.source import Mode
-from impact_jobs._download.transfer import OnProgress
+from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download as downloading
 from impact_jobs._operations import fetch_all as collecting
 from impact_jobs._operations import replay as replaying
@@ -36,6 +36,7 @@ from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.asynchronous import AsyncTransport
 from impact_jobs._transport.httpx_common import AsyncHttpClient
+from impact_jobs._transport.loop_closing import closing_with_loop
 from impact_jobs.client import JobsClient, shown
 from impact_jobs.errors import JobsError
 from impact_jobs.models import DownloadResult, Job
@@ -67,7 +68,7 @@ class AsyncJobsClient:
     ) -> None:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
-        account = Account.of(account_sid, token, url)
+        account = Account.create(account_sid, token, url)
         self._transport = AsyncTransport(account, http_client=http_client, storage_client=storage_client)
         self._context = ClientContext(
             account=account,
@@ -115,7 +116,7 @@ class AsyncJobsClient:
     def list(
         self, created_after: date | str | None = None, created_before: date | str | None = None
     ) -> AsyncIterator[Job]:
-        return listing.Flat(listing.Pages(self._context, Window.of(created_after, created_before)))
+        return listing.Flat(listing.Pages(self._context, Window.create(created_after, created_before)))
 
     @_documented_as(JobsClient.get)
     async def get(self, job: JobReference) -> Job:
@@ -215,10 +216,7 @@ class AsyncJobsClient:
         mode: Mode = "redirect",
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
-        return await downloading.download(
-            self._context,
-            job,
-            path,
+        options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
             connections=connections,
@@ -226,6 +224,7 @@ class AsyncJobsClient:
             mode=mode,
             on_progress=on_progress,
         )
+        return await downloading.download(self._context, job, path, options)
 
     @_documented_as(JobsClient.stream)
     def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
@@ -251,19 +250,16 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
-        return await downloading.wait_and_download(
-            self._context,
-            job,
-            path,
-            timeout=timeout,
-            polling=polling,
+        options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
             connections=connections,
             digest=digest,
             mode=mode,
-            on_update=on_update,
             on_progress=on_progress,
+        )
+        return await downloading.wait_and_download(
+            self._context, job, path, options, timeout=timeout, polling=polling, on_update=on_update
         )
 
     @_documented_as(JobsClient.fetch_all)
@@ -280,16 +276,15 @@ class AsyncJobsClient:
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
     ) -> FetchReport:
+        options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return await collecting.fetch_all(
             self._context,
             jobs,
             directory,
+            options,
             concurrency=concurrency,
             timeout=timeout,
             polling=polling,
-            connections=connections,
-            digest=digest,
-            mode=mode,
             on_update=on_update,
         )
 
@@ -322,3 +317,13 @@ class AsyncJobsClient:
 
     def __repr__(self) -> str:
         return shown(self)
+
+
+def closed_with_its_loop(client: AsyncJobsClient) -> AbstractContextManager[None]:
+    """Close `client` when the event loop of its first request ends, or at the end of the `with` block at the latest.
+
+    Example:
+        >>> with closed_with_its_loop(client):
+        ...     asyncio.run(main(client))
+    """
+    return closing_with_loop(client._transport)  # noqa: SLF001 - our own

@@ -12,29 +12,44 @@ from os import PathLike
 from types import TracebackType
 from typing import Literal, Self, overload
 
-from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, setting
 from impact_jobs._api import endpoints as listing
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import AuthenticatedClient
 from impact_jobs._dates import Window
-from impact_jobs._download.source import Mode
-from impact_jobs._download.transfer import OnProgress
+from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download as downloading
 from impact_jobs._operations import fetch_all as collecting
+from impact_jobs._operations import probe as probing
 from impact_jobs._operations import replay as replaying
 from impact_jobs._operations import wait as waiting
 from impact_jobs._operations import wait_many as gathering
 from impact_jobs._operations.fetch_all import FetchReport
+from impact_jobs._operations.probe import Probe
 from impact_jobs._operations.stream import BlockingResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.blocking import BlockingTransport
+from impact_jobs._transport.clock import epoch as epoch_seconds
+from impact_jobs._transport.clock import in_place as use_clock
 from impact_jobs._transport.httpx_common import HttpClient
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
-from impact_jobs.errors import JobsError
+from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.models import DownloadResult, Job
+
+# Beside the client, for the command line and the pytest plugin: see docs/stability.md.
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "Account",
+    "JobsClient",
+    "Probe",
+    "epoch_seconds",
+    "is_loopback",
+    "probe",
+    "use_clock",
+]
 
 
 class JobsClient:
@@ -85,7 +100,7 @@ class JobsClient:
     ) -> None:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
-        account = Account.of(account_sid, token, url)
+        account = Account.create(account_sid, token, url)
         self._transport = BlockingTransport(account, http_client=http_client, storage_client=storage_client)
         self._context = ClientContext(
             account=account,
@@ -187,7 +202,8 @@ class JobsClient:
 
         Source: the vendor's "List all jobs"; that siblings answer pages is seen in public clients.
         """
-        return chain.from_iterable(SyncIterator(listing.Pages(self._context, Window.of(created_after, created_before))))
+        window = Window.create(created_after, created_before)
+        return chain.from_iterable(SyncIterator(listing.Pages(self._context, window)))
 
     def get(self, job: JobReference) -> Job:
         """The job as it is now.
@@ -429,19 +445,15 @@ class JobsClient:
 
         Source: the vendor's "Download a job result"; results are kept for 90 days.
         """
-        return run_sync(
-            downloading.download(
-                self._context,
-                job,
-                path,
-                overwrite=overwrite,
-                resume=resume,
-                connections=connections,
-                digest=digest,
-                mode=mode,
-                on_progress=on_progress,
-            )
+        options = DownloadOptions(
+            overwrite=overwrite,
+            resume=resume,
+            connections=connections,
+            digest=digest,
+            mode=mode,
+            on_progress=on_progress,
         )
+        return run_sync(downloading.download(self._context, job, path, options))
 
     def stream(self, job: JobReference, *, mode: Mode = "redirect") -> BlockingResultStream:
         """The bytes of a result as they arrive, with nothing on disk.
@@ -533,20 +545,17 @@ class JobsClient:
             >>> print(result.path, result.bytes_written)
             actions.csv 52428800
         """
+        options = DownloadOptions(
+            overwrite=overwrite,
+            resume=resume,
+            connections=connections,
+            digest=digest,
+            mode=mode,
+            on_progress=on_progress,
+        )
         return run_sync(
             downloading.wait_and_download(
-                self._context,
-                job,
-                path,
-                timeout=timeout,
-                polling=polling,
-                overwrite=overwrite,
-                resume=resume,
-                connections=connections,
-                digest=digest,
-                mode=mode,
-                on_update=on_update,
-                on_progress=on_progress,
+                self._context, job, path, options, timeout=timeout, polling=polling, on_update=on_update
             )
         )
 
@@ -597,17 +606,16 @@ class JobsClient:
             >>> for job_id, error in report.errors.items():
             ...     print(job_id, error)
         """
+        options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return run_sync(
             collecting.fetch_all(
                 self._context,
                 jobs,
                 directory,
+                options,
                 concurrency=concurrency,
                 timeout=timeout,
                 polling=polling,
-                connections=connections,
-                digest=digest,
-                mode=mode,
                 on_update=on_update,
             )
         )
@@ -709,3 +717,28 @@ def shown(client: object) -> str:
     if context is None:  # as a traceback shows it, when __init__ refused its arguments
         return f"<{type(client).__name__}, refused>"
     return f"{type(client).__name__}({context.account.sid!r}, base_url={context.account.base_url!r})"
+
+
+def probe(client: JobsClient | None, *, base_url: str = DEFAULT_BASE_URL, timeout: float = 10.0) -> Probe:
+    """Exchange one request with the API, without retries, and report what it shows.
+
+    Args:
+        client: Whose account and connections to use: it requests today's jobs. With None, `base_url` itself is
+            requested, without credentials.
+        base_url: Where the API is if there is no client.
+        timeout: Seconds for the exchange.
+
+    Returns:
+        The status, clock, rate limit and certificate of the server, as far as the exchange got, and the error.
+
+    Example:
+        >>> found = probe(jobs)
+        >>> found.status_code, found.error
+        (200, None)
+    """
+    try:
+        used = JobsClient("-", "-", base_url=base_url) if client is None else client
+    except ConfigurationError as error:
+        return Probe(error=error)
+    context = used._context.with_options(request_timeout=timeout, retry=None, polling=None)  # noqa: SLF001 - our own
+    return run_sync(probing.probe(context, used._transport, has_credentials=client is not None, timeout=timeout))  # noqa: SLF001 - our own
