@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 import pytest
 
 from impact_jobs._transport import clock
+from impact_jobs.pytest_plugin._clock import ImpactClock
 from impact_jobs.pytest_plugin._offline import offline
 from impact_jobs.pytest_plugin._scenarios import Scenario, arrange
-from impact_jobs.pytest_plugin._clock import ImpactClock
 
 if TYPE_CHECKING:
     from impact_jobs import AsyncJobsClient, JobsClient
