@@ -179,7 +179,7 @@ class JobBatch:
         lacking, pages_read, failure = dict(due), 0, None
         deadline = self._next_deadline()
         # Only whole days, because the list may state a job's date slightly differently from the job itself.
-        window = evolve(Window.of(self._oldest(), None), exactly_after=None)
+        window = evolve(Window.create(self._oldest(), None), exactly_after=None)
         pages = Pages(self._context, window, deadline=deadline, parse=self._parse_if_changed)
         while lacking and pages_read < len(due) and (pages_read == 0 or self._context.transport.now() < deadline):
             try:
