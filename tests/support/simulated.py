@@ -113,7 +113,7 @@ def context(
     script: Script, *, retry: Retry = Retry(), polling: Polling = Polling(), exchange_seconds: float = 0.0
 ) -> ClientContext:
     """Return a context over a simulated transport, without jitter."""
-    account = Account.of("IRtest", Secret("token"), secret_url("https://api.impact.com"))
+    account = Account.create("IRtest", Secret("token"), secret_url("https://api.impact.com"))
     return ClientContext(
         account=account,
         transport=SimulatedTransport(script, exchange_seconds=exchange_seconds),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
 from urllib.parse import urlsplit
 
 from attrs import Factory, define, field
@@ -13,13 +12,13 @@ from attrs import Factory, define, field
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import download_request, get_once
 from impact_jobs._api.responses import check_result, error_of, may_be_no_result, read_job
+from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Head, Request, Response, Stream, Write, read_all
 from impact_jobs._transport.headers import Span, content_length
 from impact_jobs.errors import (
-    ConfigurationError,
     DownloadError,
     JobFailedError,
     JobsError,
@@ -30,8 +29,6 @@ from impact_jobs.errors import (
 from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
-
-Mode = Literal["redirect", "stream"]
 
 _OK = 200
 _ACCEPTED = 202
@@ -48,12 +45,6 @@ _NOT_ENCODED = {"Accept-Encoding": "identity"}
 # JSON for the body of a 202, anything for the result.
 _API_HEADERS = {"Accept": "application/json, */*;q=0.1", **_NOT_ENCODED}
 _STORAGE_HEADERS = {"Accept": "*/*", "User-Agent": "impact-jobs", **_NOT_ENCODED}
-
-
-def check_mode(mode: str) -> None:
-    """Raise ConfigurationError unless `mode` is one of `Mode`."""
-    if mode not in {"redirect", "stream"}:
-        raise ConfigurationError(f"mode={mode!r}: give 'redirect' or 'stream'.")
 
 
 @define

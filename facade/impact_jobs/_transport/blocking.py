@@ -244,8 +244,13 @@ class BlockingStream:
             failure = self._builder.failure(kind(str(error)), self._request)
         raise failure
 
+    @property
+    def network_stream(self) -> Any:  # noqa: ANN401 - httpx does not type it
+        """The connection, as httpcore's `NetworkStream`; None over a mocked transport."""
+        return self._response.extensions.get("network_stream")
+
     def abort(self) -> None:
-        stream = self._response.extensions.get("network_stream")
+        stream = self.network_stream
         found = None if stream is None else stream.get_extra_info("socket")
         if found is not None:
             with suppress(OSError):
