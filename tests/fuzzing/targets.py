@@ -23,7 +23,7 @@ from impact_jobs._download.journal import Journal
 from impact_jobs._download.ranges import Representation, range_mismatch
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._download.source import ResultSource
-from impact_jobs._policy.rate_limit_headers import Limits, retry_after_seconds, server_time
+from impact_jobs._policy.rate_limit_headers import RateLimitHeaders, retry_after_seconds, server_time
 from impact_jobs._policy.rate_limiter import RateLimiter
 from impact_jobs._redaction import secret_url
 from impact_jobs._transport.base import Head, Request, Response
@@ -175,7 +175,7 @@ def content_ranges(data: bytes) -> None:
 
 def rate_limits(data: bytes) -> None:
     head = head_of(data)
-    check_limits(Limits.of(head))
+    check_limits(RateLimitHeaders.from_head(head))
     wait = retry_after_seconds(head)
     assert wait is None or 0 <= wait < 1e9
     rate_limiter = RateLimiter()
