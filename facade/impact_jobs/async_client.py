@@ -28,7 +28,7 @@ from impact_jobs._operations import replay as replaying
 from impact_jobs._operations import wait as waiting
 from impact_jobs._operations import wait_many as gathering
 from impact_jobs._operations.fetch_all import FetchReport
-from impact_jobs._operations.stream import ResultStream, open_file
+from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
@@ -225,8 +225,8 @@ class AsyncJobsClient:
         return await downloading.download(self._context, job, path, options)
 
     @_documented_as(JobsClient.stream)
-    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
-        return ResultStream(self._context, job, mode=mode)
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> AsyncResultStream:
+        return AsyncResultStream(self._context, job, mode=mode)
 
     @_documented_as(JobsClient.open)
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:

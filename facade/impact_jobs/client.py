@@ -24,7 +24,7 @@ from impact_jobs._operations import replay as replaying
 from impact_jobs._operations import wait as waiting
 from impact_jobs._operations import wait_many as gathering
 from impact_jobs._operations.fetch_all import FetchReport
-from impact_jobs._operations.stream import BlockingResultStream, ResultStream, open_file
+from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
@@ -438,7 +438,7 @@ class JobsClient:
         )
         return run_sync(downloading.download(self._context, job, path, options))
 
-    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> BlockingResultStream:
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
         """The bytes of a result as they arrive, with nothing on disk.
 
         A broken connection is resumed, where the storage knows versions.
@@ -461,7 +461,7 @@ class JobsClient:
 
         Source: the vendor's "Download a job result".
         """
-        return BlockingResultStream(ResultStream(self._context, job, mode=mode))
+        return ResultStream(AsyncResultStream(self._context, job, mode=mode))
 
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
         """The result as a readable binary file, with nothing on disk: for pandas, polars, pyarrow, csv.
