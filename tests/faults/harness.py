@@ -44,8 +44,8 @@ def shrink_thresholds(patch: pytest.MonkeyPatch) -> None:
     """Have what is meant for gigabytes happen with megabytes; and no certificates loaded, for there is no TLS."""
     patch.setattr(httpx, "create_ssl_context", functools.cache(httpx.create_ssl_context))
     patch.setattr(part_file, "_CHECKPOINT_BYTES", 512 * 1024)
-    patch.setattr(plan, "_WORTH_SPLITTING_BYTES", 2 * 1024 * 1024)
-    patch.setattr(plan, "_WORTH_SPLITTING_SECONDS", 0.0)
+    patch.setattr(plan, "_SPLIT_FROM_BYTES", 2 * 1024 * 1024)
+    patch.setattr(plan, "_SPLIT_FROM_SECONDS", 0.0)
     patch.setattr(plan, "_FAST_BYTES_PER_SECOND", 1e15)
     patch.setattr(transfer, "MEASURED_BYTES", 1024 * 1024)
 
@@ -261,7 +261,7 @@ class Watched:
         journal = self.noted()
         if journal is None:
             return None
-        stated = journal.version
+        stated = journal.representation
         tagged = [version for version in self.versions if version.etag == stated.validator]
         (found,) = tagged or [version for version in self.versions if version.size == stated.length]
         return found
