@@ -24,7 +24,7 @@ _CHUNK_BYTES = 256 * 1024
 _BUFFER_BYTES = 1024 * 1024
 
 
-class ResultStream:
+class AsyncResultStream:
     """A result as it arrives, resumed when its connection breaks; see `JobsClient.stream`."""
 
     def __init__(self, context: ClientContext, reference: JobReference, *, mode: Mode) -> None:
@@ -116,10 +116,10 @@ class ResultStream:
             )
 
 
-class BlockingResultStream:
+class ResultStream:
     """A result as it arrives, resumed when its connection breaks; see `JobsClient.stream`."""
 
-    def __init__(self, stream: ResultStream) -> None:
+    def __init__(self, stream: AsyncResultStream) -> None:
         self._stream = stream
 
     @property
@@ -143,7 +143,7 @@ class BlockingResultStream:
 class _RawResult(io.RawIOBase):
     """The raw side of the file object: `io.BufferedReader` makes the rest of a file's methods of `readinto`."""
 
-    def __init__(self, stream: BlockingResultStream) -> None:
+    def __init__(self, stream: ResultStream) -> None:
         super().__init__()
         self._stream = stream  # first, for what could not be opened is closed all the same
         stream.__enter__()
@@ -170,5 +170,5 @@ class _RawResult(io.RawIOBase):
 
 def open_file(context: ClientContext, reference: JobReference, *, mode: Mode) -> io.BufferedReader:
     """The result as a readable binary file over a blocking context; see `JobsClient.open`."""
-    stream = BlockingResultStream(ResultStream(context, reference, mode=mode))
+    stream = ResultStream(AsyncResultStream(context, reference, mode=mode))
     return io.BufferedReader(_RawResult(stream), buffer_size=_BUFFER_BYTES)

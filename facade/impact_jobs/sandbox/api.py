@@ -87,7 +87,7 @@ class JobsApi:
             # Also when it never will be: a client that polls the download alone has to read Status.
             return self._answer(job, request, status=HTTPStatus.ACCEPTED)
         if mode == "Stream":
-            return ResultStream(job, world=self._world)
+            return AsyncResultStream(job, world=self._world)
         return RedirectResponse(self._world.storage_url + self._world.result_link(job), status_code=HTTPStatus.FOUND)
 
     async def replay(self, request: Request) -> Response:
@@ -146,7 +146,7 @@ class JobsApi:
         return render(self._show(job, asked), as_json=asked.as_json, name="Job", status=status)
 
 
-class ResultStream(Response):
+class AsyncResultStream(Response):
     """A result's bytes straight from the API, in chunks of no announced total.
 
     Args:
