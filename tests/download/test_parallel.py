@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from impact_jobs import DownloadError, ResultExpiredError, Retry, TransportError
-from impact_jobs._download import ranges as plan
-from impact_jobs._download import transfer
+from impact_jobs._download import ranges, transfer
 from impact_jobs._transport.socket_reader import SocketReader
 from impact_jobs._transport.thread_group import _Work
 from impact_jobs.sandbox import Sandbox
@@ -172,11 +171,11 @@ def test_parts_that_come_short_or_long_are_put_together_right(
 
 def test_the_plan_picks_several_for_the_large_and_slow_alone() -> None:
     large, slow, fast = 1024 * MIB, 5e6, 500e6
-    assert plan.connections_for(large, bytes_per_second=slow) == 8
-    assert plan.connections_for(large, bytes_per_second=fast) == 1
-    assert plan.connections_for(10 * MIB, bytes_per_second=1e3) == 1
-    assert plan.connections_for(large, bytes_per_second=0.0) == 8
-    assert not plan.is_worth_measuring(10 * MIB)
+    assert ranges.connections_for(large, bytes_per_second=slow) == 8
+    assert ranges.connections_for(large, bytes_per_second=fast) == 1
+    assert ranges.connections_for(10 * MIB, bytes_per_second=1e3) == 1
+    assert ranges.connections_for(large, bytes_per_second=0.0) == 8
+    assert not ranges.is_worth_splitting(10 * MIB)
 
 
 @pytest.mark.parametrize(("bytes_per_second", "expected"), [(1e6, 8), (1e12, 1)], ids=["slow", "fast"])
@@ -189,9 +188,9 @@ def test_it_takes_several_where_the_first_proves_slow(  # noqa: PLR0917 - fixtur
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With a clock that goes by what has arrived, and thresholds that suit a small file."""
-    monkeypatch.setattr(plan, "_WORTH_SPLITTING_BYTES", MIB)
-    monkeypatch.setattr(plan, "_WORTH_SPLITTING_SECONDS", 0.1)
-    monkeypatch.setattr(transfer, "_POUR_BYTES", 64 * 1024)
+    monkeypatch.setattr(ranges, "_SPLIT_FROM_BYTES", MIB)
+    monkeypatch.setattr(ranges, "_SPLIT_FROM_SECONDS", 0.1)
+    monkeypatch.setattr(transfer, "_COPY_BYTES", 64 * 1024)
     arrived = [0]
     with serving(storing(DATA)) as storage:
         job_id = job_at(sandbox, storage)

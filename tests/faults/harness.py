@@ -23,8 +23,7 @@ from impact_jobs._download import ranges as plan
 from impact_jobs._download.journal import Journal
 from impact_jobs._download.ranges import Coverage
 from impact_jobs._transport.headers import Span
-from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.result_file import ResultFile
+from impact_jobs.sandbox import ResultFile, Sandbox
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.tally import DOWNLOADS
@@ -45,8 +44,8 @@ def shrink_thresholds(patch: pytest.MonkeyPatch) -> None:
     """Have what is meant for gigabytes happen with megabytes; and no certificates loaded, for there is no TLS."""
     patch.setattr(httpx, "create_ssl_context", functools.cache(httpx.create_ssl_context))
     patch.setattr(part_file, "_CHECKPOINT_BYTES", 512 * 1024)
-    patch.setattr(plan, "_WORTH_SPLITTING_BYTES", 2 * 1024 * 1024)
-    patch.setattr(plan, "_WORTH_SPLITTING_SECONDS", 0.0)
+    patch.setattr(plan, "_SPLIT_FROM_BYTES", 2 * 1024 * 1024)
+    patch.setattr(plan, "_SPLIT_FROM_SECONDS", 0.0)
     patch.setattr(plan, "_FAST_BYTES_PER_SECOND", 1e15)
     patch.setattr(transfer, "MEASURED_BYTES", 1024 * 1024)
 
@@ -126,7 +125,7 @@ class Stage:
         self.sandbox = self._stack.enter_context(Sandbox(job_seconds=0, hourly_budget=10**8))
         self.storage = self._stack.enter_context(FaultProxy(self.sandbox.storage_url))
         self.api = self._stack.enter_context(FaultProxy(self.sandbox.base_url))
-        self.sandbox._world.storage_url = self.storage.url  # signed links lead through the proxy
+        self.sandbox._state.storage_url = self.storage.url  # signed links lead through the proxy
         self.account: dict[str, Any] = {
             "account_sid": self.sandbox.account_sid,
             "auth_token": self.sandbox.auth_token,
@@ -262,7 +261,7 @@ class Watched:
         journal = self.noted()
         if journal is None:
             return None
-        stated = journal.version
+        stated = journal.representation
         tagged = [version for version in self.versions if version.etag == stated.validator]
         (found,) = tagged or [version for version in self.versions if version.size == stated.length]
         return found
