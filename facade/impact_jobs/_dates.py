@@ -115,7 +115,7 @@ def _read_bound(name: str, value: date | str | None) -> date | None:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     if value is None or isinstance(value, date):
         return value
-    raise ConfigurationError(f"{name} is of type {type(value).__name__}: give text, a date or a datetime.")
+    raise ConfigurationError(f"{name} is a {type(value).__name__}: give text, a date or a datetime.")
 
 
 def _read_date_or_datetime(text: str) -> date:

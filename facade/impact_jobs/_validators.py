@@ -36,6 +36,6 @@ def instance_of(kind: type) -> _Validator:
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
         if not isinstance(value, kind):
-            raise ConfigurationError(f"{attribute.name}={value!r}: pass a {kind.__name__}.")
+            raise ConfigurationError(f"{attribute.name}={value!r}: give a {kind.__name__}.")
 
     return check
