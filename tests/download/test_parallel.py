@@ -211,7 +211,7 @@ def test_no_byte_is_lost_where_the_measuring_ends(
 ) -> None:
     data = (DATA * 23)[: 66 * MIB + 5]  # of which 32 MiB are measured, where no piece of the parser's ends
     if not through_the_door:
-        monkeypatch.setattr(SocketReader, "of", classmethod(lambda *_, **__: None))
+        monkeypatch.setattr(SocketReader, "from_response", classmethod(lambda *_, **__: None))
     with serving(storing(data)) as storage:
         done = jobs.download(job_at(sandbox, storage), tmp_path / "a.csv")
     assert holds(done.path, data)

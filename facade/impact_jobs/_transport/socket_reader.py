@@ -36,7 +36,7 @@ class SocketReader:
         found.settimeout(timeout)
 
     @classmethod
-    def of(cls, response: httpx.Response, *, received: int, timeout: float) -> SocketReader | None:
+    def from_response(cls, response: httpx.Response, *, received: int, timeout: float) -> SocketReader | None:
         """The door to the rest of a body of which `received` bytes came, or None unless all is as we know it."""
         headers = response.headers
         length = content_length(headers)
