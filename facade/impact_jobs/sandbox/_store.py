@@ -61,11 +61,12 @@ class JobStore:
             return list(self._jobs.values())
 
     def replace_result(self, job_id: str, *, size: int | None, seed: int | None) -> ResultFile:
-        """Give a job another result: of the same size and with a new seed, unless they are stated."""
-        _, new_seed = self.new_id_and_seed()
-        job = self[job_id]
-        result = job.result.changed(size=size, seed=new_seed if seed is None else seed)
-        self.put(evolve(job, result=result))
+        """Replace the result of a job; by default, keep its size and choose a new seed."""
+        with self._lock:
+            _, new_seed = self.new_id_and_seed()
+            job = self[job_id]
+            result = job.result.changed(size=size, seed=new_seed if seed is None else seed)
+            self.put(evolve(job, result=result))
         return result
 
     def replay(self, job_id: str) -> Job | None:
