@@ -65,20 +65,20 @@ FROM_THE_API: dict[str, Answer] = {
     "403": said(403),
     "403, about the job's state": said(403, '{"Message": "The job is RUNNING."}'),
     "404": said(404),
-    "429, for good": said(429, Retry_After="0"),
-    "500, for good": said(500),
-    "502, 503 or 504, for good": said(503),
-    "no answer, for good": hang_up,
-    "silence, for good": silence,
-    "a head that trickles, for good": trickling,
+    "429, every time": said(429, Retry_After="0"),
+    "500, every time": said(500),
+    "502, 503 or 504, every time": said(503),
+    "connection closed without a response, every time": hang_up,
+    "silent server, every time": silence,
+    "headers byte by byte, every time": trickling,
     "200 with an error": said(200, '{"Status": "ERROR", "Message": "Not permitted"}'),
     "200 with an error in XML": said(
         200, "<ImpactRadiusResponse><Status>ERROR</Status><Message>Not permitted</Message></ImpactRadiusResponse>"
     ),
     "200 with HTML": said(200, "<html></html>"),
     "200 with other XML": said(200, "<ImpactRadiusResponse/>"),
-    "200 with nothing": said(200),
-    "200 with half a JSON object": said(200, '{"Id": "3f6c'),
+    "200 with an empty body": said(200),
+    "200 with truncated JSON": said(200, '{"Id": "3f6c'),
 }
 
 
@@ -101,20 +101,20 @@ def once(first: Answer, then: Answer) -> Answer:
 
 
 FROM_THE_STORAGE: dict[str, Callable[[], Answer]] = {
-    "the link has expired": lambda: once(said(403), storing(DATA)),
-    "403, for good": lambda: said(403),
-    "404, for good": lambda: said(404),
+    "expired URL": lambda: once(said(403), storing(DATA)),
+    "403, every time": lambda: said(403),
+    "404, every time": lambda: said(404),
     "503, once": lambda: once(said(503), storing(DATA)),
-    "503, for good": lambda: said(503),
-    "silence, for good": lambda: silence,
-    "a head that trickles, for good": lambda: trickling,
-    "cut after a tenth, each time": lambda: cut_after(30_000),
-    "cut at once, each time": lambda: cut_after(0),
-    "cut once, and it gives no parts": lambda: once(cut_after(30_000), storing(DATA, serves_ranges=False)),
-    "cut once, and then another file": lambda: once(cut_after(30_000), storing(DATA[:-1], etag='"v2"')),
-    "another checksum than stated": lambda: storing(DATA, headers={"Content-MD5": "CY9rzUYh03PK3k6DJie09g=="}),
-    "a redirect to plain http elsewhere": lambda: said(302, Location="http://storage.example/a"),
-    "a redirect to itself": lambda: said(302, Location="/a"),
+    "503, every time": lambda: said(503),
+    "silent server, every time": lambda: silence,
+    "headers byte by byte, every time": lambda: trickling,
+    "connection lost after a tenth, every time": lambda: cut_after(30_000),
+    "connection lost at the first byte, every time": lambda: cut_after(0),
+    "connection lost once, no range support": lambda: once(cut_after(30_000), storing(DATA, serves_ranges=False)),
+    "connection lost once, then a different file": lambda: once(cut_after(30_000), storing(DATA[:-1], etag='"v2"')),
+    "checksum mismatch": lambda: storing(DATA, headers={"Content-MD5": "CY9rzUYh03PK3k6DJie09g=="}),
+    "redirect to plain http on another host": lambda: said(302, Location="http://storage.example/a"),
+    "redirect loop": lambda: said(302, Location="/a"),
 }
 
 
@@ -128,7 +128,7 @@ def outcome(verb: str, jobs: AnyClient, job_id: str) -> str:
         if isinstance(found, FetchReport) and found.errors:
             return f"`{type(found.errors[job_id]).__name__}` in the report"
         data = found.files[job_id].path.read_bytes() if isinstance(found, FetchReport) else found
-    return "the result" if DATA.startswith(data) and len(data) >= len(DATA) - 1 else "that body, as it is"
+    return "the result" if DATA.startswith(data) and len(data) >= len(DATA) - 1 else "that body, unchanged"
 
 
 @contextmanager
@@ -162,8 +162,8 @@ def tables(make: MakeClient) -> list[list[str]]:
     """Both tables, as lines."""
     made: list[list[str]] = []
     columns: Mapping[str, tuple[Any, tuple[str, ...], Any]] = {
-        "from the API": (FROM_THE_API, tuple(VERBS), api_cell),
-        "from the storage": (FROM_THE_STORAGE, OF_RESULTS, storage_cell),
+        "API": (FROM_THE_API, tuple(VERBS), api_cell),
+        "storage": (FROM_THE_STORAGE, OF_RESULTS, storage_cell),
     }
     for name, (faults, verbs, cell) in columns.items():
         lines = [row([name, *(f"`{verb}`" for verb in verbs)]), row(["---"] * (len(verbs) + 1))]

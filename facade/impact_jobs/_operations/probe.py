@@ -63,7 +63,7 @@ class Probe:
             self.tls_version, self.certificate = tls.version(), tls.getpeercert()
 
 
-async def probe(
+async def send_probe(
     context: ClientContext, transport: BlockingTransport, *, has_credentials: bool, timeout: float
 ) -> Probe:
     """Request today's jobs once, or without credentials the base URL itself; return failures instead of raising."""
