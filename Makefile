@@ -45,7 +45,8 @@ lint: $(READY) ## ruff, its formatting and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --cache-dir .cache/imports --no-logo
 
-format: $(READY) ## Apply the formatting and the safe fixes
+format: $(READY) ## Apply the formatting and the safe fixes, and copy docstrings to the asynchronous client
+	$(BIN)/python scripts/async_docstrings.py
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

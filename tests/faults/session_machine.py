@@ -15,8 +15,7 @@ from hypothesis.errors import StopTest, UnsatisfiedAssumption
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from impact_agency_api.api.jobs import get_job
 from impact_jobs import DestinationExistsError, IntegrityError, Job, JobsError, ReplayUncertainError
-from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.result_file import ResultFile
+from impact_jobs.sandbox import ResultFile, Sandbox
 
 from tests.faults.actors import (
     NEVER,
@@ -99,7 +98,7 @@ class WholeSession(RuleBasedStateMachine):
             )
         )
         self.harness.api.origin, self.harness.storage.origin = self.sandbox.base_url, self.sandbox.storage_url
-        self.sandbox._world.storage_url = self.harness.storage.url(tls=False)  # so that signed links lead through it
+        self.sandbox._state.storage_url = self.harness.storage.url(tls=False)  # so that signed links lead through it
         for number, plan in enumerate(plans):
             self.jobs.append(self._add(number, plan))
         self.leaks = Leaks()
@@ -436,7 +435,7 @@ class WholeSession(RuleBasedStateMachine):
         return outcome
 
     def _unfinished_jobs(self) -> set[str]:
-        return {job.id for job in self.sandbox._world.store.all() if job.final_status != "COMPLETED"}
+        return {job.id for job in self.sandbox._state.store.all() if job.final_status != "COMPLETED"}
 
     def _can_finish(self, path: Path) -> bool:
         return path.name.partition(".")[0] not in self._unfinished_jobs()

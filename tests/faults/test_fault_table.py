@@ -65,20 +65,20 @@ FROM_THE_API: dict[str, Answer] = {
     "403": respond(403),
     "403, about the job's state": respond(403, '{"Message": "The job is RUNNING."}'),
     "404": respond(404),
-    "429, for good": respond(429, Retry_After="0"),
-    "500, for good": respond(500),
-    "502, 503 or 504, for good": respond(503),
-    "no answer, for good": hang_up,
-    "silence, for good": silence,
-    "a head that trickles, for good": trickling,
+    "429, every time": respond(429, Retry_After="0"),
+    "500, every time": respond(500),
+    "502, 503 or 504, every time": respond(503),
+    "connection closed without a response, every time": hang_up,
+    "silent server, every time": silence,
+    "headers byte by byte, every time": trickling,
     "200 with an error": respond(200, '{"Status": "ERROR", "Message": "Not permitted"}'),
     "200 with an error in XML": respond(
         200, "<ImpactRadiusResponse><Status>ERROR</Status><Message>Not permitted</Message></ImpactRadiusResponse>"
     ),
     "200 with HTML": respond(200, "<html></html>"),
     "200 with other XML": respond(200, "<ImpactRadiusResponse/>"),
-    "200 with nothing": respond(200),
-    "200 with half a JSON object": respond(200, '{"Id": "3f6c'),
+    "200 with an empty body": respond(200),
+    "200 with truncated JSON": respond(200, '{"Id": "3f6c'),
 }
 
 
@@ -101,20 +101,20 @@ def once(first: Answer, then: Answer) -> Answer:
 
 
 FROM_THE_STORAGE: dict[str, Callable[[], Answer]] = {
-    "the link has expired": lambda: once(respond(403), storing(DATA)),
-    "403, for good": lambda: respond(403),
-    "404, for good": lambda: respond(404),
+    "expired URL": lambda: once(respond(403), storing(DATA)),
+    "403, every time": lambda: respond(403),
+    "404, every time": lambda: respond(404),
     "503, once": lambda: once(respond(503), storing(DATA)),
-    "503, for good": lambda: respond(503),
-    "silence, for good": lambda: silence,
-    "a head that trickles, for good": lambda: trickling,
-    "cut after a tenth, each time": lambda: cut_after(30_000),
-    "cut at once, each time": lambda: cut_after(0),
-    "cut once, and it gives no parts": lambda: once(cut_after(30_000), storing(DATA, serves_ranges=False)),
-    "cut once, and then another file": lambda: once(cut_after(30_000), storing(DATA[:-1], etag='"v2"')),
-    "another checksum than stated": lambda: storing(DATA, headers={"Content-MD5": "CY9rzUYh03PK3k6DJie09g=="}),
-    "a redirect to plain http elsewhere": lambda: respond(302, Location="http://storage.example/a"),
-    "a redirect to itself": lambda: respond(302, Location="/a"),
+    "503, every time": lambda: respond(503),
+    "silent server, every time": lambda: silence,
+    "headers byte by byte, every time": lambda: trickling,
+    "connection lost after a tenth, every time": lambda: cut_after(30_000),
+    "connection lost at the first byte, every time": lambda: cut_after(0),
+    "connection lost once, no range support": lambda: once(cut_after(30_000), storing(DATA, serves_ranges=False)),
+    "connection lost once, then a different file": lambda: once(cut_after(30_000), storing(DATA[:-1], etag='"v2"')),
+    "checksum mismatch": lambda: storing(DATA, headers={"Content-MD5": "CY9rzUYh03PK3k6DJie09g=="}),
+    "redirect to plain http on another host": lambda: respond(302, Location="http://storage.example/a"),
+    "redirect loop": lambda: respond(302, Location="/a"),
 }
 
 
@@ -140,11 +140,11 @@ class Setup:
 
     def cell(self, place: str, fault: str, verb: str) -> str:
         """Return what the user sees when `verb` meets that fault."""
-        answer = FROM_THE_API[fault] if place == "from the API" else FROM_THE_STORAGE[fault]()
+        answer = FROM_THE_API[fault] if place == "API" else FROM_THE_STORAGE[fault]()
         self.server.fault = answer
         options: dict[str, Any] = {"retry": RETRY, "request_timeout": 0.05 if answer in SLOW else 30.0}
         job_id = JOB_ID
-        if place == "from the API":
+        if place == "API":
             options["base_url"] = self.url
         else:
             job_id = self.sandbox.add_job()
@@ -163,7 +163,7 @@ def outcome(verb: str, jobs: AnyClient, job_id: str) -> str:
         if isinstance(found, FetchReport) and found.errors:
             return f"`{type(found.errors[job_id]).__name__}` in the report"
         data = found.files[job_id].path.read_bytes() if isinstance(found, FetchReport) else found
-    return "the result" if DATA.startswith(data) and len(data) >= len(DATA) - 1 else "that body, as it is"
+    return "the result" if DATA.startswith(data) and len(data) >= len(DATA) - 1 else "that body, unchanged"
 
 
 def row(cells: Iterable[str]) -> str:
@@ -179,7 +179,7 @@ def setup(request: pytest.FixtureRequest) -> Iterator[Setup]:
 
 @pytest.mark.parametrize(
     ("place", "faults", "verbs"),
-    [("from the API", FROM_THE_API, VERBS), ("from the storage", FROM_THE_STORAGE, OF_RESULTS)],
+    [("API", FROM_THE_API, VERBS), ("storage", FROM_THE_STORAGE, OF_RESULTS)],
     ids=["API", "storage"],
 )
 def test_each_cell_of_the_page_is_what_happens(

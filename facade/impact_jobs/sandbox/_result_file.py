@@ -1,4 +1,4 @@
-"""Result files of any size that exist nowhere: every byte follows from a seed and its position."""
+"""Result files of any size that are never stored: every byte follows from a seed and its position."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _COLUMNS: Final = (
     "Action_Id", "Action_Date", "Campaign_Id", "Campaign", "Status",
     "Sale_Amount", "Payout", "Currency", "Click_Id", "Note",
 )  # fmt: skip
-# A name with a comma, one with a quotation mark and one that is not ASCII: a reader that splits at commas
-# or counts characters instead of bytes should notice here, not in production.
+# Some names contain a comma, quotation marks or letters beyond ASCII, so that a reader that splits at commas or counts
+# characters instead of bytes fails here rather than in production.
 _CAMPAIGNS: Final = (
     "Acme Shoes", "Northwind Travel", '"Harbor & Pine, Ltd"', "Café Lumière", '"The ""Blue"" Door"',
     "Globex", "Initech Software", "Umbra Home",
@@ -26,7 +26,7 @@ _WORDS: Final = ("spring", "newsletter", "banner", "partner", "deal", "video", "
 _HEADER: Final = (",".join(_COLUMNS) + "\n").encode()
 _ROW: Final = 128
 _ROWS_IN_BLOCK: Final = 2048
-_BLOCK: Final = _ROW * _ROWS_IN_BLOCK  # 256 KiB, the size of write that loopback sockets like best
+_BLOCK: Final = _ROW * _ROWS_IN_BLOCK  # 256 KiB, the fastest size of a write to a loopback socket
 _DIGITS: Final = 8  # of a block's number, which is part of each row's Action_Id
 _DIGITS_AT: Final = len("1000.")
 MAX_SIZE: Final = 10**_DIGITS * _BLOCK
@@ -36,18 +36,18 @@ _ZERO: Final = ord("0")
 
 @frozen
 class ResultFile:
-    """A CSV file of exactly ``size`` bytes, made on demand and equal for equal arguments, everywhere.
+    """A CSV file of exactly ``size`` bytes, generated on demand. Equal arguments give equal files, on every machine.
 
-    The first line names the columns; rows follow, each of one width, so that any byte can be made without
-    the bytes before it. The last line's last field is made longer until the size is right, so the file is
-    valid CSV down to its end. A size below the header's gives the beginning of the header.
+    The first line names the columns. All rows have the same width, so any byte can be generated without the bytes
+    before it. Padding in the last field makes up the size, so the file is valid CSV to its end. A file that is smaller
+    than the header is the beginning of the header.
 
     Args:
-        seed: Decides the contents. Two seeds give two files.
-        size: The length in bytes, from 0 to some twenty terabytes.
+        seed: Decides the contents; different seeds give different files.
+        size: The length in bytes, from 0 to about 26 terabytes.
 
     Raises:
-        ValueError: The size is negative or too large for the row numbers to keep their width.
+        ValueError: The size is negative or too large.
 
     Example:
         >>> report = ResultFile(seed=7, size=1_000_000)
@@ -62,26 +62,26 @@ class ResultFile:
 
     @property
     def rows(self) -> int:
-        """How many rows follow the header."""
+        """The number of rows after the header."""
         return max(0, self.size - len(_HEADER)) // _ROW
 
     @property
     def etag(self) -> str:
-        """A strong entity tag, with its quotation marks; known without making the file."""
+        """A strong entity tag, with its quotation marks; computed without generating the file."""
         digest = hashlib.sha256(f"result-file/1/{self.seed}/{self.size}".encode()).hexdigest()
         return f'"{digest[:32]}"'
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the whole file in hex; a second or so a gigabyte the first time, then remembered."""
+        """The SHA-256 of the whole file in hex. The first time takes about a second for each gigabyte."""
         return _sha256(self)
 
     def changed(self, *, size: int | None, seed: int | None) -> ResultFile:
-        """Another file, like this one where None is given.
+        """Return a file with another size or seed.
 
         Args:
-            size: Its length in bytes.
-            seed: Decides its contents.
+            size: Its length in bytes; None to keep this one's.
+            seed: Decides its contents; None to keep this one's.
 
         Returns:
             The other file.
@@ -96,14 +96,14 @@ class ResultFile:
         return ResultFile(self.seed if seed is None else seed, self.size if size is None else size)
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Make the bytes from ``start`` up to, and without, ``stop``.
+        """Generate the bytes from ``start`` up to, but not including, ``stop``.
 
         Args:
-            start: The first byte's position.
-            stop: The position after the last byte; beyond the end, or None, means the end.
+            start: The position of the first byte.
+            stop: The position after the last byte; None, or one beyond the end, means the end.
 
         Returns:
-            An iterator of chunks of at most 256 KiB. None is empty; there are none when nothing is asked for.
+            An iterator of chunks of at most 256 KiB, none of which is empty.
 
         Raises:
             ValueError: A position is negative.
@@ -116,29 +116,29 @@ class ResultFile:
         """
         stop = self.size if stop is None else stop
         if start < 0 or stop < 0:
-            raise ValueError(f"positions in a file are not negative: start={start}, stop={stop}")
+            raise ValueError(f"positions in a file must not be negative: start={start}, stop={stop}")
         return self._chunks(start, min(stop, self.size))
 
     def _chunks(self, start: int, stop: int) -> Iterator[bytes]:
-        plain, position = self._plain, start
-        while position < min(stop, plain):
-            chunk = self._from(position)[: min(stop, plain) - position]
+        unpadded, position = self._unpadded_size, start
+        while position < min(stop, unpadded):
+            chunk = self._rest_of_block(position)[: min(stop, unpadded) - position]
             yield chunk
             position += len(chunk)
         if position < stop:
-            tail = _PAD * (self.size - plain - 1) + b"\n"
-            yield tail[position - plain : stop - plain]
+            padding = _PAD * (self.size - unpadded - 1) + b"\n"
+            yield padding[position - unpadded : stop - unpadded]
 
     @property
-    def _plain(self) -> int:
-        """How many bytes come from the endless pattern; what follows pads the last line."""
+    def _unpadded_size(self) -> int:
+        """The number of bytes before the padding of the last line."""
         if self.size < len(_HEADER):
             return self.size
         surplus = (self.size - len(_HEADER)) % _ROW
         return self.size - surplus - 1 if surplus else self.size
 
-    def _from(self, position: int) -> bytes:
-        """The endless pattern from a position to the end of the block it is in."""
+    def _rest_of_block(self, position: int) -> bytes:
+        """Return the unpadded bytes from a position to the end of its block."""
         if position < len(_HEADER):
             return _HEADER[position:]
         number, offset = divmod(position - len(_HEADER), _BLOCK)
@@ -157,15 +157,15 @@ def _block(seed: int, number: int) -> bytes:
     block = bytearray(_template(seed))
     for index, digit in enumerate(b"%0*d" % (_DIGITS, number)):
         if digit != _ZERO:
-            # One digit of all rows at once, by stride: some five times as fast as bytes.replace.
+            # One digit of all rows at once, by stride, which is about five times as fast as bytes.replace.
             block[_DIGITS_AT + index :: _ROW] = bytes((digit,)) * _ROWS_IN_BLOCK
     return bytes(block)
 
 
 @functools.lru_cache(maxsize=32)
 def _template(seed: int) -> bytes:
-    """Block number 0, from which the others differ in their action ids only."""
-    # Not `random`: its results may change from one Python to the next, and with them every known checksum.
+    """Return block number 0; the others differ from it only in their action ids."""
+    # Not `random`, because its results may change with the Python version, and every known checksum with them.
     entropy = hashlib.shake_256(f"rows/{seed}".encode()).digest(16 * _ROWS_IN_BLOCK)
     return b"".join(_row(number, entropy[16 * number : 16 * number + 16]) for number in range(_ROWS_IN_BLOCK))
 
@@ -188,6 +188,6 @@ def _row(number: int, entropy: bytes) -> bytes:
             "",
         )
     ).encode()
-    room = _ROW - len(start) - 1
+    space = _ROW - len(start) - 1
     words = "-".join(_WORDS[(entropy[12] + step) % len(_WORDS)] for step in range(8)).encode()
-    return start + words[:room] + b"\n"  # the words are longer than any room
+    return start + words[:space] + b"\n"  # the words always fill the space

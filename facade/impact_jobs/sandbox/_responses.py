@@ -1,4 +1,4 @@
-"""How the API words its answers: XML by default, JSON when asked, errors in either."""
+"""Responses of the API: XML by default, JSON on request, errors in either format."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from xml.sax.saxutils import escape, quoteattr
 
 from starlette.responses import Response
 
-from impact_jobs.sandbox.jobs import Job
-
 _NOT_IN_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class RefusedError(Exception):
-    """A request that ends in an error answer, raised wherever that is found out.
+class HttpError(Exception):
+    """Ends a request with an error response, wherever it is raised.
 
     Args:
         status: The HTTP status.
-        message: The envelope's ``Message``.
-        errors: What is wrong with which field, as pairs of field and message.
-        headers: Further headers of the answer.
+        message: The ``Message`` of the error envelope.
+        errors: Pairs of a field and what is wrong with it.
+        headers: Further headers of the response.
     """
 
     def __init__(
@@ -40,27 +38,27 @@ class RefusedError(Exception):
         self.errors = errors
         self.headers: dict[str, str] = dict(headers or {})
 
-    def answer(self, *, as_json: bool) -> Response:
-        """Word the refusal as an answer."""
+    def to_response(self, *, as_json: bool) -> Response:
+        """Build the error response."""
         payload = error_payload(self.message, errors=self.errors)
         return render(payload, as_json=as_json, status=self.status, headers=self.headers)
 
 
 def error_payload(message: str, *, errors: Sequence[tuple[str, str]] = ()) -> dict[str, object]:
-    """Build the vendor's error envelope; ``Errors`` is there only when a field is to blame."""
+    """Build the vendor's error envelope, which has ``Errors`` only if a field is invalid."""
     payload: dict[str, object] = {"Status": "ERROR", "Message": message}
     if errors:
-        payload["Errors"] = [{"Field": field, "Message": why} for field, why in errors]
+        payload["Errors"] = [{"Field": field, "Message": reason} for field, reason in errors]
     return payload
 
 
-def unknown_job() -> RefusedError:
-    """A job that is not there, or an id that is none: the vendor has one answer for both."""
-    return RefusedError(HTTPStatus.NOT_FOUND, "Job not found.")
+def job_not_found() -> HttpError:
+    """Build the error for an unknown job id; the API returns the same one for a malformed id."""
+    return HttpError(HTTPStatus.NOT_FOUND, "Job not found.")
 
 
-def wants_json(accept: str) -> bool:
-    """Whether an Accept header asks for JSON; a wildcard does not, and XML wins where it is preferred."""
+def accepts_json(accept: str) -> bool:
+    """Whether an Accept header prefers JSON to XML; a wildcard does not."""
     json_weight, xml_weight = 0.0, 0.0
     for part in accept.split(","):
         media_type, _, parameters = part.partition(";")
@@ -85,17 +83,17 @@ def render(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Word a payload as an answer.
+    """Render a payload as JSON or XML.
 
     Args:
         payload: JSON-like data. Keys that begin with ``@`` become attributes in XML.
-        as_json: JSON rather than XML.
-        name: The XML element around the payload; empty when the payload's own keys are the elements.
+        as_json: Whether to render JSON rather than XML.
+        name: The XML element around the payload; empty if the payload's own keys are the elements.
         status: The HTTP status.
         headers: Further headers.
 
     Returns:
-        The complete answer.
+        The complete response.
     """
     if as_json:
         body, media_type = json.dumps(payload), "application/json"
@@ -105,18 +103,18 @@ def render(
 
 
 def to_xml(payload: object, *, name: str = "") -> str:
-    """Word a payload as an ``<ImpactRadiusResponse>`` document."""
+    """Render a payload as an ``<ImpactRadiusResponse>`` document."""
     if name:
         inside = _element(name, payload)
     elif isinstance(payload, Mapping):
         inside = _children(payload)
     else:
-        raise TypeError(f"{type(payload).__name__} needs a name to stand under the root")
+        raise TypeError(f"{type(payload).__name__} needs an element name below the root")
     return f'<?xml version="1.0" encoding="UTF-8"?><ImpactRadiusResponse>{inside}</ImpactRadiusResponse>'
 
 
 def _children(payload: Mapping[str, object]) -> str:
-    # A page's numbers are members of the JSON object, but attributes of the list's element in XML.
+    # The page numbers are members of the object in JSON, but attributes of the list element in XML.
     attributes = {key[1:]: value for key, value in payload.items() if key.startswith("@")}
     return "".join(
         _element(key, value, attributes=attributes if isinstance(value, list) else {})
@@ -126,14 +124,14 @@ def _children(payload: Mapping[str, object]) -> str:
 
 
 def _element(name: str, value: object, *, attributes: Mapping[str, object] | None = None) -> str:
-    opening = name + "".join(f" {key}={quoteattr(_text(held))}" for key, held in (attributes or {}).items())
+    start_tag = name + "".join(f" {key}={quoteattr(_text(held))}" for key, held in (attributes or {}).items())
     if isinstance(value, Mapping):
         inside = _children(value)
     elif isinstance(value, list):
         inside = "".join(_element(name.removesuffix("s"), item) for item in value)
     else:
         inside = escape(_text(value))
-    return f"<{opening}>{inside}</{name}>"
+    return f"<{start_tag}>{inside}</{name}>"
 
 
 def _text(value: object) -> str:
@@ -141,8 +139,3 @@ def _text(value: object) -> str:
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return _NOT_IN_XML.sub("", text)
-
-
-def file_name(job: Job) -> str:
-    """The name that a job's result file is offered under."""
-    return f"report-{job.id[:8]}.csv"

@@ -1,24 +1,23 @@
-"""The sandbox itself: options in, two origins running, and the handles that tests pull."""
+"""The public class `Sandbox`: options, servers, jobs and faults."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
-from impact_jobs.sandbox import api
-from impact_jobs.sandbox.auth import BudgetHeaders
-from impact_jobs.sandbox.fault_middleware import Front
-from impact_jobs.sandbox.faults import CannedAnswer, RecordedRequest
-from impact_jobs.sandbox.jobs import Job
-from impact_jobs.sandbox.result_file import ResultFile
-from impact_jobs.sandbox.server import BackgroundServer, listen_twice, origin_of
-from impact_jobs.sandbox.state import ListShape, Settings, World
-from impact_jobs.sandbox.storage import Storage
+from impact_jobs.sandbox._api import create_app
+from impact_jobs.sandbox._auth import BudgetHeaders
+from impact_jobs.sandbox._fault_middleware import FaultMiddleware
+from impact_jobs.sandbox._faults import CannedResponse, RecordedRequest
+from impact_jobs.sandbox._jobs import Job
+from impact_jobs.sandbox._result_file import ResultFile
+from impact_jobs.sandbox._server import BackgroundServer, listen_on_both, url_of
+from impact_jobs.sandbox._state import ListShape, SandboxState, Settings
+from impact_jobs.sandbox._storage import Storage
 
 if TYPE_CHECKING:
     from impact_jobs import AsyncJobsClient, JobsClient
@@ -27,34 +26,34 @@ if TYPE_CHECKING:
 class Sandbox:
     """A stand-in for the Jobs API and its file storage, on two loopback ports of this machine.
 
-    It schedules, runs, lists, replays and serves jobs the way the real API does, fast and on command, and
-    it can be told what to do wrong. Equal options and equal calls give equal job ids, credentials and
-    result files. All methods may be called from any thread, and several sandboxes may run at once.
+    It schedules, runs, lists, replays and serves jobs as the real API does, only faster, and it simulates faults on
+    request. Equal options and equal calls give equal job ids, credentials and result files. All methods may be called
+    from any thread, and several sandboxes may run at once.
 
     Args:
         seed: Decides credentials, job ids and result contents.
-        job_seconds: How long a job takes from creation to its end; a fifth of that it is queued.
+        job_seconds: How long a job takes from its creation to its end; it is queued for a fifth of that.
         result_bytes: The size of a result file.
-        link_seconds: How long a signed link is good for.
+        link_seconds: How long a signed link is valid.
         hourly_budget: Requests an hour before the API answers 429; None for no limit.
-        budget_headers: Which headers tell what is left, ``"plain"``, ``"epoch"``, ``"hour"`` or ``"none"``.
-        list_shape: ``"array"`` for the documented bare array, ``"jobs"`` for ``{"Jobs": [...]}``, ``"pages"``
-            for the envelope with ``@nextpageuri`` and its kin. Jobs come oldest first in each.
-        page_size: Jobs on a page, when the request does not say.
-        stringly: Numbers and booleans of jobs arrive as strings.
-        replay_same_id: A replay queues the same job again, as brand accounts see it, instead of making one.
-        checksums: The storage states each file's ``x-amz-checksum-sha256``.
+        budget_headers: Which headers state the remaining budget: ``"plain"``, ``"epoch"``, ``"hour"`` or ``"none"``.
+        list_shape: How the list of jobs, oldest first, is wrapped: ``"array"`` for the documented bare array,
+            ``"jobs"`` for ``{"Jobs": [...]}``, ``"pages"`` for an envelope with ``@nextpageuri`` and page numbers.
+        page_size: Jobs on a page, unless the request has a ``PageSize``.
+        stringly: Whether numbers and booleans of jobs are sent as strings.
+        replay_same_id: Whether a replay queues the same job again, as for brand accounts, instead of creating one.
+        checksums: Whether the storage states each file's ``x-amz-checksum-sha256``.
         port: The API's port; 0 for a free one.
         storage_port: The storage's port; 0 for a free one.
-        clock: Gives the epoch seconds; your own function drives everything through virtual time.
+        clock: Returns epoch seconds; pass your own function to run the sandbox in virtual time.
 
     Raises:
-        ValueError: An option is out of its bounds.
+        ValueError: An option is out of bounds.
 
     Attributes:
-        account_sid: The one account's SID.
-        auth_token: Its token.
-        read_only_token: A second token of it, which may not replay jobs or run reports.
+        account_sid: The SID of its only account.
+        auth_token: The account's token.
+        read_only_token: A second token, which may not replay jobs or run reports.
 
     Example:
         >>> with Sandbox(job_seconds=0) as sandbox:
@@ -96,12 +95,12 @@ class Sandbox:
             port=port,
             storage_port=storage_port,
         )
-        self._world = World(settings, clock=clock)
+        self._state = SandboxState(settings, clock=clock)
         self._base_url = ""
         self._server: BackgroundServer | None = None
-        self.account_sid: str = self._world.credentials.account_sid
-        self.auth_token: str = self._world.credentials.auth_token
-        self.read_only_token: str = self._world.credentials.read_only_token
+        self.account_sid: str = self._state.credentials.account_sid
+        self.auth_token: str = self._state.credentials.auth_token
+        self.read_only_token: str = self._state.credentials.read_only_token
 
     def __repr__(self) -> str:
         return f"<Sandbox {self._base_url or 'not started'}>"
@@ -112,17 +111,15 @@ class Sandbox:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def start(self) -> None:
-        """Open both ports and answer requests, from a thread of its own; ``with`` does it for you.
+        """Open both ports, and serve requests from a background thread. ``with`` calls it for you.
 
         Raises:
             OSError: A port is taken. What to do: choose another, or 0 for a free one.
-            RuntimeError: The sandbox runs already. What to do: make another one.
+            RuntimeError: The sandbox is running already. What to do: create another one.
 
         Example:
             >>> sandbox = Sandbox()
@@ -130,22 +127,22 @@ class Sandbox:
             >>> sandbox.close()
         """
         if self._server is not None:
-            raise RuntimeError("this sandbox runs already; make another one for another server")
-        settings = self._world.settings
-        api_socket, storage_socket = listen_twice(settings.port, settings.storage_port)
-        self._base_url, self._world.storage_url = origin_of(api_socket), origin_of(storage_socket)
-        jobs_api = Front(api.build(self._world), origin="api", world=self._world)
-        storage = Front(Storage(self._world), origin="storage", world=self._world)
-        self._server = BackgroundServer([(api_socket, jobs_api), (storage_socket, storage)], clock=self._world.clock)
+            raise RuntimeError("this sandbox is running already; create another one for another server")
+        settings = self._state.settings
+        api_socket, storage_socket = listen_on_both(settings.port, settings.storage_port)
+        self._base_url, self._state.storage_url = url_of(api_socket), url_of(storage_socket)
+        api = FaultMiddleware(create_app(self._state), origin="api", state=self._state)
+        storage = FaultMiddleware(Storage(self._state), origin="storage", state=self._state)
+        self._server = BackgroundServer([(api_socket, api), (storage_socket, storage)], clock=self._state.clock)
         self._server.start()
 
     def close(self) -> None:
-        """Drop every connection, free both ports and end the thread; closing twice does no harm.
+        """Drop every connection, free both ports and end the thread; a second call does nothing.
 
         Jobs and the record of requests stay readable.
 
         Example:
-            >>> with Sandbox() as sandbox:  # which closes it
+            >>> with Sandbox() as sandbox:  # closes it at the end
             ...     _ = sandbox.add_job()
             >>> len(sandbox.job_ids)
             1
@@ -156,27 +153,19 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """The API's origin, such as ``http://127.0.0.1:40123``.
-
-        Raises:
-            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
-        """
+        """The URL of the API, such as ``http://127.0.0.1:40123``; raises RuntimeError before the first start."""
         if not self._base_url:
             raise RuntimeError("the sandbox has no address before it is started: use it in a `with` statement")
         return self._base_url
 
     @property
     def storage_url(self) -> str:
-        """The storage's origin, where signed links lead.
-
-        Raises:
-            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
-        """
-        return self._world.storage_url if self.base_url else ""
+        """The URL of the storage, to which signed links lead; raises RuntimeError before the first start."""
+        return self._state.storage_url if self.base_url else ""
 
     @property
     def environ(self) -> dict[str, str]:
-        """The three environment variables that point the client, and its command line, at this sandbox.
+        """The three environment variables that point the client and its command line at this sandbox.
 
         Raises:
             RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
@@ -193,16 +182,16 @@ class Sandbox:
         }
 
     def client(self, **options: Any) -> JobsClient:  # noqa: ANN401 - JobsClient's own options
-        """Make a client of this sandbox.
+        """Create a client of this sandbox.
 
         Args:
-            **options: Options of `impact_jobs.JobsClient`, any of which may replace what is filled in.
+            **options: Options of `impact_jobs.JobsClient`; they win over the sandbox's credentials and URL.
 
         Returns:
-            A client; closing it is yours to do.
+            The client, which you must close.
 
         Raises:
-            RuntimeError: The sandbox was never started, and there is no ``base_url`` among the options.
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
             ConfigurationError: An option is malformed.
 
         Example:
@@ -210,21 +199,21 @@ class Sandbox:
             ...     list(jobs.list())
             []
         """
-        from impact_jobs import JobsClient  # noqa: PLC0415 - the sandbox needs the client here only
+        from impact_jobs import JobsClient  # noqa: PLC0415 - the server needs no client
 
         return JobsClient(**(self._client_options() | options))
 
     def async_client(self, **options: Any) -> AsyncJobsClient:  # noqa: ANN401 - AsyncJobsClient's own options
-        """Make an asynchronous client of this sandbox.
+        """Create an asynchronous client of this sandbox.
 
         Args:
-            **options: Options of `impact_jobs.AsyncJobsClient`, any of which may replace what is filled in.
+            **options: Options of `impact_jobs.AsyncJobsClient`; they win over the sandbox's credentials and URL.
 
         Returns:
-            A client; closing it is yours to do.
+            The client, which you must close.
 
         Raises:
-            RuntimeError: The sandbox was never started, and there is no ``base_url`` among the options.
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
             ConfigurationError: An option is malformed.
 
         Example:
@@ -236,7 +225,7 @@ class Sandbox:
             ...     asyncio.run(ask(sandbox))
             []
         """
-        from impact_jobs import AsyncJobsClient  # noqa: PLC0415 - the sandbox needs the client here only
+        from impact_jobs import AsyncJobsClient  # noqa: PLC0415 - the server needs no client
 
         return AsyncJobsClient(**(self._client_options() | options))
 
@@ -261,62 +250,62 @@ class Sandbox:
         age: float = 0.0,
         fields: Mapping[str, object] | None = None,
     ) -> str:
-        """Put a job on the account's list.
+        """Add a job to the account.
 
         Args:
             type: The job's type; any text.
-            status: What becomes of the job. One that is to be ``"QUEUED"`` or ``"RUNNING"`` never ends; a text
-                that is no documented status is shown all the same.
-            seconds: How long it takes; 0 has it ended at once. The sandbox's ``job_seconds`` by default.
+            status: The status in which the job ends. With ``"QUEUED"`` or ``"RUNNING"`` it never ends; undocumented
+                statuses are allowed.
+            seconds: How long it takes; with 0 it ends at once. The sandbox's ``job_seconds`` by default.
             message: Its ``StatusMessage`` once it has ended; "" for a sentence that fits the status.
             result_bytes: The size of its result. The sandbox's ``result_bytes`` by default.
-            result_seed: Decides the result's contents; one of its own by default.
-            replayable: False for a job that can never be replayed.
+            result_seed: Decides the contents of its result; unique by default.
+            replayable: Whether it can be replayed once it has ended.
             program_id: Its ``ProgramId``.
-            stuck_at: A percentage that it never passes, running for ever.
-            recovers_after: With ``status="ERROR"``: so many seconds after the error it is COMPLETED, as on
-                accounts where the server tries again by itself.
+            stuck_at: A percentage at which it stays RUNNING forever.
+            recovers_after: With ``status="ERROR"``, how many seconds after the error it becomes COMPLETED, as on
+                accounts where the server retries by itself.
             age: How many seconds ago it was created.
-            fields: Raw JSON fields that are added to the job, or replace its own, whatever they hold.
+            fields: Raw JSON fields to add to the job, or to replace its own; any value is allowed.
 
         Returns:
             The job's id.
 
         Raises:
-            ValueError: A time or a size is negative. What to do: as the message says.
+            ValueError: A time or a size is negative.
 
         Example:
             >>> sandbox = Sandbox()
             >>> job_id = sandbox.add_job(status="FAILED", seconds=30, message="Out of memory")
         """
-        made = self._world.new_job(type=type, program_id=program_id)
+        template = self._state.new_job(type=type, program_id=program_id)
         job = evolve(
-            made,
-            created=made.created - age,
-            seconds=made.seconds if seconds is None else seconds,
+            template,
+            created=template.created - age,
+            seconds=template.seconds if seconds is None else seconds,
             final_status=status,
             message=message,
             replayable=replayable,
             stuck_at=stuck_at,
             recovers_after=recovers_after,
-            result=made.result.changed(size=result_bytes, seed=result_seed),
+            result=template.result.changed(size=result_bytes, seed=result_seed),
             fields=dict(fields or {}),
         )
-        return self._world.store.put(job).id
+        return self._state.store.put(job).id
 
     @property
     def job_ids(self) -> tuple[str, ...]:
-        """The ids of all jobs, oldest first. Those added, exported and replayed are among them."""
-        return tuple(job.id for job in self._world.store.all())
+        """The ids of all jobs, oldest first, including those that were exported or replayed."""
+        return tuple(job.id for job in self._state.store.all())
 
     def result(self, job_id: str) -> ResultFile:
-        """Give the file that a job's download consists of, whether or not the job has ended.
+        """Return the result file of a job, even if the job has not ended.
 
         Args:
             job_id: The job.
 
         Returns:
-            The file, which knows its bytes, size, SHA-256 and entity tag.
+            The file, with its bytes, size, SHA-256 and entity tag.
 
         Raises:
             KeyError: There is no such job.
@@ -331,15 +320,15 @@ class Sandbox:
     def replace_result(
         self, job_id: str, *, result_bytes: int | None = None, result_seed: int | None = None
     ) -> ResultFile:
-        """Put another file behind a job, and behind the links to it that are out already.
+        """Replace the result file of a job; existing links lead to the new file.
 
         Args:
             job_id: The job.
-            result_bytes: The new size; the old one by default.
-            result_seed: Decides the new contents; a fresh one by default.
+            result_bytes: The new size; unchanged by default.
+            result_seed: Decides the new contents; unique by default.
 
         Returns:
-            The new file, whose entity tag differs from the old one's.
+            The new file, which has another entity tag.
 
         Raises:
             KeyError: There is no such job.
@@ -351,19 +340,19 @@ class Sandbox:
             >>> sandbox.replace_result(job_id, result_bytes=3_000) == sandbox.result(job_id)
             True
         """
-        _, fresh = self._world.store.draw()
+        _, new_seed = self._state.store.new_id_and_seed()
         job = self._job(job_id)
-        seed = fresh if result_seed is None else result_seed
-        return self._world.store.put(evolve(job, result=job.result.changed(size=result_bytes, seed=seed))).result
+        seed = new_seed if result_seed is None else result_seed
+        return self._state.store.put(evolve(job, result=job.result.changed(size=result_bytes, seed=seed))).result
 
     def result_url(self, job_id: str) -> str:
-        """Sign a link to a job's file, as the download's redirect does.
+        """Sign a link to the result file of a job, as the redirect of a download does.
 
         Args:
             job_id: The job.
 
         Returns:
-            A URL on the storage, good for ``link_seconds``.
+            A URL on the storage, valid for ``link_seconds``.
 
         Raises:
             KeyError: There is no such job.
@@ -374,15 +363,15 @@ class Sandbox:
             ...     sandbox.result_url(sandbox.add_job()).startswith(sandbox.storage_url)
             True
         """
-        return self.storage_url + self._world.result_link(self._job(job_id))
+        return self.storage_url + self._state.result_link(self._job(job_id))
 
     def _job(self, job_id: str) -> Job:
-        job = self._world.store.get(job_id)
+        job = self._state.store.get(job_id)
         if job is None:
             raise KeyError(job_id)
         return job
 
-    # Faults and the record
+    # FaultQueue and the record
 
     def answer_next(
         self,
@@ -397,22 +386,22 @@ class Sandbox:
         delay: float = 0.0,
         perform: bool = False,
     ) -> None:
-        """Answer the next matching request, of either origin, with these very bytes.
+        """Answer the next matching request, to the API or the storage, with exactly this response.
 
-        Such an answer comes before credentials and budget, like a gateway's. Answers that match the same
-        request are used in the order they were queued.
+        Like the response of a gateway, it precedes the checks of credentials and budget. Responses that match the same
+        request are used in the order in which they were queued.
 
         Args:
             method: The request's method.
-            path: What the request's path ends with, or a compiled pattern to search for in path and query.
-            status: The answer's status, from 200 to 599; None to close the connection without an answer.
-            body: The answer's body.
-            headers: Further headers. A ``Content-Length`` above the body's length has the connection drop
-                where the body ends.
-            content_type: The answer's Content-Type; "" for none.
-            times: How many requests are answered so.
-            delay: Seconds, by the wall clock, to wait before answering.
-            perform: Do what was asked first, and then give this answer instead of the true one.
+            path: The end of the request's path, or a compiled pattern to search for in path and query.
+            status: The status, from 200 to 599; None to close the connection without a response.
+            body: The body.
+            headers: Further headers. With a ``Content-Length`` above the length of the body, the connection drops where
+                the body ends.
+            content_type: The Content-Type; "" for none.
+            times: How many requests to answer like this.
+            delay: Real seconds to wait before answering.
+            perform: Whether to carry out the request first, and then send this response instead of the real one.
 
         Raises:
             ValueError: The status is out of bounds.
@@ -420,9 +409,9 @@ class Sandbox:
         Example:
             >>> sandbox = Sandbox()
             >>> sandbox.answer_next("GET", "/Jobs", status=502, body="<h1>No</h1>", content_type="text/html")
-            >>> sandbox.answer_next("PUT", "/Replay", status=None, perform=True)  # done, but nobody hears of it
+            >>> sandbox.answer_next("PUT", "/Replay", status=None, perform=True)  # replays, but sends no response
         """
-        answer = CannedAnswer(
+        response = CannedResponse(
             method=method,
             path=path,
             status=status,
@@ -431,26 +420,26 @@ class Sandbox:
             delay=delay,
             perform=perform,
         )
-        self._world.faults.queue(answer, times=times)
+        self._state.faults.add(response, times=times)
 
     def cut_next_download(self, after_bytes: int) -> None:
-        """Drop the connection in the middle of the next result body, from the storage or by ``Mode=Stream``.
+        """Drop the connection in the middle of the next result body, from the storage or with ``Mode=Stream``.
 
-        Calls add up: each cuts one more download. A body with fewer bytes arrives whole.
+        Each call cuts one more download. A shorter body arrives complete.
 
         Args:
-            after_bytes: How many of the body's bytes arrive.
+            after_bytes: How many bytes of the body arrive.
 
         Example:
             >>> sandbox = Sandbox()
             >>> sandbox.cut_next_download(10_000)
         """
-        self._world.faults.queue_cut(after_bytes)
+        self._state.faults.add_cut(after_bytes)
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """The requests to both origins so far, oldest first; of very many, the newest hundred thousand."""
-        return self._world.log.all()
+        """The requests to the API and the storage, oldest first; at most the last 100,000."""
+        return self._state.log.all()
 
     def forget_requests(self) -> None:
         """Empty the record of requests.
@@ -461,4 +450,4 @@ class Sandbox:
             >>> sandbox.requests
             ()
         """
-        self._world.log.clear()
+        self._state.log.clear()

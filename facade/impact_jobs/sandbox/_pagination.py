@@ -1,4 +1,4 @@
-"""The shapes that a list of jobs has been seen in: a bare array, an object, a page of many."""
+"""Pages of the list of jobs, in the envelope of the vendor's sibling APIs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Page:
-    """Which page of a list is wanted.
+    """A page that a request asks for.
 
-    Args:
+    Attributes:
         number: Its number, from 1.
         size: How many jobs a page holds.
-        path: The list's full path from the host.
-        query: The other query parameters, which every page's URI repeats.
+        path: The full path of the list, without the host.
+        query: The other query parameters, which the URI of every page repeats.
     """
 
     number: int
@@ -25,12 +25,12 @@ class Page:
     query: Mapping[str, str]
 
     def uri(self, number: int) -> str:
-        """Give the full path, from the host, of another page."""
+        """Return the path and query of another page."""
         return f"{self.path}?{urlencode({**self.query, 'Page': number, 'PageSize': self.size})}"
 
 
-def page_of(jobs: Sequence[object], page: Page) -> dict[str, object]:
-    """Wrap one page of a list in the sibling APIs' envelope: numbers as strings, and "" for no next page."""
+def paginate(jobs: Sequence[object], page: Page) -> dict[str, object]:
+    """Wrap one page of a list in the envelope; its numbers are strings, and the last page's next URI is ""."""
     pages = max(1, -(-len(jobs) // page.size))
     start = (page.number - 1) * page.size
     return {

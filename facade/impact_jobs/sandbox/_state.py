@@ -1,4 +1,4 @@
-"""What the two origins share: one account, its jobs, and what was asked of them."""
+"""What the API and the storage share: one account, its jobs, and the record of requests."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 from attrs import field, frozen, validators
 
-from impact_jobs.sandbox.auth import BudgetHeaders, Credentials, HourlyBudget, LinkSigner
-from impact_jobs.sandbox.faults import Faults, RequestLog
-from impact_jobs.sandbox.jobs import Job
-from impact_jobs.sandbox.result_file import MAX_SIZE, ResultFile
-from impact_jobs.sandbox.store import JobStore
+from impact_jobs.sandbox._auth import BudgetHeaders, Credentials, HourlyBudget, LinkSigner
+from impact_jobs.sandbox._faults import FaultQueue, RequestLog
+from impact_jobs.sandbox._jobs import Job
+from impact_jobs.sandbox._result_file import MAX_SIZE, ResultFile
+from impact_jobs.sandbox._store import JobStore
 
 ListShape = Literal["array", "jobs", "pages"]
 
@@ -20,7 +20,7 @@ _MAX_PORT: Final = 65535
 
 @frozen(kw_only=True)
 class Settings:
-    """The options of `Sandbox`, which describes them, checked."""
+    """The validated options of `Sandbox`, which documents them."""
 
     seed: int
     job_seconds: float = field(validator=validators.ge(0))
@@ -37,12 +37,12 @@ class Settings:
     storage_port: int = field(validator=[validators.ge(0), validators.le(_MAX_PORT)])
 
 
-class World:
-    """Everything behind both origins' front doors.
+class SandboxState:
+    """The state of a sandbox.
 
     Args:
         settings: The sandbox's options.
-        clock: Gives the epoch seconds.
+        clock: Returns epoch seconds.
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
@@ -54,13 +54,13 @@ class World:
         )
         self.store: JobStore = JobStore(clock, seed=settings.seed, replay_same_id=settings.replay_same_id)
         self.budget: HourlyBudget = HourlyBudget(settings.hourly_budget, form=settings.budget_headers, clock=clock)
-        self.faults: Faults = Faults()
+        self.faults: FaultQueue = FaultQueue()
         self.log: RequestLog = RequestLog()
-        self.storage_url = ""  # known once the sockets are
+        self.storage_url = ""  # set once the sockets are open
 
     def new_job(self, *, type: str = "ApiReport", program_id: str = "") -> Job:  # noqa: A002 - the API's word
-        """Make a job with the sandbox's defaults, as of now; the store does not have it yet."""
-        job_id, result_seed = self.store.draw()
+        """Create a job with the sandbox's defaults, without adding it to the store."""
+        job_id, result_seed = self.store.new_id_and_seed()
         return Job(
             id=job_id,
             type=type,
@@ -73,5 +73,5 @@ class World:
         )
 
     def result_link(self, job: Job) -> str:
-        """Sign a link, as a path on the storage, to a job's result."""
+        """Return a signed path, on the storage, to a job's result."""
         return self.signer.sign(f"/results/{job.id}.csv")

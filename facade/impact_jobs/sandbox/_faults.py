@@ -1,4 +1,4 @@
-"""What goes wrong on request (canned answers, cut downloads), and the record of what was asked."""
+"""Faults on request (canned responses, cut downloads), and the record of requests."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Final, Literal
 from attrs import Factory, field, frozen, validators
 from starlette.types import Scope
 
-_REMEMBERED: Final = 100_000
+_MOST_REQUESTS: Final = 100_000
 
 Origin = Literal["api", "storage"]
 
 
 @frozen(kw_only=True)
 class RecordedRequest:
-    """A request as it arrived.
+    """A request that the sandbox received.
 
     Args:
         origin: ``"api"`` or ``"storage"``.
         method: The HTTP method.
         path: The path, percent-decoded.
-        query: The query as sent, without its question mark.
-        headers: The headers by lower-case name; values of a repeated one are joined with a comma.
-        time: When, in epoch seconds of the sandbox's clock.
+        query: The query as it was sent, without the question mark.
+        headers: The headers by lower-case name; the values of a repeated header are joined with a comma.
+        time: When it arrived, in epoch seconds of the sandbox's clock.
 
     Example:
         >>> RecordedRequest(origin="api", method="GET", path="/Jobs", query="", headers={}, time=0.0).target
@@ -42,15 +42,15 @@ class RecordedRequest:
 
     @classmethod
     def from_scope(cls, scope: Scope, *, origin: Origin, time: float) -> RecordedRequest:
-        """Read a request from its ASGI scope.
+        """Build the record of a request from its ASGI scope.
 
         Args:
             scope: The scope of an HTTP request.
-            origin: Which of the two origins it came to, ``"api"`` or ``"storage"``.
-            time: When, in epoch seconds of the sandbox's clock.
+            origin: Which server received it, ``"api"`` or ``"storage"``.
+            time: When it arrived, in epoch seconds of the sandbox's clock.
 
         Returns:
-            The request.
+            The record.
 
         Example:
             >>> scope = {"method": "GET", "path": "/a b", "query_string": b"Page=2", "headers": [(b"accept", b"*/*")]}
@@ -72,13 +72,13 @@ class RecordedRequest:
 
     @property
     def target(self) -> str:
-        """Path and query as one."""
+        """The path with its query."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
 @frozen(kw_only=True)
-class CannedAnswer:
-    """An answer given in place of the true one; `Sandbox.answer_next` says what each part means."""
+class CannedResponse:
+    """A response that replaces the real one; `Sandbox.answer_next` documents its parts."""
 
     method: str
     path: str | re.Pattern[str]
@@ -89,7 +89,7 @@ class CannedAnswer:
     perform: bool = False
 
     def matches(self, request: RecordedRequest) -> bool:
-        """Whether the answer was meant for a request."""
+        """Whether the response is for this request."""
         if self.method.upper() != request.method:
             return False
         if isinstance(self.path, re.Pattern):
@@ -97,58 +97,57 @@ class CannedAnswer:
         return request.path.endswith(self.path)
 
 
-class Faults:
-    """The faults that wait for their request, first in, first out; usable from any thread."""
+class FaultQueue:
+    """The faults that wait for a matching request, oldest first. Every method may be called from any thread."""
 
     def __init__(self) -> None:
-        self._answers: list[CannedAnswer] = []
+        self._responses: list[CannedResponse] = []
         self._cuts: deque[int] = deque()
         self._lock = threading.Lock()
 
-    def queue(self, answer: CannedAnswer, *, times: int) -> None:
-        """Keep an answer for the next requests it matches."""
+    def add(self, response: CannedResponse, *, times: int) -> None:
+        """Add a response for the next matching requests."""
         with self._lock:
-            self._answers += [answer] * times
+            self._responses += [response] * times
 
-    def take_answer(self, request: RecordedRequest) -> CannedAnswer | None:
-        """Give, and forget, the oldest answer that a request matches."""
+    def pop_response(self, request: RecordedRequest) -> CannedResponse | None:
+        """Remove and return the oldest response that matches a request."""
         with self._lock:
-            found = next((answer for answer in self._answers if answer.matches(request)), None)
+            found = next((each for each in self._responses if each.matches(request)), None)
             if found is not None:
-                self._answers.remove(found)
+                self._responses.remove(found)
             return found
 
-    def queue_cut(self, after_bytes: int) -> None:
-        """Keep a cut for the next result body."""
+    def add_cut(self, after_bytes: int) -> None:
+        """Cut the next result body after so many bytes."""
         with self._lock:
             self._cuts.append(after_bytes)
 
-    def take_cut(self) -> int | None:
-        """Give, and forget, the oldest cut."""
+    def pop_cut(self) -> int | None:
+        """Remove and return the oldest cut, in bytes."""
         with self._lock:
             return self._cuts.popleft() if self._cuts else None
 
 
 class RequestLog:
-    """The newest requests of both origins, in order of arrival; usable from any thread."""
+    """The most recent requests to both servers. Every method may be called from any thread."""
 
     def __init__(self) -> None:
-        # Bounded, so that a sandbox left running for weeks stays small.
-        self._requests: deque[RecordedRequest] = deque(maxlen=_REMEMBERED)
+        # Bounded, because a sandbox may run for weeks.
+        self._requests: deque[RecordedRequest] = deque(maxlen=_MOST_REQUESTS)
         self._lock = threading.Lock()
 
-    def add(self, request: RecordedRequest) -> RecordedRequest:
+    def add(self, request: RecordedRequest) -> None:
         """Record a request."""
         with self._lock:
             self._requests.append(request)
-        return request
 
     def all(self) -> tuple[RecordedRequest, ...]:
-        """Give the requests, oldest first."""
+        """Return the requests, oldest first."""
         with self._lock:
             return tuple(self._requests)
 
     def clear(self) -> None:
-        """Forget them."""
+        """Empty the record."""
         with self._lock:
             self._requests.clear()

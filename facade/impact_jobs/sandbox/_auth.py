@@ -1,4 +1,4 @@
-"""Who may do what: Basic credentials, signed links, and the hour's budget."""
+"""Basic credentials, signed links and the hourly request budget."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlencode
 
 from attrs import frozen
 
-BudgetHeaders = Literal["plain", "hour", "epoch", "none"]
-"""``X-RateLimit-*``, ``X-RateLimit-*-hour`` with ``RateLimit-Reset``, the first with an epoch as reset, or nothing."""
+BudgetHeaders = Literal["plain", "epoch", "hour", "none"]
+"""``X-RateLimit-*``; the same with an epoch as the reset; ``X-RateLimit-*-hour`` with ``RateLimit-Reset``; or none."""
 
 _HOUR: Final = 3600.0
 _CONSONANTS: Final = "bcdfghjkmnpqrstvwxz"
@@ -22,7 +22,7 @@ _CONSONANTS: Final = "bcdfghjkmnpqrstvwxz"
 
 @frozen(kw_only=True)
 class Credentials:
-    """One account: its SID, a token that may do everything and one that may only read."""
+    """The SID of an account, its token, and a second token that may only read."""
 
     account_sid: str
     auth_token: str
@@ -30,7 +30,7 @@ class Credentials:
 
     @classmethod
     def from_seed(cls, seed: int) -> Self:
-        """Make credentials that are always the same for a seed."""
+        """Derive credentials from a seed; equal seeds give equal credentials."""
         return cls(
             account_sid="IR" + _letters(f"account/{seed}", 16).upper(),
             auth_token=_letters(f"token/{seed}", 32),
@@ -38,7 +38,7 @@ class Credentials:
         )
 
     def token_of(self, authorization: str) -> str | None:
-        """Give the token of an Authorization header; None unless it is a pair of this account."""
+        """Return the token in an Authorization header, or None unless SID and token are this account's."""
         scheme, _, encoded = authorization.partition(" ")
         try:
             user, _, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
@@ -57,7 +57,7 @@ def _letters(label: str, length: int) -> str:
 
 @frozen(kw_only=True)
 class LinkSigner:
-    """Signs paths of the storage, and tells a good link from a bad or an old one."""
+    """Signs paths of the storage, and verifies signed links."""
 
     key: bytes
     seconds: float
@@ -67,19 +67,19 @@ class LinkSigner:
     SIGNATURE = "X-Sandbox-Signature"
 
     def sign(self, path: str) -> str:
-        """Give the path with a query that opens it for a while."""
+        """Return the path with a signature and an expiry time in its query."""
         expires = f"{self.clock() + self.seconds:.3f}"
         return f"{path}?{urlencode({self.EXPIRES: expires, self.SIGNATURE: self._signature(path, expires)})}"
 
-    def refusal(self, path: str, query: str) -> tuple[str, str] | None:
-        """Say what is wrong with a link, as an S3-like code and message; None when it is good."""
+    def error(self, path: str, query: str) -> tuple[str, str] | None:
+        """Return why a link is refused, as an S3-like code and message, or None if it is valid."""
         values = parse_qs(query)
         expires, signature = (values.get(name, [""])[0] for name in (self.EXPIRES, self.SIGNATURE))
         if not expires or not signature:
             return "AccessDenied", "Access Denied"
         if not hmac.compare_digest(signature.encode(), self._signature(path, expires).encode()):
             return "SignatureDoesNotMatch", "The signature does not match the request."
-        if self.clock() >= float(expires):  # its digits are ours: the signature covers them
+        if self.clock() >= float(expires):  # a number, because the signature covers it
             return "AccessDenied", "Request has expired"
         return None
 
@@ -88,12 +88,12 @@ class LinkSigner:
 
 
 class HourlyBudget:
-    """Counts requests in windows of an hour, the first of which begins with the first request.
+    """Counts requests in windows of an hour; a window opens with the first request after the last one closed.
 
     Args:
         limit: Requests an hour; None for no limit and no headers.
-        form: Which of the documented headers say how the client stands.
-        clock: Gives the epoch seconds.
+        form: Which of the documented headers state the remaining budget.
+        clock: Returns epoch seconds.
     """
 
     def __init__(self, limit: int | None, *, form: BudgetHeaders, clock: Callable[[], float]) -> None:
@@ -108,7 +108,7 @@ class HourlyBudget:
         """Take one request from the budget.
 
         Returns:
-            The headers that tell the client how it stands; with a Retry-After when there was none left.
+            The headers of the response. They include Retry-After if the budget was already spent.
         """
         if self._limit is None:
             return {}
@@ -118,15 +118,15 @@ class HourlyBudget:
                 self._window_ends, self._used = now + _HOUR, 0
             allowed = self._used < self._limit
             self._used += allowed
-            # Rounded up: whoever comes back exactly then must find the new window open.
+            # Rounded up, so that a client that returns at that very second finds the new window open.
             reset = str(-int(-(self._window_ends - now) // 1))
-            moment = str(-int(-self._window_ends // 1))
-            left = str(self._limit - self._used)
+            reset_epoch = str(-int(-self._window_ends // 1))
+            remaining = str(self._limit - self._used)
         suffix = "-hour" if self._form == "hour" else ""
         headers = {
             f"X-RateLimit-Limit{suffix}": str(self._limit),
-            f"X-RateLimit-Remaining{suffix}": left,
-            "RateLimit-Reset" if suffix else "X-RateLimit-Reset": moment if self._form == "epoch" else reset,
+            f"X-RateLimit-Remaining{suffix}": remaining,
+            "RateLimit-Reset" if suffix else "X-RateLimit-Reset": reset_epoch if self._form == "epoch" else reset,
         }
         if self._form == "none":
             headers = {}

@@ -1,4 +1,4 @@
-"""The life of a job, worked out from the time of asking: no timers, no threads, no state that changes."""
+"""The life of a job, computed from the current time: no timers, no threads, no mutable state."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 
 from attrs import Factory, field, frozen, validators
 
-from impact_jobs.sandbox.result_file import ResultFile
+from impact_jobs.sandbox._result_file import ResultFile
 
 TERMINAL: Final = frozenset({"COMPLETED", "CANCELLED", "ERROR", "FAILED"})
 _NEVER_ENDING: Final = frozenset({"QUEUED", "RUNNING"})
 _ZONE: Final = timezone(timedelta(hours=-5))  # the published examples' offset
-_QUEUED_SHARE: Final = 0.2  # of a job's seconds
-_FAILS_AT: Final = 60  # the percentage a job that will not complete gets to
+_QUEUED_SHARE: Final = 0.2  # of a job's duration
+_FAILS_AT: Final = 60  # percent: where the progress of a failing job ends
 _REASONS: Final = {
     "FAILED": "The job ran but did not produce a usable result.",
     "ERROR": "The job stopped due to an unrecoverable system error.",
@@ -24,7 +24,7 @@ _REASONS: Final = {
 
 @frozen(kw_only=True)
 class Job:
-    """Everything that decides what a job will have said at any moment."""
+    """A job's options, from which its state at any moment follows."""
 
     id: str
     type: str
@@ -42,13 +42,18 @@ class Job:
 
     @property
     def created_day(self) -> date:
-        """The calendar day of creation, in the zone that the API's dates are shown in."""
+        """The calendar day of creation, in the time zone of the API's dates."""
         return datetime.fromtimestamp(self.created, tz=_ZONE).date()
+
+    @property
+    def file_name(self) -> str:
+        """The name under which the result file is offered."""
+        return f"report-{self.id[:8]}.csv"
 
 
 @frozen(kw_only=True)
 class Snapshot:
-    """A job as it stands at one moment; times are epoch seconds, None where nothing has happened yet."""
+    """The state of a job at one moment; times are in epoch seconds, or None for what has not happened yet."""
 
     status: str
     percentage: int = 0
@@ -58,20 +63,12 @@ class Snapshot:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the status is one of the four documented ends."""
+        """Whether the status is one of the four that are documented as final."""
         return self.status in TERMINAL
 
 
 def snapshot(job: Job, now: float) -> Snapshot:
-    """Work out how a job stands at a moment.
-
-    Args:
-        job: The job.
-        now: The moment, in epoch seconds.
-
-    Returns:
-        The job's status, progress and times as of then.
-    """
+    """Compute the state of a job at a moment, given in epoch seconds."""
     starts = job.created + job.seconds * _QUEUED_SHARE
     ends = job.created + job.seconds
     if now < starts or job.final_status == "QUEUED":
@@ -102,52 +99,52 @@ def _ended(job: Job, now: float, *, starts: float, ends: float) -> Snapshot:
 
 
 def is_replayable(job: Job, now: float) -> bool:
-    """Whether a replay of the job would be accepted at a moment."""
+    """Whether the API would accept a replay of the job at a moment."""
     return job.replayable and snapshot(job, now).is_terminal
 
 
 def to_json(job: Job, *, now: float, prefix: str, stringly: bool = False) -> dict[str, object]:
-    """Show a job the way the API does.
+    """Return a job as the API shows it.
 
     Args:
         job: The job.
-        now: The moment it is asked about, in epoch seconds.
-        prefix: The path up to the account or brand, which the result's relative URI begins with.
-        stringly: Give numbers and booleans as strings, as some of the vendor's pages show them.
+        now: The time of the request, in epoch seconds.
+        prefix: The path up to the account or brand, with which the relative URI of the result begins.
+        stringly: Whether numbers and booleans are strings, as some of the vendor's pages show them.
 
     Returns:
-        The job's fields; ``job.fields`` override what the job's life says, untouched by ``stringly``.
+        The job's fields. Those in ``job.fields`` win, and ``stringly`` leaves them alone.
     """
-    seen = snapshot(job, now)
+    state = snapshot(job, now)
     shown: dict[str, object] = {
         "Id": job.id,
         "Type": job.type,
         "ProgramId": job.program_id,
         "CreatedBy": job.created_by,
         "CreatedDate": _text(job.created),
-        "StartedDate": _text(seen.started),
-        "CompletedDate": _text(seen.ended if seen.status == "COMPLETED" else None),
+        "StartedDate": _text(state.started),
+        "CompletedDate": _text(state.ended if state.status == "COMPLETED" else None),
         "AbandonedDate": "",
-        "CancelledDate": _text(seen.ended if seen.status == "CANCELLED" else None),
-        "FailedDate": _text(seen.ended if seen.status in {"FAILED", "ERROR"} else None),
-        "LastProgressUpdateDate": _text(seen.progressed),
-        "Status": seen.status,
-        "StatusMessage": _message(job, seen),
-        "RecordsProcessed": job.result.rows * seen.percentage // 100,
-        "PercentageComplete": seen.percentage,
+        "CancelledDate": _text(state.ended if state.status == "CANCELLED" else None),
+        "FailedDate": _text(state.ended if state.status in {"FAILED", "ERROR"} else None),
+        "LastProgressUpdateDate": _text(state.progressed),
+        "Status": state.status,
+        "StatusMessage": _message(job, state),
+        "RecordsProcessed": job.result.rows * state.percentage // 100,
+        "PercentageComplete": state.percentage,
         "Replayable": is_replayable(job, now),
     }
-    if seen.status == "COMPLETED":
+    if state.status == "COMPLETED":
         shown["ResultUri"] = f"{prefix}/Jobs/{job.id}/Download"
     if stringly:
         shown = {name: _stringly(value) for name, value in shown.items()}
     return shown | dict(job.fields)
 
 
-def _message(job: Job, seen: Snapshot) -> str:
-    if seen.ended is None or (seen.status == "COMPLETED" and job.final_status != "COMPLETED"):
+def _message(job: Job, state: Snapshot) -> str:
+    if state.ended is None or (state.status == "COMPLETED" and job.final_status != "COMPLETED"):
         return ""
-    return job.message or _REASONS.get(seen.status, "")
+    return job.message or _REASONS.get(state.status, "")
 
 
 def _text(moment: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The reports that can be exported, and what an export may be asked."""
+"""The reports that can be exported, and the validation of an export's parameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Report:
     category: str
 
     def to_json(self, prefix: str) -> dict[str, object]:
-        """Show the report as the list of reports does."""
+        """Return the report as the list of reports shows it."""
         return {
             "Id": self.id,
             "Name": self.name,
@@ -32,18 +32,18 @@ class Report:
         }
 
     def metadata(self) -> dict[str, object]:
-        """Show the report's filters and columns."""
+        """Return the report's filters and columns."""
         filters = (("START_DATE", "Start Date"), ("END_DATE", "End Date"), ("SUBAID", "Program"))
         columns = ("Action_Id", "Action_Date", "Campaign", "Status", "Sale_Amount", "Payout", "Currency")
         return {
             "Id": self.id,
             "Name": self.name,
-            "Filters": [{"Name": name, "DisplayName": shown} for name, shown in filters],
+            "Filters": [{"Name": name, "DisplayName": label} for name, label in filters],
             "Columns": [{"Name": name} for name in columns],
         }
 
 
-# The first is the vendor's; the others only make the list longer than one.
+# The vendor documents the first report; the others only make the list longer.
 REPORTS: Final = {
     report.id: report
     for report in (
@@ -54,8 +54,8 @@ REPORTS: Final = {
 }
 
 
-def read_date(text: str) -> date | None:
-    """Read a date in the one form the API documents, YYYY-MM-DD; None when it is anything else."""
+def parse_date(text: str) -> date | None:
+    """Parse a date in the documented form, YYYY-MM-DD; return None for anything else."""
     if not _DATE.fullmatch(text):
         return None
     try:
@@ -64,19 +64,19 @@ def read_date(text: str) -> date | None:
         return None
 
 
-def objection(report_id: str, parameters: Mapping[str, str]) -> str | None:
-    """Say why an export cannot be scheduled; None when it can.
+def validation_error(report_id: str, parameters: Mapping[str, str]) -> str | None:
+    """Explain why an export cannot be scheduled.
 
     Args:
-        report_id: The report, as named in the path.
-        parameters: The query. Filters that a report does not have are let pass, as upstream.
+        report_id: The report that the path names.
+        parameters: The query. Unknown filters are accepted, as the API accepts them.
 
     Returns:
-        The message of the 200-but-ERROR answer, or None.
+        The message of the error envelope, or None if the export is valid.
     """
     if report_id not in REPORTS:
         return f"Not permitted to run report {report_id}"
-    bounds = {name: read_date(parameters[name]) for name in ("START_DATE", "END_DATE") if name in parameters}
+    bounds = {name: parse_date(parameters[name]) for name in ("START_DATE", "END_DATE") if name in parameters}
     for name, bound in bounds.items():
         if bound is None:
             return f"Invalid value for {name}: expected YYYY-MM-DD"
