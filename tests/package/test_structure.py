@@ -41,7 +41,7 @@ VIOLATIONS = [
 def lint_imports(facade: Path) -> dict[str, str]:
     """Lint the imports of a copy of the facade, and return the report on each broken contract by its name."""
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (facade, ROOT / "generated"))), "COLUMNS": "300"}
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", ROOT / "pyproject.toml"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", str(ROOT / "pyproject.toml")]
     # A process of its own, because the linter imports the package by name.
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, cwd=facade)  # noqa: S603
     broken = done.stdout.partition("Broken contracts")[2]
