@@ -28,7 +28,8 @@ EXTERNAL = STACK[-2:]
 
 # Pixels.
 WIDTH, LEFT, RIGHT, LEAVES_LEFT = 760, 120, 530, 600
-TOP_HEIGHT, HEIGHT, PITCH, GAP = 36, 62, 86, 38
+TOP_HEIGHT, HEIGHT, GAP = 36, 70, 26
+PITCH = HEIGHT + GAP
 LANE, PORT = 13, 10
 LINE_CHARACTERS = 68  # that fit the width of a box
 
@@ -86,7 +87,7 @@ def modules_by_room() -> tuple[dict[str, list[str]], Counter[tuple[str, str]]]:
 def svg() -> str:
     """Draw the rooms from top to bottom, with an arrow and a count for the imports from one to another."""
     modules, imports = modules_by_room()
-    top = {name: GAP + TOP_HEIGHT + row * PITCH for row, name in enumerate(STACK)}
+    top = {name: TOP_HEIGHT + GAP + row * PITCH for row, name in enumerate(STACK)}
     parts = [*_top_row(imports, top[PUBLIC])]
     for name in STACK:
         parts += _box(LEFT, top[name], width=RIGHT - LEFT, name=name, contents=_contents(name, modules[name]))
@@ -116,7 +117,7 @@ def svg() -> str:
 def _contents(room: str, modules: list[str]) -> str:
     """List the modules of a room, without its package."""
     if room in EXTERNAL:
-        return "external" if room == "httpx" else "generated from the specification"
+        return "from outside" if room == "httpx" else "generated from the specification"
     names = [module.rpartition(".")[2] for module in modules if module not in {PACKAGE, f"{PACKAGE}.{room}"}]
     return ", ".join(names)
 
