@@ -45,7 +45,7 @@ class Account:
     base_url: str
 
     @classmethod
-    def of(cls, sid: str, token: Secret, base_url: Secret) -> Account:
+    def create(cls, sid: str, token: Secret, base_url: Secret) -> Account:
         """The account, its parts checked.
 
         Raises:

@@ -66,7 +66,7 @@ class Window:
     exactly_before: datetime | None = None
 
     @classmethod
-    def of(cls, created_after: date | str | None, created_before: date | str | None) -> "Window":
+    def create(cls, created_after: date | str | None, created_before: date | str | None) -> "Window":
         """The window between two user-given bounds, both inclusive.
 
         Raises:

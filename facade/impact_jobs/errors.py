@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from impact_jobs._redaction import shorten
+from impact_jobs._redaction import redact as redact  # noqa: PLC0414 - for the command line as well
+from impact_jobs._redaction import shorten as shorten  # noqa: PLC0414 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from impact_agency_api.models.job import Job as GeneratedJob
 from impact_agency_api.models.job_status import JobStatus
 from impact_agency_api.models.job_type import JobType
 
-from impact_jobs._redaction import redact
+from impact_jobs._redaction import Secret, redact, secret_url
 
-__all__ = ["DownloadResult", "GeneratedJob", "Job", "JobStatus", "JobType"]
+__all__ = ["DownloadResult", "GeneratedJob", "Job", "JobStatus", "JobType", "Secret", "secret_url"]
 
 _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.ERROR, JobStatus.FAILED})
 

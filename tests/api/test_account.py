@@ -21,7 +21,7 @@ JOB_PATH = f"/Agencies/{SID}/Jobs/{JOB_ID}"
 
 
 def account(base_url: str = DEFAULT_BASE_URL, *, sid: str = SID, token: str = TOKEN) -> Account:
-    return Account.of(sid, Secret(token), secret_url(base_url))
+    return Account.create(sid, Secret(token), secret_url(base_url))
 
 
 class TestJobId:

@@ -67,7 +67,7 @@ def test_what_is_no_full_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         read_datetime(text)
     with pytest.raises(ConfigurationError, match=r"created_before=.* is not a date"):
-        Window.of(None, text)
+        Window.create(None, text)
 
 
 @given(st.text() | nearly_dates)
@@ -83,7 +83,7 @@ def test_any_text_is_a_usable_date_or_a_value_error(text: str) -> None:
 @given(st.none() | st.dates() | st.datetimes() | moments | st.text() | nearly_dates, st.none() | st.dates() | moments)
 def test_any_bounds_are_a_window_or_a_configuration_error(after: date | str | None, before: date | str | None) -> None:
     try:
-        window = Window.of(after, before)
+        window = Window.create(after, before)
     except ConfigurationError:
         return
     assert window.holds(NOON) in (True, False)
@@ -92,23 +92,23 @@ def test_any_bounds_are_a_window_or_a_configuration_error(after: date | str | No
 
 
 def test_no_bounds_hold_everything() -> None:
-    assert Window.of(None, None) == Window()
+    assert Window.create(None, None) == Window()
     assert Window().holds(NOON)
     assert Window().holds(None)
 
 
 def test_a_plain_date_is_passed_on_as_it_is_and_nothing_is_sifted() -> None:
-    window = Window.of("2026-05-29", date(2026, 5, 29))
+    window = Window.create("2026-05-29", date(2026, 5, 29))
     assert window == Window(after=date(2026, 5, 29), before=date(2026, 5, 29))
     assert window.holds(NOON - timedelta(days=9))
 
 
 def test_a_date_without_time_is_a_plain_date_however_it_is_written() -> None:
-    assert Window.of(" May 29 2026\n", "29 May 2026") == Window.of(date(2026, 5, 29), date(2026, 5, 29))
+    assert Window.create(" May 29 2026\n", "29 May 2026") == Window.create(date(2026, 5, 29), date(2026, 5, 29))
 
 
 def test_a_moment_is_asked_for_a_day_wider_and_sifted_exactly() -> None:
-    window = Window.of("2026-05-29T12:00:00Z", datetime(2026, 5, 30, 12))  # noqa: DTZ001 - naive is UTC, and says so
+    window = Window.create("2026-05-29T12:00:00Z", datetime(2026, 5, 30, 12))  # noqa: DTZ001 - naive is UTC, and says so
     assert (window.after, window.before) == (date(2026, 5, 28), date(2026, 5, 31))
     second = timedelta(seconds=1)
     assert [
@@ -127,7 +127,7 @@ def test_the_days_asked_for_include_the_moment_whatever_zone_the_server_lives_in
     moment: datetime, server: timezone
 ) -> None:
     assume(date(1, 1, 3) < moment.date() < date(9999, 12, 29))
-    window = Window.of(moment, moment)
+    window = Window.create(moment, moment)
     assert window.after is not None
     assert window.before is not None
     assert window.after <= moment.astimezone(server).date() <= window.before
@@ -135,7 +135,7 @@ def test_the_days_asked_for_include_the_moment_whatever_zone_the_server_lives_in
 
 
 def test_the_ends_of_time_stand_for_ever() -> None:
-    window = Window.of(datetime.min, datetime.max)  # noqa: DTZ901 - that is the point
+    window = Window.create(datetime.min, datetime.max)  # noqa: DTZ901 - that is the point
     assert (window.after, window.before) == (date.min, date.max)
     assert window.holds(NOON)
 
@@ -151,7 +151,7 @@ def test_the_ends_of_time_stand_for_ever() -> None:
 )
 def test_bounds_the_wrong_way_round_are_refused(after: date | str, before: date | str) -> None:
     with pytest.raises(ConfigurationError, match=r"created_after .* lies after created_before .*swap"):
-        Window.of(after, before)
+        Window.create(after, before)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_bounds_the_wrong_way_round_are_refused(after: date | str, before: date 
     ],
 )
 def test_bounds_the_right_way_round_are_taken_whatever_their_days(after: date | str, before: date | str) -> None:
-    assert Window.of(after, before).after is not None
+    assert Window.create(after, before).after is not None
 
 
 @pytest.mark.parametrize("value", [5, True, b"2026-05-29", object()])
 def test_a_bound_of_another_type_is_refused(value: object) -> None:
     with pytest.raises(ConfigurationError, match=f"created_after is a {type(value).__name__}"):
-        Window.of(value, None)  # type: ignore[arg-type]
+        Window.create(value, None)  # type: ignore[arg-type]

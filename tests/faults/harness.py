@@ -23,8 +23,7 @@ from impact_jobs._download import ranges as plan
 from impact_jobs._download.journal import Journal
 from impact_jobs._download.ranges import Coverage
 from impact_jobs._transport.headers import Span
-from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.result_file import ResultFile
+from impact_jobs.sandbox import ResultFile, Sandbox
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.tally import DOWNLOADS
@@ -126,7 +125,7 @@ class Stage:
         self.sandbox = self._stack.enter_context(Sandbox(job_seconds=0, hourly_budget=10**8))
         self.storage = self._stack.enter_context(FaultProxy(self.sandbox.storage_url))
         self.api = self._stack.enter_context(FaultProxy(self.sandbox.base_url))
-        self.sandbox._world.storage_url = self.storage.url  # signed links lead through the proxy
+        self.sandbox._state.storage_url = self.storage.url  # signed links lead through the proxy
         self.account: dict[str, Any] = {
             "account_sid": self.sandbox.account_sid,
             "auth_token": self.sandbox.auth_token,

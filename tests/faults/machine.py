@@ -15,8 +15,7 @@ from hypothesis.errors import StopTest, UnsatisfiedAssumption
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from impact_agency_api.api.jobs import get_job
 from impact_jobs import DestinationExistsError, IntegrityError, Job, JobsError, ReplayUncertainError
-from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.result_file import ResultFile
+from impact_jobs.sandbox import ResultFile, Sandbox
 
 from tests.faults.actors import (
     NEVER,
@@ -98,7 +97,7 @@ class WholeSession(RuleBasedStateMachine):
             )
         )
         self.stage.api.origin, self.stage.storage.origin = self.sandbox.base_url, self.sandbox.storage_url
-        self.sandbox._world.storage_url = self.stage.storage.url(tls=False)  # signed links lead through the proxy
+        self.sandbox._state.storage_url = self.stage.storage.url(tls=False)  # signed links lead through the proxy
         for number, plan in enumerate(plans):
             self.jobs.append(self._add(number, plan))
         self.leaks = Leaks()
@@ -420,7 +419,7 @@ class WholeSession(RuleBasedStateMachine):
         return outcome
 
     def _never_done(self) -> set[str]:
-        return {job.id for job in self.sandbox._world.store.all() if job.final_status != "COMPLETED"}
+        return {job.id for job in self.sandbox._state.store.all() if job.final_status != "COMPLETED"}
 
     def _is_due(self, path: Path) -> bool:
         return path.name.partition(".")[0] not in self._never_done()

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from attrs import define, field, frozen
 from impact_jobs import AsyncJobsClient, FetchReport, Job, JobsClient, Polling
 from impact_jobs._download.journal import Journal
-from impact_jobs.sandbox.result_file import ResultFile
+from impact_jobs.sandbox import ResultFile
 
 from tests.faults.harness import Call, Kind, Stage, bytes_of
 

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import AsyncJobsClient, DownloadError, JobsClient, JobsError
-from impact_jobs.sandbox.result_file import ResultFile
+from impact_jobs.sandbox import ResultFile
 
 from tests.faults.harness import Call, Stage, Watched, bytes_of
 from tests.faults.sessions import SETTINGS, calls, faults, positions, sizes

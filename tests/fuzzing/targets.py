@@ -254,7 +254,7 @@ def window(data: bytes) -> None:
     after, _, before = text_of(data).partition("|")
     now = datetime.now(UTC)
     try:
-        found = Window.of(after or None, before or None)
+        found = Window.create(after or None, before or None)
     except ConfigurationError as error:
         check_error(error)
         return

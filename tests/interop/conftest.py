@@ -20,24 +20,24 @@ def document() -> Path:
 
 
 @pytest.fixture(scope="session")
-def peer() -> Callable[[str], Path]:
+def npm_tool() -> Callable[[str], Path]:
     """Find a tool that package.json pins; a missing one fails the test, for a skipped check checks nothing."""
 
     def find(name: str) -> Path:
         tool = HERE / "node_modules" / ".bin" / name
         if not tool.exists():
-            pytest.fail(f"{name} is not installed: run `make test-peers`", pytrace=False)
+            pytest.fail(f"{name} is not installed: run `make test-interop`", pytrace=False)
         return tool
 
     return find
 
 
 @pytest.fixture(scope="session")
-def prism(peer: Callable[[str], Path], document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prism(npm_tool: Callable[[str], Path], document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Let Prism serve our OpenAPI document, refusing whatever violates it; gives its base URL."""
     port = _free_port()
     log = tmp_path_factory.mktemp("prism") / "prism.log"
-    command: list[str | Path] = [peer("prism"), "mock", "--errors", f"--host={HOST}", f"--port={port}", document]
+    command: list[str | Path] = [npm_tool("prism"), "mock", "--errors", f"--host={HOST}", f"--port={port}", document]
     with (
         log.open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True) as process,  # noqa: S603 - all ours

@@ -14,10 +14,10 @@ from impact_jobs.sandbox import Sandbox
 
 from tests.interop.read_frames import READERS, summary
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+PYTHON = ROOT / ".venv-interop" / "bin" / "python"
 
 
 def expected(sandbox: Sandbox, job_id: str) -> dict[str, object]:
@@ -29,7 +29,7 @@ def expected(sandbox: Sandbox, job_id: str) -> dict[str, object]:
 @pytest.mark.parametrize("library", READERS)
 def test_a_dataframe_library_reads_it(library: str, kind: str, sandbox: Sandbox) -> None:
     if not PYTHON.exists():
-        pytest.fail(f"{library} is not installed: run `make test-peers`", pytrace=False)
+        pytest.fail(f"{library} is not installed: run `make test-interop`", pytrace=False)
     job_id = sandbox.add_job(result_bytes=2_000_000)
     done = subprocess.run(  # noqa: S603 - our own program
         [PYTHON, "-W", "error", "-m", "tests.interop.read_frames", library, kind, job_id],

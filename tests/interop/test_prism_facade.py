@@ -23,7 +23,7 @@ from impact_jobs import (
 
 from tests.support.driving import AnyClient, Driven
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 ONCE = Retry(attempts=1)

@@ -14,7 +14,7 @@ from impact_agency_api.api.jobs import download_job_result, get_job, list_jobs, 
 from impact_agency_api.models import DownloadJobResultMode, Job, JobStatus, JobType
 from impact_agency_api.types import File
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 SID = "IRprismAccount"
 ID = UUID("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")

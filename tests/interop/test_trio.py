@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from impact_jobs.sandbox import Sandbox
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+PYTHON = ROOT / ".venv-interop" / "bin" / "python"
 
 
 def test_under_trio_the_client_names_the_way(sandbox: Sandbox) -> None:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 from impact_jobs import Job, JobsError
-from impact_jobs.pytest_plugin import Arrange, ImpactClock, Sandbox, Scenario, arrange, scenarios
+from impact_jobs.pytest_plugin import Arrange, ImpactClock, Sandbox, Scenario, _scenarios, arrange
 
 from tests.support.driving import AnyClient, MakeClient, clients
 
@@ -62,13 +62,13 @@ def expected_rows() -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("impact_clock", "impact_offline")
 def test_the_page_says_what_a_scenario_comes_to(name: Scenario, impact_sandbox: Sandbox, client: AnyClient) -> None:
-    said = " ".join((scenarios._ARRANGEMENTS[name].__doc__ or "").split())
+    said = " ".join((_scenarios._ARRANGEMENTS[name].__doc__ or "").split())
     cells = [outcome(verb, client, arrange(impact_sandbox, name), impact_sandbox) for verb in VERBS]
     assert row([f"`{name}`", said, *cells]) in expected_rows()
 
 
 def test_the_page_names_all_scenarios_in_their_order_and_no_other() -> None:
-    assert [line.split("`")[1] for line in expected_rows()] == list(NAMES) == list(scenarios._ARRANGEMENTS)
+    assert [line.split("`")[1] for line in expected_rows()] == list(NAMES) == list(_scenarios._ARRANGEMENTS)
 
 
 def test_an_unknown_name_is_told_with_those_there_are(impact_scenario: Arrange) -> None:

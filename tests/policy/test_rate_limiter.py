@@ -237,7 +237,7 @@ def test_whatever_comes_nobody_pauses_for_more_than_an_hour(history: list[tuple[
 
 
 def account(sid: str = "IRbudget", base_url: str = "https://api.impact.com") -> Account:
-    return Account.of(sid, Secret("token"), secret_url(base_url))
+    return Account.create(sid, Secret("token"), secret_url(base_url))
 
 
 def test_it_is_the_account_s_and_not_the_client_s() -> None:

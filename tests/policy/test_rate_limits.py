@@ -19,7 +19,7 @@ from impact_jobs._redaction import secret_url
 from impact_jobs._transport.base import Head, Request, Response
 from impact_jobs._transport.run_sync import run_sync
 from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.auth import BudgetHeaders
+from impact_jobs.sandbox._auth import BudgetHeaders
 
 from tests.support.interleaved import InterleavedPort, Timeline
 from tests.support.simulated import EPOCH, JOB_ID, answer, context, job_json, port_of
@@ -218,7 +218,7 @@ def test_clients_of_one_account_share_what_they_heard(limited: Sandbox) -> None:
         job_id = limited.job_ids[0]
         for _ in range(12):
             one.get(job_id)
-        silent = limited._world.settings.budget_headers == "none"
+        silent = limited._state.settings.budget_headers == "none"
         # Eight left, two of them in reserve; where the server is silent, a thousand are taken for granted.
         expected = 0.0 if silent else HOUR / 6
         copy = other.with_options(request_timeout=3.0)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.answers import to_xml, wants_json
+from impact_jobs.sandbox._responses import accepts_json, to_xml
 
 from .conftest import NO_TLS, Clock, connect
 
@@ -133,7 +133,7 @@ def test_pages_in_xml_have_attributes() -> None:
     ],
 )
 def test_when_json_is_asked_for(accept: str, is_json: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    assert wants_json(accept) is is_json
+    assert accepts_json(accept) is is_json
 
 
 @pytest.mark.parametrize("path", ["/Jobs.json", "/Jobs/{job}.json", "/Reports.json", "/Nothing.json"])

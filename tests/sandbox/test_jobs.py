@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.jobs import TERMINAL
+from impact_jobs.sandbox._jobs import TERMINAL
 
 from .conftest import Clock
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_jobs.sandbox import ResultFile
-from impact_jobs.sandbox.result_file import _BLOCK, _HEADER, _ROW
+from impact_jobs.sandbox._result_file import _BLOCK, _HEADER, _ROW
 
 steady = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -112,5 +112,5 @@ def test_impossible_sizes_are_refused(size: int) -> None:
 
 
 def test_negative_positions_are_refused() -> None:
-    with pytest.raises(ValueError, match="not negative"):
+    with pytest.raises(ValueError, match="must not be negative"):
         ResultFile(1, 100).read(-1)

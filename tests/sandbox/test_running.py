@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.fault_middleware import send_body
+from impact_jobs.sandbox._fault_middleware import send_body
 
 from .conftest import connect
 
@@ -107,7 +107,7 @@ def test_what_there_is_before_and_after() -> None:
     with sandbox, connect(sandbox) as api:
         assert api.get(f"/Jobs/{job_id}").status_code == 200
         assert sandbox.auth_token not in repr(sandbox)
-        with pytest.raises(RuntimeError, match="runs already"):
+        with pytest.raises(RuntimeError, match="is running already"):
             sandbox.start()
     sandbox.close()
     assert sandbox.job_ids == (job_id,)
@@ -281,7 +281,7 @@ def test_a_fault_of_the_sandbox_itself_is_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Sandbox() as sandbox, connect(sandbox) as api:
-        monkeypatch.setattr(sandbox._world.store, "all", lambda: [None])
+        monkeypatch.setattr(sandbox._state.store, "all", lambda: [None])
         assert api.get("/Jobs").status_code == 500
         assert api.get("/Reports").status_code == 200
     (record,) = [record for record in caplog.records if record.name == "impact_jobs.sandbox"]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_jobs.sandbox import Sandbox
-from impact_jobs.sandbox.ranges import Span, UnsatisfiableError, read_range, still_counts
+from impact_jobs.sandbox._ranges import RangeNotSatisfiableError, Span, if_range_matches, parse_range
 
 from .conftest import Clock
 
@@ -116,7 +116,7 @@ def test_405_for_anything_but_reading(storage: httpx.Client, link: str, method: 
 
 
 def test_404_for_a_signed_path_without_a_file(sandbox: Sandbox, storage: httpx.Client) -> None:
-    signed = sandbox._world.signer.sign("/results/nothing.csv")
+    signed = sandbox._state.signer.sign("/results/nothing.csv")
     assert code_of(storage.get(sandbox.storage_url + signed), 404) == "NoSuchKey"
 
 
@@ -221,13 +221,13 @@ def test_a_range_is_what_python_slices(size: int, first: int | None, last: int |
     if first is None and last is not None:
         wanted = positions[max(0, size - last) :]
     elif first is None or (last is not None and last < first):
-        assert read_range(f"bytes={_text(first)}-{_text(last)}", size) is None
+        assert parse_range(f"bytes={_text(first)}-{_text(last)}", size) is None
         return
     else:
         wanted = positions[first : None if last is None else last + 1]
     try:
-        span = read_range(f"bytes={_text(first)}-{_text(last)}", size)
-    except UnsatisfiableError:
+        span = parse_range(f"bytes={_text(first)}-{_text(last)}", size)
+    except RangeNotSatisfiableError:
         assert wanted == []
     else:
         assert span == Span(wanted[0], wanted[-1] + 1)
@@ -241,14 +241,14 @@ def _text(number: int | None) -> str:
 @given(header=st.text(alphabet="bytes=-0123456789, ", max_size=14), size=st.integers(min_value=0, max_value=99))
 def test_no_header_is_too_odd(header: str, size: int) -> None:
     try:
-        span = read_range(header, size)
-    except UnsatisfiableError:
+        span = parse_range(header, size)
+    except RangeNotSatisfiableError:
         return
     assert span is None or 0 <= span.start < span.stop <= size
 
 
 def test_no_condition_always_counts() -> None:
-    assert still_counts("", etag='"a"', last_modified="now")
+    assert if_range_matches("", etag='"a"', last_modified="now")
 
 
 def test_the_last_bytes_of_three_terabytes_are_there_at_once(sandbox: Sandbox, storage: httpx.Client) -> None:

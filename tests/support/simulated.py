@@ -99,7 +99,7 @@ def context(
     script: Script, *, retry: Retry = Retry(), polling: Polling = Polling(), exchange_seconds: float = 0.0
 ) -> ClientContext:
     """A context over a simulated port, without jitter."""
-    account = Account.of("IRtest", Secret("token"), secret_url("https://api.impact.com"))
+    account = Account.create("IRtest", Secret("token"), secret_url("https://api.impact.com"))
     port = SimulatedPort(script, exchange_seconds=exchange_seconds)
     return ClientContext(
         account=account,

@@ -31,6 +31,7 @@ __all__ = [
     "get",
     "get_once",
     "get_with_head",
+    "list_request",
     "replay_request",
 ]
 
@@ -73,6 +74,13 @@ def replay_request(context: ClientContext, job_id: str) -> Request:
     return context.request(kwargs, headers={"Content-Length": "0"})
 
 
+def list_request(context: ClientContext, window: Window, *, deadline: float = math.inf) -> Request:
+    """Build the request for the first page of a list."""
+    after, before = window.after or UNSET, window.before or UNSET
+    kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see ClientContext.request
+    return context.request(kwargs, deadline=deadline)
+
+
 class Pages:
     """The pages of a list, each fetched when it is wanted; no job twice.
 
@@ -95,16 +103,13 @@ class Pages:
         deadline: float | None = None,
         parse: Callable[[object], Job | None] = parse_job,
     ) -> None:
-        kwargs = list_jobs._get_kwargs(  # noqa: SLF001 - see ClientContext.request
-            context.account.sid, created_after=window.after or UNSET, created_before=window.before or UNSET
-        )
         self.entries: int = 0
         self._context = context
         self._window = window
         self._deadline = math.inf if deadline is None else deadline
         self._send = context.send if deadline is None else context.exchange
         self._parse = parse
-        self._request: Request | None = context.request(kwargs, deadline=self._deadline)
+        self._request: Request | None = list_request(context, window, deadline=self._deadline)
         self._asked = {self._request.url.reveal()}
         self._seen: set[str] = set()
 

@@ -29,7 +29,7 @@ _WORTH_SPLITTING_BYTES = 64 * 1024 * 1024
 _WORTH_SPLITTING_SECONDS = 2.0
 # A connection this fast is not what the link holds back: more of them cost CPU and win nothing.
 _FAST_BYTES_PER_SECOND = 150e6
-MOST_CONNECTIONS = 8
+AUTOMATIC_CONNECTIONS = 8
 
 
 @frozen
@@ -130,7 +130,7 @@ def connections_for(missing: int, *, bytes_per_second: float) -> int:
     """How many connections suit what is missing, given how fast the first one proved to be."""
     seconds = missing / max(bytes_per_second, 1.0)
     is_worth_it = missing >= _WORTH_SPLITTING_BYTES and seconds >= _WORTH_SPLITTING_SECONDS
-    return MOST_CONNECTIONS if is_worth_it and bytes_per_second < _FAST_BYTES_PER_SECOND else 1
+    return AUTOMATIC_CONNECTIONS if is_worth_it and bytes_per_second < _FAST_BYTES_PER_SECOND else 1
 
 
 def is_worth_measuring(missing: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
 from urllib.parse import urlsplit
 
 from attrs import Factory, define, field
@@ -12,13 +11,13 @@ from attrs import Factory, define, field
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import download_request, get_once
 from impact_jobs._api.responses import check_result, error_of, may_be_no_result, read_job
+from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Head, Request, Response, Stream, Write
 from impact_jobs._transport.headers import Span, content_length
 from impact_jobs.errors import (
-    ConfigurationError,
     DownloadError,
     JobFailedError,
     JobsError,
@@ -29,8 +28,6 @@ from impact_jobs.errors import (
 from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
-
-Mode = Literal["redirect", "stream"]
 
 _OK = 200
 _ACCEPTED = 202
@@ -45,12 +42,6 @@ _LONGEST_ERROR_BYTES = 64 * 1024
 _LINKS_PER_TRY = 2
 _MOST_HOPS = 5
 _NOT_ENCODED = {"Accept-Encoding": "identity"}
-
-
-def check_mode(mode: str) -> None:
-    """Raises ConfigurationError unless `mode` is one of `Mode`."""
-    if mode not in {"redirect", "stream"}:
-        raise ConfigurationError(f"mode={mode!r}: give 'redirect' or 'stream'.")
 
 
 @define

@@ -15,6 +15,7 @@ from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._download.checksums import stated_checksums
 from impact_jobs._download.destination import suggested_name
 from impact_jobs._download.journal import Journal
+from impact_jobs._download.options import OnProgress
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import (
     END,
@@ -35,9 +36,6 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _PARTIAL = 206
 _POUR_BYTES = 8 * 1024 * 1024
-
-
-OnProgress = Callable[[int, int | None], object]
 
 
 class ProgressReporter:

@@ -12,9 +12,10 @@ from pathlib import Path
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._download.destination import check_folder, check_target, suggested_name
+from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
-from impact_jobs._download.source import Mode, ResultSource, check_mode, open_whole
-from impact_jobs._download.transfer import OnProgress, ProgressReporter, Transfer
+from impact_jobs._download.source import ResultSource, open_whole
+from impact_jobs._download.transfer import ProgressReporter, Transfer
 from impact_jobs._operations.wait import wait
 from impact_jobs._policy.polling import Polling
 from impact_jobs._transport.base import Stream
@@ -23,20 +24,13 @@ from impact_jobs.models import DownloadResult, Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-_MOST_CONNECTIONS = 64
-
 
 async def download(
     context: ClientContext,
     reference: JobReference,
     path: str | PathLike[str],
+    options: DownloadOptions,
     *,
-    overwrite: bool,
-    resume: bool,
-    connections: int | None,
-    digest: bool,
-    mode: Mode,
-    on_progress: OnProgress | None,
     name_of: Callable[[Mapping[str, str]], str] | None = None,
 ) -> DownloadResult:
     """The result as a file; see `JobsClient.download`.
@@ -46,9 +40,7 @@ async def download(
     """
     started = context.transport.now()
     job_id = context.account.job_id(reference)
-    check_mode(mode)
-    check_connections(connections)
-    source = ResultSource(context, job_id, mode, f"download of job {job_id}")
+    source = ResultSource(context, job_id, options.mode, f"download of job {job_id}")
     target = path_of(path)
     first: Stream | None = None
     is_folder = name_of is not None or os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
@@ -60,15 +52,27 @@ async def download(
     try:
         if is_folder and target.is_dir():
             raise ConfigurationError(f"{str(target)!r}, as the storage calls it, is a folder: give the path of a file.")
-        check_target(target, overwrite=overwrite)
+        check_target(target, overwrite=options.overwrite)
         parts: list[PartFile] = []  # filled in the thread, so that a cancelled opening is closed as well
         try:
             await context.transport.run(
-                lambda: parts.append(PartFile(target, job_id, overwrite=overwrite, resume=resume, digest=digest))
+                lambda: parts.append(
+                    PartFile(
+                        target,
+                        job_id,
+                        overwrite=options.overwrite,
+                        resume=options.resume,
+                        digest=options.digest,
+                    )
+                )
             )
             (part,) = parts
             transfer = Transfer(
-                context=context, source=source, part=part, connections=connections, meter=ProgressReporter(on_progress)
+                context=context,
+                source=source,
+                part=part,
+                connections=options.connections,
+                meter=ProgressReporter(options.on_progress),
             )
             count = await transfer.run(first)
             sha256 = await context.transport.run(part.publish)
@@ -98,38 +102,21 @@ async def wait_and_download(
     context: ClientContext,
     reference: JobReference,
     path: str | PathLike[str],
+    options: DownloadOptions,
     *,
     timeout: float | None,
     polling: Polling | None,
-    overwrite: bool,
-    resume: bool,
-    connections: int | None,
-    digest: bool,
-    mode: Mode,
     on_update: Callable[[Job], object] | None,
-    on_progress: OnProgress | None,
 ) -> DownloadResult:
     """`wait`, then `download`; see `JobsClient.wait_and_download`."""
     # What is wrong with the target is worth knowing before an hour of waiting.
-    check_mode(mode)
-    check_connections(connections)
-    check_target(path_of(path), overwrite=overwrite)
+    check_target(path_of(path), overwrite=options.overwrite)
     started = context.transport.now()
     deadline = started + seconds_of(timeout)
     job = await wait(context, reference, timeout=timeout, polling=polling, on_update=on_update)
     while True:
         try:
-            return await download(
-                context,
-                job,
-                path,
-                overwrite=overwrite,
-                resume=resume,
-                connections=connections,
-                digest=digest,
-                mode=mode,
-                on_progress=on_progress,
-            )
+            return await download(context, job, path, options)
         except ResultNotReadyError as error:
             # COMPLETED, but the endpoint that hands out the result has not noticed yet.
             now = context.transport.now()
@@ -150,10 +137,3 @@ def path_of(path: str | PathLike[str]) -> Path:
         if str(path) and b"\0" not in os.fsencode(found):
             return found
     raise ConfigurationError(f"path={path!r} is no file name: give the path of a file, or of an existing folder.")
-
-
-def check_connections(connections: int | None) -> None:
-    """Raises ConfigurationError unless `connections` is None or a sensible number."""
-    is_number = isinstance(connections, int) and not isinstance(connections, bool)
-    if connections is not None and not (is_number and 1 <= connections <= _MOST_CONNECTIONS):
-        raise ConfigurationError(f"connections={connections!r}: give a number from 1 to {_MOST_CONNECTIONS}, or None.")

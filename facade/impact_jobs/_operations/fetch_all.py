@@ -17,10 +17,10 @@ from attrs import Factory, define, field, frozen
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.destination import check_folder, suggested_name
+from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
 from impact_jobs._download.part_file import PartFile
-from impact_jobs._download.ranges import MOST_CONNECTIONS
-from impact_jobs._download.source import Mode, check_mode
-from impact_jobs._operations.download import check_connections, download, path_of
+from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
+from impact_jobs._operations.download import download, path_of
 from impact_jobs._operations.wait_many import JobBatch, JobOutcome, Timeouts, first_of, named_jobs
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limit_headers import HOUR
@@ -36,7 +36,6 @@ from impact_jobs.models import DownloadResult, Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-_MOST_AT_ONCE = 64
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
 _OF_TYPES = {"text/csv": ".csv", "application/json": ".json", "application/xml": ".xml", "text/xml": ".xml"}
 _ID_LENGTH = 36
@@ -100,18 +99,15 @@ async def fetch_all(
     context: ClientContext,
     references: Iterable[JobReference] | AsyncIterable[JobReference],
     directory: str | PathLike[str],
+    options: DownloadOptions,
     *,
     concurrency: int,
     timeout: Timeouts,
     polling: Polling | None,
-    connections: int | None,
-    digest: bool,
-    mode: Mode,
     on_update: Callable[[Job], object] | None,
 ) -> FetchReport:
     """Every job's file, or why there is none; see `JobsClient.fetch_all`."""
-    check_mode(mode)
-    _check_numbers(concurrency, connections)
+    _check_numbers(concurrency, options.connections)
     folder = path_of(directory)
     if isinstance(references, AsyncIterable):
         references = [reference async for reference in references]
@@ -123,9 +119,7 @@ async def fetch_all(
         context=context,
         group=JobBatch(context, missing, timeout=timeout, polling=polling, on_update=on_update),
         folder=folder,
-        connections=connections,
-        digest=digest,
-        mode=mode,
+        options=options,
         whole=iter([(key, found) for key, found in survey.items() if found.whole is not None]),
     )
     try:
@@ -169,9 +163,7 @@ class FetchWorkers:
     context: ClientContext
     group: JobBatch
     folder: Path
-    connections: int | None
-    digest: bool
-    mode: Mode
+    options: DownloadOptions
     whole: Iterator[tuple[str, _Found]]
     outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)
     _finished: deque[JobOutcome] = field(factory=deque)
@@ -230,12 +222,7 @@ class FetchWorkers:
             self.context,
             job,
             self.folder / found.begun,
-            overwrite=False,
-            resume=True,
-            connections=self.connections,
-            digest=self.digest,
-            mode=self.mode,
-            on_progress=None,
+            self.options,
             name_of=None if found.begun else lambda headers: key + _extension(headers),
         )
 
@@ -245,7 +232,7 @@ class FetchWorkers:
         with suppress(JobsError):  # another process is about to tidy up itself
             await self.context.transport.run(lambda: _remove_partials(self.folder, found.halves))
         try:
-            size, sha256 = await self.context.transport.run(lambda: _measured(path, digest=self.digest))
+            size, sha256 = await self.context.transport.run(lambda: _measured(path, digest=self.options.digest))
         except OSError as error:
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
         return DownloadResult(
@@ -263,15 +250,12 @@ class FetchWorkers:
 
 
 def _check_numbers(concurrency: int, connections: int | None) -> None:
-    check_connections(connections)
-    is_number = isinstance(concurrency, int) and not isinstance(concurrency, bool)
-    if not (is_number and 1 <= concurrency <= _MOST_AT_ONCE):
-        raise ConfigurationError(f"concurrency={concurrency!r}: give a number from 1 to {_MOST_AT_ONCE}.")
-    # More would wait for each other: the asynchronous client reads with so many threads.
-    if concurrency * (connections or MOST_CONNECTIONS) > _MOST_AT_ONCE:
+    check_count("concurrency", concurrency)
+    in_all = concurrency * (connections or AUTOMATIC_CONNECTIONS)
+    if in_all > MAX_CONNECTIONS:
         raise ConfigurationError(
-            f"concurrency={concurrency} with connections={connections} may take "
-            f"{concurrency * (connections or MOST_CONNECTIONS)} connections: {_MOST_AT_ONCE} in all are the most."
+            f"concurrency={concurrency} with connections={connections} may take {in_all} connections: "
+            f"{MAX_CONNECTIONS} in all are the most."
         )
 
 

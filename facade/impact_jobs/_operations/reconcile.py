@@ -45,7 +45,7 @@ async def reconcile(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
             source, head = await get_with_head(context, attempt.source)
             attempt.kind = kind_of(source)
             since = server_time(head) - timedelta(seconds=context.transport.now() - sent_at) - _SLACK
-            jobs = [job async for page in Pages(context, Window.of(since, None)) for job in page]
+            jobs = [job async for page in Pages(context, Window.create(since, None)) for job in page]
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"
             raise ReplayUncertainError(attempt.source, found, cause=unread) from None

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
+from impact_jobs._download.options import Mode, check_mode
 from impact_jobs._download.ranges import END, Representation, range_mismatch
-from impact_jobs._download.source import Mode, ResultSource, check_mode, open_whole
+from impact_jobs._download.source import ResultSource, open_whole
 from impact_jobs._transport.base import Stream
 from impact_jobs._transport.headers import Span
 from impact_jobs._transport.run_sync import SyncIterator, run_sync

@@ -144,7 +144,7 @@ class JobBatch:
         lacking, count, failure = dict(wanted), 0, None
         deadline = self._next_deadline()
         # Whole days alone: the list may tell a job's date a little otherwise than the job itself.
-        window = evolve(Window.of(self._oldest(), None), exactly_after=None)
+        window = evolve(Window.create(self._oldest(), None), exactly_after=None)
         pages = Pages(self._context, window, deadline=deadline, parse=self._news)
         # What is shown by no page that could be read in time is not asked for either: it is overdue.
         while lacking and count < len(wanted) and (count == 0 or self._context.transport.now() < deadline):

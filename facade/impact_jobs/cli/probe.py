@@ -100,7 +100,7 @@ def ask(target: Target) -> Heard:
     heard = Heard()
     try:
         # Without credentials the URL has been looked at by nobody yet.
-        nobody = Account.of("-", Secret("-"), secret_url(target.base_url))
+        nobody = Account.create("-", Secret("-"), secret_url(target.base_url))
     except ConfigurationError as error:
         heard.error = error
         return heard

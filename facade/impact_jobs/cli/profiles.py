@@ -185,7 +185,7 @@ def checked(profile: Profile) -> Profile:
         raise ConfigurationError(
             f"{shorten(profile.name)!r} is no name for a profile: use up to 64 letters, digits, '-' and '_'."
         )
-    Account.of(profile.account_sid, profile.auth_token, secret_url(profile.url))
+    Account.create(profile.account_sid, profile.auth_token, secret_url(profile.url))
     return profile
 
 

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 import pytest
 
 from impact_jobs._transport import clock
-from impact_jobs.pytest_plugin.offline import offline
-from impact_jobs.pytest_plugin.scenarios import Scenario, arrange
-from impact_jobs.pytest_plugin.virtual import ImpactClock
+from impact_jobs.pytest_plugin._clock import ImpactClock
+from impact_jobs.pytest_plugin._offline import offline
+from impact_jobs.pytest_plugin._scenarios import Scenario, arrange
 
 if TYPE_CHECKING:
     from impact_jobs import AsyncJobsClient, JobsClient
@@ -91,7 +91,7 @@ def async_impact_jobs_client(impact_sandbox: Sandbox) -> Iterator[AsyncJobsClien
     The fixture itself needs no loop, so it goes with ``asyncio.run`` as well as with pytest-asyncio or anyio's plugin.
     The client is closed when its loop ends, and need not be entered.
     """
-    from impact_jobs.pytest_plugin.closing import async_client_of  # noqa: PLC0415 - asyncio takes a while to load
+    from impact_jobs.pytest_plugin._closing import async_client_of  # noqa: PLC0415 - asyncio takes a while to load
 
     with async_client_of(impact_sandbox) as client:
         yield client

@@ -1,6 +1,6 @@
-"""A stand-in for the Jobs API on this machine: to try the client out, and to test tools that use it.
+"""A stand-in for the Jobs API on this machine, for trying the client out and for testing tools that use it.
 
-Args and behaviour are those of `Sandbox`; ``python -m impact_jobs.sandbox`` runs one as a process. Both need
+`Sandbox` documents the options and the behaviour; ``python -m impact_jobs.sandbox`` runs one as a process. Both need
 ``pip install "impact-jobs[sandbox]"``.
 
 Example:
@@ -18,23 +18,23 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from impact_jobs.sandbox.faults import RecordedRequest
-    from impact_jobs.sandbox.result_file import ResultFile
-    from impact_jobs.sandbox.sandbox import Sandbox
+    from impact_jobs.sandbox._faults import RecordedRequest
+    from impact_jobs.sandbox._result_file import ResultFile
+    from impact_jobs.sandbox._sandbox import Sandbox
 
 __all__ = ["RecordedRequest", "ResultFile", "Sandbox"]
 
-_HOMES = {"RecordedRequest": "faults", "ResultFile": "result_file", "Sandbox": "sandbox"}
+_MODULES = {"RecordedRequest": "_faults", "ResultFile": "_result_file", "Sandbox": "_sandbox"}
 
 
-if not TYPE_CHECKING:  # else a misspelt name would be an object to type checkers, not an error
+if not TYPE_CHECKING:  # because type checkers would accept any misspelt name
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first used, and say what to install where that fails."""
-        if name not in _HOMES:
+        """Import a public name when it is first used; if that fails, name the extra to install."""
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
-            module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+            module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
                 raise

@@ -1,4 +1,4 @@
-"""``python -m impact_jobs.sandbox``: a sandbox as a process, until Ctrl-C or SIGTERM."""
+"""``python -m impact_jobs.sandbox``: run a sandbox as a process, until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,40 +7,115 @@ import shlex
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from impact_jobs.sandbox import Sandbox
 
-_HINT = """\
-The sandbox runs; Ctrl-C ends it. In another terminal, paste the three lines above. Then, for example:
+_HINT: Final = """\
+The sandbox is running; press Ctrl-C to stop it. In another terminal, paste the three lines above. Then, for example:
   curl -u "$IMPACT_ACCOUNT_SID:$IMPACT_AUTH_TOKEN" "$IMPACT_BASE_URL/Agencies/$IMPACT_ACCOUNT_SID/Jobs.json"
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a sandbox until told to stop.
+def _parse_budget(text: str) -> int | None:
+    """Parse an hourly budget: a number of requests, or ``none`` for no limit."""
+    return None if text.lower() == "none" else int(text)
+
+
+@frozen
+class Option:
+    """An option of the command line, which ``impact-jobs sandbox`` offers as well.
+
+    Attributes:
+        name: The parameter of `Sandbox` that it sets; "empty" is the command's own.
+        flag: The option as users type it.
+        default: The value without the option; False makes it a switch.
+        help: One line for ``--help``.
+        type: Parses the option's text; raises ValueError if it cannot.
+        choices: The allowed values, or () for any.
+    """
+
+    name: str
+    flag: str
+    default: object = field(kw_only=True)
+    help: str = field(kw_only=True)
+    type: Callable[[str], object] = field(kw_only=True, default=str)
+    choices: tuple[str, ...] = field(kw_only=True, default=())
+
+
+OPTIONS: Final = (
+    Option("port", "--port", default=0, help="port of the API; 0 takes a free one", type=int),
+    Option("storage_port", "--storage-port", default=0, help="port of the storage; 0 takes a free one", type=int),
+    Option("job_seconds", "--job-seconds", default=2.0, help="how long a job takes", type=float),
+    Option("result_bytes", "--result-bytes", default=1_000_000, help="size of a result file", type=int),
+    Option("link_seconds", "--link-seconds", default=300.0, help="how long a signed link is valid", type=float),
+    Option(
+        "hourly_budget",
+        "--hourly-budget",
+        default="1000",
+        help="requests an hour, or none for no limit",
+        type=_parse_budget,
+    ),
+    Option(
+        "budget_headers",
+        "--budget-headers",
+        default="plain",
+        help="which headers state what is left of the hourly budget",
+        choices=("plain", "hour", "epoch", "none"),
+    ),
+    Option("seed", "--seed", default=0, help="decides credentials, job ids and result contents", type=int),
+    Option(
+        "list_shape",
+        "--shape",
+        default="array",
+        help="how the list of jobs is wrapped",
+        choices=("array", "jobs", "pages"),
+    ),
+    Option("page_size", "--page-size", default=100, help="jobs on a page of --shape pages", type=int),
+    Option("stringly", "--stringly", default=False, help="send numbers and booleans of jobs as strings"),
+    Option("replay_same_id", "--replay-same-id", default=False, help="make a replay queue the same job again"),
+    Option("checksums", "--checksums", default=False, help="make the storage state each file's SHA-256"),
+    Option("empty", "--empty", default=False, help="start without the three example jobs"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a sandbox until Ctrl-C or SIGTERM.
 
     Args:
-        argv: The command line's arguments; the process's own by default.
+        arguments: The command line; the process's own by default.
 
     Returns:
-        The exit code: 0 after Ctrl-C or SIGTERM, 1 when the sandbox cannot start.
+        The exit code: 0 after Ctrl-C or SIGTERM, 1 if the sandbox cannot start.
     """
-    arguments = _parser().parse_args(argv)
-    # Before anything is printed: whoever starts us may signal as soon as it has read the lines.
+    return run(vars(_parser().parse_args(arguments)), announce=_write_exports)
+
+
+def run(options: Mapping[str, Any], *, announce: Callable[[dict[str, str]], None]) -> int:
+    """Run a sandbox until Ctrl-C or SIGTERM.
+
+    Args:
+        options: A value for the name of each of `OPTIONS`.
+        announce: Called with the environment variables that point a client at the sandbox, once it is running.
+
+    Returns:
+        The exit code: 0 after Ctrl-C or SIGTERM, 1 if the sandbox cannot start.
+    """
     stop = threading.Event()
+    # Installed before anything is written, because a parent process may signal as soon as it has read the output.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
-        with _sandbox(arguments) as sandbox:
-            if not arguments.empty:
-                _add_examples(sandbox)
-            for name, value in sandbox.environ.items():
-                sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
-            sys.stdout.flush()
+        from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - raises ImportError if the extra is missing
+
+        with Sandbox(**{name: value for name, value in options.items() if name != "empty"}) as sandbox:
+            if not options["empty"]:
+                add_example_jobs(sandbox)
+            announce(sandbox.environ)
             sys.stderr.write(_HINT)
             stop.wait()
     except (ImportError, OSError, ValueError) as error:
@@ -49,30 +124,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _sandbox(arguments: argparse.Namespace) -> Sandbox:
-    from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - where a missing extra is caught
-
-    return Sandbox(
-        seed=arguments.seed,
-        job_seconds=arguments.job_seconds,
-        result_bytes=arguments.result_bytes,
-        link_seconds=arguments.link_seconds,
-        hourly_budget=arguments.hourly_budget,
-        budget_headers=arguments.budget_headers,
-        list_shape=arguments.shape,
-        page_size=arguments.page_size,
-        stringly=arguments.stringly,
-        replay_same_id=arguments.replay_same_id,
-        checksums=arguments.checksums,
-        port=arguments.port,
-        storage_port=arguments.storage_port,
-    )
-
-
-def _add_examples(sandbox: Sandbox) -> None:
+def add_example_jobs(sandbox: Sandbox) -> None:
+    """Add three jobs: one that has completed, one that has failed and one that has just been scheduled."""
     sandbox.add_job(seconds=0, age=3600)
     sandbox.add_job(seconds=60, age=3600, status="FAILED", message="The date range holds too many records.")
     sandbox.add_job()
+
+
+def _write_exports(environ: Mapping[str, str]) -> None:
+    for name, value in environ.items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,27 +143,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a stand-in for impact.com's Jobs API and its file storage on this machine.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = parser.add_argument
-    add("--port", type=int, default=0, help="port of the API; 0 takes a free one")
-    add("--storage-port", type=int, default=0, help="port of the storage; 0 takes a free one")
-    add("--job-seconds", type=float, default=2.0, help="how long a job takes")
-    add("--result-bytes", type=int, default=1_000_000, help="size of a result file")
-    add("--link-seconds", type=float, default=300.0, help="how long a signed link is good for")
-    add("--hourly-budget", type=_budget, default=1000, help="requests an hour, or none for no limit")
-    forms = ("plain", "hour", "epoch", "none")
-    add("--budget-headers", choices=forms, default="plain", help="which headers tell what is left of the hour")
-    add("--seed", type=int, default=0, help="decides credentials, job ids and result contents")
-    add("--shape", choices=("array", "jobs", "pages"), default="array", help="how the list of jobs is wrapped")
-    add("--page-size", type=int, default=100, help="jobs on a page of --shape pages")
-    add("--stringly", action="store_true", help="numbers and booleans of jobs arrive as strings")
-    add("--replay-same-id", action="store_true", help="a replay queues the same job again")
-    add("--checksums", action="store_true", help="the storage states each file's SHA-256")
-    add("--empty", action="store_true", help="start without the three example jobs")
+    for option in OPTIONS:
+        if option.default is False:
+            parser.add_argument(option.flag, dest=option.name, action="store_true", help=option.help)
+        else:
+            parser.add_argument(
+                option.flag,
+                dest=option.name,
+                type=option.type,
+                default=option.default,
+                choices=option.choices or None,
+                help=option.help,
+            )
     return parser
-
-
-def _budget(text: str) -> int | None:
-    return None if text.lower() == "none" else int(text)
 
 
 if __name__ == "__main__":

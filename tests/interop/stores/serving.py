@@ -15,17 +15,17 @@ from typing import Final
 import pytest
 
 HOST: Final = "127.0.0.1"
-_PEERS: Final = Path(__file__).resolve().parents[1]
-_TOOLS: Final = {"npm": _PEERS / "node_modules" / ".bin", "pypi": _PEERS.parents[1] / ".venv-peers" / "bin"}
+_INTEROP: Final = Path(__file__).resolve().parents[1]
+_TOOLS: Final = {"npm": _INTEROP / "node_modules" / ".bin", "pypi": _INTEROP.parents[1] / ".venv-interop" / "bin"}
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 10.0
 
 
 def tool(origin: str, name: str) -> str:
-    """Find what `make test-peers` has installed; a missing one fails the test, for a skipped check checks nothing."""
+    """Find what `make test-interop` has installed; a missing one fails the test, for a skipped check checks nothing."""
     found = _TOOLS[origin] / name
     if not found.exists():
-        pytest.fail(f"{name} from {origin} is not installed: run `make test-peers`", pytrace=False)
+        pytest.fail(f"{name} from {origin} is not installed: run `make test-interop`", pytrace=False)
     return str(found)
 
 

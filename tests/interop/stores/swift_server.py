@@ -1,4 +1,4 @@
-"""A whole OpenStack Swift in one process: what it needs on disk it makes itself. Run with .venv-peers, not with ours.
+"""A whole OpenStack Swift in one process: what it needs on disk it makes itself. Run with .venv-interop, not with ours.
 
 It is Swift's own code from the proxy down to the object server, in the order of filters that Swift recommends, with
 these choices: one replica on one device; objects in memory, for not every temporary folder has extended attributes;

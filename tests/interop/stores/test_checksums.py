@@ -14,7 +14,7 @@ from tests.interop.stores.store import Item
 from tests.interop.stores.swift_store import SwiftStore
 from tests.support.driving import AnyClient
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 ITEM = Item(body=b"date,amount\n" * 10_000)
 STATED = pytest.mark.parametrize("stated", [ITEM.body, b"something else"], ids=["true", "false"])

@@ -12,7 +12,7 @@ from tests.interop.stores.result import Result
 from tests.interop.stores.store import Item, Store
 from tests.support.driving import AnyClient
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 
 def test_a_download(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:

@@ -17,7 +17,7 @@ from tests.interop.stores.store import Item, Store
 from tests.interop.stores.swift_store import SwiftStore
 from tests.support.driving import AnyClient
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 REFUSED = {401, 403}
 

@@ -21,7 +21,7 @@ from tests.interop.stores.s3_store import S3Store
 from tests.interop.stores.store import Item, Store, noise
 from tests.support.driving import AnyClient, clients
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 CUT = 8_000_000
 HEAD_BYTES = 4_000  # more than any head of an answer has

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from impact_jobs import Job, JobsError
-from impact_jobs._download.source import Mode
+from impact_jobs._download.options import Mode
 from impact_jobs.cli import exit_codes as exits
 from impact_jobs.cli import options
 from impact_jobs.cli.emit import show_failure, show_result

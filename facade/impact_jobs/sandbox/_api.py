@@ -1,0 +1,225 @@
+"""The operations of the API and their routes."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from http import HTTPStatus
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from impact_jobs.sandbox import _reports as reports
+from impact_jobs.sandbox._auth_middleware import ApiRequest, AuthMiddleware
+from impact_jobs.sandbox._fault_middleware import send_body
+from impact_jobs.sandbox._jobs import Job, snapshot, to_json
+from impact_jobs.sandbox._pagination import Page, paginate
+from impact_jobs.sandbox._responses import HttpError, error_payload, job_not_found, render
+from impact_jobs.sandbox._state import SandboxState
+
+_MAX_PAGE_SIZE: Final = 20_000
+
+
+class JobsApi:
+    """The operations, as endpoints for Starlette's router.
+
+    Args:
+        state: The sandbox's state.
+    """
+
+    def __init__(self, state: SandboxState) -> None:
+        self._state = state
+
+    def routes(self) -> list[Route]:
+        """Return the routes below the account."""
+        return [
+            Route("/Jobs", self.list_jobs),
+            Route("/Jobs/{job_id}", self.get_job),
+            Route("/Jobs/{job_id}/Download", self.download),
+            Route("/Jobs/{job_id}/Replay", self.replay, methods=["PUT"]),
+            Route("/ReportExport/{report_id}", self.export),
+            Route("/Reports", self.list_reports),
+            Route("/Reports/{report_id}/MetaData", self.report_metadata),
+        ]
+
+    async def list_jobs(self, request: Request) -> Response:
+        """GET /Jobs."""
+        api_request = _api_request(request)
+        after, before = _day(request, "CreatedAfter"), _day(request, "CreatedBefore")
+        found = [
+            self._show(job, api_request)
+            for job in self._state.store.all()
+            if (after is None or job.created_day >= after) and (before is None or job.created_day <= before)
+        ]
+        match self._state.settings.list_shape:
+            case "array":
+                return render(found, as_json=api_request.as_json, name="Jobs")
+            case "jobs":
+                return render({"Jobs": found}, as_json=api_request.as_json)
+            case "pages":
+                return render(paginate(found, self._page(request)), as_json=api_request.as_json)
+
+    def _page(self, request: Request) -> Page:
+        paging = {"Page", "PageSize"}
+        return Page(
+            number=_number(request, "Page", default=1, maximum=10**9),
+            size=_number(request, "PageSize", default=self._state.settings.page_size, maximum=_MAX_PAGE_SIZE),
+            path=_api_request(request).path,
+            query={name: value for name, value in request.query_params.items() if name not in paging},
+        )
+
+    async def get_job(self, request: Request) -> Response:
+        """GET /Jobs/{JobId}."""
+        return self._render(self._job(request), request)
+
+    async def download(self, request: Request) -> Response:
+        """GET /Jobs/{JobId}/Download: the job until it has completed, then a signed link or the bytes."""
+        mode = request.query_params.get("Mode")
+        if mode not in {None, "Stream"}:
+            raise _invalid("Mode", "The only mode is Stream")
+        job = self._job(request)
+        if snapshot(job, self._state.clock()).status != "COMPLETED":
+            # Failed jobs as well, because a client that polls only the download must read their Status.
+            return self._render(job, request, status=HTTPStatus.ACCEPTED)
+        if mode == "Stream":
+            return StreamedResult(job, state=self._state)
+        return RedirectResponse(self._state.storage_url + self._state.result_link(job), status_code=HTTPStatus.FOUND)
+
+    async def replay(self, request: Request) -> Response:
+        """PUT /Jobs/{JobId}/Replay."""
+        job = self._job(request)
+        _require_write(request, "replay jobs")
+        replayed = self._state.store.replay(job.id)
+        if replayed is None:
+            status = snapshot(job, self._state.clock()).status
+            raise HttpError(HTTPStatus.FORBIDDEN, f"Job is not in a replayable state: it is {status}.")
+        return self._render(replayed, request)
+
+    async def export(self, request: Request) -> Response:
+        """GET /ReportExport/{ReportId}: schedule a job, or return the job of an earlier, equal request."""
+        api_request, report_id = _api_request(request), request.path_params["report_id"]
+        _require_write(request, "run reports")
+        parameters = dict(request.query_params)
+        error = reports.validation_error(report_id, parameters)
+        if error is not None:
+            return render(error_payload(error), as_json=api_request.as_json)  # with status 200, as upstream
+        key = (report_id, *sorted(parameters.items()))
+        job = self._state.store.export(key, lambda: self._state.new_job(program_id=parameters.get("SUBAID", "")))
+        uri = f"{api_request.prefix}/Jobs/{job.id}"
+        scheduled = {
+            "Status": snapshot(job, self._state.clock()).status,
+            "QueuedUri": uri,
+            "ResultUri": f"{uri}/Download",
+            "ReplayUri": f"{uri}/Replay",
+        }
+        return render(scheduled, as_json=api_request.as_json)
+
+    async def list_reports(self, request: Request) -> Response:
+        """GET /Reports."""
+        api_request = _api_request(request)
+        found = [report.to_json(api_request.prefix) for report in reports.REPORTS.values()]
+        return render({"Reports": found}, as_json=api_request.as_json)
+
+    async def report_metadata(self, request: Request) -> Response:
+        """GET /Reports/{ReportId}/MetaData."""
+        report = reports.REPORTS.get(request.path_params["report_id"])
+        if report is None:
+            raise HttpError(HTTPStatus.NOT_FOUND, "Report not found.")
+        return render(report.metadata(), as_json=_api_request(request).as_json)
+
+    def _job(self, request: Request) -> Job:
+        job = self._state.store.get(request.path_params["job_id"])
+        if job is None:
+            raise job_not_found()
+        return job
+
+    def _show(self, job: Job, api_request: ApiRequest) -> dict[str, object]:
+        return to_json(job, now=self._state.clock(), prefix=api_request.prefix, stringly=self._state.settings.stringly)
+
+    def _render(self, job: Job, request: Request, *, status: int = 200) -> Response:
+        api_request = _api_request(request)
+        return render(self._show(job, api_request), as_json=api_request.as_json, name="Job", status=status)
+
+
+class StreamedResult(Response):
+    """The bytes of a result, sent by the API itself in chunks, without a Content-Length.
+
+    Args:
+        job: The job.
+        state: The sandbox's state.
+    """
+
+    def __init__(self, job: Job, *, state: SandboxState) -> None:
+        super().__init__(media_type="application/octet-stream")
+        del self.headers["content-length"]
+        self.headers["content-disposition"] = f'attachment; filename="{job.file_name}"'
+        self._result = job.result
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        head = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await send(head)
+        chunks = iter(()) if scope["method"] == "HEAD" else self._result.read()
+        cut = None if scope["method"] == "HEAD" else self._state.faults.pop_cut()
+        await send_body(chunks, scope=scope, receive=receive, send=send, cut=cut)
+
+
+def _api_request(request: Request) -> ApiRequest:
+    api_request: ApiRequest = request.scope["sandbox.api_request"]
+    return api_request
+
+
+def _require_write(request: Request, action: str) -> None:
+    if not _api_request(request).may_write:
+        raise HttpError(HTTPStatus.FORBIDDEN, f"The Auth Token has no permission to {action}: it may only read.")
+
+
+def _invalid(field: str, reason: str) -> HttpError:
+    return HttpError(HTTPStatus.BAD_REQUEST, "Validation Failed", errors=[(field, reason)])
+
+
+def _day(request: Request, name: str) -> date | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    day = reports.parse_date(text)
+    if day is None:
+        raise _invalid(name, "Not a date in the form YYYY-MM-DD")
+    return day
+
+
+def _number(request: Request, name: str, *, default: int, maximum: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= maximum:
+        raise _invalid(name, "Not a numeric value")
+    return int(text)
+
+
+def create_app(state: SandboxState) -> ASGIApp:
+    """Build the ASGI application of the API, whose paths begin with ``/Agencies``."""
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HttpError)  # noqa: S101 - it is registered for this type
+        return error.to_response(as_json=_api_request(request).as_json)
+
+    async def on_routing_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this type
+        headers = dict(error.headers or {})
+        if "Allow" in headers:  # Starlette joins a set, whose order changes from run to run
+            headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+        return await on_http_error(request, HttpError(error.status_code, error.detail, headers=headers))
+
+    routes = Starlette(
+        routes=JobsApi(state).routes(),
+        exception_handlers={HttpError: on_http_error, HTTPException: on_routing_error},
+    )
+    routes.router.redirect_slashes = False
+    return AuthMiddleware(routes, state=state)

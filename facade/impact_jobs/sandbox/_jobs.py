@@ -1,0 +1,157 @@
+"""The life of a job, computed from the current time: no timers, no threads, no mutable state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Final
+
+from attrs import Factory, field, frozen, validators
+
+from impact_jobs.sandbox._result_file import ResultFile
+
+TERMINAL: Final = frozenset({"COMPLETED", "CANCELLED", "ERROR", "FAILED"})
+_NEVER_ENDING: Final = frozenset({"QUEUED", "RUNNING"})
+_ZONE: Final = timezone(timedelta(hours=-5))  # the published examples' offset
+_QUEUED_SHARE: Final = 0.2  # of a job's duration
+_FAILS_AT: Final = 60  # percent: where the progress of a failing job ends
+_REASONS: Final = {
+    "FAILED": "The job ran but did not produce a usable result.",
+    "ERROR": "The job stopped due to an unrecoverable system error.",
+    "CANCELLED": "The job was cancelled before completion.",
+}
+
+
+@frozen(kw_only=True)
+class Job:
+    """A job's options, from which its state at any moment follows."""
+
+    id: str
+    type: str
+    program_id: str
+    created_by: str
+    created: float
+    seconds: float = field(validator=validators.ge(0))
+    final_status: str
+    message: str = ""
+    replayable: bool = True
+    result: ResultFile
+    stuck_at: int | None = None
+    recovers_after: float | None = None
+    fields: Mapping[str, object] = Factory(dict)
+
+    @property
+    def created_day(self) -> date:
+        """The calendar day of creation, in the time zone of the API's dates."""
+        return datetime.fromtimestamp(self.created, tz=_ZONE).date()
+
+    @property
+    def file_name(self) -> str:
+        """The name under which the result file is offered."""
+        return f"report-{self.id[:8]}.csv"
+
+
+@frozen(kw_only=True)
+class Snapshot:
+    """The state of a job at one moment; times are in epoch seconds, or None for what has not happened yet."""
+
+    status: str
+    percentage: int = 0
+    started: float | None = None
+    progressed: float | None = None
+    ended: float | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the status is one of the four that are documented as final."""
+        return self.status in TERMINAL
+
+
+def snapshot(job: Job, now: float) -> Snapshot:
+    """Compute the state of a job at a moment, given in epoch seconds."""
+    starts = job.created + job.seconds * _QUEUED_SHARE
+    ends = job.created + job.seconds
+    if now < starts or job.final_status == "QUEUED":
+        return Snapshot(status="QUEUED")
+    if now < ends or job.final_status in _NEVER_ENDING or job.stuck_at is not None:
+        return _running(job, starts=starts, share=(now - starts) / (ends - starts) if ends > starts else 1.0)
+    return _ended(job, now, starts=starts, ends=ends)
+
+
+def _running(job: Job, *, starts: float, share: float) -> Snapshot:
+    limit = 99 if job.final_status in {"COMPLETED", *_NEVER_ENDING} else _FAILS_AT
+    if job.stuck_at is not None:
+        limit = min(limit, job.stuck_at)
+    percentage = min(int(share * 100), limit)
+    length = job.seconds * (1 - _QUEUED_SHARE)
+    progressed = starts + length * percentage / 100 if percentage else None
+    return Snapshot(status="RUNNING", percentage=percentage, started=starts, progressed=progressed)
+
+
+def _ended(job: Job, now: float, *, starts: float, ends: float) -> Snapshot:
+    if job.final_status == "ERROR" and job.recovers_after is not None and now >= ends + job.recovers_after:
+        ended = ends + job.recovers_after
+        return Snapshot(status="COMPLETED", percentage=100, started=starts, progressed=ended, ended=ended)
+    if job.final_status == "COMPLETED":
+        return Snapshot(status="COMPLETED", percentage=100, started=starts, progressed=ends, ended=ends)
+    reached = starts + (ends - starts) * _FAILS_AT / 100
+    return Snapshot(status=job.final_status, percentage=_FAILS_AT, started=starts, progressed=reached, ended=ends)
+
+
+def is_replayable(job: Job, now: float) -> bool:
+    """Whether the API would accept a replay of the job at a moment."""
+    return job.replayable and snapshot(job, now).is_terminal
+
+
+def to_json(job: Job, *, now: float, prefix: str, stringly: bool = False) -> dict[str, object]:
+    """Return a job as the API shows it.
+
+    Args:
+        job: The job.
+        now: The time of the request, in epoch seconds.
+        prefix: The path up to the account or brand, with which the relative URI of the result begins.
+        stringly: Whether numbers and booleans are strings, as some of the vendor's pages show them.
+
+    Returns:
+        The job's fields. Those in ``job.fields`` win, and ``stringly`` leaves them alone.
+    """
+    state = snapshot(job, now)
+    shown: dict[str, object] = {
+        "Id": job.id,
+        "Type": job.type,
+        "ProgramId": job.program_id,
+        "CreatedBy": job.created_by,
+        "CreatedDate": _text(job.created),
+        "StartedDate": _text(state.started),
+        "CompletedDate": _text(state.ended if state.status == "COMPLETED" else None),
+        "AbandonedDate": "",
+        "CancelledDate": _text(state.ended if state.status == "CANCELLED" else None),
+        "FailedDate": _text(state.ended if state.status in {"FAILED", "ERROR"} else None),
+        "LastProgressUpdateDate": _text(state.progressed),
+        "Status": state.status,
+        "StatusMessage": _message(job, state),
+        "RecordsProcessed": job.result.rows * state.percentage // 100,
+        "PercentageComplete": state.percentage,
+        "Replayable": is_replayable(job, now),
+    }
+    if state.status == "COMPLETED":
+        shown["ResultUri"] = f"{prefix}/Jobs/{job.id}/Download"
+    if stringly:
+        shown = {name: _stringly(value) for name, value in shown.items()}
+    return shown | dict(job.fields)
+
+
+def _message(job: Job, state: Snapshot) -> str:
+    if state.ended is None or (state.status == "COMPLETED" and job.final_status != "COMPLETED"):
+        return ""
+    return job.message or _REASONS.get(state.status, "")
+
+
+def _text(moment: float | None) -> str:
+    if moment is None:
+        return ""
+    return datetime.fromtimestamp(moment, tz=UTC).astimezone(_ZONE).isoformat(timespec="seconds")
+
+
+def _stringly(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,43 @@
+"""Pages of the list of jobs, in the envelope of the vendor's sibling APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Page:
+    """A page that a request asks for.
+
+    Attributes:
+        number: Its number, from 1.
+        size: How many jobs a page holds.
+        path: The full path of the list, without the host.
+        query: The other query parameters, which the URI of every page repeats.
+    """
+
+    number: int
+    size: int
+    path: str
+    query: Mapping[str, str]
+
+    def uri(self, number: int) -> str:
+        """Return the path and query of another page."""
+        return f"{self.path}?{urlencode({**self.query, 'Page': number, 'PageSize': self.size})}"
+
+
+def paginate(jobs: Sequence[object], page: Page) -> dict[str, object]:
+    """Wrap one page of a list in the envelope; its numbers are strings, and the last page's next URI is ""."""
+    pages = max(1, -(-len(jobs) // page.size))
+    start = (page.number - 1) * page.size
+    return {
+        "@page": str(page.number),
+        "@numpages": str(pages),
+        "@pagesize": str(page.size),
+        "@total": str(len(jobs)),
+        "@nextpageuri": page.uri(page.number + 1) if page.number < pages else "",
+        "Jobs": list(jobs[start : start + page.size]),
+    }

@@ -1,0 +1,69 @@
+"""Range requests (RFC 9110, section 14)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import frozen
+
+_SINGLE: Final = re.compile(r"bytes\s*=\s*(?:([0-9]+)-([0-9]*)|-([0-9]+))\s*", re.IGNORECASE)
+
+
+@frozen
+class Span:
+    """The bytes from ``start`` up to, but not including, ``stop``; never empty."""
+
+    start: int
+    stop: int
+
+
+class RangeNotSatisfiableError(Exception):
+    """A well-formed range lies beyond the end of the file."""
+
+
+def parse_range(header: str, size: int) -> Span | None:
+    """Parse a Range header.
+
+    Args:
+        header: The header's value; "" if the request has none.
+        size: The file's length in bytes.
+
+    Returns:
+        The span, or None if the response is the whole file: the header is absent, malformed, has another unit, or
+        has several ranges, which a server need not support.
+
+    Raises:
+        RangeNotSatisfiableError: The range lies beyond the end of the file.
+
+    Example:
+        >>> parse_range("bytes=-100", 1_000)
+        Span(start=900, stop=1000)
+    """
+    found = _SINGLE.fullmatch(header.strip())
+    if found is None:
+        return None
+    first, last, suffix = found.groups()
+    if suffix is not None:
+        start, stop = max(0, size - int(suffix)), size
+    else:
+        start, stop = int(first), min(size, int(last) + 1) if last else size
+        if last and int(last) < start:
+            return None  # the RFC calls such a range invalid, so it is ignored
+    if start >= stop:
+        raise RangeNotSatisfiableError
+    return Span(start, stop)
+
+
+def if_range_matches(if_range: str, *, etag: str, last_modified: str) -> bool:
+    """Decide whether the If-Range header of a request allows a partial response.
+
+    Args:
+        if_range: The header's value; "" if the request has none.
+        etag: The file's strong entity tag.
+        last_modified: The file's Last-Modified value.
+
+    Returns:
+        False if the client holds a part of another version, so that the response must be the whole file.
+    """
+    return not if_range or if_range.strip() in {etag, last_modified}

@@ -1,0 +1,453 @@
+"""The public class `Sandbox`: options, servers, jobs and faults."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from attrs import evolve
+
+from impact_jobs.sandbox._api import create_app
+from impact_jobs.sandbox._auth import BudgetHeaders
+from impact_jobs.sandbox._fault_middleware import FaultMiddleware
+from impact_jobs.sandbox._faults import CannedResponse, RecordedRequest
+from impact_jobs.sandbox._jobs import Job
+from impact_jobs.sandbox._result_file import ResultFile
+from impact_jobs.sandbox._server import BackgroundServer, listen_on_both, url_of
+from impact_jobs.sandbox._state import ListShape, SandboxState, Settings
+from impact_jobs.sandbox._storage import Storage
+
+if TYPE_CHECKING:
+    from impact_jobs import AsyncJobsClient, JobsClient
+
+
+class Sandbox:
+    """A stand-in for the Jobs API and its file storage, on two loopback ports of this machine.
+
+    It schedules, runs, lists, replays and serves jobs as the real API does, only faster, and it simulates faults on
+    request. Equal options and equal calls give equal job ids, credentials and result files. All methods may be called
+    from any thread, and several sandboxes may run at once.
+
+    Args:
+        seed: Decides credentials, job ids and result contents.
+        job_seconds: How long a job takes from its creation to its end; it is queued for a fifth of that.
+        result_bytes: The size of a result file.
+        link_seconds: How long a signed link is valid.
+        hourly_budget: Requests an hour before the API answers 429; None for no limit.
+        budget_headers: Which headers state the remaining budget: ``"plain"``, ``"epoch"``, ``"hour"`` or ``"none"``.
+        list_shape: How the list of jobs, oldest first, is wrapped: ``"array"`` for the documented bare array,
+            ``"jobs"`` for ``{"Jobs": [...]}``, ``"pages"`` for an envelope with ``@nextpageuri`` and page numbers.
+        page_size: Jobs on a page, unless the request has a ``PageSize``.
+        stringly: Whether numbers and booleans of jobs are sent as strings.
+        replay_same_id: Whether a replay queues the same job again, as for brand accounts, instead of creating one.
+        checksums: Whether the storage states each file's ``x-amz-checksum-sha256``.
+        port: The API's port; 0 for a free one.
+        storage_port: The storage's port; 0 for a free one.
+        clock: Returns epoch seconds; pass your own function to run the sandbox in virtual time.
+
+    Raises:
+        ValueError: An option is out of bounds.
+
+    Attributes:
+        account_sid: The SID of its only account.
+        auth_token: The account's token.
+        read_only_token: A second token, which may not replay jobs or run reports.
+
+    Example:
+        >>> with Sandbox(job_seconds=0) as sandbox:
+        ...     job_id = sandbox.add_job(result_bytes=2_000)
+        ...     sandbox.result(job_id).size
+        2000
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        job_seconds: float = 2.0,
+        result_bytes: int = 1_000_000,
+        link_seconds: float = 300.0,
+        hourly_budget: int | None = 1000,
+        budget_headers: BudgetHeaders = "plain",
+        list_shape: ListShape = "array",
+        page_size: int = 100,
+        stringly: bool = False,
+        replay_same_id: bool = False,
+        checksums: bool = False,
+        port: int = 0,
+        storage_port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        settings = Settings(
+            seed=seed,
+            job_seconds=job_seconds,
+            result_bytes=result_bytes,
+            link_seconds=link_seconds,
+            hourly_budget=hourly_budget,
+            budget_headers=budget_headers,
+            list_shape=list_shape,
+            page_size=page_size,
+            stringly=stringly,
+            replay_same_id=replay_same_id,
+            checksums=checksums,
+            port=port,
+            storage_port=storage_port,
+        )
+        self._state = SandboxState(settings, clock=clock)
+        self._base_url = ""
+        self._server: BackgroundServer | None = None
+        self.account_sid: str = self._state.credentials.account_sid
+        self.auth_token: str = self._state.credentials.auth_token
+        self.read_only_token: str = self._state.credentials.read_only_token
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self._base_url or 'not started'}>"
+
+    # Running
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Open both ports, and serve requests from a background thread. ``with`` calls it for you.
+
+        Raises:
+            OSError: A port is taken. What to do: choose another, or 0 for a free one.
+            RuntimeError: The sandbox is running already. What to do: create another one.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.start()
+            >>> sandbox.close()
+        """
+        if self._server is not None:
+            raise RuntimeError("this sandbox is running already; create another one for another server")
+        settings = self._state.settings
+        api_socket, storage_socket = listen_on_both(settings.port, settings.storage_port)
+        self._base_url, self._state.storage_url = url_of(api_socket), url_of(storage_socket)
+        api = FaultMiddleware(create_app(self._state), origin="api", state=self._state)
+        storage = FaultMiddleware(Storage(self._state), origin="storage", state=self._state)
+        self._server = BackgroundServer([(api_socket, api), (storage_socket, storage)], clock=self._state.clock)
+        self._server.start()
+
+    def close(self) -> None:
+        """Drop every connection, free both ports and end the thread; a second call does nothing.
+
+        Jobs and the record of requests stay readable.
+
+        Example:
+            >>> with Sandbox() as sandbox:  # closes it at the end
+            ...     _ = sandbox.add_job()
+            >>> len(sandbox.job_ids)
+            1
+        """
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    @property
+    def base_url(self) -> str:
+        """The URL of the API, such as ``http://127.0.0.1:40123``; raises RuntimeError before the first start."""
+        if not self._base_url:
+            raise RuntimeError("the sandbox has no address before it is started: use it in a `with` statement")
+        return self._base_url
+
+    @property
+    def storage_url(self) -> str:
+        """The URL of the storage, to which signed links lead; raises RuntimeError before the first start."""
+        return self._state.storage_url if self.base_url else ""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The three environment variables that point the client and its command line at this sandbox.
+
+        Raises:
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
+
+        Example:
+            >>> with Sandbox() as sandbox:
+            ...     sorted(sandbox.environ)
+            ['IMPACT_ACCOUNT_SID', 'IMPACT_AUTH_TOKEN', 'IMPACT_BASE_URL']
+        """
+        return {
+            "IMPACT_ACCOUNT_SID": self.account_sid,
+            "IMPACT_AUTH_TOKEN": self.auth_token,
+            "IMPACT_BASE_URL": self.base_url,
+        }
+
+    def client(self, **options: Any) -> JobsClient:  # noqa: ANN401 - JobsClient's own options
+        """Create a client of this sandbox.
+
+        Args:
+            **options: Options of `impact_jobs.JobsClient`; they win over the sandbox's credentials and URL.
+
+        Returns:
+            The client, which you must close.
+
+        Raises:
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
+            ConfigurationError: An option is malformed.
+
+        Example:
+            >>> with Sandbox() as sandbox, sandbox.client() as jobs:
+            ...     list(jobs.list())
+            []
+        """
+        from impact_jobs import JobsClient  # noqa: PLC0415 - the server needs no client
+
+        return JobsClient(**(self._client_options() | options))
+
+    def async_client(self, **options: Any) -> AsyncJobsClient:  # noqa: ANN401 - AsyncJobsClient's own options
+        """Create an asynchronous client of this sandbox.
+
+        Args:
+            **options: Options of `impact_jobs.AsyncJobsClient`; they win over the sandbox's credentials and URL.
+
+        Returns:
+            The client, which you must close.
+
+        Raises:
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
+            ConfigurationError: An option is malformed.
+
+        Example:
+            >>> import asyncio
+            >>> async def ask(sandbox):
+            ...     async with sandbox.async_client() as jobs:
+            ...         return [job async for job in jobs.list()]
+            >>> with Sandbox() as sandbox:
+            ...     asyncio.run(ask(sandbox))
+            []
+        """
+        from impact_jobs import AsyncJobsClient  # noqa: PLC0415 - the server needs no client
+
+        return AsyncJobsClient(**(self._client_options() | options))
+
+    def _client_options(self) -> dict[str, Any]:
+        return {"account_sid": self.account_sid, "auth_token": self.auth_token, "base_url": self.base_url}
+
+    # Jobs
+
+    def add_job(
+        self,
+        *,
+        type: str = "ApiReport",  # noqa: A002 - the API's word
+        status: str = "COMPLETED",
+        seconds: float | None = None,
+        message: str = "",
+        result_bytes: int | None = None,
+        result_seed: int | None = None,
+        replayable: bool = True,
+        program_id: str = "",
+        stuck_at: int | None = None,
+        recovers_after: float | None = None,
+        age: float = 0.0,
+        fields: Mapping[str, object] | None = None,
+    ) -> str:
+        """Add a job to the account.
+
+        Args:
+            type: The job's type; any text.
+            status: The status in which the job ends. With ``"QUEUED"`` or ``"RUNNING"`` it never ends; undocumented
+                statuses are allowed.
+            seconds: How long it takes; with 0 it ends at once. The sandbox's ``job_seconds`` by default.
+            message: Its ``StatusMessage`` once it has ended; "" for a sentence that fits the status.
+            result_bytes: The size of its result. The sandbox's ``result_bytes`` by default.
+            result_seed: Decides the contents of its result; unique by default.
+            replayable: Whether it can be replayed once it has ended.
+            program_id: Its ``ProgramId``.
+            stuck_at: A percentage at which it stays RUNNING forever.
+            recovers_after: With ``status="ERROR"``, how many seconds after the error it becomes COMPLETED, as on
+                accounts where the server retries by itself.
+            age: How many seconds ago it was created.
+            fields: Raw JSON fields to add to the job, or to replace its own; any value is allowed.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            ValueError: A time or a size is negative.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> job_id = sandbox.add_job(status="FAILED", seconds=30, message="Out of memory")
+        """
+        template = self._state.new_job(type=type, program_id=program_id)
+        job = evolve(
+            template,
+            created=template.created - age,
+            seconds=template.seconds if seconds is None else seconds,
+            final_status=status,
+            message=message,
+            replayable=replayable,
+            stuck_at=stuck_at,
+            recovers_after=recovers_after,
+            result=template.result.changed(size=result_bytes, seed=result_seed),
+            fields=dict(fields or {}),
+        )
+        return self._state.store.put(job).id
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The ids of all jobs, oldest first, including those that were exported or replayed."""
+        return tuple(job.id for job in self._state.store.all())
+
+    def result(self, job_id: str) -> ResultFile:
+        """Return the result file of a job, even if the job has not ended.
+
+        Args:
+            job_id: The job.
+
+        Returns:
+            The file, with its bytes, size, SHA-256 and entity tag.
+
+        Raises:
+            KeyError: There is no such job.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.result(sandbox.add_job(result_bytes=2_000)).size
+            2000
+        """
+        return self._job(job_id).result
+
+    def replace_result(
+        self, job_id: str, *, result_bytes: int | None = None, result_seed: int | None = None
+    ) -> ResultFile:
+        """Replace the result file of a job; existing links lead to the new file.
+
+        Args:
+            job_id: The job.
+            result_bytes: The new size; unchanged by default.
+            result_seed: Decides the new contents; unique by default.
+
+        Returns:
+            The new file, which has another entity tag.
+
+        Raises:
+            KeyError: There is no such job.
+            ValueError: The size is negative.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> job_id = sandbox.add_job()
+            >>> sandbox.replace_result(job_id, result_bytes=3_000) == sandbox.result(job_id)
+            True
+        """
+        _, new_seed = self._state.store.new_id_and_seed()
+        job = self._job(job_id)
+        seed = new_seed if result_seed is None else result_seed
+        return self._state.store.put(evolve(job, result=job.result.changed(size=result_bytes, seed=seed))).result
+
+    def result_url(self, job_id: str) -> str:
+        """Sign a link to the result file of a job, as the redirect of a download does.
+
+        Args:
+            job_id: The job.
+
+        Returns:
+            A URL on the storage, valid for ``link_seconds``.
+
+        Raises:
+            KeyError: There is no such job.
+            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
+
+        Example:
+            >>> with Sandbox() as sandbox:
+            ...     sandbox.result_url(sandbox.add_job()).startswith(sandbox.storage_url)
+            True
+        """
+        return self.storage_url + self._state.result_link(self._job(job_id))
+
+    def _job(self, job_id: str) -> Job:
+        job = self._state.store.get(job_id)
+        if job is None:
+            raise KeyError(job_id)
+        return job
+
+    # FaultQueue and the record
+
+    def answer_next(
+        self,
+        method: str,
+        path: str | re.Pattern[str],
+        *,
+        status: int | None,
+        body: bytes | str = b"",
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        times: int = 1,
+        delay: float = 0.0,
+        perform: bool = False,
+    ) -> None:
+        """Answer the next matching request, to the API or the storage, with exactly this response.
+
+        Like the response of a gateway, it precedes the checks of credentials and budget. Responses that match the same
+        request are used in the order in which they were queued.
+
+        Args:
+            method: The request's method.
+            path: The end of the request's path, or a compiled pattern to search for in path and query.
+            status: The status, from 200 to 599; None to close the connection without a response.
+            body: The body.
+            headers: Further headers. With a ``Content-Length`` above the length of the body, the connection drops where
+                the body ends.
+            content_type: The Content-Type; "" for none.
+            times: How many requests to answer like this.
+            delay: Real seconds to wait before answering.
+            perform: Whether to carry out the request first, and then send this response instead of the real one.
+
+        Raises:
+            ValueError: The status is out of bounds.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.answer_next("GET", "/Jobs", status=502, body="<h1>No</h1>", content_type="text/html")
+            >>> sandbox.answer_next("PUT", "/Replay", status=None, perform=True)  # replays, but sends no response
+        """
+        response = CannedResponse(
+            method=method,
+            path=path,
+            status=status,
+            body=body.encode() if isinstance(body, str) else body,
+            headers=({"content-type": content_type} if content_type else {}) | dict(headers or {}),
+            delay=delay,
+            perform=perform,
+        )
+        self._state.faults.add(response, times=times)
+
+    def cut_next_download(self, after_bytes: int) -> None:
+        """Drop the connection in the middle of the next result body, from the storage or with ``Mode=Stream``.
+
+        Each call cuts one more download. A shorter body arrives complete.
+
+        Args:
+            after_bytes: How many bytes of the body arrive.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.cut_next_download(10_000)
+        """
+        self._state.faults.add_cut(after_bytes)
+
+    @property
+    def requests(self) -> tuple[RecordedRequest, ...]:
+        """The requests to the API and the storage, oldest first; at most the last 100,000."""
+        return self._state.log.all()
+
+    def forget_requests(self) -> None:
+        """Empty the record of requests.
+
+        Example:
+            >>> sandbox = Sandbox()
+            >>> sandbox.forget_requests()
+            >>> sandbox.requests
+            ()
+        """
+        self._state.log.clear()

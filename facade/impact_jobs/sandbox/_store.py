@@ -1,0 +1,85 @@
+"""The jobs of one account, in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from collections.abc import Callable, Hashable
+
+from attrs import evolve
+
+from impact_jobs.sandbox._jobs import Job, is_replayable
+from impact_jobs.sandbox._result_file import ResultFile
+
+
+class JobStore:
+    """Jobs in order of creation. Every method may be called from any thread.
+
+    Args:
+        clock: Returns epoch seconds.
+        seed: Decides job ids and result contents.
+        replay_same_id: Whether a replay queues the same job again instead of creating one.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, seed: int, replay_same_id: bool) -> None:
+        self._clock = clock
+        self._seed = seed
+        self._replay_same_id = replay_same_id
+        self._jobs: dict[str, Job] = {}
+        self._exports: dict[Hashable, str] = {}
+        self._count = 0
+        self._lock = threading.RLock()
+
+    def new_id_and_seed(self) -> tuple[str, int]:
+        """Return a job id and a result seed that no other job of this store has."""
+        with self._lock:
+            self._count += 1
+            digest = hashlib.sha256(f"job/{self._seed}/{self._count}".encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4)), int.from_bytes(digest[16:24], "big")
+
+    def put(self, job: Job) -> Job:
+        """Add a job, or replace the one that has its id."""
+        with self._lock:
+            self._jobs[job.id] = job
+        return job
+
+    def get(self, job_id: str) -> Job | None:
+        """Find a job by its id, in either case; return None if there is none."""
+        with self._lock:
+            return self._jobs.get(job_id.lower())
+
+    def all(self) -> list[Job]:
+        """Return all jobs, oldest first."""
+        with self._lock:
+            return list(self._jobs.values())
+
+    def replay(self, job_id: str) -> Job | None:
+        """Run a job again over fresh data, or return None if its state forbids that.
+
+        The new run completes, even if the first one failed.
+        """
+        with self._lock:
+            job, now = self._jobs[job_id.lower()], self._clock()
+            if not is_replayable(job, now):
+                return None
+            new_id, result_seed = self.new_id_and_seed()
+            replayed = evolve(
+                job,
+                id=job.id if self._replay_same_id else new_id,
+                created=now,
+                final_status="COMPLETED",
+                message="",
+                stuck_at=None,
+                recovers_after=None,
+                result=ResultFile(result_seed, job.result.size),
+                fields={},
+            )
+            return self.put(replayed)
+
+    def export(self, key: Hashable, create: Callable[[], Job]) -> Job:
+        """Return the job of an earlier export with the same key, or create one."""
+        with self._lock:
+            if key not in self._exports:
+                self._exports[key] = self.put(create()).id
+            return self._jobs[self._exports[key]]
