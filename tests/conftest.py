@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
-from impact_jobs._policy.replay_claims import _of_accounts
+from impact_jobs._policy.replay_claims import _by_account
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, clients
@@ -65,7 +65,7 @@ def examples(request: pytest.FixtureRequest) -> Callable[[float], int]:
 def _forget_replays() -> Iterator[None]:
     """Let no test know the replays of another: a sandbox's port, and so its account, may come again."""
     yield
-    _of_accounts._kept.clear()
+    _by_account._kept.clear()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs._transport.clock import epoch as epoch_seconds
-from impact_jobs._transport.clock import in_place as use_clock
+from impact_jobs._transport.clock import use as use_clock
 from impact_jobs._transport.httpx_common import HttpClient
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import ConfigurationError, JobsError

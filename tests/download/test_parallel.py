@@ -14,7 +14,7 @@ from impact_jobs import DownloadError, ResultExpiredError, Retry, TransportError
 from impact_jobs._download import ranges as plan
 from impact_jobs._download import transfer
 from impact_jobs._transport.socket_reader import SocketReader
-from impact_jobs._transport.thread_group import _Work
+from impact_jobs._transport.thread_group import _Task
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
@@ -212,7 +212,7 @@ def test_no_byte_is_lost_where_the_measuring_ends(
 ) -> None:
     data = (DATA * 23)[: 66 * MIB + 5]  # of which 32 MiB are measured, where no piece of the parser's ends
     if not through_the_door:
-        monkeypatch.setattr(SocketReader, "of", classmethod(lambda *_, **__: None))
+        monkeypatch.setattr(SocketReader, "from_response", classmethod(lambda *_, **__: None))
     with serving(storing(data)) as storage:
         done = jobs.download(job_at(sandbox, storage), tmp_path / "a.csv")
     assert holds(done.path, data)
@@ -308,14 +308,14 @@ def test_ctrl_c_while_waiting_for_threads_ends_them_too(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signal reaches the main thread, which only waits."""
-    at_it, wait = threading.Event(), _Work.wait
+    at_it, wait = threading.Event(), _Task.wait
 
     def interrupted(*_: Any, **__: Any) -> Any:
-        monkeypatch.setattr(_Work, "wait", wait)
+        monkeypatch.setattr(_Task, "wait", wait)
         assert at_it.wait(60)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_Work, "wait", interrupted)
+    monkeypatch.setattr(_Task, "wait", interrupted)
     with sandbox.client() as jobs:
         with serving(dripping()) as storage:
             job_id = job_at(sandbox, storage, times=1)

@@ -231,7 +231,7 @@ def test_a_clock_that_moves_on_does_not_time_out_who_reads(impact_clock: ImpactC
 
 def test_of_nested_clocks_the_inner_one_counts(impact_clock: ImpactClock) -> None:
     inner = ImpactClock()
-    with clock.in_place(inner):
+    with clock.use(inner):
         inner.advance(100)
         assert clock.now() == inner.monotonic()
         assert clock.left_to_sleep(5.0) == 0.0

@@ -124,7 +124,7 @@ def impact_environ(impact_sandbox: Sandbox) -> Iterator[dict[str, str]]:
 def impact_clock() -> Iterator[ImpactClock]:
     """Have clients of this process, wherever they are made, and the test's sandbox go by virtual time."""
     virtual = ImpactClock()
-    with clock.in_place(virtual):
+    with clock.use(virtual):
         yield virtual
 
 
