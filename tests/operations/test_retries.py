@@ -38,9 +38,9 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for port in (BlockingTransport, AsyncTransport):
-        monkeypatch.setattr(port, "sleep", lambda _, seconds: clock.sleep(seconds))
-        monkeypatch.setattr(port, "now", lambda _: clock.now)
+    for transport in (BlockingTransport, AsyncTransport):
+        monkeypatch.setattr(transport, "sleep", lambda _, seconds: clock.sleep(seconds))
+        monkeypatch.setattr(transport, "now", lambda _: clock.now)
     return clock
 
 

@@ -54,7 +54,7 @@ def job_ending(
 
 
 def responses(answers: Sequence[Answer]) -> Callable[[float, Request], Answer]:
-    """Return these responses one by one, and then the last one for ever."""
+    """Return these responses one by one, and then the last one repeatedly."""
     following = itertools.chain(answers, itertools.repeat(answers[-1]))
     return lambda *_: next(following)
 
@@ -71,9 +71,9 @@ def test_returns_the_completed_job_and_shows_every_snapshot() -> None:
 def test_a_long_job_costs_few_requests_and_its_end_is_noticed_within_the_longest_pause(maximum: float) -> None:
     simulated = context(job_ending(done_after=4 * 3600))
     wait_for(simulated, timeout=None, polling=Polling(maximum=maximum))
-    port = transport_of(simulated)
-    assert port.clock - 1000.0 - 4 * 3600 <= maximum
-    assert len(port.asked) < 4 * 3600 / maximum + 150
+    transport = transport_of(simulated)
+    assert transport.clock - 1000.0 - 4 * 3600 <= maximum
+    assert len(transport.asked) < 4 * 3600 / maximum + 150
 
 
 def test_a_terminal_snapshot_costs_no_request() -> None:
@@ -210,10 +210,10 @@ def test_retry_after_is_honoured_up_to_the_maximum() -> None:
 
 
 def test_a_suspended_machine_polls_as_soon_as_it_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the clock goes on during sleep, it jumps by an hour within one pause, which is then over."""
+    """If the clock runs during sleep, it jumps by an hour within one pause, which is then over."""
 
-    async def sleep(port: SimulatedTransport, seconds: float) -> None:
-        port.clock += 3600.0 if len(port.asked) == 5 else seconds
+    async def sleep(transport: SimulatedTransport, seconds: float) -> None:
+        transport.clock += 3600.0 if len(transport.asked) == 5 else seconds
 
     monkeypatch.setattr(SimulatedTransport, "sleep", sleep)
     simulated = context(job_ending(done_after=3700))
@@ -237,7 +237,7 @@ def test_a_clock_that_stops_while_the_machine_sleeps_does_no_harm() -> None:
 
 
 def test_a_server_clock_that_is_years_off_does_not_matter() -> None:
-    def asked(year: int) -> list[tuple[float, float]]:
+    def requests_with_dates_of(year: int) -> list[tuple[float, float]]:
         def life(now: float, _: Request) -> Answer:
             moved = datetime(year, 5, 29, tzinfo=UTC) + timedelta(seconds=now - 1000.0)
             status = "COMPLETED" if now - 1000.0 >= 600 else "RUNNING"
@@ -248,7 +248,7 @@ def test_a_server_clock_that_is_years_off_does_not_matter() -> None:
         wait_for(simulated)
         return transport_of(simulated).asked
 
-    assert asked(1999) == asked(2026) == asked(2077)
+    assert requests_with_dates_of(1999) == requests_with_dates_of(2026) == requests_with_dates_of(2077)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_an_unknown_status_warns_once_and_the_wait_goes_on_until_the_deadline(ca
     with caplog.at_level(logging.WARNING, "impact_jobs"), pytest.raises(WaitTimeoutError, match="HIBERNATING"):
         wait_for(simulated, timeout=300)
     assert [record.message for record in caplog.records if "HIBERNATING" in record.message] == [
-        f"job {JOB_ID} has the unknown status 'HIBERNATING'; the wait goes on"
+        f"job {JOB_ID} has the unknown status 'HIBERNATING'; the wait continues"
     ]
 
 

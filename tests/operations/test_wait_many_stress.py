@@ -65,11 +65,11 @@ def test_a_clock_that_is_set_back_does_no_harm(name: str) -> None:
 def test_a_machine_that_slept_for_half_an_hour_catches_up_with_one_list(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
-    async def sleep(port: SimulatedTransport, seconds: float) -> None:
-        if not slept and port.clock > START + 100:
-            slept.append(port.clock)
+    async def sleep(transport: SimulatedTransport, seconds: float) -> None:
+        if not slept and transport.clock > START + 100:
+            slept.append(transport.clock)
             seconds = HOUR / 2
-        port.clock += seconds
+        transport.clock += seconds
 
     monkeypatch.setattr(SimulatedTransport, "sleep", sleep)
     api = jobs_ending_in_turn(200)
@@ -82,8 +82,8 @@ def test_a_machine_that_slept_for_half_an_hour_catches_up_with_one_list(monkeypa
 def test_a_deadline_that_passed_during_sleep_still_allows_a_last_poll(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def sleep(port: SimulatedTransport, seconds: float) -> None:
-        port.clock += HOUR if port.clock > START + 30 else seconds
+    async def sleep(transport: SimulatedTransport, seconds: float) -> None:
+        transport.clock += HOUR if transport.clock > START + 30 else seconds
 
     monkeypatch.setattr(SimulatedTransport, "sleep", sleep)
     api = ManyJobs({job_id(n): job_ending(n, after=100 if n % 2 else 1e9) for n in range(10)})

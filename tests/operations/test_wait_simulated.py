@@ -75,10 +75,10 @@ def run_wait(life: Life, polling: Polling, *, by_id: bool) -> ClientContext:
 def test_the_simulation_polls_at_the_same_moments_as_wait(by_id: bool) -> None:  # noqa: FBT001 - a test parameter
     polling = Polling()
     for life in lives(150):
-        port = transport_of(run_wait(life, polling, by_id=by_id))
+        transport = transport_of(run_wait(life, polling, by_id=by_id))
         schedule = ours(polling, by_id=by_id)(life, random.Random(7).random)  # noqa: S311 - the same
-        moments = [at for at, _ in zip(schedule, port.asked, strict=False)]
-        assert moments == pytest.approx([at - 1000.0 for at, _ in port.asked])
+        moments = [at for at, _ in zip(schedule, transport.asked, strict=False)]
+        assert moments == pytest.approx([at - 1000.0 for at, _ in transport.asked])
         assert moments[-1] >= life.seconds > ([-1.0, *moments])[-2]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_jobs._account import Account
-from impact_jobs._policy.rate_limiter import RateLimiter, Reservation, _by_account
+from impact_jobs._policy.rate_limiter import RateLimiter, _by_account
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Head
 
@@ -80,20 +80,23 @@ def test_reservations_after_the_reset_use_the_pace_of_a_full_hour() -> None:
 def test_a_released_reservation_is_available_again() -> None:
     rate_limiter = limiter_with(left=300)
     kept = rate_limiter.reserve(START)
-    delays = [rate_limiter.reserve(START) for _ in range(250)]  # some of them lie after the reset, close to each other
-    for slot in delays:
-        rate_limiter.release(slot, START)
+    reservations = [
+        rate_limiter.reserve(START) for _ in range(250)
+    ]  # some of them lie after the reset, close to each other
+    for reservation in reservations:
+        rate_limiter.release(reservation, START)
     rate_limiter.release(kept, START)
     assert [rate_limiter.reserve(START).delay for _ in range(2)] == pytest.approx([0.0, 9.0])
 
 
 def test_reservations_count_as_spent_until_they_are_committed() -> None:
     rate_limiter = limiter_with(left=600)
-    delays = [rate_limiter.reserve(START).delay for _ in range(200)]  # by waits that are still pausing
+    reservations = [rate_limiter.reserve(START) for _ in range(200)]  # of waits that are still pausing
+    delays = [reservation.delay for reservation in reservations]
     assert delays[:101] == [0.0] * 101
     assert delays[101:] == pytest.approx([1800 / 400 * turn for turn in range(1, 100)])
-    for _ in range(200):
-        rate_limiter.commit(Reservation(0.0, 0.0))
+    for reservation in reservations:
+        rate_limiter.commit(reservation)
         rate_limiter.on_request(START + 1800 / 4)
     assert rate_limiter.pace(START + 1800 / 4) == pytest.approx(1800 / 400)
 
@@ -224,7 +227,7 @@ def test_no_sequence_of_responses_causes_a_pause_of_more_than_an_hour(
     history: list[tuple[float, Head, int, int]],
 ) -> None:
     rate_limiter, now = RateLimiter(), START
-    for elapsed, answer, requests, delays in history:
+    for elapsed, answer, requests, reservations in history:
         now += elapsed
         for _ in range(requests):
             rate_limiter.on_request(now)
@@ -232,7 +235,7 @@ def test_no_sequence_of_responses_causes_a_pause_of_more_than_an_hour(
         for pause in (
             rate_limiter.pace(now),
             rate_limiter.blocked_for(now),
-            *(rate_limiter.reserve(now).delay for _ in range(delays)),
+            *(rate_limiter.reserve(now).delay for _ in range(reservations)),
         ):
             assert 0.0 <= pause <= 3600.0
 

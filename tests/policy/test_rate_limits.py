@@ -74,12 +74,12 @@ class Account:
 
 def client_of(account: Account) -> tuple[ClientContext, Timeline]:
     """Return a client of the account and its timeline."""
-    port = InterleavedTransport(account)
-    return evolve(context(account), transport=port), Timeline(port)
+    transport = InterleavedTransport(account)
+    return evolve(context(account), transport=transport), Timeline(transport)
 
 
 async def polling(context: ClientContext, pause: float = 5.0) -> None:
-    """Poll for ever, as a wait does."""
+    """Poll without end."""
     while True:
         await get_once(context, JOB_ID)
         await context.pause_to_poll(pause)

@@ -104,14 +104,14 @@ class RunResult:
 def ours(works: Sequence[Work], *, page_size: int) -> RunResult:
     """Run one `wait_all` for all jobs scheduled at the same time; they share the account's limit."""
     api = ManyJobs({job_id(n): work.state(n) for n, work in enumerate(works)}, page_size=page_size, limit=LIMIT)
-    port = InterleavedTransport(api)
-    client = evolve(context(api), transport=port, random=seeded())
-    timeline, late = Timeline(port), [_FAR] * len(works)
+    transport = InterleavedTransport(api)
+    client = evolve(context(api), transport=transport, random=seeded())
+    timeline, late = Timeline(transport), [_FAR] * len(works)
 
     async def wait(names: list[str]) -> None:
         async for finished in JobBatch(client, names, timeout=None, polling=None, on_update=None):
             number = int(finished.job_id[-12:], 16)
-            late[number] = port.clock - START - works[number].ends
+            late[number] = transport.clock - START - works[number].ends
 
     for scheduled in sorted({work.scheduled for work in works}):
         names = [job_id(n) for n, work in enumerate(works) if work.scheduled == scheduled]

@@ -40,11 +40,11 @@ def moments(survival: Callable[[float], float], *, request_cost: float, minimum:
                 cost[i], following[i] = total, j
         if math.isinf(cost[i]):  # no further poll fits before the horizon
             cost[i] = 0.0
-    asked, i = [], following[0]
+    polls, i = [], following[0]
     while i:
-        asked.append(grid[i])
+        polls.append(grid[i])
         i = following[i]
-    return asked
+    return polls
 
 
 def cost_if_known_at_first_poll(survival: Callable[[float], float], *, request_cost: float, minimum: float) -> float:
