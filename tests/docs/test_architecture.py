@@ -61,4 +61,6 @@ def test_the_path_of_a_call_names_the_modules_that_it_enters(verb: str, tmp_path
         jobs.download(sandbox.add_job(age=60), tmp_path / "first.csv")  # leaves out what happens once in a process
         job_id = sandbox.add_job(age=60 if verb == "download" else 0)
         entered = modules_entered(lambda: CALLS[verb](jobs, job_id, tmp_path))
-    assert set(_FILE.findall(section)) - {"models.py"} == entered - {"models.py"}
+    named = set(_FILE.findall(section)) - {"models.py"}  # values, on which few calls run a method
+    entered -= {"models.py"}
+    assert named == entered, f"missing: {sorted(entered - named)}, not entered: {sorted(named - entered)}"
