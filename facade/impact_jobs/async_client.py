@@ -161,7 +161,7 @@ class AsyncJobsClient:
             >>> [job.id async for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
-        return endpoints.Flat(endpoints.Pages(self._context, Window.create(created_after, created_before)))
+        return endpoints.JobIterator(endpoints.Pages(self._context, Window.create(created_after, created_before)))
 
     async def get(self, job: JobReference) -> Job:
         """Return the job's current state.
