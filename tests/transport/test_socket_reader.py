@@ -41,7 +41,7 @@ def test_an_end_before_any_byte_is_told_at_once(ends: tuple[socket.socket, socke
 def test_what_has_come_within_a_moment_is_handed_out_and_the_rest_later(
     ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socket_door, "_LONGEST_FILL_SECONDS", 0.0)
+    monkeypatch.setattr(socket_door, "_MAX_FILL_SECONDS", 0.0)
     ours, theirs = ends
     door = SocketReader(ours, left=10, timeout=5)
     theirs.sendall(b"1234")

@@ -21,7 +21,7 @@ from impact_jobs._redaction import redact_http_logs
 from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request, Stream, Write
 from impact_jobs._transport.blocking import BlockingStream, BlockingTransport
-from impact_jobs._transport.daemon_pool import DaemonThreads
+from impact_jobs._transport.daemon_thread import start_in_thread
 from impact_jobs._transport.gzip import GzipDecoder
 from impact_jobs._transport.httpx_common import (
     FAILURES,
@@ -62,9 +62,10 @@ class AsyncTransport:
         )
         self._is_own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
-        # Two pools, because silent servers may occupy all threads that wait for the network.
-        self._network_threads = DaemonThreads(_MAX_THREADS, name="impact-jobs")
-        self._disk_threads = DaemonThreads(_MAX_THREADS, name="impact-jobs")
+        # Counted apart, because silent servers may occupy all threads that wait for the network.
+        self._network_slots = asyncio.Semaphore(_MAX_THREADS)
+        self._disk_slots = asyncio.Semaphore(_MAX_THREADS)
+        self._is_closed = False
         self._blocking: BlockingTransport | None = None
         self._blocking_lock = threading.Lock()
         self._openings: set[ThreadFuture[BlockingStream]] = set()
@@ -95,21 +96,20 @@ class AsyncTransport:
         given = self.storage if request.to_storage else None if self._is_own_api else self.api
         if given is not None or not request.is_download:
             return await self._open_in_loop(given or self.api, request)
-        if unusable_error := self.builder.unusable_error(self.api):
-            raise unusable_error
         trace, blocking = RequestTrace(), self.blocking
-        opening = self._submit(lambda: run_sync(blocking.open(request, trace)))
-        self._openings.add(opening)
-        opening.add_done_callback(self._openings.discard)
-        awaited = asyncio.wrap_future(opening)
-        try:
-            return ThreadedStream(await awaited, self._submit)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_unwanted)  # in its thread, because the loop may be closed by then
-            if not opening.done():  # otherwise another request may use the connection by now
-                trace.abort()
-            _retrieve(awaited)
-            raise
+        async with self._network_slots:
+            opening = self._start(lambda: run_sync(blocking.open(request, trace)))
+            self._openings.add(opening)
+            opening.add_done_callback(self._openings.discard)
+            awaited = asyncio.wrap_future(opening)
+            try:
+                return ThreadedStream(await awaited, self._in_thread)
+            except asyncio.CancelledError:
+                opening.add_done_callback(_close_unwanted)  # in its thread, because the loop may be closed by then
+                if not opening.done():  # otherwise another request may use the connection by now
+                    trace.abort()
+                _retrieve(awaited)
+                raise
 
     async def _open_in_loop(self, client: httpx.AsyncClient, request: Request) -> AsyncStream:
         if unusable_error := self.builder.unusable_error(client):
@@ -158,11 +158,12 @@ class AsyncTransport:
 
     async def run(self, function: Callable[[], T]) -> T:
         self._check_loop()
-        try:
-            future = self._disk_threads.submit(function)
-        except RuntimeError:  # the pool is shut down, but what was begun must be finished
-            return function()
-        return await finished(future)
+        async with self._disk_slots:
+            try:
+                future = start_in_thread(function)
+            except RuntimeError:  # the interpreter is shutting down, but what was begun must be finished
+                return function()
+            return await finished(future)
 
     def lock(self) -> asyncio.Lock:
         return asyncio.Lock()
@@ -184,10 +185,9 @@ class AsyncTransport:
         """Close the clients that were not passed in."""
         if self.builder.fork_error:
             return
+        self._is_closed = True
         if self._blocking is not None:
             self._close_blocking(self._blocking)
-        for threads in (self._network_threads, self._disk_threads):
-            threads.shutdown(wait=False)
         if self._is_own_api:
             if self._loop is not None:
                 self._check_loop()
@@ -206,14 +206,20 @@ class AsyncTransport:
         for opening in openings:
             opening.add_done_callback(close)
 
-    def _submit(self, function: Callable[[], T]) -> ThreadFuture[T]:
-        """Call a function that waits for the network in a thread."""
-        self._check_loop()
+    def _start(self, function: Callable[[], T]) -> ThreadFuture[T]:
+        if unusable_error := self.builder.unusable_error(self.api) or (closed_error() if self._is_closed else None):
+            raise unusable_error
         try:
-            return self._network_threads.submit(function)
+            return start_in_thread(function)
         except RuntimeError:
-            unusable_error = self.builder.unusable_error(self.api)
-        raise unusable_error or ConfigurationError("the interpreter is shutting down: results are fetched before that.")
+            pass
+        raise ConfigurationError("the interpreter is shutting down: results are fetched before that.")
+
+    async def _in_thread(self, function: Callable[[], T], abort: Callable[[], None]) -> T:
+        """Wait for the network in a thread; `abort` ends the wait if the task is cancelled."""
+        self._check_loop()
+        async with self._network_slots:
+            return await finished(self._start(function), on_cancel=abort)
 
     def _check_loop(self) -> None:
         """Raise ConfigurationError in another process or event loop than the one that the connections belong to."""
@@ -287,26 +293,19 @@ def _close_unwanted(opening: ThreadFuture[BlockingStream]) -> None:
 class ThreadedStream:
     """An open response of the blocking transport, read by threads."""
 
-    def __init__(self, inner: BlockingStream, submit: Callable[[Callable[[], Any]], ThreadFuture[Any]]) -> None:
+    def __init__(self, inner: BlockingStream, in_thread: Callable[..., Coroutine[Any, Any, Any]]) -> None:
         self.head: Head = inner.head
         self.deadline: float = inner.deadline
         self._inner = inner
-        self._submit = submit
+        self._in_thread = in_thread
 
     async def read(self, deadline: float = math.inf) -> bytes:
-        return await self._in_thread(lambda: run_sync(self._inner.read(deadline)))
+        data: bytes = await self._in_thread(lambda: run_sync(self._inner.read(deadline)), self.abort)
+        return data
 
     async def copy_to(self, write: Write, limit: int) -> int:
-        return await self._in_thread(lambda: run_sync(self._inner.copy_to(write, limit)))
-
-    async def _in_thread(self, function: Callable[[], T]) -> T:
-        work: ThreadFuture[T] = self._submit(function)
-
-        def give_up() -> None:
-            if not work.cancel():  # it has begun
-                self.abort()
-
-        return await finished(work, on_cancel=give_up)
+        count: int = await self._in_thread(lambda: run_sync(self._inner.copy_to(write, limit)), self.abort)
+        return count
 
     def abort(self) -> None:
         self._inner.abort()
