@@ -1,4 +1,4 @@
-"""`fetch_all`: a folder that ends the same whatever happens on the way."""
+"""`fetch_all`: waiting for several jobs and downloading all their results into one folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from impact_jobs import (
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
-from tests.support.folders import asked_of, names_in, right
+from tests.support.folders import asked_of, assert_complete, names_in
 from tests.support.raw_server import Reply, serving, storing
 
 ONE_TRY = Retry(attempts=1)
@@ -32,22 +32,22 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def ids(sandbox: Sandbox) -> list[str]:
-    """Give five jobs that are completed."""
+    """Return five jobs that are completed."""
     return [sandbox.add_job(result_bytes=size) for size in (0, 1, 1000, 70_000, 300_000)]
 
 
-# A set
+# Several jobs
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 4, 64])
-def test_every_job_gets_its_file_and_the_next_call_asks_for_nothing(
+def test_every_job_gets_its_file_and_a_second_call_sends_no_request(
     concurrency: int, jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "not" / "there"
-    right(jobs.fetch_all(ids, folder, concurrency=concurrency), sandbox, folder)
+    assert_complete(jobs.fetch_all(ids, folder, concurrency=concurrency), sandbox, folder)
     sandbox.forget_requests()
     again = jobs.fetch_all(ids, folder, concurrency=concurrency)
-    right(again, sandbox, folder)
+    assert_complete(again, sandbox, folder)
     assert sandbox.requests == ()
     assert [found.resumed_from for found in again.files.values()] == [0, 1, 1000, 70_000, 300_000]
 
@@ -75,25 +75,25 @@ def test_one_jobs_failure_never_stops_the_others(jobs: AnyClient, sandbox: Sandb
     assert [str(error) for error in copied.errors.values()] == [str(error) for error in report.errors.values()]
 
 
-def test_no_jobs_are_done_at_once(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_empty_list_needs_no_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     report = jobs.fetch_all([], tmp_path / "a")
     assert (report.is_complete, report.outcomes, sandbox.requests) == (True, {}, ())
 
 
-def test_jobs_may_be_named_in_any_way(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
+def test_jobs_may_be_named_in_every_form(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
     uri = f"/Agencies/{sandbox.account_sid}/Jobs/{ids[3]}/Download"
     forms = [ids[0].upper(), UUID(ids[1]), jobs.get(ids[2]), uri, ids[4], jobs.get(ids[0]), ids[1].upper()]
     report = jobs.fetch_all((form for form in forms), tmp_path)
-    assert list(report.outcomes) == [ids[0].upper(), *ids[1:]], "once each, as first named"
-    right(report, sandbox, tmp_path)
+    assert list(report.outcomes) == [ids[0].upper(), *ids[1:]], "once each, under the name given first"
+    assert_complete(report, sandbox, tmp_path)
     sandbox.forget_requests()
-    right(jobs.fetch_all([name.upper() for name in ids], tmp_path), sandbox, tmp_path)
-    assert sandbox.requests == (), "the same files, in whatever letters"
+    assert_complete(jobs.fetch_all([name.upper() for name in ids], tmp_path), sandbox, tmp_path)
+    assert sandbox.requests == (), "the same files, in upper case too"
 
 
-def test_the_list_itself_may_be_given(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
+def test_the_iterator_of_list_may_be_passed(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
     listed = jobs._inner.list() if hasattr(jobs, "_inner") else jobs.list()
-    right(jobs.fetch_all(listed, tmp_path), sandbox, tmp_path)
+    assert_complete(jobs.fetch_all(listed, tmp_path), sandbox, tmp_path)
     assert len(ids) == len(names_in(tmp_path))
     assert sum(not request.path.endswith("/Download") for request in asked_of(sandbox, "api")) == 1
 
@@ -126,13 +126,13 @@ def test_bad_input_is_refused_before_any_request(
     assert sandbox.requests == ()
 
 
-def test_without_digest_there_is_none_and_stream_mode_will_do(
+def test_digest_false_and_stream_mode_are_honoured(
     jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:
     for _ in range(2):
         report = jobs.fetch_all(ids, tmp_path, digest=False, mode="stream")
         assert {found.sha256 for found in report.files.values()} == {None}
-    right(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
+    assert_complete(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
     assert asked_of(sandbox, "storage") == []
 
 
@@ -163,7 +163,7 @@ def test_without_digest_there_is_none_and_stream_mode_will_do(
         ({}, ""),
     ],
 )
-def test_the_ending_is_the_storages_and_what_is_there_is_recognised(
+def test_the_extension_follows_the_response_and_existing_files_are_recognised(
     headers: dict[str, str], ending: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     body, job_id = b"a,b\n1,2\n", sandbox.add_job()
@@ -181,7 +181,7 @@ def test_the_ending_is_the_storages_and_what_is_there_is_recognised(
     assert (again.files[job_id].path.read_bytes(), sandbox.requests) == (body, ())
 
 
-def test_a_body_that_breaks_off_for_good_is_that_jobs_error(
+def test_a_body_that_stays_broken_fails_only_its_job(
     jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:
     def broken() -> Iterator[bytes]:
