@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import re
-from collections import deque
 from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from os import PathLike
@@ -168,7 +167,6 @@ class FetchWorkers:
     options: DownloadOptions
     complete: Iterator[tuple[str, _FolderEntry]]
     outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)
-    _finished: deque[JobOutcome] = field(factory=deque)
     _turn: AbstractAsyncContextManager[object] = field(
         default=Factory(lambda self: self.context.transport.lock(), takes_self=True), init=False
     )
@@ -187,9 +185,7 @@ class FetchWorkers:
 
     async def _next_finished(self) -> JobOutcome | None:
         async with self._turn:
-            if not self._finished:
-                self._finished.extend(await anext(self.batch, []))
-            return self._finished.popleft() if self._finished else None
+            return await anext(self.batch, None)
 
     async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
         give_up_at = self.context.transport.now() + HOUR
