@@ -89,9 +89,10 @@ def test_a_large_file_is_digested_in_a_thread_that_ends(tmp_path: Path) -> None:
         digester = Digester(descriptor, {"sha256"})
         for available in range(0, len(data), 1_000_000):
             digester.advance(available)
-        assert digester._thread is not None
+        thread = digester._background._thread
+        assert thread is not None
         assert digester.finish(len(data)) == {"sha256": hashlib.sha256(data).digest()}
-        assert digester._thread is None
+        assert not thread.is_alive()
     finally:
         os.close(descriptor)
 
