@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,8 @@ NOT_UTF8 = os.fsdecode(b"caf\xe9.csv")
 
 def job_at(sandbox: Sandbox, storage: RawServer, times: int = 9) -> str:
     job_id = sandbox.add_job()
-    sandbox.answer_next(
-        "GET", "/Download", status=302, headers={"Location": f"{storage.url}/a?sig=canary"}, times=times
-    )
+    link = {"Location": f"{storage.url}/a?sig=canary"}
+    sandbox.answer_next("GET", f"{job_id}/Download", status=302, headers=link, times=times)
     return job_id
 
 
@@ -48,37 +48,34 @@ def names_under(folder: Path) -> list[str]:
 # Arguments
 
 
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("file/a.csv", r"the folder '.*/file' does not exist: create it first"),
-        ("missing/a.csv", r"the folder '.*/missing' does not exist: create it first"),
-        ("x" * 300, r"the file name 'x+'… is too long: 240 bytes at most"),
-        ("x" * 300 + "/a.csv", r"the folder '.*/x+' does not exist: create it first"),
-        ("x" * 5000, r"the file name 'x+'… is too long: 240 bytes at most"),
-        ("/dev/null", r"'/dev/null' is not a regular file: choose another path|'/dev' is not writable: choose another"),
-        ("pipe", r"'.*/pipe' is not a regular file: choose another path"),
-        ("link", r"'.*/link' is not a regular file: choose another path"),
-        ("dangling", r"'.*/dangling' is not a regular file: choose another path"),
-        ("a\0b", r"path=.* is not a file name: give the path of a file, or of an existing folder"),
-        ("\ud800", r"path=.* is not a file name"),
-    ],
-)
-def test_an_impossible_target_is_refused_before_any_request(
-    path: str, message: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("mine")
+IMPOSSIBLE_TARGETS = [
+    ("file/a.csv", r"the folder '.*/file' does not exist: create it first"),
+    ("missing/a.csv", r"the folder '.*/missing' does not exist: create it first"),
+    ("x" * 300, r"the file name 'x+'… is too long: 240 bytes at most"),
+    ("x" * 300 + "/a.csv", r"the folder '.*/x+' does not exist: create it first"),
+    ("x" * 5000, r"the file name 'x+'… is too long: 240 bytes at most"),
+    ("/dev/null", r"'/dev/null' is not a regular file: choose another path|'/dev' is not writable: choose another"),
+    ("pipe", r"'.*/pipe' is not a regular file: choose another path"),
+    ("link", r"'.*/link' is not a regular file: choose another path"),
+    ("dangling", r"'.*/dangling' is not a regular file: choose another path"),
+    ("a\0b", r"path=.* is not a file name: give the path of a file, or of an existing folder"),
+    ("\ud800", r"path=.* is not a file name"),
+]
+
+
+def test_an_impossible_target_is_refused_before_any_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "dangling").symlink_to("../elsewhere")
     os.mkfifo(tmp_path / "pipe")
-    before = names_under(tmp_path)
-    for verb in (jobs.download, jobs.wait_and_download):
-        for overwrite in (False, True):
+    before, job_id = names_under(tmp_path), sandbox.add_job()
+    for path, message in IMPOSSIBLE_TARGETS:
+        for verb, overwrite in product((jobs.download, jobs.wait_and_download), (False, True)):
             with pytest.raises(ConfigurationError, match=message):
-                verb(sandbox.add_job(), tmp_path / path, overwrite=overwrite)
+                verb(job_id, tmp_path / path, overwrite=overwrite)
     assert sandbox.requests == ()
     assert names_under(tmp_path) == before
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text() == "old"
 
 
 def test_an_existing_file_is_refused_before_any_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -227,47 +224,40 @@ def stating(length: str | tuple[str, ...], *, etag: bool = True) -> Answer:
     return lambda _: Reply(headers={"Content-Length": length} | tag, body=DATA, ends=True)
 
 
-@pytest.mark.parametrize(
-    ("length", "error", "message"),
-    [
-        ("-1", TransportError, "bad Content-Length"),
-        ("1e5", TransportError, "bad Content-Length"),
-        ("0x10", TransportError, "bad Content-Length"),
-        ("nonsense", TransportError, "bad Content-Length"),
-        ("", TransportError, "bad Content-Length"),
-        ("\xb2", TransportError, "bad Content-Length"),
-        (str(10**30), TransportError, "bad Content-Length"),
-        (("200000", "200001"), TransportError, "conflicting Content-Length"),
-        ("200000, 7", TransportError, "conflicting Content-Length"),
-        (str(9 * 10**18), DownloadError, f"could not be written: .*{9 * 10**18} bytes.*Make room"),
-        (str(2**63), DownloadError, f"could not be written: .*{2**63} bytes.*Make room"),
-        (str(10**20 - 1), DownloadError, f"could not be written: .*{10**20 - 1} bytes.*Make room"),
-    ],
-)
-def test_an_impossible_content_length_is_an_error(  # noqa: PLR0917 - fixtures
-    length: str | tuple[str, ...],
-    error: type[JobsError],
-    message: str,
-    jobs: AnyClient,
-    sandbox: Sandbox,
-    tmp_path: Path,
-) -> None:
-    with serving(stating(length)) as storage:
-        job_id = job_at(sandbox, storage)
-        with pytest.raises(error, match=message) as raised:
-            jobs.with_options(retry=QUICK).download(job_id, tmp_path / "a.csv")
-        assert len(storage.asked) <= QUICK.attempts
-    assert "canary" not in str(raised.value)
-    assert names_under(tmp_path) == []
+IMPOSSIBLE_LENGTHS: list[tuple[str | tuple[str, ...], type[JobsError], str]] = [
+    ("-1", TransportError, "bad Content-Length"),
+    ("1e5", TransportError, "bad Content-Length"),
+    ("0x10", TransportError, "bad Content-Length"),
+    ("nonsense", TransportError, "bad Content-Length"),
+    ("", TransportError, "bad Content-Length"),
+    ("\xb2", TransportError, "bad Content-Length"),
+    (str(10**30), TransportError, "bad Content-Length"),
+    (("200000", "200001"), TransportError, "conflicting Content-Length"),
+    ("200000, 7", TransportError, "conflicting Content-Length"),
+    (str(9 * 10**18), DownloadError, f"could not be written: .*{9 * 10**18} bytes.*Make room"),
+    (str(2**63), DownloadError, f"could not be written: .*{2**63} bytes.*Make room"),
+    (str(10**20 - 1), DownloadError, f"could not be written: .*{10**20 - 1} bytes.*Make room"),
+]
 
 
-@pytest.mark.parametrize("length", ["200000", ("200000", "200000"), "200000, 200000", " 200000 ", "000200000"])
-def test_a_repeated_or_padded_content_length_is_accepted(
-    length: str | tuple[str, ...], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    with serving(stating(length)) as storage:
-        done = jobs.download(job_at(sandbox, storage), tmp_path / "a.csv")
-    assert done.path.read_bytes() == DATA
+def test_an_impossible_content_length_is_an_error(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for length, error, message in IMPOSSIBLE_LENGTHS:
+        with serving(stating(length)) as storage:
+            job_id = job_at(sandbox, storage)
+            with pytest.raises(error, match=message) as raised:
+                jobs.with_options(retry=QUICK).download(job_id, tmp_path / "a.csv")
+            assert len(storage.asked) <= QUICK.attempts, length
+        assert "canary" not in str(raised.value)
+        assert names_under(tmp_path) == [], length
+
+
+def test_a_repeated_or_padded_content_length_is_accepted(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    lengths: list[str | tuple[str, ...]]
+    lengths = ["200000", ("200000", "200000"), "200000, 200000", " 200000 ", "000200000"]
+    for number, length in enumerate(lengths):
+        with serving(stating(length)) as storage:
+            done = jobs.download(job_at(sandbox, storage, times=1), tmp_path / f"{number}")
+        assert done.path.read_bytes() == DATA, length
 
 
 @pytest.mark.parametrize("etag", [False, True])

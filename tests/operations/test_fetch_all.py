@@ -98,31 +98,30 @@ def test_the_iterator_of_list_may_be_passed(jobs: AnyClient, sandbox: Sandbox, i
     assert sum(not request.path.endswith("/Download") for request in asked_of(sandbox, "api")) == 1
 
 
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        ({"concurrency": 0}, "from 1 to 64"),
-        ({"concurrency": 65}, "from 1 to 64"),
-        ({"concurrency": True}, "from 1 to 64"),
-        ({"concurrency": 2.0}, "from 1 to 64"),
-        ({"connections": 0}, "connections=0"),
-        ({"concurrency": 9, "connections": 8}, "may use 72 connections: the maximum is 64"),
-        ({"concurrency": 9, "connections": None}, "may use 72 connections: the maximum is 64"),
-        ({"mode": "directly"}, "give 'redirect' or 'stream'"),
-        ({"timeout": -1}, "timeout=-1"),
-        ({"timeout": {}}, "lacks job"),
-        ({"directory": ""}, "not a file name"),
-        ({"directory": "a\0b"}, "not a file name"),
-        ({"jobs": "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"}, "not several jobs"),
-        ({"jobs": ["nonsense"]}, "does not name a job"),
-    ],
-)
-def test_bad_input_is_refused_before_any_request(
-    bad: dict[str, Any], message: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    arguments = {"jobs": [sandbox.add_job()], "directory": tmp_path} | bad
-    with pytest.raises(ConfigurationError, match=message):
-        jobs.fetch_all(arguments.pop("jobs"), arguments.pop("directory"), **arguments)
+BAD_INPUT: list[tuple[dict[str, Any], str]] = [
+    ({"concurrency": 0}, "from 1 to 64"),
+    ({"concurrency": 65}, "from 1 to 64"),
+    ({"concurrency": True}, "from 1 to 64"),
+    ({"concurrency": 2.0}, "from 1 to 64"),
+    ({"connections": 0}, "connections=0"),
+    ({"concurrency": 9, "connections": 8}, "may use 72 connections: the maximum is 64"),
+    ({"concurrency": 9, "connections": None}, "may use 72 connections: the maximum is 64"),
+    ({"mode": "directly"}, "give 'redirect' or 'stream'"),
+    ({"timeout": -1}, "timeout=-1"),
+    ({"timeout": {}}, "lacks job"),
+    ({"directory": ""}, "not a file name"),
+    ({"directory": "a\0b"}, "not a file name"),
+    ({"jobs": "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"}, "not several jobs"),
+    ({"jobs": ["nonsense"]}, "does not name a job"),
+]
+
+
+def test_bad_input_is_refused_before_any_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    job_id = sandbox.add_job()
+    for bad, message in BAD_INPUT:
+        arguments = {"jobs": [job_id], "directory": tmp_path} | bad
+        with pytest.raises(ConfigurationError, match=message):
+            jobs.fetch_all(arguments.pop("jobs"), arguments.pop("directory"), **arguments)
     assert sandbox.requests == ()
 
 
@@ -139,46 +138,46 @@ def test_digest_false_and_stream_mode_are_honoured(
 # Names
 
 
-@pytest.mark.parametrize(
-    ("headers", "ending"),
-    [
-        ({"Content-Disposition": 'attachment; filename="report.csv.gz"'}, ".csv.gz"),
-        ({"Content-Disposition": 'attachment; filename="a.2026-01-01.gz"'}, ".gz"),
-        ({"Content-Disposition": 'attachment; filename="REPORT.XLSX"'}, ".XLSX"),
-        ({"Content-Disposition": 'attachment; filename="v1.2.json"'}, ".json"),
-        ({"Content-Disposition": 'attachment; filename="../../x"', "Content-Type": "text/csv; charset=utf-8"}, ".csv"),
-        ({"Content-Disposition": 'attachment; filename="../x.tsv/"'}, ".tsv"),
-        ({"Content-Disposition": f'attachment; filename="{"x" * 400}.txt"'}, ".txt"),
-        ({"Content-Disposition": f'attachment; filename="x.{"y" * 400}"', "Content-Type": "application/json"}, ".json"),
-        ({"Content-Disposition": 'attachment; filename="x.a b"', "Content-Type": "application/xml"}, ".xml"),
-        ({"Content-Disposition": 'attachment; filename="x.part"'}, ""),
-        ({"Content-Disposition": 'attachment; filename="x.PART"'}, ""),
-        ({"Content-Disposition": 'attachment; filename="x.part.gz"'}, ".gz"),
-        ({"Content-Disposition": 'attachment; filename="x.part.json"'}, ".json"),
-        ({"Content-Disposition": 'attachment; filename="x.json"'}, ".json"),
-        ({"Content-Disposition": 'attachment; filename="x.new"'}, ".new"),
-        ({"Content-Disposition": 'attachment; filename="x.parts"'}, ".parts"),
-        ({"Content-Disposition": "attachment", "Content-Type": "application/octet-stream"}, ""),
-        ({"Content-Type": "Text/CSV"}, ".csv"),
-        ({}, ""),
-    ],
-)
+EXTENSIONS: list[tuple[dict[str, str], str]] = [
+    ({"Content-Disposition": 'attachment; filename="report.csv.gz"'}, ".csv.gz"),
+    ({"Content-Disposition": 'attachment; filename="a.2026-01-01.gz"'}, ".gz"),
+    ({"Content-Disposition": 'attachment; filename="REPORT.XLSX"'}, ".XLSX"),
+    ({"Content-Disposition": 'attachment; filename="v1.2.json"'}, ".json"),
+    ({"Content-Disposition": 'attachment; filename="../../x"', "Content-Type": "text/csv; charset=utf-8"}, ".csv"),
+    ({"Content-Disposition": 'attachment; filename="../x.tsv/"'}, ".tsv"),
+    ({"Content-Disposition": f'attachment; filename="{"x" * 400}.txt"'}, ".txt"),
+    ({"Content-Disposition": f'attachment; filename="x.{"y" * 400}"', "Content-Type": "application/json"}, ".json"),
+    ({"Content-Disposition": 'attachment; filename="x.a b"', "Content-Type": "application/xml"}, ".xml"),
+    ({"Content-Disposition": 'attachment; filename="x.part"'}, ""),
+    ({"Content-Disposition": 'attachment; filename="x.PART"'}, ""),
+    ({"Content-Disposition": 'attachment; filename="x.part.gz"'}, ".gz"),
+    ({"Content-Disposition": 'attachment; filename="x.part.json"'}, ".json"),
+    ({"Content-Disposition": 'attachment; filename="x.json"'}, ".json"),
+    ({"Content-Disposition": 'attachment; filename="x.new"'}, ".new"),
+    ({"Content-Disposition": 'attachment; filename="x.parts"'}, ".parts"),
+    ({"Content-Disposition": "attachment", "Content-Type": "application/octet-stream"}, ""),
+    ({"Content-Type": "Text/CSV"}, ".csv"),
+    ({}, ""),
+]
+
+
 def test_the_extension_follows_the_response_and_existing_files_are_recognised(
-    headers: dict[str, str], ending: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    body, job_id = b"a,b\n1,2\n", sandbox.add_job()
-    whole = {**headers, "Content-Length": str(len(body)), "ETag": '"v1"'}
-    rest = {**whole, "Content-Length": str(len(body) - 3), "Content-Range": f"bytes 3-7/{len(body)}"}
-    results = re.compile("^/results/")
-    sandbox.answer_next("GET", results, status=200, headers=whole, content_type="", body=body[:3])
-    sandbox.answer_next("GET", results, status=206, headers=rest, content_type="", body=body[3:])
-    assert not jobs.with_options(retry=ONE_TRY).fetch_all([job_id], tmp_path).is_complete
-    report = jobs.fetch_all([job_id], tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [job_id + ending]
-    assert report.files[job_id].resumed_from == 3
-    sandbox.forget_requests()
-    again = jobs.fetch_all([job_id], tmp_path)
-    assert (again.files[job_id].path.read_bytes(), sandbox.requests) == (body, ())
+    body, results = b"a,b\n1,2\n", re.compile("^/results/")
+    for number, (headers, extension) in enumerate(EXTENSIONS):
+        job_id, folder = sandbox.add_job(), tmp_path / f"{number}"
+        complete = {**headers, "Content-Length": str(len(body)), "ETag": '"v1"'}
+        rest = {**complete, "Content-Length": str(len(body) - 3), "Content-Range": f"bytes 3-7/{len(body)}"}
+        sandbox.answer_next("GET", results, status=200, headers=complete, content_type="", body=body[:3])
+        sandbox.answer_next("GET", results, status=206, headers=rest, content_type="", body=body[3:])
+        assert not jobs.with_options(retry=ONE_TRY).fetch_all([job_id], folder).is_complete
+        report = jobs.fetch_all([job_id], folder)
+        assert [path.name for path in folder.iterdir()] == [job_id + extension], headers
+        assert report.files[job_id].resumed_from == 3
+        sandbox.forget_requests()
+        again = jobs.fetch_all([job_id], folder)
+        assert (again.files[job_id].path.read_bytes(), sandbox.requests) == (body, ()), headers
 
 
 def test_a_body_that_stays_broken_fails_only_its_job(

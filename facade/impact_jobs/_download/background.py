@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from attrs import define, field
 
+
+@define
 class BackgroundThread:
     """Runs one function at a time in a thread, and raises its OSError in the thread that calls next."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._error: OSError | None = None
+    _name: str
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
+    _error: OSError | None = field(default=None, init=False)
 
     def start(self, function: Callable[[], None]) -> bool:
         """Start `function`, unless the previous one is still running; return whether it was started.
