@@ -138,16 +138,15 @@ def test_the_generated_client_refuses_a_body_that_inflates_beyond_the_limit(kind
 
 
 @both_clients
-@pytest.mark.parametrize("codings", ["gzip", "x-gzip", "identity, GZIP", "utf-8"])
-@pytest.mark.parametrize("status", [200, 404])
-def test_one_layer_of_gzip_is_decoded(kind: type[Any], codings: str, status: int) -> None:
+def test_one_layer_of_gzip_is_decoded(kind: type[Any]) -> None:
     body = json.dumps(job_json("RUNNING", Message="Gone.")).encode()
-    packed = body if codings == "utf-8" else gzip.compress(body)
-    reply = framed(packed, status=status, Content_Encoding=codings)
-    with serving(lambda _: reply) as server, client_of(kind, server.url) as jobs:
-        if status == 200:
-            assert jobs.get(JOB_ID).raw["Message"] == "Gone."
-        else:
+    replies: list[Reply] = []
+    with serving(lambda _: replies[-1]) as server, client_of(kind, server.url) as jobs:
+        for codings in ("gzip", "x-gzip", "identity, GZIP", "utf-8"):
+            packed = body if codings == "utf-8" else gzip.compress(body)
+            replies.append(framed(packed, Content_Encoding=codings))
+            assert jobs.get(JOB_ID).raw["Message"] == "Gone.", codings
+            replies.append(framed(packed, status=404, Content_Encoding=codings))
             with pytest.raises(JobsError, match="HTTP 404: Gone"):
                 jobs.get(JOB_ID)
 
