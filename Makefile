@@ -93,7 +93,7 @@ tests/interop/node_modules/.ready: tests/interop/package-lock.json tests/interop
 	@touch $@
 
 test-faults: $(READY) ## Thousands of sessions under cuts, stalls, wrong answers, kills and interruptions (20 minutes)
-	$(BIN)/python -m pytest tests/faults --examples 1600
+	$(BIN)/python -m pytest $(PARALLEL) tests/faults --examples 1600
 
 SECONDS_EACH ?= 60
 FUZZ ?= all

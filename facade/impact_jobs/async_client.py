@@ -21,7 +21,7 @@ from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
-from impact_jobs._operations.stream import ResultStream, open_file
+from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
@@ -253,7 +253,7 @@ class AsyncJobsClient:
         """Wait until all jobs have completed, with one list request per tick for all of them.
 
         Jobs that the list does not show are requested one by one. If you pass ids only, one job is requested first, to
-        learn from which date to list. Pass the `Job`s you have: those that have ended cost no request.
+        learn from which date to list. Pass `Job` objects if you have them: those that have ended cost no request.
 
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.
@@ -389,7 +389,7 @@ class AsyncJobsClient:
         )
         return await download.download(self._context, job, path, options)
 
-    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> AsyncResultStream:
         """Stream the bytes of a result without writing to disk. A broken connection is resumed as in `download`.
 
         Args:
@@ -408,7 +408,7 @@ class AsyncJobsClient:
             ...     sum([len(chunk) async for chunk in stream])
             52428800
         """
-        return ResultStream(self._context, job, mode=mode)
+        return AsyncResultStream(self._context, job, mode=mode)
 
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
         """Open the result as a binary file for pandas, polars, pyarrow or csv, without writing to disk.

@@ -20,7 +20,7 @@ from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
-from impact_jobs._operations.stream import BlockingResultStream, ResultStream, open_file
+from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
@@ -266,7 +266,7 @@ class JobsClient:
         """Wait until all jobs have completed, with one list request per tick for all of them.
 
         Jobs that the list does not show are requested one by one. If you pass ids only, one job is requested first, to
-        learn from which date to list. Pass the `Job`s you have: those that have ended cost no request.
+        learn from which date to list. Pass `Job` objects if you have them: those that have ended cost no request.
 
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.
@@ -402,7 +402,7 @@ class JobsClient:
         )
         return run_sync(download.download(self._context, job, path, options))
 
-    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> BlockingResultStream:
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
         """Stream the bytes of a result without writing to disk. A broken connection is resumed as in `download`.
 
         Args:
@@ -421,7 +421,7 @@ class JobsClient:
             ...     sum([len(chunk) for chunk in stream])
             52428800
         """
-        return BlockingResultStream(ResultStream(self._context, job, mode=mode))
+        return ResultStream(AsyncResultStream(self._context, job, mode=mode))
 
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
         """Open the result as a binary file for pandas, polars, pyarrow or csv, without writing to disk.

@@ -12,6 +12,7 @@ from impact_jobs import DownloadError
 from impact_jobs._download import part_file
 from impact_jobs._download.checksums import Digester
 from impact_jobs._download.journal import Journal
+from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import Representation
 
@@ -19,7 +20,7 @@ MIB = 1024 * 1024
 
 
 def described(length: int) -> Journal:
-    return Journal(job_id="job", version=Representation(length=length, validator='"v1"'))
+    return Journal(job_id="job", representation=Representation(length=length, validator='"v1"'))
 
 
 class FailingSync:
@@ -37,8 +38,8 @@ class FailingSync:
 
 @pytest.fixture
 def part(tmp_path: Path) -> PartFile:
-    part = PartFile(tmp_path / "report.csv", "job", overwrite=False, resume=True, digest=True)
-    part.begin(described(4 * MIB))
+    part = PartFile(tmp_path / "report.csv", "job", DownloadOptions())
+    part.start(described(4 * MIB))
     return part
 
 
@@ -62,7 +63,7 @@ def test_a_failed_sync_is_raised_by_the_next_write(part: PartFile, sync: Failing
     assert sync.has_failed.is_set()
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
         part.write(bytes(MIB), MIB)
-    part.leave()
+    part.close()
     assert list(part.target.parent.iterdir()) == [], "the journal would not be true"
 
 
@@ -71,8 +72,8 @@ def test_a_failed_sync_prevents_the_commit(part: PartFile, sync: FailingSync) ->
     wait_for(part)
     assert sync.has_failed.is_set()
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
-        part.publish()
-    part.leave()
+        part.commit()
+    part.close()
     assert list(part.target.parent.iterdir()) == []
 
 
@@ -80,8 +81,8 @@ def test_a_file_whose_last_sync_fails_is_not_resumed(part: PartFile, monkeypatch
     monkeypatch.setattr(os, "fsync", FailingSync())
     part.write(bytes(4 * MIB), 0)
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
-        part.publish()
-    part.leave()
+        part.commit()
+    part.close()
     assert list(part.target.parent.iterdir()) == []
 
 
@@ -103,8 +104,8 @@ def test_a_length_beyond_the_largest_file_is_refused_even_if_the_free_space_is_u
 ) -> None:
     stated = os.statvfs(tmp_path)
     monkeypatch.setattr(os, "fstatvfs", lambda _: os.statvfs_result((*stated[:2], 0, 0, 0, *stated[5:])))
-    part = PartFile(tmp_path / "report.csv", "job", overwrite=False, resume=True, digest=True)
-    with pytest.raises(DownloadError, match=f"File too large.*it is to have {2**64} bytes"):
-        part.begin(described(2**64))
+    part = PartFile(tmp_path / "report.csv", "job", DownloadOptions())
+    with pytest.raises(DownloadError, match=f"File too large.*{2**64} bytes are needed"):
+        part.start(described(2**64))
     part.discard()
     assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,7 @@ from impact_jobs._download.journal import Journal
 from impact_jobs._download.ranges import Representation, range_mismatch
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._download.source import ResultSource
-from impact_jobs._policy.rate_limit_headers import Limits, retry_after_seconds, server_time
+from impact_jobs._policy.rate_limit_headers import RateLimitHeaders, retry_after_seconds, server_time
 from impact_jobs._policy.rate_limiter import RateLimiter
 from impact_jobs._redaction import secret_url
 from impact_jobs._transport.base import Head, Request, Response
@@ -175,7 +175,7 @@ def content_ranges(data: bytes) -> None:
 
 def rate_limits(data: bytes) -> None:
     head = head_of(data)
-    check_limits(Limits.of(head))
+    check_limits(RateLimitHeaders.from_head(head))
     wait = retry_after_seconds(head)
     assert wait is None or 0 <= wait < 1e9
     rate_limiter = RateLimiter()
@@ -219,7 +219,7 @@ def checksums(data: bytes) -> None:
 
 def version(data: bytes) -> None:
     head = head_of(data)
-    found = Representation.of(head.headers)
+    found = Representation.from_headers(head.headers)
     assert found.length is None or 0 <= found.length < _BEYOND_ANY_LENGTH  # the disk refuses what is too large
     assert -1 <= framed_length(head) < _BEYOND_ANY_LENGTH
     assert isinstance(range_mismatch(head, 7, Representation(length=100, validator='"v1"')), str)
@@ -234,9 +234,9 @@ def journal(data: bytes) -> None:
         found = Journal.load(path)
         if found is None:
             return
-        assert found.version.length is not None
-        assert 0 <= found.version.length <= LARGEST
-        assert found.coverage.fits(found.version.length)
+        assert found.representation.length is not None
+        assert 0 <= found.representation.length <= LARGEST
+        assert found.coverage.fits(found.representation.length)
         edges = [edge for span in found.coverage.spans for edge in span]
         assert edges == sorted(set(edges))
         assert all(isinstance(span, Span) for span in found.coverage.spans)

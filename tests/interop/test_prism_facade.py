@@ -1,4 +1,4 @@
-"""The facade against a mock server that strangers wrote, fed with nothing but the specification."""
+"""The facade against Prism, a mock server that answers from our OpenAPI document alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ONCE = Retry(attempts=1)
 
 @pytest.fixture(params=["blocking", "asynchronous"])
 def prefers(request: pytest.FixtureRequest, prism: str) -> Any:
-    """Give a context manager: a client whose requests ask Prism for a certain status."""
+    """Give a context manager: a client whose requests ask Prism for a certain status code."""
 
     @contextmanager
     def make(code: int | None = None) -> Iterator[AnyClient]:

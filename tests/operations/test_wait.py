@@ -297,7 +297,7 @@ def test_an_unknown_status_warns_once_and_is_bounded_by_the_deadline(caplog: pyt
     with caplog.at_level(logging.WARNING, "impact_jobs"), pytest.raises(WaitTimeoutError, match="HIBERNATING"):
         wait_for(simulated, timeout=300)
     assert [record.message for record in caplog.records if "HIBERNATING" in record.message] == [
-        f"job {JOB_ID} has the status 'HIBERNATING', which is new to us; the wait goes on"
+        f"job {JOB_ID} has the unknown status 'HIBERNATING'; the wait goes on"
     ]
 
 

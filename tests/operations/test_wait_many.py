@@ -51,8 +51,8 @@ def outcomes_of(context: ClientContext, jobs: Iterable[Any], **options: Any) -> 
 
 def in_order(context: ClientContext, jobs: Iterable[Any], **options: Any) -> Iterator[tuple[float, JobOutcome]]:
     """What finishes, with the time at which it is told."""
-    batches = SyncIterator(group(context, jobs, **options))
-    return ((transport_of(context).clock - START, finished) for batch in batches for finished in batch)
+    batch = SyncIterator(group(context, jobs, **options))
+    return ((transport_of(context).clock - START, finished) for finished in batch)
 
 
 def statuses(outcomes: dict[str, Job | JobsError]) -> list[str]:
@@ -376,10 +376,10 @@ def test_an_interrupted_wait_says_what_goes_on_and_can_be_taken_up_again(monkeyp
         with pytest.raises(KeyboardInterrupt) as raised:
             next(waiting)
     (note,) = raised.value.__notes__
-    assert note.startswith(f"40 of 50 jobs go on ({job_id(10)}, ")
+    assert note.startswith(f"40 of 50 jobs continue on the server ({job_id(10)}, ")
     assert "20 more" in note
     assert [job.id for job in waiting] == ids(50)[10:]  # type: ignore[union-attr]
-    assert simulated.rate_limiter._promised == 0
+    assert simulated.rate_limiter._reserved == 0
 
 
 # Over sockets, with both clients

@@ -103,7 +103,7 @@ def test_a_cancelled_task_says_what_goes_on(sandbox: Sandbox) -> None:
             return raised.value.__notes__
 
     (note,) = asyncio.run(cancelled())
-    assert note.startswith("3 of 3 jobs go on")
+    assert note.startswith("3 of 3 jobs continue on the server")
     assert all(name in note for name in made)
 
 

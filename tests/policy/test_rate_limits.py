@@ -240,5 +240,5 @@ def test_an_asynchronous_client_shares_it_too_and_downloads_count(limited: Sandb
 
     with limited.client() as client:
         asyncio.run(spend())
-        assert client._context.rate_limiter._left in {9.0, None}
-        assert client._context.rate_limiter._count == 11
+        assert client._context.rate_limiter._remaining in {9.0, None}
+        assert client._context.rate_limiter._sent.total() == 11

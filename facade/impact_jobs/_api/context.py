@@ -46,10 +46,10 @@ class ClientContext:
     request_timeout: float = field(validator=number(above=0))
     random: Callable[[], float] = field(repr=False)
     rate_limiter: RateLimiter = field(
-        default=Factory(lambda self: RateLimiter.of(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: RateLimiter.for_account(self.account), takes_self=True), repr=False
     )
     replay_claims: ReplayClaims = field(
-        default=Factory(lambda self: ReplayClaims.of(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: ReplayClaims.for_account(self.account), takes_self=True), repr=False
     )
 
     def with_options(
@@ -177,7 +177,7 @@ class ClientContext:
                 self.rate_limiter.release(reservation, now)
                 reservation = self.rate_limiter.reserve(now, requests)
                 until = now + reservation.delay
-        self.rate_limiter.commit(requests)
+        self.rate_limiter.commit(reservation)
         return self.transport.now() >= until
 
 

@@ -13,7 +13,7 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import list_request
 from impact_jobs._api.responses import read_json
 from impact_jobs._dates import Window
-from impact_jobs._policy.rate_limit_headers import Limits, server_time
+from impact_jobs._policy.rate_limit_headers import RateLimitHeaders, server_time
 from impact_jobs._redaction import secret_url
 from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request, read_all
@@ -50,7 +50,7 @@ class Probe:
     error: JobsError | None = None
 
     def _record(self, head: Head) -> None:
-        limits = Limits.of(head)
+        limits = RateLimitHeaders.from_head(head)
         self.status_code, self.received_at = head.status_code, head.received_at
         self.server_time = server_time(head) if "date" in head.headers else None
         self.requests_limit, self.requests_remaining = limits.limit, limits.remaining

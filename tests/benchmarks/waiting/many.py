@@ -109,10 +109,9 @@ def ours(works: Sequence[Work], *, page_size: int) -> Came:
     timeline, late = Timeline(port), [_FAR] * len(works)
 
     async def wait(names: list[str]) -> None:
-        async for batch in JobBatch(client, names, timeout=None, polling=None, on_update=None):
-            for finished in batch:
-                number = int(finished.job_id[-12:], 16)
-                late[number] = port.clock - START - works[number].ends
+        async for finished in JobBatch(client, names, timeout=None, polling=None, on_update=None):
+            number = int(finished.job_id[-12:], 16)
+            late[number] = port.clock - START - works[number].ends
 
     for scheduled in sorted({work.scheduled for work in works}):
         names = [job_id(n) for n, work in enumerate(works) if work.scheduled == scheduled]

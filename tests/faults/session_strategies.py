@@ -1,4 +1,4 @@
-"""What a whole session may draw: worlds and jobs, clients, faults, and what ends a call."""
+"""Strategies for whole sessions: sandboxes and jobs, clients, faults, and how calls are ended."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from attrs import frozen
 from hypothesis import strategies as st
 
 from tests.faults.actors import NEVER, Settings, Stop
-from tests.faults.exchanges import Fault, all_faults
-from tests.faults.sessions import KINDS
+from tests.faults.download_strategies import KINDS
+from tests.faults.faults import Fault, all_faults
 
 Mode: TypeAlias = Literal["redirect", "stream"]
 State: TypeAlias = Literal["done", "done, not replayable", "done, runs again for a while", "soon", "failed", "stuck"]
@@ -19,16 +19,16 @@ _STATES: Final[tuple[State, ...]] = (
 
 
 @frozen
-class Plan:
-    """A job that is there from the beginning."""
+class JobPlan:
+    """A job that exists from the start of the session."""
 
     state: State
     size: int
 
 
 @frozen
-class World:
-    """What the sandbox is like."""
+class SandboxOptions:
+    """The options of the sandbox."""
 
     list_shape: Literal["array", "jobs", "pages"]
     page_size: int
@@ -54,25 +54,25 @@ def stops() -> st.SearchStrategy[Stop]:
     return st.one_of(st.just(NEVER), st.just(NEVER), st.just(NEVER), some)
 
 
-SETTINGS_OF_CLIENTS: Final = st.builds(
+CLIENT_SETTINGS: Final = st.builds(
     Settings,
     kind=st.sampled_from(KINDS),
     tls=st.booleans(),
     attempts=st.integers(1, 3),
     request_timeout=st.sampled_from((0.15, 0.15, 0.3)),
 )
-PLANS: Final = st.builds(
-    Plan, state=st.sampled_from(_STATES), size=st.sampled_from((0, 1, 70_000)) | st.integers(0, 200_000)
+JOB_PLANS: Final = st.builds(
+    JobPlan, state=st.sampled_from(_STATES), size=st.sampled_from((0, 1, 70_000)) | st.integers(0, 200_000)
 )
-WORLDS: Final = st.builds(
-    World,
+SANDBOX_OPTIONS: Final = st.builds(
+    SandboxOptions,
     list_shape=st.sampled_from(("array", "jobs", "pages")),
     page_size=st.sampled_from((2, 100)),
     stringly=st.booleans(),
     checksums=st.sampled_from((True, True, False)),
 )
-WHICH: Final = st.integers(0, 11)
-SEVERAL: Final = st.lists(WHICH, min_size=1, max_size=4)
+INDICES: Final = st.integers(0, 11)
+SEVERAL_INDICES: Final = st.lists(INDICES, min_size=1, max_size=4)
 MODES: Final[st.SearchStrategy[Mode]] = st.sampled_from(("redirect", "redirect", "stream"))
 TIMEOUTS: Final = st.sampled_from((0.0, 0.02, 0.06))
 CONNECTIONS: Final = st.sampled_from((None, 1, 3))

@@ -1,4 +1,4 @@
-"""Whole sessions as a state machine: clients come and go, call this and that, and meet what was played for them."""
+"""Whole sessions as a state machine: clients open, call, meet faults, and close."""
 
 from __future__ import annotations
 
@@ -20,90 +20,91 @@ from impact_jobs.sandbox import ResultFile, Sandbox
 from tests.faults.actors import (
     NEVER,
     Act,
+    Actor,
     Outcome,
-    Player,
     Settings,
     Stop,
     Stopper,
-    listed,
-    streamed,
+    list_jobs,
+    read_stream,
 )
-from tests.faults.exchanges import CALL_HEADER, Fault
+from tests.faults.exchange_proxy import CALL_HEADER
+from tests.faults.faults import Fault
 from tests.faults.harness import Leaks, bytes_of
-from tests.faults.plans import (
+from tests.faults.replay_oracle import ReplayOracle
+from tests.faults.session_harness import SessionHarness
+from tests.faults.session_strategies import (
+    CLIENT_SETTINGS,
     CONNECTIONS,
+    INDICES,
+    JOB_PLANS,
     MODES,
-    PLANS,
-    SETTINGS_OF_CLIENTS,
-    SEVERAL,
+    SANDBOX_OPTIONS,
+    SEVERAL_INDICES,
     TIMEOUTS,
-    WHICH,
-    WORLDS,
+    JobPlan,
     Mode,
-    Plan,
-    World,
+    SandboxOptions,
     faults,
     stops,
 )
-from tests.faults.replay_oracle import Ledger
-from tests.faults.session_harness import WholeStage
 from tests.support.driving import by_generated_code
 from tests.support.tally import WHOLE
 
-_GRACE_SECONDS: Final = 1.0  # the issue's own: no call outlives its deadline by more
+_GRACE_SECONDS: Final = 1.0  # the most by which a call may overrun its deadline
 _MOST_CLIENTS: Final = 3
-_THREADS_IN_TURN: Final = 3  # the client's, the proxy's and the sandbox's: each may have been as late as the canary
+_THREADS_PER_CALL: Final = 3  # the client's, the proxy's and the sandbox's: each may lag as much as the monitor
 _PATIENT: Final = Settings("blocking", tls=False, attempts=1, request_timeout=30.0)
-_HALVES: Final = (".part", ".part.json")
+_PARTIAL_SUFFIXES: Final = (".part", ".part.json")
 
 
 class WholeSession(RuleBasedStateMachine):
-    """One session. What a rule draws never depends on how a call ended, which is a matter of microseconds."""
+    """One session. Rules never draw from the results of calls, because these depend on timing."""
 
-    def __init__(self, stage: WholeStage) -> None:
+    def __init__(self, harness: SessionHarness) -> None:
         super().__init__()
-        self.stage = stage
-        self.number = next(stage.numbers)
-        self.folder = stage.folder / str(self.number)
+        self.harness = harness
+        self.number = next(harness.numbers)
+        self.folder = harness.folder / str(self.number)
         self.folder.mkdir()
         self.stack = ExitStack()
-        self.players: list[Player] = []
+        self.actors: list[Actor] = []
         self.jobs: list[str] = []
         self.added = 0
-        self.ledger = Ledger()
+        self.oracle = ReplayOracle()
         self.replaced: dict[str, list[ResultFile]] = {}
-        self.files: dict[Path, bytes | None] = {}  # what is to stand under each name
-        self.wanted: dict[Path, str] = {}  # the job that was last to get it
+        self.files: dict[Path, bytes | None] = {}  # the expected content of each target
+        self.wanted: dict[Path, str] = {}  # the job that was last downloaded to each target
         self.fetched: set[str] = set()
         self.calls = 0
-        self.told: list[str] = []
-        stage.api.replays.clear()
-        stage.storage.spoilt = stage.api.spoilt = 0
+        self.log: list[str] = []
+        harness.api.replays.clear()
+        harness.storage.spoilt = harness.api.spoilt = 0
 
-    # The stage
+    # Set-up
 
-    @initialize(world=WORLDS, plans=st.lists(PLANS, min_size=2, max_size=5), first=SETTINGS_OF_CLIENTS)
-    def begin(self, world: World, plans: list[Plan], first: Settings) -> None:
-        self.world = world
+    @initialize(options=SANDBOX_OPTIONS, plans=st.lists(JOB_PLANS, min_size=2, max_size=5), first=CLIENT_SETTINGS)
+    def start(self, options: SandboxOptions, plans: list[JobPlan], first: Settings) -> None:
+        self.options = options
         self.sandbox = self.stack.enter_context(
             Sandbox(
                 seed=self.number,
                 job_seconds=0,
                 hourly_budget=10**8,
-                list_shape=world.list_shape,
-                page_size=world.page_size,
-                stringly=world.stringly,
-                checksums=world.checksums,
+                list_shape=options.list_shape,
+                page_size=options.page_size,
+                stringly=options.stringly,
+                checksums=options.checksums,
             )
         )
-        self.stage.api.origin, self.stage.storage.origin = self.sandbox.base_url, self.sandbox.storage_url
-        self.sandbox._state.storage_url = self.stage.storage.url(tls=False)  # signed links lead through the proxy
+        self.harness.api.origin, self.harness.storage.origin = self.sandbox.base_url, self.sandbox.storage_url
+        self.sandbox._state.storage_url = self.harness.storage.url(tls=False)  # so that signed links lead through it
         for number, plan in enumerate(plans):
             self.jobs.append(self._add(number, plan))
         self.leaks = Leaks()
         self._open(first)
 
-    def _add(self, number: int, plan: Plan) -> str:
+    def _add(self, number: int, plan: JobPlan) -> str:
         self.added += 1
         options: dict[str, Any] = {"result_bytes": plan.size, "result_seed": number, "age": 3600.0}
         match plan.state:
@@ -111,9 +112,13 @@ class WholeSession(RuleBasedStateMachine):
                 options["replayable"] = False
             case "done, runs again for a while":
                 options["seconds"] = 0.03
-            # None is new: of two new jobs of one kind a list cannot tell which of them a replay has made.
+            # All jobs are old, because a list with two new jobs of one kind cannot show which one a replay made.
             case "soon":
-                options |= {"seconds": 60.03, "age": 60.0, "replayable": False}  # else its replay would take as long
+                options |= {
+                    "seconds": 60.03,
+                    "age": 60.0,
+                    "replayable": False,
+                }  # a replay would take 60 s
             case "stuck":
                 options["status"] = "RUNNING"
             case "failed":
@@ -122,52 +127,52 @@ class WholeSession(RuleBasedStateMachine):
                 pass
         return self.sandbox.add_job(**options)
 
-    @precondition(lambda self: len(self.players) < _MOST_CLIENTS)
-    @rule(settings=SETTINGS_OF_CLIENTS)
+    @precondition(lambda self: len(self.actors) < _MOST_CLIENTS)
+    @rule(settings=CLIENT_SETTINGS)
     def open_client(self, settings: Settings) -> None:
         WHOLE.steps["open"] += 1
         self._open(settings)
 
-    def _open(self, settings: Settings) -> Player:
-        stage = self.stage
+    def _open(self, settings: Settings) -> Actor:
+        harness = self.harness
         account = {
             "account_sid": self.sandbox.account_sid,
             "auth_token": self.sandbox.auth_token,
-            "base_url": stage.api.url(tls=settings.tls),
+            "base_url": harness.api.url(tls=settings.tls),
         }
-        player = Player.of(settings, account, stage.runner, stage.client_tls)
-        self.players.append(player)
-        return player
+        actor = Actor.create(settings, account, harness.runner, harness.client_tls)
+        self.actors.append(actor)
+        return actor
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH)
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES)
     def close_client(self, which: int) -> None:
         WHOLE.steps["close"] += 1
-        self.players.pop(which % len(self.players)).close()
-        if not self.players:
+        self.actors.pop(which % len(self.actors)).close()
+        if not self.actors:
             self._check_nothing_leaks()
 
     @rule(script=faults())
-    def play_on_api(self, script: list[Fault]) -> None:
-        self.stage.api.play(script)
+    def break_api(self, script: list[Fault]) -> None:
+        self.harness.api.play(script)
 
     @rule(script=faults())
-    def play_on_storage(self, script: list[Fault]) -> None:
-        self.stage.storage.play(script)
+    def break_storage(self, script: list[Fault]) -> None:
+        self.harness.storage.play(script)
 
     @rule(on_api=faults(), on_storage=faults())
-    def play(self, on_api: list[Fault], on_storage: list[Fault]) -> None:
-        self.stage.api.play(on_api)
-        self.stage.storage.play(on_storage)
+    def break_both(self, on_api: list[Fault], on_storage: list[Fault]) -> None:
+        self.harness.api.play(on_api)
+        self.harness.storage.play(on_storage)
 
     @rule()
-    def somebody_schedules_another(self) -> None:
-        """A new job, but of a program that nothing here is of: no replay made it."""
+    def another_user_schedules_a_job(self) -> None:
+        """Add a new job of another program, so that no replay can have made it."""
         WHOLE.steps["another scheduled"] += 1
         self.added += 1
         self.sandbox.add_job(program_id="another", replayable=False)
 
-    @rule(job=WHICH, size=st.integers(0, 200_000))
+    @rule(job=INDICES, size=st.integers(0, 200_000))
     def replace_result(self, job: int, size: int) -> None:
         WHOLE.steps["result replaced"] += 1
         job_id = self._job(job)
@@ -176,27 +181,27 @@ class WholeSession(RuleBasedStateMachine):
 
     # Calls
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, stop=stops())
-    def list_jobs(self, which: int, stop: Stop) -> None:
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, stop=stops())
+    def list_all(self, which: int, stop: Stop) -> None:
         before = set(self.sandbox.job_ids)
-        outcome = self._call("list", which, lambda jobs, _: listed(jobs), stop, limit=self._seconds_of_list(which))
+        outcome = self._call("list", which, lambda jobs, _: list_jobs(jobs), stop, limit=self._seconds_of_list(which))
         if outcome.is_success:
             found = [job.id for job in outcome.answer]
-            assert len(found) == len(set(found)), "a job is listed twice"
-            assert before <= set(found) <= set(self.sandbox.job_ids), "the list is wrong"
+            assert len(found) == len(set(found)), "a job was listed twice"
+            assert before <= set(found) <= set(self.sandbox.job_ids), "the list lacks jobs or invents some"
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, job=WHICH, stop=stops())
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, job=INDICES, stop=stops())
     def get(self, which: int, job: int, stop: Stop) -> None:
         job_id = self._job(job)
         outcome = self._call("get", which, lambda jobs, _: jobs.get(job_id), stop, limit=self._seconds_of_get(which))
         self._check_job(outcome, job_id)
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, job=WHICH, stop=stops())
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, job=INDICES, stop=stops())
     def get_by_generated_code(self, which: int, job: int, stop: Stop) -> None:
-        job_id, limit = self._job(job), self.players[which % len(self.players)].settings.request_timeout
+        job_id, limit = self._job(job), self.actors[which % len(self.actors)].settings.request_timeout
 
         def act(jobs: Any, _: Stopper) -> Any:
             return by_generated_code(jobs, get_job, job_id)
@@ -204,8 +209,8 @@ class WholeSession(RuleBasedStateMachine):
         outcome = self._call("generated", which, act, stop, limit=limit)
         assert not outcome.is_success or str(outcome.answer.id) == job_id
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, job=WHICH, timeout=TIMEOUTS, stop=stops())
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, job=INDICES, timeout=TIMEOUTS, stop=stops())
     def wait(self, which: int, job: int, timeout: float, stop: Stop) -> None:
         job_id = self._job(job)
 
@@ -215,8 +220,8 @@ class WholeSession(RuleBasedStateMachine):
         outcome = self._call("wait", which, act, stop, waits=timeout, limit=timeout)
         self._check_job(outcome, job_id, is_done=True)
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, several=SEVERAL, timeout=TIMEOUTS, stop=stops())
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, several=SEVERAL_INDICES, timeout=TIMEOUTS, stop=stops())
     def wait_all(self, which: int, several: Sequence[int], timeout: float, stop: Stop) -> None:
         ids = self._several(several)
 
@@ -229,18 +234,20 @@ class WholeSession(RuleBasedStateMachine):
             for job_id, found in outcome.answer.items():
                 assert isinstance(found, JobsError) or (found.id == job_id and found.status == "COMPLETED")
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, job=WHICH, mode=MODES, stop=stops())
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, job=INDICES, mode=MODES, stop=stops())
     def stream(self, which: int, job: int, mode: Mode, stop: Stop) -> None:
         job_id, data = self._job(job), bytearray()
-        outcome = self._call("stream", which, lambda jobs, _: streamed(jobs, job_id, mode, data), stop, verifies=False)
-        right = bytes_of(self.sandbox.result(job_id))
-        assert right.startswith(data), f"{len(data)} bytes, and wrong ones"
-        assert not outcome.is_success or len(data) == len(right), "an end that is none"
+        outcome = self._call(
+            "stream", which, lambda jobs, _: read_stream(jobs, job_id, mode, data), stop, verifies=False
+        )
+        expected = bytes_of(self.sandbox.result(job_id))
+        assert expected.startswith(data), f"{len(data)} wrong bytes"
+        assert not outcome.is_success or len(data) == len(expected), "the stream ended too early"
 
-    @precondition(lambda self: self.players)
+    @precondition(lambda self: self.actors)
     @rule(
-        which=WHICH, job=WHICH, name=st.integers(0, 2), overwrite=st.booleans(), resume=st.booleans(),
+        which=INDICES, job=INDICES, name=st.integers(0, 2), overwrite=st.booleans(), resume=st.booleans(),
         connections=CONNECTIONS, mode=MODES, stop=stops(),
     )  # fmt: skip
     def download(
@@ -257,8 +264,8 @@ class WholeSession(RuleBasedStateMachine):
 
         self._check_file(self._call("download", which, act, stop), job_id, target, overwrite=overwrite)
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, job=WHICH, name=st.integers(0, 2), overwrite=st.booleans(), timeout=TIMEOUTS, stop=stops())
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, job=INDICES, name=st.integers(0, 2), overwrite=st.booleans(), timeout=TIMEOUTS, stop=stops())
     def wait_and_download(
         self, which: int, job: int, name: int, *, overwrite: bool, timeout: float, stop: Stop
     ) -> None:
@@ -272,8 +279,15 @@ class WholeSession(RuleBasedStateMachine):
         outcome = self._call("wait_and_download", which, act, stop, waits=timeout)
         self._check_file(outcome, job_id, target, overwrite=overwrite)
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, several=SEVERAL, concurrency=st.integers(1, 3), timeout=TIMEOUTS, mode=MODES, stop=stops())
+    @precondition(lambda self: self.actors)
+    @rule(
+        which=INDICES,
+        several=SEVERAL_INDICES,
+        concurrency=st.integers(1, 3),
+        timeout=TIMEOUTS,
+        mode=MODES,
+        stop=stops(),
+    )
     def fetch_all(
         self, which: int, several: Sequence[int], timeout: float, *, concurrency: int, mode: Mode, stop: Stop
     ) -> None:
@@ -289,61 +303,63 @@ class WholeSession(RuleBasedStateMachine):
         if outcome.is_success:
             assert [*outcome.answer.outcomes] == ids
             for job_id, found in outcome.answer.files.items():
-                assert found.sha256 in {version.sha256 for version in self._versions(job_id)}, "another file's digest"
+                assert found.sha256 in {version.sha256 for version in self._versions(job_id)}, (
+                    "the digest of another file"
+                )
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, job=WHICH, stop=stops(), if_replayable=st.booleans())
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, job=INDICES, stop=stops(), if_replayable=st.booleans())
     def replay(self, which: int, job: int, stop: Stop, *, if_replayable: bool) -> None:
         self._replay(which, [job], stop, if_replayable=if_replayable)
 
-    @precondition(lambda self: self.players)
-    @rule(which=WHICH, several=st.lists(st.integers(0, 1), min_size=2, max_size=3), if_replayable=st.booleans())
+    @precondition(lambda self: self.actors)
+    @rule(which=INDICES, several=st.lists(st.integers(0, 1), min_size=2, max_size=3), if_replayable=st.booleans())
     def replay_at_once(self, which: int, several: Sequence[int], *, if_replayable: bool) -> None:
         self._replay(which, several, NEVER, if_replayable=if_replayable)
 
     def _replay(self, which: int, several: Sequence[int], stop: Stop, *, if_replayable: bool) -> None:
         sources = {f"{number}": self._job(job) for number, job in enumerate(several, self.calls + 1)}
         verb = "replay_if_replayable" if if_replayable else "replay"
-        known, begun = self.ledger.known, self.ledger.begin(sources.items())
+        known, started = self.oracle.answered_jobs, self.oracle.start(sources.items())
         acts = {name: lambda jobs, _, source=source: getattr(jobs, verb)(source) for name, source in sources.items()}
-        # Its own tries, a look or none at whether it may; then as many looks at the job and the list, if need be.
-        look, attempts = self._seconds_of_get(which), self.players[which % len(self.players)].settings.attempts
-        limit = 2 * look + attempts * (look + self._seconds_of_list(which))
-        for call, outcome in zip(begun, self._calls(verb, which, acts, stop, limit=limit), strict=True):
+        # The call may get the job first and send its request; if the answer is lost, it reads the job and the list.
+        get, attempts = self._seconds_of_get(which), self.actors[which % len(self.actors)].settings.attempts
+        limit = 2 * get + attempts * (get + self._seconds_of_list(which))
+        for call, outcome in zip(started, self._calls(verb, which, acts, stop, limit=limit), strict=True):
             if outcome.is_success and outcome.answer is not None:
                 call.answered = outcome.answer.id
                 self.jobs.append(outcome.answer.id)
             if isinstance(outcome.error, ReplayUncertainError):
                 candidates = {job.id for job in outcome.error.candidates}
-                assert candidates <= set(self.sandbox.job_ids), "candidates that the server does not have"
-                assert not candidates & known, "candidates that other calls were told to be theirs"
+                assert candidates <= set(self.sandbox.job_ids), "candidates that do not exist"
+                assert not candidates & known, "candidates that other calls have returned"
 
-    # What must be true whatever happens
+    # Invariants
 
     @invariant()
-    def all_is_well(self) -> None:
+    def invariants_hold(self) -> None:
         self.replays_are_single()
         self.files_are_right()
         self.no_lock_is_left()
 
     def replays_are_single(self) -> None:
         sent = (request.headers[CALL_HEADER] for request in self.sandbox.requests if request.method == "PUT")
-        self.ledger.check(self.stage.api.replays, sent)
+        self.oracle.check(self.harness.api.replays, sent)
 
     def files_are_right(self) -> None:
-        for target, right in self.files.items():
+        for target, expected in self.files.items():
             found = target.read_bytes() if target.exists() else None
-            assert found == right, f"{target.name} is {len(found or b'')} bytes, and wrong"
+            assert found == expected, f"{target.name} has {len(found or b'')} wrong bytes"
         names = {path.name for path in self.folder.iterdir()} - {"set"}
-        assert names <= {target.name + half for target in self.files for half in ("", *_HALVES)}, names
+        assert names <= {target.name + suffix for target in self.files for suffix in ("", *_PARTIAL_SUFFIXES)}, names
         folder = self.folder / "set"
         for path in folder.iterdir() if folder.exists() else ():
-            whole = path.name.removesuffix(".json").removesuffix(".part")
-            job_id, _, extension = whole.partition(".")
+            name = path.name.removesuffix(".json").removesuffix(".part")
+            job_id, _, extension = name.partition(".")
             assert job_id in self.fetched
-            assert extension in {"csv", ""}, path.name  # it has none where what suggests it was spoilt on its way
-            versions = self._versions(job_id)  # a name is proof enough, so an earlier one stays
-            assert whole != path.name or path.read_bytes() in map(bytes_of, versions), path.name
+            assert extension in {"csv", ""}, path.name  # none if the header that suggests it was corrupted
+            versions = self._versions(job_id)  # a complete file stays even if the result has changed since
+            assert name != path.name or path.read_bytes() in map(bytes_of, versions), path.name
 
     def no_lock_is_left(self) -> None:
         for part in self.folder.rglob("*.part"):
@@ -352,88 +368,88 @@ class WholeSession(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         error = sys.exc_info()[1]
-        stage = self.stage
-        stage.api.calm()
-        stage.storage.calm()
-        stage.api.verifies = stage.storage.verifies = True
+        harness = self.harness
+        harness.api.clear_faults()
+        harness.storage.clear_faults()
+        harness.api.verifies = harness.storage.verifies = True
         try:
             if error is None and self.added:
-                self._end_well()
+                self._finish()
         except BaseException as failure:
             error = failure
             raise
         finally:
-            for player in self.players:
-                player.close()
-            stage.drop()
+            for actor in self.actors:
+                actor.close()
+            harness.drop()
             self.stack.close()
-            for proxy in (stage.api, stage.storage):
+            for proxy in (harness.api, harness.storage):
                 WHOLE.injected += proxy.tally
                 proxy.tally.clear()
             WHOLE.sessions["whole sessions"] += 1
             if not isinstance(error, StopTest | UnsatisfiedAssumption | None):
-                self._tell_of(error)
+                self._report(error)
 
-    def _tell_of(self, violation: BaseException) -> None:
-        """Print the first such session. Hypothesis prints one of fewer steps, where the violation happens again."""
+    def _report(self, violation: BaseException) -> None:
+        """Print the first failed session. Hypothesis prints a shorter one if the violation happens again."""
         WHOLE.violations += 1
         if WHOLE.violations > 1:
             return
-        print(f"violation in session {self.number}:", *self.told, sep="\n  ")  # noqa: T201 - for pytest
+        print(f"violation in session {self.number}:", *self.log, sep="\n  ")  # noqa: T201 - for pytest
         traceback.print_exception(violation)
 
-    def _end_well(self) -> None:
-        """Everything that was wanted is there in the end, by an honest network, and nothing is left."""
+    def _finish(self) -> None:
+        """Complete all downloads over a faultless network, and assert that nothing else is left."""
         patient = self._open(_PATIENT)
         for target, job_id in self.wanted.items():
-            outcome = self._download_honestly(patient, job_id, target)
+            outcome = self._download_without_faults(patient, job_id, target)
             assert outcome.is_success, repr(outcome.error)
             self.files[target] = bytes_of(self.sandbox.result(job_id))
-        if done := [job_id for job_id in self.fetched if job_id not in self._never_done()]:
+        if done := [job_id for job_id in self.fetched if job_id not in self._unfinished_jobs()]:
             for last in (False, True):
                 outcome = patient.perform("", lambda jobs, _: jobs.fetch_all(done, self.folder / "set"))
                 report = outcome.answer
-                is_spoilt = bool(self.stage.storage.spoilt)
+                was_spoilt = bool(self.harness.storage.spoilt)
                 if report.is_complete:
                     break
-                assert is_spoilt, report.errors
+                assert was_spoilt, report.errors
                 assert not last, report.errors
         self.files_are_right()
-        left = sorted(path.name for path in self.folder.rglob("*.part*") if self._is_due(path))
+        left = sorted(path.name for path in self.folder.rglob("*.part*") if self._can_finish(path))
         assert not left, left
-        while self.players:
-            self.players.pop().close()
+        while self.actors:
+            self.actors.pop().close()
         self._check_nothing_leaks()
         self.replays_are_single()
-        children = [found.child for found in self.stage.api.replays if found.child is not None]
-        assert len(self.sandbox.job_ids) == self.added + len(children), "jobs that no replay answers for"
+        replayed = [replay.new_job for replay in self.harness.api.replays if replay.new_job is not None]
+        assert len(self.sandbox.job_ids) == self.added + len(replayed), "jobs that no replay made"
 
-    def _download_honestly(self, patient: Player, job_id: str, target: Path) -> Outcome:
+    def _download_without_faults(self, patient: Actor, job_id: str, target: Path) -> Outcome:
         def act(jobs: Any, _: Stopper) -> Any:
             return jobs.wait_and_download(job_id, target, overwrite=True)
 
         outcome = patient.perform("", act)
-        # Of a half file that was spoilt on its way the checksum tells only at the end; then it is gone.
-        if isinstance(outcome.error, IntegrityError) and self.stage.storage.spoilt:
+        # A checksum detects a corrupted partial file only at the end; the file is then removed.
+        if isinstance(outcome.error, IntegrityError) and self.harness.storage.spoilt:
             outcome = patient.perform("", act)
         return outcome
 
-    def _never_done(self) -> set[str]:
+    def _unfinished_jobs(self) -> set[str]:
         return {job.id for job in self.sandbox._state.store.all() if job.final_status != "COMPLETED"}
 
-    def _is_due(self, path: Path) -> bool:
-        return path.name.partition(".")[0] not in self._never_done()
+    def _can_finish(self, path: Path) -> bool:
+        return path.name.partition(".")[0] not in self._unfinished_jobs()
 
     def _versions(self, job_id: str) -> list[ResultFile]:
         return [*self.replaced.get(job_id, ()), self.sandbox.result(job_id)]
 
-    # Means to these ends
+    # Helpers
 
     def _call(
         self, verb: str, which: int, act: Act, stop: Stop = NEVER, *, waits: float = 0.0, limit: float | None = None,
         verifies: bool = True,
     ) -> Outcome:  # fmt: skip
-        """Make a call, and see that it ends in time; see `_calls`."""
+        """Make a call and assert that it ends in time; see `_calls`."""
         acts = {f"{self.calls + 1}": act}
         (outcome,) = self._calls(verb, which, acts, stop, waits=waits, limit=limit, verifies=verifies)
         return outcome
@@ -449,49 +465,48 @@ class WholeSession(RuleBasedStateMachine):
         limit: float | None = None,
         verifies: bool = True,
     ) -> list[Outcome]:
-        """Make calls side by side, and see that they end in time.
+        """Make calls at the same time, and assert that they end in time.
 
         Args:
-            verb: Their name.
-            which: The client.
-            acts: Make them, each by the name of its own.
-            stop: What ends them from our side.
-            waits: How many seconds of waiting were asked for.
-            limit: How many seconds each may take by its own arguments, whatever the network does; None where it may go
-                on as long as bytes come.
-            verifies: Whether they look at checksums.
+            verb: The name of the method.
+            which: The index of the client.
+            acts: The calls by name.
+            stop: How the test itself ends them.
+            waits: The timeout of the wait, if they wait.
+            limit: The seconds that each may take by its own arguments; None if it may continue while bytes arrive.
+            verifies: Whether they verify checksums.
         """
-        player, stage = self.players[which % len(self.players)], self.stage
-        stage.api.verifies = stage.storage.verifies = verifies
-        seconds = player.settings.request_timeout
-        # Each fault may cost as much as an exchange may take, or as long as bytes trickle.
-        to_come = [*stage.api.pending, *stage.storage.pending]
-        costs = [seconds if fault.kind == "stall" else fault.seconds for fault in to_come]
+        actor, harness = self.actors[which % len(self.actors)], self.harness
+        harness.api.verifies = harness.storage.verifies = verifies
+        seconds = actor.settings.request_timeout
+        # Each fault may cost as long as an exchange may take, or as its bytes trickle.
+        pending = [*harness.api.pending, *harness.storage.pending]
+        costs = [seconds if fault.kind == "stall" else fault.seconds for fault in pending]
         by_faults = waits + sum(costs) + seconds
         deadline = by_faults if limit is None else min(limit, by_faults)
-        self.told.append(f"{', '.join(acts)}: {verb} by {player.settings}, {stop}")
-        self.told.append(f"with {stage.api.pending} and {stage.storage.pending} to come")
-        late = stage.canary.lateness
-        outcomes = player.perform_at_once(acts, stop)
-        late = stage.canary.lateness - late
+        self.log.append(f"{', '.join(acts)}: {verb} by {actor.settings}, {stop}")
+        self.log.append(f"pending: {harness.api.pending} and {harness.storage.pending}")
+        lag = harness.lag_monitor.lag_seconds
+        outcomes = actor.perform_at_once(acts, stop)
+        lag = harness.lag_monitor.lag_seconds - lag
         self.calls += len(acts)
         for outcome in outcomes:
             WHOLE.steps[verb] += 1
             WHOLE.outcomes[outcome.name] += 1
             WHOLE.worst = max(WHOLE.worst, outcome.seconds - deadline)
-            self.told.append(f"-> {outcome.name} after {outcome.seconds:.3f} s {outcome.error or ''}")
-            over = outcome.seconds - deadline - _THREADS_IN_TURN * late
-            told = f"{verb} took {outcome.seconds:.2f} s; due were {deadline:.2f}; late {late:.2f}"
-            assert over <= _GRACE_SECONDS, told
+            self.log.append(f"-> {outcome.name} after {outcome.seconds:.3f} s {outcome.error or ''}")
+            over = outcome.seconds - deadline - _THREADS_PER_CALL * lag
+            message = f"{verb} took {outcome.seconds:.2f} s of {deadline:.2f} s; the machine lagged {lag:.2f} s"
+            assert over <= _GRACE_SECONDS, message
         return outcomes
 
     def _seconds_of_get(self, which: int) -> float:
-        settings = self.players[which % len(self.players)].settings
+        settings = self.actors[which % len(self.actors)].settings
         return settings.attempts * settings.request_timeout
 
     def _seconds_of_list(self, which: int) -> float:
-        # One page more, for a job may be added while it is read.
-        pages = len(self.sandbox.job_ids) // self.world.page_size + 2 if self.world.list_shape == "pages" else 1
+        # There may be one page more, because a job may be added meanwhile.
+        pages = len(self.sandbox.job_ids) // self.options.page_size + 2 if self.options.list_shape == "pages" else 1
         return pages * self._seconds_of_get(which)
 
     def _job(self, number: int) -> str:
@@ -508,22 +523,22 @@ class WholeSession(RuleBasedStateMachine):
     def _check_job(self, outcome: Outcome, job_id: str, *, is_done: bool = False) -> None:
         if outcome.is_success:
             job: Job = outcome.answer
-            assert job.id == job_id, f"{job.id} in place of {job_id}"
+            assert job.id == job_id, f"{job.id} instead of {job_id}"
             assert not is_done or job.status == "COMPLETED"
 
     def _check_file(self, outcome: Outcome, job_id: str, target: Path, *, overwrite: bool) -> None:
-        right, before = bytes_of(self.sandbox.result(job_id)), self.files[target]
-        if job_id not in self._never_done():
+        expected, before = bytes_of(self.sandbox.result(job_id)), self.files[target]
+        if job_id not in self._unfinished_jobs():
             self.wanted[target] = job_id
         if outcome.is_success:
-            assert overwrite or before is None, "it was there, and was not to be overwritten"
-            assert outcome.answer.bytes_written == len(right)
-            self.files[target] = right
-        elif not isinstance(outcome.error, JobsError) and target.exists() and target.read_bytes() == right:
-            self.files[target] = right  # too late to be stopped
+            assert overwrite or before is None, "an existing file was overwritten"
+            assert outcome.answer.bytes_written == len(expected)
+            self.files[target] = expected
+        elif not isinstance(outcome.error, JobsError) and target.exists() and target.read_bytes() == expected:
+            self.files[target] = expected  # the interruption came too late
         if isinstance(outcome.error, DestinationExistsError):
-            assert before is not None, "a lock was left behind"
-            assert not overwrite, "a lock was left behind"
+            assert before is not None, "a lock was left"
+            assert not overwrite, "a lock was left"
 
     def _check_nothing_leaks(self) -> None:
-        self.leaks.check(drop=self.stage.drop)
+        self.leaks.check(drop=self.harness.drop)

@@ -1,4 +1,4 @@
-"""Strangers' servers as processes of their own, on loopback, that end when the tests do."""
+"""Other projects' tools, and their servers, which run as processes on loopback until the tests end."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Final
 import pytest
 
 HOST: Final = "127.0.0.1"
-_INTEROP: Final = Path(__file__).resolve().parents[1]
+_INTEROP: Final = Path(__file__).resolve().parent
 _TOOLS: Final = {"npm": _INTEROP / "node_modules" / ".bin", "pypi": _INTEROP.parents[1] / ".venv-interop" / "bin"}
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 10.0
 
 
 def tool(origin: str, name: str) -> str:
-    """Find what `make test-interop` has installed; a missing one fails the test, for a skipped check checks nothing."""
+    """Find a tool that `make test-interop` has installed; if it is missing, fail the test rather than skip it."""
     found = _TOOLS[origin] / name
     if not found.exists():
         pytest.fail(f"{name} from {origin} is not installed: run `make test-interop`", pytrace=False)
@@ -39,18 +39,18 @@ def free_port() -> int:
 def serving(
     command: Sequence[str], port: int, *, folder: Path, environ: Mapping[str, str] | None = None
 ) -> Iterator[None]:
-    """Run a server, once it listens, and end it together with whatever it has started.
+    """Start a server, wait until it listens, and finally stop it and all processes that it has started.
 
     Args:
         command: The program and its arguments.
-        port: Where it is going to listen.
-        folder: Its working directory, where what it says is put as well.
-        environ: Variables beyond the tests' own.
+        port: The port that it will listen on.
+        folder: Its working directory, which also gets its log.
+        environ: Environment variables in addition to the tests' own.
     """
     log = folder / "log"
     with (
         log.open("wb") as output,
-        subprocess.Popen(  # noqa: S603 - every argument is ours
+        subprocess.Popen(  # noqa: S603 - our own arguments
             command,
             cwd=folder,
             env=os.environ | dict(environ or {}),
@@ -62,8 +62,8 @@ def serving(
     ):
         try:
             if not _listens(process, port):
-                said = log.read_text(encoding="utf-8", errors="replace")
-                pytest.fail(f"{Path(command[0]).name} does not listen; it said:\n{said}", pytrace=False)
+                output_text = log.read_text(encoding="utf-8", errors="replace")
+                pytest.fail(f"{Path(command[0]).name} does not listen; its output:\n{output_text}", pytrace=False)
             yield
         finally:
             _stop(process)
@@ -76,16 +76,16 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
             socket.create_connection((HOST, port), timeout=1).close()
             return True
         with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.05)  # the pause between two tries; it ends at once when the server does
+            process.wait(timeout=0.05)  # also the pause between two attempts; returns at once if the server exits
             return False
     return False
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server and whatever it has started: they are a process group of their own."""
-    for ending in (signal.SIGTERM, signal.SIGKILL):
+    """Stop a server and all processes that it has started, which form a process group."""
+    for signal_ in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, ending)
+            os.killpg(process.pid, signal_)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_STOP_SECONDS)
             return

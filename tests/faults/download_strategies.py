@@ -1,4 +1,4 @@
-"""What a session of the campaign may consist of."""
+"""Strategies for the sessions of the download campaign."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tests.faults.harness import HASTY_SECONDS, Call, Kind
+from tests.faults.harness import HASTY_SECONDS, Call, ClientKind
 from tests.support.fault_proxy import Break, Fault, Lie
 
 SETTINGS: Final = partial(
@@ -29,7 +29,7 @@ InterruptionKind: TypeAlias = Literal[
 
 @frozen
 class Interruption:
-    """What ends a call from our side: at so many bytes, or after so many turns of the event loop."""
+    """How the test itself ends a call: at so many bytes, or after so many turns of the event loop."""
 
     kind: InterruptionKind = "none"
     at: int = 0
@@ -37,7 +37,7 @@ class Interruption:
 
 @frozen
 class Try:
-    """A call, the faults of the connections that it makes, and how it is interrupted."""
+    """A call, the faults of its connections, and how it is interrupted."""
 
     call: Call
     faults: tuple[Fault, ...] = ()
@@ -49,10 +49,10 @@ class Try:
 
 @frozen
 class Session:
-    """Calls one after the other, the last of which meets no fault.
+    """Calls in sequence; the last one meets no fault.
 
     Attributes:
-        lies: What the storage tells wrong all the time.
+        lies: What the storage states wrongly in every response.
     """
 
     size: int
@@ -64,7 +64,7 @@ class Session:
 
     @property
     def has_tags(self) -> bool:
-        """Whether versions of one size can be told apart at all."""
+        """Whether versions of the same size differ in their entity tags."""
         return "no tag" not in {*self.lies, *(fault.lie for step in self.tries for fault in step.faults)}
 
 
@@ -98,7 +98,7 @@ def faults(
     return st.one_of(in_body, in_body, in_head, lie, both)
 
 
-KINDS: Final[tuple[Kind, ...]] = ("blocking", "asynchronous", "over an AsyncClient of one's own")
+KINDS: Final[tuple[ClientKind, ...]] = ("blocking", "asynchronous", "custom httpx clients")
 
 
 def calls(mode: Literal["redirect", "stream"], *, overwrite: bool) -> st.SearchStrategy[Call]:
@@ -135,8 +135,8 @@ def interruptions(call: Call, size: int) -> st.SearchStrategy[Interruption]:
 def tries(draw: st.DrawFn, size: int, mode: Literal["redirect", "stream"], *, overwrite: bool) -> Try:
     call = draw(calls(mode, overwrite=overwrite))
     script = draw(st.lists(faults(size), max_size=6))
-    if draw(st.integers(0, 9)) == 0:  # it costs a fifth of a second
-        # One that goes on after the client's patience is over, or one that never does.
+    if draw(st.integers(0, 9)) == 0:  # rare, because it takes a fifth of a second
+        # A pause continues after the client has timed out; a stall never does.
         silence = draw(st.sampled_from((Fault("stall"), Fault("pause", seconds=2 * HASTY_SECONDS))))
         script.insert(draw(st.integers(0, len(script))), evolve(silence, after=draw(positions(size))))
         call = evolve(call, hasty=True)
@@ -167,6 +167,6 @@ def sessions(draw: st.DrawFn) -> Session:
         overwrite=overwrite,
         lies=lies,
         tries=tuple(draw(st.lists(tries(size, mode, overwrite=overwrite), min_size=1, max_size=4))),
-        # One try must do, but for a result that has changed or whose parts are not given.
+        # One try is enough unless the result has changed or the storage serves no ranges.
         last=evolve(last, resume=True, tries=3),
     )
