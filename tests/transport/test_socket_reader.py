@@ -73,9 +73,9 @@ def answer(extensions: dict[str, object]) -> httpx.Response:
 
 
 def test_without_a_socket_there_is_no_reader(ends: tuple[socket.socket, socket.socket]) -> None:
-    assert SocketReader.from_response(answer({}), received=0, timeout=5) is None
-    assert SocketReader.from_response(answer({"network_stream": Stream(None)}), received=0, timeout=5) is None
-    assert SocketReader.from_response(answer({"network_stream": Stream(ends[0])}), received=0, timeout=5) is not None
+    assert SocketReader.from_response(answer({}), left=8 * MIB, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Stream(None)}), left=8 * MIB, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Stream(ends[0])}), left=8 * MIB, timeout=5) is not None
 
 
 def test_a_socket_that_was_reset_is_left_to_the_parser() -> None:
@@ -83,4 +83,4 @@ def test_a_socket_that_was_reset_is_left_to_the_parser() -> None:
         def get_extra_info(self, name: str) -> object:
             raise OSError(name)
 
-    assert SocketReader.from_response(answer({"network_stream": Reset(None)}), received=0, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Reset(None)}), left=8 * MIB, timeout=5) is None

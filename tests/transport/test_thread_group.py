@@ -120,17 +120,17 @@ def test_code_that_handles_exceptions_does_not_catch_the_cancellation() -> None:
     assert not issubclass(GroupCancelled, Exception)
 
 
-def begun_threads(monkeypatch: pytest.MonkeyPatch, fail: Callable[[int], None]) -> list[threading.Thread]:
+def record_started_threads(monkeypatch: pytest.MonkeyPatch, fail: Callable[[int], None]) -> list[threading.Thread]:
     """Return a list of the threads that are started from now on; `fail` is called with the number of each."""
-    real, begun = threading.Thread.start, []
+    real, started = threading.Thread.start, []
 
     def start(thread: threading.Thread) -> None:
         real(thread)
-        begun.append(thread)
-        fail(len(begun))
+        started.append(thread)
+        fail(len(started))
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    return begun
+    return started
 
 
 @pytest.mark.parametrize("number", [1, 3, 8])
@@ -142,7 +142,7 @@ def test_ctrl_c_while_threads_are_started_ends_all_of_them(number: int, monkeypa
             raise KeyboardInterrupt
 
     with ThreadGroup(lambda: None, within=None) as group:
-        begun = begun_threads(monkeypatch, fail)
+        started = record_started_threads(monkeypatch, fail)
 
         def task() -> None:
             try:
@@ -153,15 +153,15 @@ def test_ctrl_c_while_threads_are_started_ends_all_of_them(number: int, monkeypa
         with pytest.raises(KeyboardInterrupt):
             group.work([task] * 8)
         at_the_end = len(done)
-        assert len(begun) == number
-        assert not any(thread.is_alive() for thread in begun)
+        assert len(started) == number
+        assert not any(thread.is_alive() for thread in started)
     assert len(done) == at_the_end <= number, "no thread goes on in the background"
 
 
 def test_a_thread_that_starts_after_the_end_calls_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C interrupted its start, so it cannot be joined, and the files that it would write to are closed."""
     late: list[threading.Thread] = []
-    begun: list[bool] = []
+    calls: list[bool] = []
 
     def start(thread: threading.Thread) -> None:
         late.append(thread)
@@ -170,11 +170,11 @@ def test_a_thread_that_starts_after_the_end_calls_nothing(monkeypatch: pytest.Mo
     with ThreadGroup(lambda: None, within=None) as group, monkeypatch.context() as patching:
         patching.setattr(threading.Thread, "start", start)
         with pytest.raises(KeyboardInterrupt):
-            group.work([lambda: begun.append(True)] * 2)
+            group.work([lambda: calls.append(True)] * 2)
     (thread,) = late
     thread.start()
     thread.join()
-    assert not begun
+    assert not calls
 
 
 def test_the_first_failure_stops_the_others_and_is_raised() -> None:
