@@ -76,7 +76,7 @@ def test_a_bar_fits_on_one_line(width: int) -> None:
     console = Console(file=io.StringIO(), width=width)
     now = Clock()
     progress = LiveProgress(console, now=now)
-    assert drawn(progress, console).startswith("asking")
+    assert drawn(progress, console).startswith("polling")
     progress.on_job(JOB)
     now.seconds += 100
     assert "40%" in drawn(progress, console)

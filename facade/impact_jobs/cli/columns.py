@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from attrs import frozen
 from rich.cells import cell_len
@@ -39,6 +40,9 @@ def text_column(
     wanted = max(width, cell_len(title), *(cell.cell_len for cell in cells), 0)
     least = wanted if narrow is None else min(wanted, narrow)
     return Column(title=title, rank=rank, cells=cells, width=least, max_width=wanted, justify=justify)
+
+
+number_column = partial(text_column, justify="right")
 
 
 def fitted_table(columns: Sequence[Column], width: int, *, header_style: str) -> Table:

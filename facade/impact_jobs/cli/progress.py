@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
-from attrs import define, field
+from attrs import Factory, define, field
 from rich.console import Console
-from rich.constrain import Constrain
 from rich.filesize import decimal
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -29,7 +28,7 @@ _INTERVAL_SECONDS = 30.0
 _FRAMES_PER_SECOND = 8
 _NARROW_COLUMNS = 60
 _MAX_BAR_COLUMNS = 40
-_ECHO_COLUMNS = 3  # room for the ^C that a terminal echoes
+_MARGIN_COLUMNS = 5  # two gaps, and room for the ^C that a terminal echoes
 
 
 @define
@@ -76,17 +75,14 @@ class LiveProgress:
     _files: FileCounter | None = None
     _now: Callable[[], float] = time.monotonic
     _lock: Lock = field(factory=Lock)
-    _started_at: float = field(init=False)
+    _started_at: float = field(default=Factory(lambda self: self._now(), takes_self=True), init=False)
     _jobs: dict[str, Job] = field(factory=dict)
     _first: tuple[float, int] | None = None
     _bytes: tuple[int, int | None] | None = None
     _live: Live | None = None
 
-    def __attrs_post_init__(self) -> None:
-        self._started_at = self._now()
-
     def start(self) -> None:
-        """Draw the line, and redraw it until `stop`."""
+        """Draw the line, and redraw it until `close`."""
         # A new display each time, because an old one would erase lines that were written meanwhile.
         self._live = Live(
             self,
@@ -98,7 +94,7 @@ class LiveProgress:
         )
         self._live.start(refresh=True)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Erase the line."""
         if self._live is not None:
             self._live.stop()
@@ -106,7 +102,7 @@ class LiveProgress:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Leave the terminal to stdout within the block."""
-        self.stop()
+        self.close()
         try:
             yield
         finally:
@@ -123,16 +119,20 @@ class LiveProgress:
             self._first = self._now(), done
         self._bytes = done, total
 
-    def __rich__(self) -> Constrain:
+    def __rich__(self) -> Table:
         label, share, facts = self._describe_download() if self._bytes else self._describe_wait()
         if self._console.width < _NARROW_COLUMNS:
             facts = facts[:-1] or facts
+        text = joined(facts)
+        room = self._console.width - label.cell_len - len(text) - _MARGIN_COLUMNS
         row = Table.grid(padding=(0, 1, 0, 0))
-        row.add_column(no_wrap=True)
-        row.add_column(max_width=_MAX_BAR_COLUMNS)
-        row.add_column(no_wrap=True, overflow="crop")
-        row.add_row(label, ProgressBar(total=1, completed=share, complete_style="cyan"), joined(facts))
-        return Constrain(row, max(self._console.width - _ECHO_COLUMNS, 1))
+        if room > 0:
+            bar = ProgressBar(total=1, completed=share, width=min(room, _MAX_BAR_COLUMNS), complete_style="cyan")
+            row.add_row(label, bar, text)
+        else:
+            row.add_column(no_wrap=True, overflow="crop")
+            row.add_row(Text.assemble(label, " ", text))
+        return row
 
     def _describe_download(self) -> tuple[Text, float, list[str]]:
         done, total = self._bytes or (0, None)
@@ -148,7 +148,7 @@ class LiveProgress:
             done, total = self._files.count(), len(self._files.ids)
             return Text("fetching"), done / (total or 1), [f"{done} of {total} files", f"{ended} jobs ended", waited]
         if not jobs:
-            return Text("asking"), 0.0, [waited]
+            return Text("polling"), 0.0, [waited]
         if len(jobs) == 1:
             (job,) = jobs
             percent = min(max(job.percentage_complete or 0, 0), 100)
@@ -189,12 +189,9 @@ def progress_on(state: CliState, *, files: FileCounter | None = None, quiet: boo
     elif not is_live(state.err):
         yield ProgressLines(lambda line: note(state.err, line))
     else:
-        progress = LiveProgress(state.err, files=files)
-        progress.start()
-        try:
+        with closing(LiveProgress(state.err, files=files)) as progress:
+            progress.start()
             yield progress
-        finally:
-            progress.stop()
 
 
 def _byte_facts(done: int, total: int | None, rate: float | None) -> list[str]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from impact_jobs import DownloadResult, Job
-from impact_jobs.cli.columns import fitted_table, text_column
+from impact_jobs.cli.columns import fitted_table, number_column, text_column
 from impact_jobs.cli.formatting import joined, percentage, records, span, status_style, status_text
 from impact_jobs.cli.output import job_object, one_line, printable
 
@@ -36,9 +36,9 @@ def _table(jobs: Sequence[Job], *, now: datetime, width: int) -> Table:
     columns = [
         text_column("ID", 0, [one_line(job.id) for job in jobs]),
         text_column("STATUS", 1, [status_text(job) for job in jobs]),
-        text_column("%", 2, [percentage(job) for job in jobs], justify="right"),
-        text_column("AGE", 3, [_age(job, now) for job in jobs], justify="right"),
-        text_column("RECORDS", 5, [records(job) for job in jobs], justify="right"),
+        number_column("%", 2, [percentage(job) for job in jobs]),
+        number_column("AGE", 3, [_age(job, now) for job in jobs]),
+        number_column("RECORDS", 5, [records(job) for job in jobs]),
         text_column("TYPE", 4, [one_line(job.type or "") for job in jobs]),
     ]
     messages = [one_line(job.status_message or "") for job in jobs]

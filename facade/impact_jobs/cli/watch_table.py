@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from impact_jobs.cli.columns import Column, fitted_table, text_column
+from impact_jobs.cli.columns import Column, fitted_table, number_column, text_column
 from impact_jobs.cli.formatting import records, status_style, status_text
 from impact_jobs.cli.output import one_line
 from impact_jobs.cli.watch_state import Pace, WatchState, percent_of
@@ -44,21 +44,17 @@ def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: in
         for job in jobs
     ]
 
-    # Columns that change every second have a fixed width.
-    def numbers(title: str, rank: int, texts: Sequence[str], *, width: int = 0) -> Column:
-        return text_column(title, rank, texts, width=width, justify="right")
-
-    columns = [
+    columns = [  # those that change every second have a width, so that they do not jump
         text_column("JOB", 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
         Column(title="STATUS", rank=1, cells=statuses, width=min(max([9, *map(cell_len, map(str, statuses))]), 14)),
         Column(title="PROGRESS", rank=4, cells=bars, width=8, max_width=24),
-        numbers("%", 2, [f"{percent_of(job)}%" for job in jobs], width=4),
-        numbers("LEFT", 3, [_left(job, pace, now) for job, pace in zip(jobs, paces, strict=True)], width=6),
-        numbers("AGE", 5, [_age(job, now) for job in jobs], width=6),
-        numbers("%/MIN", 6, [_rate(pace.percent_per_minute) for pace in paces], width=6),
-        numbers("RECORDS", 10, [records(job) for job in jobs]),
-        numbers("REC/S", 8, [_rate(pace.records_per_second) for pace in paces], width=7),
-        numbers("ENDS UTC", 9, [_end(pace, now) for pace in paces], width=12),
+        number_column("%", 2, [f"{percent_of(job)}%" for job in jobs], width=4),
+        number_column("LEFT", 3, [_left(job, pace, now) for job, pace in zip(jobs, paces, strict=True)], width=6),
+        number_column("AGE", 5, [_age(job, now) for job in jobs], width=6),
+        number_column("%/MIN", 6, [_rate(pace.percent_per_minute) for pace in paces], width=6),
+        number_column("RECORDS", 10, [records(job) for job in jobs]),
+        number_column("REC/S", 8, [_rate(pace.records_per_second) for pace in paces], width=7),
+        number_column("ENDS UTC", 9, [_end(pace, now) for pace in paces], width=12),
     ]
     if any(job.type for job in jobs):
         columns.append(text_column("TYPE", 11, [one_line(job.type or "") for job in jobs]))
