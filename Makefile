@@ -1,27 +1,27 @@
-# Two commands matter: `make demo` and `make test`. Everything they need is set up by themselves.
+# `make demo` shows what it does, `make quick` is for every save, `make test` for every commit. Each sets up what it needs.
 PYTHON ?= python3
 VENV ?= .venv
 WHEELS := .cache/wheels
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
-PEERS_VENV := .venv-peers
+INTEROP_VENV := .venv-interop
 BENCH_VENV := .venv-bench
-PEERS := $(PEERS_VENV)/.ready tests/interop/node_modules/.ready
-# The generator finds ruff on PATH, or silently skips formatting.
+INTEROP := $(INTEROP_VENV)/.ready tests/interop/node_modules/.ready
+# The generator formats its output only if it finds ruff on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Tests of a file stay together, for they share what is dear to set up.
-AT_ONCE := -n auto --maxprocesses 4 --dist loadfile
+# A worker that runs out of tests takes some from the others, because a few files take far longer than the rest.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types generate check-generated unit coverage check-api changelog test-peers test-faults fuzz docs bench lock clean
+.PHONY: help setup demo quick test lint format types generate check-generated unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create the virtual environment from the locked requirements
 
-# The wheels are kept, so that a second set-up, and the tests that install our own wheel, need no network.
+# Keep the wheels: a second set-up, and the tests that install our own wheel, need no network then.
 $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "impact-jobs needs Python 3.11 or later; '$(PYTHON)' is older. Try: make PYTHON=python3.13" >&2; exit 1; }
@@ -35,14 +35,18 @@ $(READY): requirements-dev.txt pyproject.toml
 demo: $(READY) ## Schedule, wait, download, verify and replay against the embedded sandbox
 	@$(BIN)/python scripts/demo.py
 
-test: lint types check-generated unit ## Everything a change must pass, in under five minutes
+quick: lint types ## For every save: the rules, the types and the fast tests
+	$(BIN)/python -m pytest $(PARALLEL) -m "not interop and not slow" --durations 3 --durations-min 1
 
-lint: $(READY) ## Rules, formatting and the import contracts
+test: lint types check-generated unit ## For every commit: everything that a change must pass
+
+lint: $(READY) ## ruff, its formatting and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/lint-imports --cache-dir .cache/imports --no-logo
 
-format: $(READY) ## Apply the formatting and the safe fixes
+format: $(READY) ## Apply the formatting and the safe fixes, and copy docstrings to the asynchronous client
+	$(BIN)/python scripts/async_docstrings.py
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -55,48 +59,49 @@ generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fr
 check-generated: $(READY) ## Fail when `make generate` would change a byte
 	$(BIN)/python scripts/generate.py --check
 
-unit: $(READY) ## The tests
-	$(BIN)/python -m pytest $(AT_ONCE)
+unit: $(READY) ## All tests, but neither lint nor types
+	$(BIN)/python -m pytest $(PARALLEL)
 
-coverage: $(READY) ## The tests under coverage; fails below 97 % of the branches of facade/
+coverage: $(READY) ## Run the tests under coverage; fail below 97 % of the branches of facade/
 	rm -rf .cache/coverage && mkdir -p .cache/coverage
-	$(BIN)/python -m coverage run -m pytest $(AT_ONCE)
+	$(BIN)/python -m coverage run -m pytest $(PARALLEL)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 	$(BIN)/python -m coverage json --quiet -o .cache/coverage/report.json
 	@$(BIN)/python -c 'import json; t = json.load(open(".cache/coverage/report.json"))["totals"]["percent_branches_covered"]; print(f"{t:.1f} % of the branches of facade/"); raise SystemExit(t < 97)'
 
-check-api: $(READY) ## What kind of release is due, by the public interface
+check-api: $(READY) ## Say what kind of release the public interface calls for
 	@$(BIN)/python scripts/check_api.py
 
-changelog: .venv-docs/.ready ## Show what the next release's notes would say
+changelog: .venv-docs/.ready ## Show the notes of the next release
 	@.venv-docs/bin/towncrier build --draft --version "$$($(BIN)/hatchling version)"
 
-test-peers: $(READY) $(PEERS) ## Strangers' checks: redocly, Prism, pyright, real object stores and dataframe libraries
-	$(BIN)/python -m pytest -m peers
+test-interop: $(READY) $(INTEROP) ## Checks against redocly, Prism, pyright, real object stores and dataframe libraries
+	$(BIN)/python -m pytest -m interop
 
-# A venv of their own: Swift and its kin are no concern of ours but here.
-$(PEERS_VENV)/.ready: tests/interop/requirements.txt $(READY)
-	$(PYTHON) -m venv --clear $(PEERS_VENV)
-	$(PEERS_VENV)/bin/python -m pip download --quiet --require-hashes --only-binary :all: --find-links $(WHEELS) -r $< -d $(WHEELS)
-	$(PEERS_VENV)/bin/python -m pip install --quiet --require-hashes --no-index --find-links $(WHEELS) -r $<
-	$(BIN)/python -m pip --python $(PEERS_VENV)/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
-	$(PEERS_VENV)/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
+# A separate environment, because only these tests need Swift and its dependencies.
+$(INTEROP_VENV)/.ready: tests/interop/requirements.txt $(READY)
+	$(PYTHON) -m venv --clear $(INTEROP_VENV)
+	$(INTEROP_VENV)/bin/python -m pip download --quiet --require-hashes --only-binary :all: --find-links $(WHEELS) -r $< -d $(WHEELS)
+	$(INTEROP_VENV)/bin/python -m pip install --quiet --require-hashes --no-index --find-links $(WHEELS) -r $<
+	$(BIN)/python -m pip --python $(INTEROP_VENV)/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
+	$(INTEROP_VENV)/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
 tests/interop/node_modules/.ready: tests/interop/package-lock.json tests/interop/package.json
 	npm ci --prefix tests/interop --no-audit --no-fund
 	@touch $@
 
-test-faults: $(READY) ## Thousands of sessions under cuts, stalls, lies, kills and interruptions
-	$(BIN)/python -m pytest tests/faults --examples 1600
+test-faults: $(READY) ## Thousands of sessions under cuts, stalls, wrong answers, kills and interruptions (20 minutes)
+	$(BIN)/python -m pytest $(PARALLEL) tests/faults --examples 1600
 
 SECONDS_EACH ?= 60
 FUZZ ?= all
-fuzz: .venv-fuzz/.ready ## Coverage-guided fuzzing of every reader of foreign bytes: SECONDS_EACH=60, FUZZ=all
-	.venv-fuzz/bin/python -m tests.fuzzing $(FUZZ) --seconds $(SECONDS_EACH)
+KEEP ?=
+fuzz: .venv-fuzz/.ready ## Fuzz every parser of a server's bytes: SECONDS_EACH=60, FUZZ=all, KEEP=1 to extend the corpus
+	.venv-fuzz/bin/python -m tests.fuzzing $(FUZZ) --seconds $(SECONDS_EACH) $(if $(KEEP),--keep)
 
-docs: .venv-docs/.ready ## Build the documentation into docs/_build/html, warnings being errors
+docs: .venv-docs/.ready ## Build the documentation into docs/_build/html; a warning is an error
 	.venv-docs/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 .venv-docs/.ready: requirements-docs.txt $(READY)
@@ -113,7 +118,7 @@ docs: .venv-docs/.ready ## Build the documentation into docs/_build/html, warnin
 	.venv-fuzz/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
-bench: $(READY) $(BENCH_VENV)/.ready ## Speed beside curl and its kin, waiting by simulation: needs nginx (apt-get install nginx-light)
+bench: $(READY) $(BENCH_VENV)/.ready ## Compare speed with curl and others, and polling with other pollers: needs nginx (apt-get install nginx-light)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks
 
 $(BENCH_VENV)/.ready: requirements-bench.txt $(READY)
@@ -123,7 +128,7 @@ $(BENCH_VENV)/.ready: requirements-bench.txt $(READY)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
-lock: $(READY) ## Resolve the locked requirements afresh, for every supported Python, with hashes
+lock: $(READY) ## Upgrade and lock all requirements, with hashes, for every supported Python
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --all-extras --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -135,5 +140,5 @@ lock: $(READY) ## Resolve the locked requirements afresh, for every supported Py
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra sandbox --group bench pyproject.toml -o requirements-bench.txt
 
-clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules
+clean: ## Remove everything that make created
+	rm -rf $(VENV) $(INTEROP_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules

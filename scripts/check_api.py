@@ -1,8 +1,8 @@
-"""Compare the public interface with the last release, and tell what kind of release is due.
+"""Compare the public interface with the last release, and say what kind of release is due.
 
-Run it with `make check-api`. Public is what the `__all__` of the modules below lists, wherever it is defined, and the
-names of fixtures. griffe reads both states without importing them: names, parameters, their kinds and defaults. It does
-not compare types; that is what tests/typing is for.
+Run it with `make check-api`. The public interface consists of the names in the `__all__` of the modules below, wherever
+they are defined, and of the names of fixtures. griffe reads both states without importing them: names, parameters,
+their kinds and defaults. It does not compare types; tests/typing does.
 """
 
 import argparse
@@ -26,7 +26,7 @@ Version = tuple[int, int, int]
 
 
 class Kind(IntEnum):
-    """What a release does to its users, from nothing to much."""
+    """The kind of a release, from the least to the greatest change."""
 
     PATCH = 0
     MINOR = 1
@@ -34,13 +34,13 @@ class Kind(IntEnum):
 
 
 def due(*, breaking: Sequence[str], added: Sequence[str], last: Version) -> Kind:
-    """The kind of release by Semantic Versioning; before 1.0 the second number stands for the first."""
+    """Return the kind of release by Semantic Versioning; before 1.0, the second number stands for the first."""
     kind = Kind.MAJOR if breaking else Kind.MINOR if added else Kind.PATCH
     return Kind(max(kind - 1, 0)) if last[0] == 0 else kind
 
 
 def least(last: Version, kind: Kind) -> Version:
-    """The lowest version after `last` that a release of that kind may have."""
+    """Return the lowest version after `last` that a release of that kind may have."""
     major, minor, patch = last
     return {Kind.MAJOR: (major + 1, 0, 0), Kind.MINOR: (major, minor + 1, 0), Kind.PATCH: (major, minor, patch + 1)}[
         kind
@@ -50,31 +50,31 @@ def least(last: Version, kind: Kind) -> Version:
 def problems(
     *, breaking: Sequence[str], added: Sequence[str], last: Version, now: Version, fragments: set[str]
 ) -> list[str]:
-    """What keeps the tree from being released as it is.
+    """Return the reasons why the tree cannot be released as it is.
 
     Args:
-        breaking: What breaks users' programs.
-        added: What is new to them.
-        last: The version released last.
-        now: The tree's.
+        breaking: The changes that break users' programs.
+        added: The names that are new.
+        last: The version of the last release.
+        now: The version of the tree.
         fragments: The types of the changelog's fragments.
     """
     found = []
     lowest = least(last, due(breaking=breaking, added=added, last=last))
     if (breaking or added) and now < lowest:
-        found.append(f"{VERSION} says {shown(now)}, but these changes need {shown(lowest)} or later")
+        found.append(f"{VERSION} says {format_version(now)}, but these changes need {format_version(lowest)} or later")
     if breaking and not fragments & {"changed", "removed"}:
-        found.append(f"something breaks, but no fragment in {FRAGMENTS} is of type changed or removed")
+        found.append(f"there are breaking changes, but no fragment in {FRAGMENTS} is of type changed or removed")
     return found
 
 
-def shown(version: Version) -> str:
-    """A version as people write it."""
+def format_version(version: Version) -> str:
+    """Format a version, such as 1.2.3."""
     return ".".join(map(str, version))
 
 
-def version_in(text: str) -> Version:
-    """The version that the package's `__init__.py` states."""
+def parse_version(text: str) -> Version:
+    """Return the version in the text of the package's `__init__.py`."""
     found = re.search(r'__version__ = "(\d+)\.(\d+)\.(\d+)', text)
     if found is None:
         raise SystemExit(f"check-api: {VERSION} states no version such as 1.2.3")
@@ -83,17 +83,17 @@ def version_in(text: str) -> Version:
 
 
 def target(found: griffe.Object | griffe.Alias) -> griffe.Object:
-    """What it is in the end, wherever it was imported from."""
+    """Return the object behind an alias."""
     return found.final_target if isinstance(found, griffe.Alias) else found
 
 
 def interface(package: griffe.Object | griffe.Alias) -> griffe.Module:
-    """A module that holds what is public, and nothing else: aliases by the names that users import."""
+    """Return a module with the public interface only: aliases under the names that users import."""
     public = griffe.Module("public")
     for path in MODULES:
         inside = path.removeprefix("impact_jobs").removeprefix(".")
         if inside and inside not in package.members:
-            continue  # younger than that state
+            continue  # that state does not have the module yet
         module = package[inside] if inside else package
         for name in map(str, module.exports or ()):
             key = f"{path}.{name}"
@@ -101,13 +101,15 @@ def interface(package: griffe.Object | griffe.Alias) -> griffe.Module:
         for name, member in module.members.items():
             if isinstance(member, griffe.Function) and "pytest.fixture" in {str(it.value) for it in member.decorators}:
                 key = f"{path}.{name}"
-                public.set_member((key,), griffe.Attribute(key))  # pytest calls it, so its parameters are ours
+                public.set_member(
+                    (key,), griffe.Attribute(key)
+                )  # pytest calls fixtures, so their parameters are not public
     public.exports = list(public.members)
     return public
 
 
 def names(public: griffe.Module) -> Iterator[str]:
-    """Everything in it that a program can use: names, members of classes, parameters."""
+    """Yield everything that a program can use: names, members of classes, parameters."""
     for name, alias in public.members.items():
         yield name
         found = target(alias)
@@ -119,14 +121,14 @@ def names(public: griffe.Module) -> Iterator[str]:
                     yield from (f"{key}({parameter.name})" for parameter in member.parameters)
 
 
-def news(old: set[str], new: set[str]) -> list[str]:
-    """What is new, without the parts of what is itself new."""
+def additions(old: set[str], new: set[str]) -> list[str]:
+    """Return the new names, without members of classes that are new themselves."""
     added = new - old
     return sorted(name for name in added if not {name.rpartition(".")[0], name.partition("(")[0]} & (added - {name}))
 
 
 def read(*, root: Path, ref: str | None) -> griffe.Module:
-    """The interface of the tree, or of a commit."""
+    """Read the interface of the tree, or of a commit."""
     load = griffe.load if ref is None else partial(griffe.load_git, ref=ref, repo=root)
     found = load(
         "impact_jobs",
@@ -140,13 +142,13 @@ def read(*, root: Path, ref: str | None) -> griffe.Module:
 
 
 def git(root: Path, *arguments: str) -> str | None:
-    """What git says, or None when it refuses."""
+    """Run git and return its output, or None if it fails."""
     done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
     return done.stdout.strip() if done.returncode == 0 else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--against", metavar="REF", help="a commit to compare with (default: the last tag, vX.Y.Z)")
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to work on (default: this one)")
@@ -155,22 +157,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ref = options.against or git(root, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
     if ref is None:
         print(
-            "check-api: no tag: this is the first release, and nothing can break (--against REF compares all the same)"
+            "check-api: no tag: this is the first release, so nothing can break (use --against REF to compare anyway)"
         )
         return 0
     stated = git(root, "show", f"{ref}:{VERSION}")
     if stated is None:
-        print(f"check-api: {ref} is no commit with a {VERSION}", file=sys.stderr)
+        print(f"check-api: {ref} is not a commit with a {VERSION}", file=sys.stderr)
         return 1
     old, new = read(root=root, ref=ref), read(root=root, ref=None)
     breaking = [f"{change.kind.value}: {change.obj.path}" for change in griffe.find_breaking_changes(old, new)]
-    added = news(set(names(old)), set(names(new)))
-    last, now = version_in(stated), version_in((root / VERSION).read_text())
+    added = additions(set(names(old)), set(names(new)))
+    last, now = parse_version(stated), parse_version((root / VERSION).read_text())
     for title, lines in (("breaks", breaking), ("is new", added)):
         for line in lines:
             print(f"{title}: {line}")
     kind = due(breaking=breaking, added=added, last=last).name.lower()
-    print(f"since {ref} ({shown(last)}): a {kind} release is due; the tree says {shown(now)}")
+    print(f"since {ref} ({format_version(last)}): a {kind} release is due; the tree says {format_version(now)}")
     fragments = {path.suffixes[0][1:] for path in (root / FRAGMENTS).glob("*.*.md")}
     found = problems(breaking=breaking, added=added, last=last, now=now, fragments=fragments)
     for problem in found:

@@ -1,4 +1,4 @@
-"""The main job from end to end, against the embedded sandbox: `make demo`."""
+"""Run the main workflow from end to end against the embedded sandbox: `make demo`."""
 
 import hashlib
 import sys
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def schedule_report(sandbox: Sandbox) -> str:
-    """Ask for a report as other code of yours does, and give the `QueuedUri` of its job."""
+    """Request a report, as your other code may do, and return the `QueuedUri` of its job."""
     answer = httpx.get(
         f"{sandbox.base_url}/Agencies/{sandbox.account_sid}/ReportExport/agency_action_listing",
         params={"START_DATE": "2026-05-01", "END_DATE": "2026-05-31", "ResultFormat": "CSV"},
@@ -53,7 +53,7 @@ def schedule_report(sandbox: Sandbox) -> str:
 
 
 def fetch(jobs: JobsClient, job: str, name: str) -> DownloadResult:
-    """Wait for a job and download its result, with a bar for each."""
+    """Wait for a job and download its result, with a progress bar for each."""
     started = time.monotonic()
 
     def show_waiting(snapshot: Job) -> None:
@@ -69,14 +69,14 @@ def fetch(jobs: JobsClient, job: str, name: str) -> DownloadResult:
     )
     sys.stderr.write("\n")
     print(
-        f"   {result.bytes_written:,} bytes, {time.monotonic() - started:.1f} s in all, "
+        f"   {result.bytes_written:,} bytes, {time.monotonic() - started:.1f} s in total, "
         f"{result.bytes_written / result.seconds / 1e6:,.0f} MB/s"
     )
     return result
 
 
 def bar(label: str, share: float, text: str) -> None:
-    """Draw a bar on one line of stderr: over the last one on a terminal, once when full elsewhere."""
+    """Draw a progress bar on stderr; if that is not a terminal, draw only the full bar."""
     full = int(share * _WIDTH)
     line = f"   {label:<12}[{'#' * full}{'.' * (_WIDTH - full)}] {text:<12}"
     if sys.stderr.isatty():
@@ -86,7 +86,7 @@ def bar(label: str, share: float, text: str) -> None:
 
 
 def verify(result: DownloadResult, sandbox: Sandbox) -> None:
-    """Hold the file on disk against what the sandbox knows of it."""
+    """Compare the file on disk with the result in the sandbox."""
     with result.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest == result.sha256 == sandbox.result(result.job_id).sha256:

@@ -1,4 +1,4 @@
-"""JSON documents: read strictly, pointed into, written the same everywhere."""
+"""Read JSON documents strictly, compare them, and write them in one format."""
 
 import json
 from pathlib import Path
@@ -9,25 +9,24 @@ JsonObject: TypeAlias = dict[str, Json]
 
 
 class BuildError(Exception):
-    """What stops the build. Its text is for a person: what is wrong, and in which file."""
+    """An error that stops the build; its message names the problem and the file."""
 
 
 def read_object(path: Path) -> JsonObject:
     """Read a file that holds one JSON object.
 
-    Stricter than `json.loads`, which keeps the last of two equal keys and lets NaN pass: either would change
-    what was published without a word.
+    This is stricter than `json.loads`, which silently keeps the last of two equal keys and accepts NaN.
 
     Raises:
-        BuildError: The file can't be read, or is anything else.
+        BuildError: The file can't be read, or isn't one JSON object.
     """
     try:
         document = json.loads(
-            path.read_bytes().decode("utf-8"), object_pairs_hook=_without_doubles, parse_constant=_refuse
+            path.read_bytes().decode("utf-8"), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse
         )
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}") from error
-    except ValueError as error:  # JSON's and UTF-8's own errors among them
+    except ValueError as error:  # includes JSONDecodeError and UnicodeDecodeError
         raise BuildError(f"{path} is not a JSON document: {error}") from error
     if not isinstance(document, dict):
         raise BuildError(f"{path} is not a JSON object")
@@ -35,19 +34,19 @@ def read_object(path: Path) -> JsonObject:
 
 
 def render(document: JsonObject) -> bytes:
-    """Give the bytes of a document: the only way this project writes one."""
+    """Return the bytes of a document in the format of this project."""
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
 def pointer(*tokens: str | int) -> str:
-    """Spell a place in a document as a JSON Pointer (RFC 6901)."""
+    """Return a place in a document as a JSON Pointer (RFC 6901)."""
     return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
 
 
 def first_difference(one: Json, other: Json, at: str = "") -> str | None:
-    """Point at the first place where two values differ, or give None for equal ones.
+    """Return the first place where two values differ, or None if they are equal.
 
-    Types count: Python takes `true` and `1` for equal, JSON does not.
+    Types count: `True == 1` in Python, but `true` and `1` differ in JSON.
     """
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys()):
@@ -63,14 +62,14 @@ def first_difference(one: Json, other: Json, at: str = "") -> str | None:
     return None if type(one) is type(other) and one == other else at
 
 
-def _without_doubles(pairs: list[tuple[str, Json]]) -> JsonObject:
+def _refuse_duplicates(pairs: list[tuple[str, Json]]) -> JsonObject:
     result = dict(pairs)
     if len(result) != len(pairs):
         names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {double!r} stands twice in one object")
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {duplicate!r} appears twice in one object")
     return result
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")

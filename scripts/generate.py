@@ -1,7 +1,7 @@
-"""Rebuild openapi/agency-api.json and generated/ from the published fragments, or check that they are so.
+"""Rebuild openapi/agency-api.json and generated/ from the published fragments, or check that they are up to date.
 
-Run it with `make generate` and `make check-generated`. Nothing it writes is ever to be edited by hand: a
-correction of the API's description belongs in openapi/overlay.json.
+Run it with `make generate` and `make check-generated`. Do not edit its output by hand: a correction of the API's
+description belongs in openapi/overlay.json.
 """
 
 import argparse
@@ -38,10 +38,10 @@ def build_document(root: Path) -> JsonObject:
 
 
 def build(root: Path) -> Files:
-    """Build everything that is made from a tree's openapi/, and leave the tree as it is.
+    """Build all generated files in memory from a tree's openapi/.
 
     Raises:
-        BuildError: Something doesn't fit, or a tool is not the pinned one.
+        BuildError: The fragments, the overlay or the generator fail, or a tool is not the pinned one.
     """
     require_pinned_tools(root / "pyproject.toml")
     document = render(build_document(root))
@@ -50,14 +50,14 @@ def build(root: Path) -> Files:
 
 
 def current(root: Path) -> Files:
-    """Read what a tree has of the files that `build` makes, and whatever else lies among them."""
+    """Read the generated files of a tree, and any other files among them."""
     document = root / DOCUMENT
     package = {f"{GENERATED}/{path}": content for path, content in read_files(root / GENERATED).items()}
     return ({DOCUMENT: document.read_bytes()} if document.exists() else {}) | package
 
 
 def write(root: Path, built: Files) -> None:
-    """Replace what a tree has by what was built; nothing of the old generated/ stays."""
+    """Replace the generated files of a tree, and remove all others in generated/."""
     if (root / GENERATED).exists():
         shutil.rmtree(root / GENERATED)
     for name, content in built.items():
@@ -67,20 +67,22 @@ def write(root: Path, built: Files) -> None:
 
 
 def check(root: Path) -> None:
-    """Compare a tree with what its openapi/ gives, byte for byte.
+    """Compare the generated files of a tree with a fresh build, byte for byte.
 
     Raises:
         BuildError: They differ; the message says where, and what to do.
     """
     if found := list(differences(expected=build(root), found=current(root))):
         listed = "\n".join(f"  {line}" for line in found)
-        raise BuildError(f"the tree is not what openapi/ gives: run `make generate`, edit nothing by hand\n{listed}")
+        raise BuildError(
+            f"the generated files are out of date: run `make generate`, and do not edit them by hand\n{listed}"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--check", action="store_true", help="change nothing; fail when a byte would change")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a byte would change")
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to work on (default: this one)")
     options = parser.parse_args(arguments)
     try:
@@ -91,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BuildError, OSError) as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1
-    print(f"{DOCUMENT} and {GENERATED}/ are what openapi/ gives")
+    print(f"{DOCUMENT} and {GENERATED}/ are up to date")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Run the pinned generator: one OpenAPI document in, one Python package out, the same bytes everywhere."""
+"""Run the pinned generator, which turns an OpenAPI document into a Python package, with the same bytes everywhere."""
 
 import os
 import subprocess
@@ -13,28 +13,28 @@ from trees import Files, read_files
 
 PACKAGE = "impact_agency_api"
 GENERATOR = "openapi-python-client"
-# Not resolved: in a virtual environment this is a link, and the tools lie beside the link.
+# Do not resolve the path: in a virtual environment it is a link, and the tools are in the folder of the link.
 TOOLS = Path(sys.executable).parent
 
 
 def generate_package(document: bytes, config: Path) -> Files:
-    """Generate the package from nothing.
+    """Generate the package in an empty folder.
 
     Args:
         document: The OpenAPI document, as written to the tree.
         config: The generator's configuration.
 
     Returns:
-        The package's files by their path, which starts with the package's name.
+        The package's files by their path, which begins with the package's name.
 
     Raises:
-        BuildError: The generator failed, or left out a part of the document.
+        BuildError: The generator failed, or skipped a part of the document.
     """
     with tempfile.TemporaryDirectory() as scratch:
         source, output = Path(scratch, "agency-api.json"), Path(scratch, "output")
         source.write_bytes(document)
         output.mkdir()
-        # --fail-on-warning: the generator drops what it doesn't understand, with a warning and exit code 0.
+        # Without --fail-on-warning, the generator skips what it doesn't understand, and exits with 0.
         _run(
             *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"),
             f"--path={source}",
@@ -43,13 +43,13 @@ def generate_package(document: bytes, config: Path) -> Files:
             f"--output-path={output / PACKAGE}",
             cwd=output,
         )
-        # With `--meta none` there is no marker that the package has types (PEP 561).
+        # `--meta none` omits the marker for type checkers (PEP 561).
         (output / PACKAGE / "py.typed").touch()
         return read_files(output)
 
 
 def require_pinned_tools(pyproject: Path) -> None:
-    """Refuse any generator or ruff but the pinned one: each release of either writes other bytes.
+    """Refuse any generator or ruff but the pinned ones, because each release writes different bytes.
 
     Raises:
         BuildError: A pin or a tool is missing, or they differ.
@@ -76,21 +76,21 @@ def _pins(pyproject: Path) -> dict[str, str]:
 
 
 def _run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a tool with nothing of the caller's environment, for whatever is in it may change the bytes."""
+    """Run a tool without the caller's environment, which might change its output."""
     environment = {
-        # The generator looks for ruff on PATH; the directories after ours are for the shell it starts.
+        # The generator looks for ruff on PATH; the shell that it starts needs the system's directories.
         "PATH": os.pathsep.join([str(TOOLS), os.defpath]),
         "LC_ALL": "C.UTF-8",
         "PYTHONHASHSEED": "0",
         "PYTHONUTF8": "1",
     }
     try:
-        done = subprocess.run(  # noqa: S603 - every argument is ours
+        done = subprocess.run(  # noqa: S603 - our own arguments
             command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
     except OSError as error:
         raise BuildError(f"{command[0]} can't be run ({error.strerror}): run `make setup`") from error
     if done.returncode:
-        said = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
-        raise BuildError(f"{Path(command[0]).name} ended with {done.returncode}; it said:\n{said}")
+        output = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
+        raise BuildError(f"{Path(command[0]).name} exited with {done.returncode} and printed:\n{output}")
     return done.stdout.decode("utf-8", "replace")

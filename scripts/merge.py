@@ -1,7 +1,7 @@
-"""Merge the published fragments, one file an operation, into one OpenAPI document.
+"""Merge the published fragments, one file per operation, into one OpenAPI document.
 
-Equal parts fold. Whatever is not equal, or stands twice where it may stand once, is an error that names both
-files and the place: the public merge tools rename the second one instead, and exit 0.
+Equal parts are merged into one. Parts that differ, or that repeat what may appear only once, are an error that names
+both files and the place. Public merge tools rename the second part instead, and exit with 0.
 """
 
 import re
@@ -16,7 +16,7 @@ MERGED = frozenset({"components", "paths", "tags"})
 
 
 class MergeError(BuildError):
-    """Two fragments that can't both be right, or one that isn't an OpenAPI document."""
+    """Two fragments contradict each other, or one isn't an OpenAPI document."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Fragment:
 
 @dataclass(frozen=True)
 class _Part:
-    """A value in a fragment, with the file and the place where it stands."""
+    """A value in a fragment, with its file and its place there."""
 
     file: str
     at: str
@@ -41,7 +41,7 @@ class _Part:
         return self.value
 
     def member(self, key: str) -> "_Part":
-        """Give a member; one that isn't there is as good as an empty object."""
+        """Return a member; a missing one is an empty object."""
         return _Part(self.file, self.at + pointer(key), self.object().get(key, {}))
 
     def members(self) -> dict[str, "_Part"]:
@@ -69,7 +69,7 @@ class _Part:
 
 @dataclass
 class _Path:
-    """A path of the API: what its operations share, and the operations by their method."""
+    """A path of the API: the parts that its operations share, and the operations by method."""
 
     shared: _Part
     operations: dict[str, _Part] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class _Path:
 
 @dataclass
 class _Merged:
-    """What the fragments brought so far; every part knows which one it came from."""
+    """The parts merged so far, each with the fragment that it came from."""
 
     shared: _Part
     tags: dict[str, _Part] = field(default_factory=dict)
@@ -89,12 +89,12 @@ class _Merged:
     def add(self, fragment: _Part) -> None:
         self.shared.must_equal(fragment.without(MERGED))
         for tag in fragment.entries("tags"):
-            _fold(self.tags, str(tag.object().get("name")), tag)
+            _add_equal(self.tags, str(tag.object().get("name")), tag)
         for path, item in fragment.member("paths").members().items():
             self._add_path(path, item)
         for section, components in fragment.member("components").members().items():
             for name, component in components.members().items():
-                _fold(self.components.setdefault(section, {}), name, component)
+                _add_equal(self.components.setdefault(section, {}), name, component)
 
     def document(self) -> JsonObject:
         result = dict(self.shared.object())
@@ -106,7 +106,7 @@ class _Merged:
         return deepcopy(result)
 
     def _add_path(self, path: str, item: _Part) -> None:
-        # `/Jobs/{Id}` and `/Jobs/{JobId}` are one path to OpenAPI, and to a server.
+        # `/Jobs/{Id}` and `/Jobs/{JobId}` are the same path in OpenAPI, and for a server.
         template = self.templates.setdefault(re.sub(r"\{[^{}]*\}", "{}", path), item)
         if template.at != item.at:
             raise template.clash(item, "are the same path under two names")
@@ -115,27 +115,27 @@ class _Merged:
         known.shared.must_equal(shared)
         for method, operation in item.members().items():
             if method in METHODS:
-                _claim(known.operations, method, operation, "describe the same operation")
+                _add_once(known.operations, method, operation, "describe the same operation")
                 self._add_operation_id(operation)
 
     def _add_operation_id(self, operation: _Part) -> None:
         name = operation.object().get("operationId")
         if isinstance(name, str):
             part = operation.member("operationId")
-            _claim(self.operation_ids, name, part, f"use the same operationId, {name!r}")
+            _add_once(self.operation_ids, name, part, f"use the same operationId, {name!r}")
 
 
 def merge(fragments: Iterable[Fragment]) -> JsonObject:
     """Merge fragments into one document; their order doesn't matter.
 
     Args:
-        fragments: At least one; each name stands for one file.
+        fragments: At least one; each name is that of a file.
 
     Returns:
-        A new document, its parts in the order of the fragments' names.
+        A new document, with the parts in the order of the fragments' names.
 
     Raises:
-        MergeError: Two fragments contradict each other, or repeat what may stand once.
+        MergeError: Two fragments contradict each other, or repeat what may appear only once.
     """
     ordered = [
         _Part(fragment.name, "", fragment.document)
@@ -149,14 +149,14 @@ def merge(fragments: Iterable[Fragment]) -> JsonObject:
     return merged.document()
 
 
-def _fold(parts: dict[str, _Part], name: str, part: _Part) -> None:
+def _add_equal(parts: dict[str, _Part], name: str, part: _Part) -> None:
     parts.setdefault(name, part).must_equal(part)
 
 
-def _claim(parts: dict[str, _Part], name: str, part: _Part, otherwise: str) -> None:
+def _add_once(parts: dict[str, _Part], name: str, part: _Part, complaint: str) -> None:
     first = parts.setdefault(name, part)
     if first is not part:
-        raise first.clash(part, otherwise)
+        raise first.clash(part, complaint)
 
 
 def _values(parts: dict[str, _Part]) -> JsonObject:

@@ -1,9 +1,9 @@
-"""Apply an OpenAPI Overlay 1.0 document: corrections to a description that is not ours to edit.
+"""Apply an OpenAPI Overlay 1.0 document: our corrections to the vendor's description.
 
-One thing is stricter than the specification, on purpose: an action that matches nothing is an error. The
-published page has changed, and so the correction has to be thought about again; public tools exit 0 there.
+It is stricter than the specification in one point: an action that matches nothing is an error, because the published
+page has changed and the correction needs a review. Public tools exit with 0 in that case.
 
-Where 1.0.0 only says that an update must be "compatible" with its target, this follows the wording of 1.1.0:
+Version 1.0.0 only says that an update must be "compatible" with its target. This module follows the wording of 1.1.0:
 objects merge, arrays are concatenated, primitives replace primitives, and anything else is an error.
 """
 
@@ -22,12 +22,12 @@ Location = tuple[str | int, ...]
 
 
 class OverlayError(BuildError):
-    """An overlay that is malformed, or doesn't fit the document."""
+    """An overlay is malformed, or doesn't fit the document."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """One action, checked: it has a target, and it either removes or updates."""
+    """A valid action: it has a target, and it either removes or updates."""
 
     index: int
     target: str
@@ -39,10 +39,10 @@ class Action:
 
 
 def apply(document: JsonObject, overlay: JsonObject) -> JsonObject:
-    """Apply every action of an overlay, each to the result of the one before.
+    """Apply the actions of an overlay in order, each to the result of the previous one.
 
     Args:
-        document: What to correct; it is left as it is.
+        document: The document to correct; it is not modified.
         overlay: An Overlay 1.0 document, parsed.
 
     Returns:
@@ -53,7 +53,7 @@ def apply(document: JsonObject, overlay: JsonObject) -> JsonObject:
     """
     result = deepcopy(document)
     for action in parse(overlay):
-        # Deepest and last first: what is still to be changed neither moves nor vanishes under the change.
+        # Change the deepest and last matches first, so that the other locations stay valid.
         for location in sorted(_select(action, result), reverse=True):
             if action.remove:
                 _remove(action, result, location)
@@ -63,7 +63,7 @@ def apply(document: JsonObject, overlay: JsonObject) -> JsonObject:
 
 
 def parse(overlay: JsonObject) -> list[Action]:
-    """Check an overlay against the specification, as far as that needs no document, and give its actions.
+    """Check that an overlay follows the specification, and return its actions.
 
     Raises:
         OverlayError: It is malformed.
@@ -108,7 +108,7 @@ def _select(action: Action, document: JsonObject) -> set[Location]:
     try:
         nodes = jsonpath.find(action.target, document)
     except jsonpath.JSONPathError as error:
-        raise OverlayError(f"{action} is no JSONPath query (RFC 9535): {error}") from error
+        raise OverlayError(f"{action} is not a JSONPath query (RFC 9535): {error}") from error
     if not nodes:
         raise OverlayError(f"{action} matches nothing: is the correction still needed?")
     for node in nodes:
@@ -136,7 +136,7 @@ def _update(action: Action, document: JsonObject, location: Location) -> None:
     elif isinstance(target, dict) and isinstance(action.update, dict):
         _merge(action, target, action.update, location)
     else:
-        raise OverlayError(f"{action} updates the object at {pointer(*location)} with something that is none")
+        raise OverlayError(f"{action} updates the object at {pointer(*location)} with something that is not an object")
 
 
 def _merge(action: Action, target: JsonObject, update: JsonObject, location: Location) -> None:
@@ -150,7 +150,7 @@ def _merge(action: Action, target: JsonObject, update: JsonObject, location: Loc
                 mine.extend(deepcopy(theirs))
             case (dict() | list(), _) | (_, dict() | list()):
                 place = pointer(*location, key)
-                raise OverlayError(f"{action} gives {place} a value of another kind than it has")
+                raise OverlayError(f"{action} changes the type of {place}")
             case _:
                 target[key] = value
 

@@ -1,49 +1,48 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import hypothesis
 import pytest
-from hypothesis.internal.conjecture import providers
-from hypothesis.internal.constants_ast import Constants
-from impact_jobs._policy.replay_claims import _of_accounts
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, clients
 from tests.support.tally import TALLIES
 
-# The same examples in every run and on every machine; the seed is printed all the same.
+# Every run draws the same examples, because they follow from the name of the test. A failure prints how to repeat it.
 hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("deterministic")
-# Else it also draws constants of whatever modules of ours are loaded, and so other examples with other tests beside.
-providers._get_local_constants = Constants
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--examples", type=int, default=60, help="how many sessions under faults, see tests/faults")
-    parser.addoption("--sessions-seed", type=int, default=0, help="the seed of whole sessions under faults")
+    parser.addoption("--examples", type=int, default=20, help="the size of the campaigns in tests/faults (20)")
+    parser.addoption("--sessions-seed", type=int, default=0, help="the seed of the whole sessions in tests/faults (0)")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     return (
-        "hypothesis: derandomized, so the seed is the name of each test; sandboxes: seed 0; "
-        f"sessions under faults: --examples {config.getoption('--examples')}, "
-        f"whole ones with seed {config.getoption('--sessions-seed')}"
+        "seeds: hypothesis and the sandbox fixture use each test's name; "
+        f"fault campaigns: --examples {config.getoption('--examples')} "
+        f"--sessions-seed {config.getoption('--sessions-seed')}"
     )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    # Of a worker of pytest-xdist; whoever drives the workers tells what all have counted.
+    # A worker of pytest-xdist sends its counts to the process that prints the summary.
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["tallies"] = {title: tally.as_plain() for title, tally in TALLIES.items()}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    for title, counted in getattr(node, "workeroutput", {}).get("tallies", {}).items():
-        TALLIES[title].add(counted)
+    for title, counts in getattr(node, "workeroutput", {}).get("tallies", {}).items():
+        TALLIES[title].add(counts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -56,27 +55,42 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def examples(request: pytest.FixtureRequest) -> Callable[[float], int]:
-    """Give a function that gives a share of the examples asked for."""
-    wanted: int = request.config.getoption("--examples")
-    return lambda share: max(1, round(wanted * share))
+    """Give a function that returns a multiple of `--examples`, and at least 1."""
+    size: int = request.config.getoption("--examples")
+    return lambda share: max(1, round(size * share))
 
 
-@pytest.fixture(autouse=True)
-def _forget_replays() -> Iterator[None]:
-    """Let no test know the replays of another: a sandbox's port, and so its account, may come again."""
-    yield
-    _of_accounts._kept.clear()
+@pytest.fixture(scope="session", autouse=True)
+def _shared_tls_contexts() -> Iterator[None]:
+    """Load the trusted certificates once for all clients, because that takes 20 ms of CPU time each."""
+    create = httpx.create_ssl_context
+    contexts: dict[object, ssl.SSLContext] = {}
+
+    def shared(**options: Any) -> ssl.SSLContext:
+        key = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), *sorted(options.items()))
+        if key not in contexts:
+            contexts[key] = create(**options)
+        return contexts[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx, "create_ssl_context", shared)
+        yield
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """Give a fresh sandbox whose jobs end at once."""
-    with Sandbox(job_seconds=0, result_bytes=300_000) as started:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Give a fresh sandbox whose jobs end at once.
+
+    Its seed, and therefore its account, is the test's own: clients remember the replays of an account, even after they
+    are closed, and the operating system may give a second sandbox the port of the first.
+    """
+    seed = zlib.crc32(request.node.nodeid.encode())
+    with Sandbox(seed=seed, job_seconds=0, result_bytes=300_000) as started:
         yield started
 
 
 @pytest.fixture(params=clients, ids=lambda make: make.__name__)
 def jobs(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[AnyClient]:
-    """Give a client of the sandbox; each test runs with the blocking and with the asynchronous one."""
+    """Give a client of the sandbox; each test runs with the blocking and with the asynchronous client."""
     with asyncio.Runner() as runner, request.param(sandbox, runner) as client:
         yield client

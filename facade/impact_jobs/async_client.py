@@ -1,7 +1,4 @@
-"""The asynchronous client: the same verbs, awaited.
-
-The docstrings stand at `JobsClient`, once; a test holds names, parameters, defaults and docstrings equal.
-"""
+"""The asynchronous client. Its methods' docstrings are copied from client.py, by scripts/async_docstrings.py."""
 
 from __future__ import annotations
 
@@ -12,24 +9,19 @@ from copy import copy
 from datetime import date
 from io import BufferedReader
 from os import PathLike
-from types import TracebackType
-from typing import Literal, Self, TypeVar, overload
+from typing import Literal, Self, overload
 
 from attrs import evolve
 
 from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
-from impact_jobs._api import endpoints as listing
+from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import AuthenticatedClient
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import download as downloading
-from impact_jobs._operations import fetch_all as collecting
-from impact_jobs._operations import replay as replaying
-from impact_jobs._operations import wait as waiting
-from impact_jobs._operations import wait_many as gathering
+from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
-from impact_jobs._operations.stream import ResultStream, open_file
+from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
@@ -37,23 +29,35 @@ from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.asynchronous import AsyncTransport
 from impact_jobs._transport.httpx_common import AsyncHttpClient
 from impact_jobs._transport.loop_closing import closing_with_loop
-from impact_jobs.client import JobsClient, shown
+from impact_jobs.client import describe
 from impact_jobs.errors import JobsError
 from impact_jobs.models import DownloadResult, Job
 
-D = TypeVar("D")
+__all__ = ["AsyncJobsClient", "closed_with_its_loop"]
 
 
-def _documented_as(original: object) -> Callable[[D], D]:
-    def take_over(documented: D) -> D:
-        documented.__doc__ = original.__doc__
-        return documented
-
-    return take_over
-
-
-@_documented_as(JobsClient)
 class AsyncJobsClient:
+    """A client for the Jobs API of one impact.com agency account, for asyncio.
+
+    It has the methods of `JobsClient`, with the same arguments: those that send requests are awaited, its iterators and
+    streams are asynchronous, and `close` is called `aclose`. One client serves any number of jobs and tasks, all in
+    one event loop. Use it in an `async with` block, or call `aclose`.
+
+    Args:
+        account_sid, auth_token, base_url, request_timeout, retry, polling: As for `JobsClient`.
+        http_client, storage_client: As for `JobsClient`, but an `httpx.AsyncClient`.
+
+    Raises:
+        ConfigurationError: A value is missing or malformed. The message says which.
+
+    Example:
+        >>> from impact_jobs import AsyncJobsClient
+        >>> async with AsyncJobsClient.from_env() as jobs:
+        ...     async for job in jobs.list(created_after="2026-05-01"):
+        ...         print(job.id, job.status)
+        3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1 COMPLETED
+    """
+
     def __init__(
         self,
         account_sid: str,
@@ -80,7 +84,6 @@ class AsyncJobsClient:
         )
 
     @classmethod
-    @_documented_as(JobsClient.from_env)
     def from_env(
         cls,
         account_sid: str | None = None,
@@ -93,6 +96,20 @@ class AsyncJobsClient:
         http_client: AsyncHttpClient | None = None,
         storage_client: AsyncHttpClient | None = None,
     ) -> Self:
+        """Create a client from the environment. An argument wins over its variable, a variable over the default.
+
+        Args:
+            account_sid: Replaces IMPACT_ACCOUNT_SID.
+            auth_token: Replaces IMPACT_AUTH_TOKEN.
+            base_url: Replaces IMPACT_BASE_URL, which is optional.
+            request_timeout, retry, polling, http_client, storage_client: As for the class.
+
+        Raises:
+            ConfigurationError: A variable is missing or malformed. Export it, or pass the argument.
+
+        Example:
+            >>> jobs = AsyncJobsClient.from_env(request_timeout=60.0)
+        """
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
@@ -104,25 +121,71 @@ class AsyncJobsClient:
             storage_client=storage_client,
         )
 
-    @_documented_as(JobsClient.with_options)
     def with_options(
         self, *, request_timeout: float | None = None, retry: Retry | None = None, polling: Polling | None = None
     ) -> Self:
+        """Return a client with other settings that shares this client's connections. Close only the original.
+
+        Args:
+            request_timeout, retry, polling: As for the class; None keeps the setting.
+
+        Raises:
+            ConfigurationError: A value is malformed.
+
+        Example:
+            >>> patient = jobs.with_options(retry=Retry(attempts=8))
+            >>> job = await patient.get(job_id)
+        """
         other = copy(self)
         other._context = self._context.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
         return other
 
-    @_documented_as(JobsClient.list)
     def list(
         self, created_after: date | str | None = None, created_before: date | str | None = None
     ) -> AsyncIterator[Job]:
-        return listing.Flat(listing.Pages(self._context, Window.create(created_after, created_before)))
+        """Iterate over the account's jobs in the server's order. Each page is fetched when its first job is needed.
 
-    @_documented_as(JobsClient.get)
+        Each job is yielded at most once. A job that cannot be parsed is skipped with a warning in the log.
+
+        Args:
+            created_after: The first day or moment, inclusive: a date, a datetime (UTC if it has no offset), or text
+                such as "2026-05-29" or "29 May 2026". The server interprets a day, in a time zone that it does not
+                document; a moment is compared here, exactly.
+            created_before: The last day or moment, inclusive.
+
+        Raises:
+            ConfigurationError: A date could not be parsed; see Args.
+            JobsError: While iterating, as for `get`.
+
+        Example:
+            >>> [job.id async for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
+            ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
+        """
+        return endpoints.Flat(endpoints.Pages(self._context, Window.create(created_after, created_before)))
+
     async def get(self, job: JobReference) -> Job:
-        return await listing.get(self._context, job)
+        """Return the job's current state.
 
-    @_documented_as(JobsClient.wait)
+        Args:
+            job: The job's id, a `Job`, or the job's path or URL.
+
+        Raises:
+            ConfigurationError: `job` is not a job reference, or names another host or account. No request was sent.
+            AuthenticationError: 401. Check the credentials.
+            PermissionDeniedError: 403. Check the token's scope.
+            JobNotFoundError: 404. Check the id.
+            RateLimitError: 429 after all retries. Wait `retry_after` seconds.
+            ServerError: 5xx after all retries. Try again later.
+            UnexpectedResponseError: The response is not a job. Check `base_url` and your proxy.
+            TransportError: No response after all retries. Check the network.
+
+        Example:
+            >>> job = await jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")
+            >>> job.status
+            <JobStatus.COMPLETED: 'COMPLETED'>
+        """
+        return await endpoints.get(self._context, job)
+
     async def wait(
         self,
         job: JobReference,
@@ -131,7 +194,30 @@ class AsyncJobsClient:
         polling: Polling | None = None,
         on_update: Callable[[Job], object] | None = None,
     ) -> Job:
-        return await waiting.wait(self._context, job, timeout=timeout, polling=polling, on_update=on_update)
+        """Wait until the job has completed, and return it.
+
+        A poll that fails for a passing reason does not end the wait. Ctrl-C or a cancelled task leaves the job running
+        on the server and adds its id to the traceback. By the vendor's page, a job takes about 5 s on average, a large
+        one hours.
+
+        Args:
+            job: As for `get`. No request is sent for a `Job` that has already ended; one that has just been scheduled
+                is first polled after a short pause.
+            timeout: Seconds for the whole wait. None means no limit, 0 means one poll.
+            polling: Replaces the client's policy.
+            on_update: Called with every snapshot of the job, including the last.
+
+        Raises:
+            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`.
+            JobCancelledError: The job was cancelled.
+            WaitTimeoutError: The job did not complete in time. It continues on the server: wait again.
+            JobsError: As for `get`, if polling again cannot help (401, 403, 404).
+
+        Example:
+            >>> done = await jobs.wait(job_id, timeout=600, on_update=lambda job: print(job.percentage_complete, "%"))
+            100 %
+        """
+        return await wait.wait(self._context, job, timeout=timeout, polling=polling, on_update=on_update)
 
     @overload
     async def wait_all(
@@ -155,7 +241,6 @@ class AsyncJobsClient:
         return_exceptions: bool,
     ) -> dict[str, Job | JobsError]: ...
 
-    @_documented_as(JobsClient.wait_all)
     async def wait_all(
         self,
         jobs: Iterable[JobReference],
@@ -165,8 +250,34 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> Mapping[str, Job | JobsError]:
-        group = gathering.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
-        return await gathering.wait_all(group, return_exceptions=return_exceptions)
+        """Wait until all jobs have completed, with one list request per tick for all of them.
+
+        Jobs that the list does not show are requested one by one. If you pass ids only, one job is requested first, to
+        learn from which date to list. Pass `Job` objects if you have them: those that have ended cost no request.
+
+        Args:
+            jobs: The jobs, each as for `get`. A job that appears twice counts once.
+            timeout: Seconds for all jobs together, or a mapping from every job's id to its own seconds. None means no
+                limit, 0 means one poll.
+            polling: Replaces the client's policy.
+            on_update: Called with every snapshot of every job, including the last ones.
+            return_exceptions: Whether to return the error of a job that fails, vanishes or does not complete in time.
+                Otherwise the first error is raised at once, and the other jobs continue on the server.
+
+        Returns:
+            The completed jobs by id, in the order given; with `return_exceptions`, jobs or errors.
+
+        Raises:
+            ConfigurationError: One of `jobs` is not a job reference. No request was sent.
+            JobsError: As for `wait`. The error's `job_id` names the job.
+
+        Example:
+            >>> done = await jobs.wait_all([await jobs.replay(job) for job in yesterday], timeout=7200)
+            >>> [str(job.status) for job in done.values()]
+            ['COMPLETED']
+        """
+        group = wait_many.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return await wait_many.wait_all(group, return_exceptions=return_exceptions)
 
     @overload
     def as_completed(
@@ -190,7 +301,6 @@ class AsyncJobsClient:
         return_exceptions: bool,
     ) -> AsyncIterator[Job | JobsError]: ...
 
-    @_documented_as(JobsClient.as_completed)
     def as_completed(
         self,
         jobs: Iterable[JobReference],
@@ -200,10 +310,26 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> AsyncIterator[Job | JobsError]:
-        group = gathering.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
-        return gathering.AsCompleted(group, return_exceptions=return_exceptions)
+        """Iterate over the jobs in the order in which they complete. The first item sends the first request.
 
-    @_documented_as(JobsClient.download)
+        Args:
+            jobs, polling, on_update: As for `wait_all`.
+            timeout: Seconds as for `wait_all`, counted from this call.
+            return_exceptions: Whether to yield the error of a job, with its `job_id`. Otherwise the error is raised
+                when its turn comes, and the iterator continues with the other jobs.
+
+        Raises:
+            JobsError: While iterating, as for `wait_all`.
+
+        Example:
+            >>> async for job in jobs.as_completed(queued_uris):
+            ...     result = await jobs.download(job, f"{job.id}.csv")
+            ...     print(result.path)
+            3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv
+        """
+        group = wait_many.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return wait_many.AsCompleted(group, return_exceptions=return_exceptions)
+
     async def download(
         self,
         job: JobReference,
@@ -216,6 +342,43 @@ class AsyncJobsClient:
         mode: Mode = "redirect",
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
+        """Download the result of a completed job to a file. The file appears whole under its name, or not at all.
+
+        The bytes are written to `<path>.part` in the same folder, synced to disk and renamed. If the connection breaks
+        or the link expires, the download resumes. If this call fails or its process dies, the next call with the same
+        job and path resumes, provided that the storage sends entity tags. If the result has changed, the download
+        starts over. The storage never receives the account's credentials, and keeps a result for 90 days.
+
+        Args:
+            job: As for `get`.
+            path: The file to write, or an existing folder. In a folder, the file gets the name that the storage
+                suggests, made safe, or else the job's id.
+            overwrite: Whether to replace an existing file.
+            resume: Whether to continue from the `<path>.part` of an earlier call.
+            connections: How many connections to use at once, 1 to 64. None opens several if the first one is slow and
+                the file is large. A storage without range requests gets one.
+            digest: Whether to compute the sha256 while writing, which takes about half of the CPU time. Checksums
+                that the storage states are verified in any case.
+            mode: "redirect" downloads from the storage through a signed link; "stream" downloads through the API, for
+                networks that reach only the API.
+            on_progress: Called with the number of bytes done, which never decreases, and the total, which is None if
+                unknown. With several connections, it may be called from other threads, one at a time.
+
+        Raises:
+            ConfigurationError: The path is not writable, or `job` is not a job reference. No request was sent.
+            DestinationExistsError: The file exists. Pass `overwrite=True` or another path.
+            ResultNotReadyError: The job has not ended. Call `wait_and_download`.
+            JobFailedError: The job ended without a result, or, as JobCancelledError, was cancelled.
+            ResultExpiredError: The storage no longer has the result. Call `replay`.
+            IntegrityError: Length or checksum do not match; the bytes were discarded. Download again.
+            DownloadError: The disk is full, or the link is unsafe. The message says what to do.
+            JobsError: As for `get`.
+
+        Example:
+            >>> result = await jobs.download(job, "actions.csv", overwrite=True)
+            >>> result.bytes_written
+            52428800
+        """
         options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
@@ -224,17 +387,49 @@ class AsyncJobsClient:
             mode=mode,
             on_progress=on_progress,
         )
-        return await downloading.download(self._context, job, path, options)
+        return await download.download(self._context, job, path, options)
 
-    @_documented_as(JobsClient.stream)
-    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
-        return ResultStream(self._context, job, mode=mode)
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> AsyncResultStream:
+        """Stream the bytes of a result without writing to disk. A broken connection is resumed as in `download`.
 
-    @_documented_as(JobsClient.open)
+        Args:
+            job: As for `get`.
+            mode: As for `download`.
+
+        Returns:
+            A context manager and iterator of bytes. Its `bytes_total` is the size in bytes, or None if unknown.
+
+        Raises:
+            JobsError: On entering, as for `download`, except for disk errors; while iterating, TransportError or
+                DownloadError if the rest cannot be fetched. Start over, or use `download`.
+
+        Example:
+            >>> async with jobs.stream(job) as stream:
+            ...     sum([len(chunk) async for chunk in stream])
+            52428800
+        """
+        return AsyncResultStream(self._context, job, mode=mode)
+
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
+        """Open the result as a binary file for pandas, polars, pyarrow or csv, without writing to disk.
+
+        Read the file once, from start to end, and close it. With `AsyncJobsClient` too, it blocks: use a thread.
+
+        Args:
+            job: As for `get`.
+            mode: As for `download`.
+
+        Raises:
+            JobsError: As for `stream`, also while reading.
+
+        Example:
+            >>> import csv, io
+            >>> with io.TextIOWrapper(jobs.open(job), "utf-8") as file:
+            ...     next(csv.reader(file))[:2]
+            ['Action_Id', 'Action_Date']
+        """
         return open_file(evolve(self._context, transport=self._transport.for_files()), job, mode=mode)
 
-    @_documented_as(JobsClient.wait_and_download)
     async def wait_and_download(
         self,
         job: JobReference,
@@ -250,6 +445,22 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
+        """Wait until the job has completed, then download its result to a file.
+
+        Args:
+            job, polling, on_update: As for `wait`.
+            path: As for `download`. It is checked before the wait starts.
+            timeout: Seconds for the wait, None for no limit. The download continues as long as bytes arrive.
+            overwrite, resume, connections, digest, mode, on_progress: As for `download`.
+
+        Raises:
+            JobsError: As for `wait` and `download`.
+
+        Example:
+            >>> result = await jobs.wait_and_download(queued_uri, "actions.csv", timeout=1800)
+            >>> print(result.path, result.bytes_written)
+            actions.csv 52428800
+        """
         options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
@@ -258,11 +469,10 @@ class AsyncJobsClient:
             mode=mode,
             on_progress=on_progress,
         )
-        return await downloading.wait_and_download(
+        return await download.wait_and_download(
             self._context, job, path, options, timeout=timeout, polling=polling, on_update=on_update
         )
 
-    @_documented_as(JobsClient.fetch_all)
     async def fetch_all(
         self,
         jobs: Iterable[JobReference],
@@ -276,8 +486,39 @@ class AsyncJobsClient:
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
     ) -> FetchReport:
+        """Wait for many jobs and download all results into one folder. Call it again to continue.
+
+        The folder is the only state. A file is named by its job's id and the extension that the storage suggests, and
+        has that name only once it is complete: the next call recognises it without a request, and resumes incomplete
+        files. So after an error, Ctrl-C or a crash, repeat the call. Several processes may share a folder. The call
+        waits up to an hour for the rate limit or a late result to clear. After Ctrl-C, a cancelled task or an error in
+        `on_update`, a note in the traceback lists what remains.
+
+        Args:
+            jobs: The jobs, each as for `get`. A job that appears twice counts once.
+            directory: The folder. It is created if it is missing.
+            concurrency: How many results to download at once, 1 to 64. `concurrency` times `connections` (None counts
+                as 8) is limited to 64.
+            timeout: Seconds for the wait, as for `wait_all`. A download continues as long as bytes arrive.
+            polling: Replaces the client's policy.
+            connections, mode: As for `download`, for each of the downloads.
+            digest: Whether to compute the sha256 of each file, including recognised ones.
+            on_update: Called with every snapshot of every job, perhaps from other threads, one at a time.
+
+        Returns:
+            Each job's file, or its error. The failure of one job does not stop the others.
+
+        Raises:
+            ConfigurationError: One of `jobs` is not a job reference, or the folder is not writable. Nothing was sent.
+
+        Example:
+            >>> recent = [job async for job in jobs.list(created_after="2026-05-28")]
+            >>> report = await jobs.fetch_all(recent, "reports")
+            >>> report.is_complete, report.errors
+            (True, {})
+        """
         options = DownloadOptions(connections=connections, digest=digest, mode=mode)
-        return await collecting.fetch_all(
+        return await fetch_all.fetch_all(
             self._context,
             jobs,
             directory,
@@ -288,35 +529,81 @@ class AsyncJobsClient:
             on_update=on_update,
         )
 
-    @_documented_as(JobsClient.replay)
     async def replay(self, job: JobReference) -> Job:
-        return await replaying.replay(self._context, job)
+        """Run a job again with the same parameters, for fresh data, and return the new job.
 
-    @_documented_as(JobsClient.replay_if_replayable)
+        The request is sent again only if no byte of it can have left this machine. If its response is lost, the
+        account's jobs are listed: if exactly one new job has the same type and program, it is the result. On brand and
+        partner accounts, a replay returns the same job, queued again.
+
+        Every call creates one job, even if several threads or tasks replay the same job at once. No call returns a job
+        that another call of this process created or may have created. Jobs that other processes create meanwhile
+        cannot be told apart from this call's.
+
+        Args:
+            job: As for `get`.
+
+        Raises:
+            NotReplayableError: The job has not ended, or cannot be replayed. Wait for it, or schedule a new one.
+            PermissionDeniedError: The token may not replay jobs. Check its scope.
+            ReplayUncertainError: The response was lost, and none or several of the listed jobs match. Look at
+                `error.candidates` before you replay again.
+            JobsError: As for `get`.
+
+        Example:
+            >>> fresh = await jobs.wait(await jobs.replay(job))
+            >>> fresh.id == job.id
+            False
+        """
+        return await replay.replay(self._context, job)
+
     async def replay_if_replayable(self, job: JobReference) -> Job | None:
-        return await replaying.replay_if_replayable(self._context, job)
+        """Run a job again if the server allows it, and return the new job, or None. Its state is requested first.
+
+        Args:
+            job: As for `get`.
+
+        Raises:
+            JobsError: As for `replay`, except for NotReplayableError.
+
+        Example:
+            >>> fresh = await jobs.replay_if_replayable(job) or job
+        """
+        return await replay.replay_if_replayable(self._context, job)
 
     @property
-    @_documented_as(JobsClient.generated)
     def generated(self) -> AuthenticatedClient:
+        """The generated client over the same connections, for operations that this client lacks.
+
+        Pass it to the functions of `impact_agency_api.api`: to the `sync` ones from a `JobsClient`, to the `asyncio`
+        ones from an `AsyncJobsClient`. It adds the credentials, which it does not hold itself, requests JSON, and
+        raises this library's errors. It does not retry.
+
+        Example:
+            >>> from impact_agency_api.api.jobs import list_jobs
+            >>> len(await list_jobs.asyncio(account_sid, client=jobs.generated))
+            1
+        """
         from impact_jobs._api.generated import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
 
         return generated_client(self._transport, request_timeout=self._context.request_timeout)
 
-    @_documented_as(JobsClient.close)
     async def aclose(self) -> None:
+        """Close the connections. Clients that you passed in stay open.
+
+        Example:
+            >>> await jobs.aclose()
+        """
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return shown(self)
+        return describe(self)
 
 
 def closed_with_its_loop(client: AsyncJobsClient) -> AbstractContextManager[None]:

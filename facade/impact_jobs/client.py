@@ -1,4 +1,4 @@
-"""The blocking client: one line a verb over the core."""
+"""The blocking client. Each method runs the operation of its name, in `_operations`, to its end."""
 
 from __future__ import annotations
 
@@ -9,74 +9,57 @@ from datetime import date
 from io import BufferedReader
 from itertools import chain
 from os import PathLike
-from types import TracebackType
 from typing import Literal, Self, overload
 
 from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, setting
-from impact_jobs._api import endpoints as listing
+from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import AuthenticatedClient
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import download as downloading
-from impact_jobs._operations import fetch_all as collecting
-from impact_jobs._operations import probe as probing
-from impact_jobs._operations import replay as replaying
-from impact_jobs._operations import wait as waiting
-from impact_jobs._operations import wait_many as gathering
+from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
-from impact_jobs._operations.probe import Probe
-from impact_jobs._operations.stream import BlockingResultStream, ResultStream, open_file
+from impact_jobs._operations.probe import Probe, send_probe
+from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs._transport.clock import epoch as epoch_seconds
-from impact_jobs._transport.clock import in_place as use_clock
+from impact_jobs._transport.clock import use as use_clock
 from impact_jobs._transport.httpx_common import HttpClient
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.models import DownloadResult, Job
 
-# Beside the client, for the command line and the pytest plugin: see docs/stability.md.
-__all__ = [
-    "DEFAULT_BASE_URL",
-    "Account",
-    "JobsClient",
-    "Probe",
-    "epoch_seconds",
-    "is_loopback",
-    "probe",
-    "use_clock",
-]
+__all__ = ["DEFAULT_BASE_URL", "Account", "JobsClient", "Probe", "epoch_seconds", "is_loopback", "probe", "use_clock"]
 
 
 class JobsClient:
-    """impact.com's Jobs API for one agency account: wait for jobs, download their results, replay them.
+    """A client for the Jobs API of one impact.com agency account: wait for jobs, download results, replay jobs.
 
-    One client serves any number of jobs and threads. Close it, or use it in a `with` block, to give its
-    connections back. In every method a job is named by whatever is at hand: its id (text or UUID), a `Job`, the
-    generated `Job`, or the path or URL of a job, such as the `QueuedUri` that scheduling a report answers.
+    One client serves any number of jobs and threads. Use it in a `with` block, or call `close`, to close its
+    connections. Every method accepts a job as its id (a string or UUID), a `Job`, the generated `Job`, or the job's
+    path or URL, such as the `QueuedUri` of a scheduled report.
 
-    `AsyncJobsClient` has the same methods, to be awaited; its iterators and context managers are asynchronous,
-    and its `close` is called `aclose`. It runs on asyncio.
+    `AsyncJobsClient` has the same methods for asyncio.
 
     Args:
-        account_sid: The Account SID, from the API settings page of the account.
-        auth_token: The Auth Token from the same page. It is shown by no `repr`, log, error or pickle of ours.
-        base_url: Where the API is. Plain http is refused except on this machine.
-        request_timeout: Seconds for one exchange with the API as a whole; of a download, up to the head of an answer
-            and for each read after it. Where a host has several addresses, each may be tried for that long.
-        retry: How often a GET is tried, and how long to pause in between.
-        polling: How often a wait asks; see docs/polling.md.
-        http_client: An httpx client for the API, for a proxy or certificates of your own; you close it. Give it to us
-            before you use it, for of connections that it has made already single reads are bounded, not exchanges.
-        storage_client: An httpx client for the storage. Of its settings only the connection's are used: no
-            header, cookie or credential of it, or of ours, is sent there. You close it.
+        account_sid: The Account SID, from the account's API settings page.
+        auth_token: The Auth Token, from the same page. It never appears in a `repr`, log record, error or pickle.
+        base_url: The API's URL. Plain http is accepted for this machine only.
+        request_timeout: Seconds for one whole exchange with the API; for a download, seconds until the response
+            starts and for each read after that. If a host has several addresses, each may take that long.
+        retry: How often a GET is tried, and the pauses in between.
+        polling: How often a wait polls; see docs/polling.md.
+        http_client: An httpx client for the API, for your own proxy or certificates. You close it. Pass it in unused:
+            on connections that it already holds, only single reads time out, not the whole exchange.
+        storage_client: An httpx client for the storage. You close it. Only its connection settings are used: the
+            storage receives no header, cookie or credential of either client.
 
     Raises:
-        ConfigurationError: A value is missing or malformed. What to do: as the message says.
+        ConfigurationError: A value is missing or malformed. The message says which.
 
     Example:
         >>> from impact_jobs import JobsClient
@@ -84,6 +67,9 @@ class JobsClient:
         ...     for job in jobs.list(created_after="2026-05-01"):
         ...         print(job.id, job.status)
         3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1 COMPLETED
+
+    Source: the vendor's pages "List all jobs" (for `list` and waits for many jobs), "Get a job" (for `get` and `wait`),
+    "Download a job result" and "Replay a job".
     """
 
     def __init__(
@@ -124,20 +110,16 @@ class JobsClient:
         http_client: HttpClient | None = None,
         storage_client: HttpClient | None = None,
     ) -> Self:
-        """A client with what the environment says: the argument wins, then the variable, then the default.
+        """Create a client from the environment. An argument wins over its variable, a variable over the default.
 
         Args:
-            account_sid: Instead of IMPACT_ACCOUNT_SID.
-            auth_token: Instead of IMPACT_AUTH_TOKEN.
-            base_url: Instead of IMPACT_BASE_URL, which is optional.
-            request_timeout: Seconds, as for the class, like all that follow.
-            retry: See the class.
-            polling: See the class.
-            http_client: See the class.
-            storage_client: See the class.
+            account_sid: Replaces IMPACT_ACCOUNT_SID.
+            auth_token: Replaces IMPACT_AUTH_TOKEN.
+            base_url: Replaces IMPACT_BASE_URL, which is optional.
+            request_timeout, retry, polling, http_client, storage_client: As for the class.
 
         Raises:
-            ConfigurationError: A variable is missing or malformed. What to do: export it.
+            ConfigurationError: A variable is missing or malformed. Export it, or pass the argument.
 
         Example:
             >>> jobs = JobsClient.from_env(request_timeout=60.0)
@@ -156,81 +138,66 @@ class JobsClient:
     def with_options(
         self, *, request_timeout: float | None = None, retry: Retry | None = None, polling: Polling | None = None
     ) -> Self:
-        """A client with other settings over the same connections; close only the original.
+        """Return a client with other settings that shares this client's connections. Close only the original.
 
         Args:
-            request_timeout: Seconds; None keeps it.
-            retry: None keeps it.
-            polling: None keeps it.
-
-        Returns:
-            The other client.
+            request_timeout, retry, polling: As for the class; None keeps the setting.
 
         Raises:
-            ConfigurationError: A value is malformed. What to do: as the message says.
+            ConfigurationError: A value is malformed.
 
         Example:
             >>> patient = jobs.with_options(retry=Retry(attempts=8))
-            >>> patient.get(job_id).status
-            <JobStatus.COMPLETED: 'COMPLETED'>
+            >>> job = patient.get(job_id)
         """
         other = copy(self)
         other._context = self._context.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
         return other
 
     def list(self, created_after: date | str | None = None, created_before: date | str | None = None) -> Iterator[Job]:
-        """The account's jobs, in the server's order, fetched page by page as you go.
+        """Iterate over the account's jobs in the server's order. Each page is fetched when its first job is needed.
 
-        A job that cannot be read is skipped with a warning in the log; none comes twice.
+        Each job is yielded at most once. A job that cannot be parsed is skipped with a warning in the log.
 
         Args:
-            created_after: The first day or moment, inclusive: a date, a datetime (without an offset: UTC), or
-                a text such as "2026-05-29" or "29 May 2026". A day is understood by the server, in a time
-                zone that it does not state; a moment is sifted here, exactly.
+            created_after: The first day or moment, inclusive: a date, a datetime (UTC if it has no offset), or text
+                such as "2026-05-29" or "29 May 2026". The server interprets a day, in a time zone that it does not
+                document; a moment is compared here, exactly.
             created_before: The last day or moment, inclusive.
 
-        Returns:
-            An iterator. Nothing is requested before its first item.
-
         Raises:
-            ConfigurationError: A date is none. What to do: see Args.
-            JobsError: While iterating, what `get` raises, too.
+            ConfigurationError: A date could not be parsed; see Args.
+            JobsError: While iterating, as for `get`.
 
         Example:
             >>> [job.id for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
-
-        Source: the vendor's "List all jobs"; that siblings answer pages is seen in public clients.
         """
         window = Window.create(created_after, created_before)
-        return chain.from_iterable(SyncIterator(listing.Pages(self._context, window)))
+        return chain.from_iterable(SyncIterator(endpoints.Pages(self._context, window)))
 
     def get(self, job: JobReference) -> Job:
-        """The job as it is now.
+        """Return the job's current state.
 
         Args:
-            job: Its id, a `Job`, or its path or URL.
-
-        Returns:
-            The snapshot.
+            job: The job's id, a `Job`, or the job's path or URL.
 
         Raises:
-            ConfigurationError: `job` names none, or one of another host or account; nothing was requested.
-            AuthenticationError: 401. What to do: check the credentials.
-            PermissionDeniedError: 403. What to do: check the token's scope.
-            JobNotFoundError: 404. What to do: check the id.
-            RateLimitError: 429, after retries. What to do: wait `retry_after` seconds.
-            ServerError: 5xx, after retries. What to do: try later.
-            UnexpectedResponseError: What came is no job. What to do: check `base_url` and proxies.
-            TransportError: Nothing came, after retries. What to do: check the network.
+            ConfigurationError: `job` is not a job reference, or names another host or account. No request was sent.
+            AuthenticationError: 401. Check the credentials.
+            PermissionDeniedError: 403. Check the token's scope.
+            JobNotFoundError: 404. Check the id.
+            RateLimitError: 429 after all retries. Wait `retry_after` seconds.
+            ServerError: 5xx after all retries. Try again later.
+            UnexpectedResponseError: The response is not a job. Check `base_url` and your proxy.
+            TransportError: No response after all retries. Check the network.
 
         Example:
-            >>> jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1").status
+            >>> job = jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")
+            >>> job.status
             <JobStatus.COMPLETED: 'COMPLETED'>
-
-        Source: the vendor's "Get a job".
         """
-        return run_sync(listing.get(self._context, job))
+        return run_sync(endpoints.get(self._context, job))
 
     def wait(
         self,
@@ -240,34 +207,30 @@ class JobsClient:
         polling: Polling | None = None,
         on_update: Callable[[Job], object] | None = None,
     ) -> Job:
-        """Wait until the job is completed.
+        """Wait until the job has completed, and return it.
 
-        Transient failures of a question never end the wait. Ctrl-C or a cancelled task leaves the job alone, and
-        the traceback says its id.
+        A poll that fails for a passing reason does not end the wait. Ctrl-C or a cancelled task leaves the job running
+        on the server and adds its id to the traceback. By the vendor's page, a job takes about 5 s on average, a large
+        one hours.
 
         Args:
-            job: Its id, a `Job`, or its path or URL. A `Job` that has ended already is not asked for again; one that
-                has just been scheduled is first asked for after a short pause.
-            timeout: Seconds for the whole wait; None waits for ever, 0 asks once.
-            polling: Instead of the client's.
-            on_update: Called with every snapshot, the last one too.
-
-        Returns:
-            The job, COMPLETED.
+            job: As for `get`. No request is sent for a `Job` that has already ended; one that has just been scheduled
+                is first polled after a short pause.
+            timeout: Seconds for the whole wait. None means no limit, 0 means one poll.
+            polling: Replaces the client's policy.
+            on_update: Called with every snapshot of the job, including the last.
 
         Raises:
-            JobFailedError: It ended as FAILED or ERROR. What to do: read `error.job.status_message`.
-            JobCancelledError: It was cancelled.
-            WaitTimeoutError: It was not done in time. What to do: wait again; the job goes on.
-            JobsError: What `get` raises, where asking again cannot help (401, 403, 404).
+            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`.
+            JobCancelledError: The job was cancelled.
+            WaitTimeoutError: The job did not complete in time. It continues on the server: wait again.
+            JobsError: As for `get`, if polling again cannot help (401, 403, 404).
 
         Example:
             >>> done = jobs.wait(job_id, timeout=600, on_update=lambda job: print(job.percentage_complete, "%"))
             100 %
-
-        Source: the vendor's "Get a job"; jobs take some 5 s on average, large ones hours.
         """
-        return run_sync(waiting.wait(self._context, job, timeout=timeout, polling=polling, on_update=on_update))
+        return run_sync(wait.wait(self._context, job, timeout=timeout, polling=polling, on_update=on_update))
 
     @overload
     def wait_all(
@@ -300,39 +263,34 @@ class JobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> Mapping[str, Job | JobsError]:
-        """Wait until all jobs are completed, with one list request a tick for all of them.
+        """Wait until all jobs have completed, with one list request per tick for all of them.
 
-        Those that the list does not show are asked for one by one. With ids alone, one job is asked for first, for the
-        date from which the list is read. What has ended stays so: called again with the same
-        jobs, only the others are waited for, if you pass each `Job` that you have.
+        Jobs that the list does not show are requested one by one. If you pass ids only, one job is requested first, to
+        learn from which date to list. Pass `Job` objects if you have them: those that have ended cost no request.
 
         Args:
-            jobs: The jobs, each named as for `get`; one that is named twice counts once.
-            timeout: Seconds for all of them together, or a mapping from every job's id to its own; None waits for ever,
-                0 asks once.
-            polling: Instead of the client's.
-            on_update: Called with every snapshot of every job, the last ones too.
-            return_exceptions: Whether a job that fails, vanishes or is not done in time is told as a value. Else the
-                first of them is raised at once; the other jobs go on at the server.
+            jobs: The jobs, each as for `get`. A job that appears twice counts once.
+            timeout: Seconds for all jobs together, or a mapping from every job's id to its own seconds. None means no
+                limit, 0 means one poll.
+            polling: Replaces the client's policy.
+            on_update: Called with every snapshot of every job, including the last ones.
+            return_exceptions: Whether to return the error of a job that fails, vanishes or does not complete in time.
+                Otherwise the first error is raised at once, and the other jobs continue on the server.
 
         Returns:
-            The jobs, COMPLETED, by id in the order given; with `return_exceptions`, the error in place of a job.
+            The completed jobs by id, in the order given; with `return_exceptions`, jobs or errors.
 
         Raises:
-            ConfigurationError: A name names no job; nothing was requested.
-            JobFailedError: One ended as FAILED or ERROR; JobCancelledError if it was cancelled; see `error.job_id`.
-            WaitTimeoutError: One was not done in time. What to do: wait again; the job goes on.
-            JobsError: What `get` raises, where asking again cannot help.
+            ConfigurationError: One of `jobs` is not a job reference. No request was sent.
+            JobsError: As for `wait`. The error's `job_id` names the job.
 
         Example:
             >>> done = jobs.wait_all([jobs.replay(job) for job in yesterday], timeout=7200)
             >>> [str(job.status) for job in done.values()]
             ['COMPLETED']
-
-        Source: the vendor's "List all jobs".
         """
-        group = gathering.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
-        return run_sync(gathering.wait_all(group, return_exceptions=return_exceptions))
+        group = wait_many.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return run_sync(wait_many.wait_all(group, return_exceptions=return_exceptions))
 
     @overload
     def as_completed(
@@ -365,31 +323,25 @@ class JobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[Job | JobsError]:
-        """The jobs in the order in which they complete, each as soon as that is seen.
+        """Iterate over the jobs in the order in which they complete. The first item sends the first request.
 
         Args:
-            jobs: As for `wait_all`, like all that follow.
-            timeout: Seconds from now on, whenever you take the next one.
-            polling: Instead of the client's.
-            on_update: Called with every snapshot of every job.
-            return_exceptions: Whether a failure is yielded, its `job_id` telling whose; else it is raised when its
-                turn comes, and `next` goes on with the others.
-
-        Returns:
-            An iterator. Nothing is requested before its first item.
+            jobs, polling, on_update: As for `wait_all`.
+            timeout: Seconds as for `wait_all`, counted from this call.
+            return_exceptions: Whether to yield the error of a job, with its `job_id`. Otherwise the error is raised
+                when its turn comes, and the iterator continues with the other jobs.
 
         Raises:
-            JobsError: While iterating, what `wait_all` raises.
+            JobsError: While iterating, as for `wait_all`.
 
         Example:
             >>> for job in jobs.as_completed(queued_uris):
-            ...     print(jobs.download(job, f"{job.id}.csv").path)
+            ...     result = jobs.download(job, f"{job.id}.csv")
+            ...     print(result.path)
             3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv
-
-        Source: the vendor's "List all jobs".
         """
-        group = gathering.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
-        return SyncIterator(gathering.AsCompleted(group, return_exceptions=return_exceptions))
+        group = wait_many.JobBatch(self._context, jobs, timeout=timeout, polling=polling, on_update=on_update)
+        return SyncIterator(wait_many.AsCompleted(group, return_exceptions=return_exceptions))
 
     def download(
         self,
@@ -403,47 +355,42 @@ class JobsClient:
         mode: Mode = "redirect",
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
-        """Bring the result of a completed job to disk: whole under its name, or not at all.
+        """Download the result of a completed job to a file. The file appears whole under its name, or not at all.
 
-        The bytes go to `<path>.part` in the same folder, then to disk, then get their name. When the connection
-        breaks, or the link expires, the download goes on where it was; and when this call fails or its process
-        dies, so does the next call with the same job and path, if the storage knows versions. A result that changed
-        starts over. The link to the storage is followed without any credential.
+        The bytes are written to `<path>.part` in the same folder, synced to disk and renamed. If the connection breaks
+        or the link expires, the download resumes. If this call fails or its process dies, the next call with the same
+        job and path resumes, provided that the storage sends entity tags. If the result has changed, the download
+        starts over. The storage never receives the account's credentials, and keeps a result for 90 days.
 
         Args:
-            job: Its id, a `Job`, or its path or URL.
-            path: The file to write, or an existing folder: then the storage's name for it is used, made safe, or
-                else the job's id.
-            overwrite: Whether a file that is there may be replaced.
-            resume: Whether to go on with what an earlier call has left in `<path>.part`.
-            connections: How many to use at once, 1 to 64; None uses several where the first one proves slow and the
-                file large. Storages that serve no parts get one.
-            digest: Whether to compute the sha256 beside the writing. It costs about half of the CPU time; checksums
+            job: As for `get`.
+            path: The file to write, or an existing folder. In a folder, the file gets the name that the storage
+                suggests, made safe, or else the job's id.
+            overwrite: Whether to replace an existing file.
+            resume: Whether to continue from the `<path>.part` of an earlier call.
+            connections: How many connections to use at once, 1 to 64. None opens several if the first one is slow and
+                the file is large. A storage without range requests gets one.
+            digest: Whether to compute the sha256 while writing, which takes about half of the CPU time. Checksums
                 that the storage states are verified in any case.
-            mode: "redirect" fetches from the storage by the signed link; "stream" has the API pass the bytes
-                on, for networks that reach only the API.
-            on_progress: Called with the bytes done and the bytes in all (None where unknown); never backwards.
-                With several connections it may be called from other threads, one at a time.
-
-        Returns:
-            Where the file is, its size and sha256 (None without `digest`).
+            mode: "redirect" downloads from the storage through a signed link; "stream" downloads through the API, for
+                networks that reach only the API.
+            on_progress: Called with the number of bytes done, which never decreases, and the total, which is None if
+                unknown. With several connections, it may be called from other threads, one at a time.
 
         Raises:
-            ConfigurationError: The path cannot be written to, or `job` names no job; nothing was requested.
-            DestinationExistsError: The file is there. What to do: `overwrite=True`, or another path.
-            ResultNotReadyError: The job has not ended. What to do: `wait_and_download`.
-            JobFailedError: The job ended without a result; JobCancelledError if it was cancelled.
-            ResultExpiredError: The storage no longer has it. What to do: `replay`.
-            IntegrityError: What came is not what the storage announced, by length or checksum; it is gone. What
-                to do: download again.
-            DownloadError: The disk is full or the link is unsafe. What to do: as the message says.
-            JobsError: What `get` raises, too.
+            ConfigurationError: The path is not writable, or `job` is not a job reference. No request was sent.
+            DestinationExistsError: The file exists. Pass `overwrite=True` or another path.
+            ResultNotReadyError: The job has not ended. Call `wait_and_download`.
+            JobFailedError: The job ended without a result, or, as JobCancelledError, was cancelled.
+            ResultExpiredError: The storage no longer has the result. Call `replay`.
+            IntegrityError: Length or checksum do not match; the bytes were discarded. Download again.
+            DownloadError: The disk is full, or the link is unsafe. The message says what to do.
+            JobsError: As for `get`.
 
         Example:
-            >>> jobs.download(job, "actions.csv", overwrite=True).bytes_written
+            >>> result = jobs.download(job, "actions.csv", overwrite=True)
+            >>> result.bytes_written
             52428800
-
-        Source: the vendor's "Download a job result"; results are kept for 90 days.
         """
         options = DownloadOptions(
             overwrite=overwrite,
@@ -453,54 +400,46 @@ class JobsClient:
             mode=mode,
             on_progress=on_progress,
         )
-        return run_sync(downloading.download(self._context, job, path, options))
+        return run_sync(download.download(self._context, job, path, options))
 
-    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> BlockingResultStream:
-        """The bytes of a result as they arrive, with nothing on disk.
-
-        A broken connection is resumed, where the storage knows versions.
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
+        """Stream the bytes of a result without writing to disk. A broken connection is resumed as in `download`.
 
         Args:
-            job: Its id, a `Job`, or its path or URL.
+            job: As for `get`.
             mode: As for `download`.
 
         Returns:
-            A context manager over an iterator of bytes; its `bytes_total` is the size, or None.
+            A context manager and iterator of bytes. Its `bytes_total` is the size in bytes, or None if unknown.
 
         Raises:
-            JobsError: On entering, what `download` raises but for the disk; while iterating, TransportError or
-                DownloadError when the rest is not to be had. What to do: start over, or use `download`.
+            JobsError: On entering, as for `download`, except for disk errors; while iterating, TransportError or
+                DownloadError if the rest cannot be fetched. Start over, or use `download`.
 
         Example:
-            >>> with jobs.stream(job) as chunks:
-            ...     sum(len(chunk) for chunk in chunks)
+            >>> with jobs.stream(job) as stream:
+            ...     sum([len(chunk) for chunk in stream])
             52428800
-
-        Source: the vendor's "Download a job result".
         """
-        return BlockingResultStream(ResultStream(self._context, job, mode=mode))
+        return ResultStream(AsyncResultStream(self._context, job, mode=mode))
 
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
-        """The result as a readable binary file, with nothing on disk: for pandas, polars, pyarrow, csv.
+        """Open the result as a binary file for pandas, polars, pyarrow or csv, without writing to disk.
+
+        Read the file once, from start to end, and close it. With `AsyncJobsClient` too, it blocks: use a thread.
 
         Args:
-            job: Its id, a `Job`, or its path or URL.
+            job: As for `get`.
             mode: As for `download`.
 
-        Returns:
-            The file, to be read once from its beginning on; close it. From an `AsyncJobsClient` it blocks too: read
-            it in a thread.
-
         Raises:
-            JobsError: What `stream` raises, while reading as well.
+            JobsError: As for `stream`, also while reading.
 
         Example:
             >>> import csv, io
             >>> with io.TextIOWrapper(jobs.open(job), "utf-8") as file:
             ...     next(csv.reader(file))[:2]
             ['Action_Id', 'Action_Date']
-
-        Source: the vendor's "Download a job result".
         """
         return open_file(self._context, job, mode=mode)
 
@@ -519,26 +458,16 @@ class JobsClient:
         on_update: Callable[[Job], object] | None = None,
         on_progress: OnProgress | None = None,
     ) -> DownloadResult:
-        """Wait until the job is completed, then bring its result to disk.
+        """Wait until the job has completed, then download its result to a file.
 
         Args:
-            job: Its id, a `Job`, or its path or URL.
-            path: As for `download`; it is checked before the wait begins.
-            timeout: Seconds for the wait; the download may take as long as bytes keep coming. None waits for ever.
-            polling: Instead of the client's.
-            overwrite: Whether a file that is there may be replaced.
-            resume: As for `download`.
-            connections: How many, as for `download`.
-            digest: As for `download`.
-            mode: As for `download`.
-            on_update: Called with every snapshot of the job.
-            on_progress: Called with the bytes done and the bytes in all (None where unknown).
-
-        Returns:
-            Where the file is, its size and sha256 (None without `digest`).
+            job, polling, on_update: As for `wait`.
+            path: As for `download`. It is checked before the wait starts.
+            timeout: Seconds for the wait, None for no limit. The download continues as long as bytes arrive.
+            overwrite, resume, connections, digest, mode, on_progress: As for `download`.
 
         Raises:
-            JobsError: What `wait` and `download` raise.
+            JobsError: As for `wait` and `download`.
 
         Example:
             >>> result = jobs.wait_and_download(queued_uri, "actions.csv", timeout=1800)
@@ -554,7 +483,7 @@ class JobsClient:
             on_progress=on_progress,
         )
         return run_sync(
-            downloading.wait_and_download(
+            download.wait_and_download(
                 self._context, job, path, options, timeout=timeout, polling=polling, on_update=on_update
             )
         )
@@ -572,43 +501,40 @@ class JobsClient:
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
     ) -> FetchReport:
-        """Wait for many jobs and bring all their results into one folder; call it again to go on.
+        """Wait for many jobs and download all results into one folder. Call it again to continue.
 
-        The folder is all the state there is. A file is called by its job's id, with the extension that the storage
-        suggests, and has that name only once it is whole: it is recognised the next time, and nothing is requested for
-        it. What was begun is resumed. So whatever has happened - a failure, Ctrl-C, a crash - the same call ends the
-        same. Several processes may share a folder. 429 and a result that is late are waited out, for an hour at most.
-        Ctrl-C, a cancelled task or a failing `on_update` carry a note of what remains.
+        The folder is the only state. A file is named by its job's id and the extension that the storage suggests, and
+        has that name only once it is complete: the next call recognises it without a request, and resumes incomplete
+        files. So after an error, Ctrl-C or a crash, repeat the call. Several processes may share a folder. The call
+        waits up to an hour for the rate limit or a late result to clear. After Ctrl-C, a cancelled task or an error in
+        `on_update`, a note in the traceback lists what remains.
 
         Args:
-            jobs: The jobs, each named as for `get`; one that is named twice counts once.
-            directory: The folder; it is made if it is missing.
-            concurrency: How many results to fetch at once, 1 to 64; times `connections`, of which None counts as 8, it
-                is 64 at most.
-            timeout: Seconds for the waiting, as for `wait_all`; a download may take as long as bytes keep coming.
-            polling: Instead of the client's.
-            connections: How many for each download, as for `download`.
-            digest: Whether to compute the sha256 of each file, of those recognised too.
-            mode: As for `download`.
-            on_update: Called with every snapshot of every job; perhaps from other threads, one at a time.
+            jobs: The jobs, each as for `get`. A job that appears twice counts once.
+            directory: The folder. It is created if it is missing.
+            concurrency: How many results to download at once, 1 to 64. `concurrency` times `connections` (None counts
+                as 8) is limited to 64.
+            timeout: Seconds for the wait, as for `wait_all`. A download continues as long as bytes arrive.
+            polling: Replaces the client's policy.
+            connections, mode: As for `download`, for each of the downloads.
+            digest: Whether to compute the sha256 of each file, including recognised ones.
+            on_update: Called with every snapshot of every job, perhaps from other threads, one at a time.
 
         Returns:
-            Every job's file with its size and sha256, or the error that it came to. One job's failure never stops the
-            others.
+            Each job's file, or its error. The failure of one job does not stop the others.
 
         Raises:
-            ConfigurationError: A name names no job, or the folder cannot be written to; nothing was requested.
+            ConfigurationError: One of `jobs` is not a job reference, or the folder is not writable. Nothing was sent.
 
         Example:
-            >>> report = jobs.fetch_all(jobs.list(created_after="2026-05-28"), "reports")
-            >>> report.is_complete
-            True
-            >>> for job_id, error in report.errors.items():
-            ...     print(job_id, error)
+            >>> recent = [job for job in jobs.list(created_after="2026-05-28")]
+            >>> report = jobs.fetch_all(recent, "reports")
+            >>> report.is_complete, report.errors
+            (True, {})
         """
         options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return run_sync(
-            collecting.fetch_all(
+            fetch_all.fetch_all(
                 self._context,
                 jobs,
                 directory,
@@ -621,66 +547,54 @@ class JobsClient:
         )
 
     def replay(self, job: JobReference) -> Job:
-        """Run a job once more with the same parameters, for fresh data.
+        """Run a job again with the same parameters, for fresh data, and return the new job.
 
-        The request is sent once: it is repeated only where no byte of it can have left this machine. When its answer
-        is lost, the list is read: exactly one new job of the same type and program is the answer.
+        The request is sent again only if no byte of it can have left this machine. If its response is lost, the
+        account's jobs are listed: if exactly one new job has the same type and program, it is the result. On brand and
+        partner accounts, a replay returns the same job, queued again.
 
-        Every call makes a job of its own, also when several threads or tasks replay the same job at once. None of
-        them takes for its own what another call of this process was told, or may still be told. Those of other
-        processes and machines cannot be told from ours.
+        Every call creates one job, even if several threads or tasks replay the same job at once. No call returns a job
+        that another call of this process created or may have created. Jobs that other processes create meanwhile
+        cannot be told apart from this call's.
 
         Args:
-            job: Its id, a `Job`, or its path or URL.
-
-        Returns:
-            The new job, with an id of its own (on brand-style accounts the same one, queued again).
+            job: As for `get`.
 
         Raises:
-            NotReplayableError: It has not ended, or cannot be replayed. What to do: wait, or schedule a new one.
-            PermissionDeniedError: The token may not replay. What to do: check its scope.
-            ReplayUncertainError: The answer was lost, and the list shows no new job that fits, or several. What to
-                do: look at `error.candidates` before you try again.
-            JobsError: What `get` raises, too.
+            NotReplayableError: The job has not ended, or cannot be replayed. Wait for it, or schedule a new one.
+            PermissionDeniedError: The token may not replay jobs. Check its scope.
+            ReplayUncertainError: The response was lost, and none or several of the listed jobs match. Look at
+                `error.candidates` before you replay again.
+            JobsError: As for `get`.
 
         Example:
             >>> fresh = jobs.wait(jobs.replay(job))
             >>> fresh.id == job.id
             False
-
-        Source: the vendor's "Replay a job".
         """
-        return run_sync(replaying.replay(self._context, job))
+        return run_sync(replay.replay(self._context, job))
 
     def replay_if_replayable(self, job: JobReference) -> Job | None:
-        """Run a job once more, if the server lets it.
+        """Run a job again if the server allows it, and return the new job, or None. Its state is requested first.
 
         Args:
-            job: Its id, a `Job`, or its path or URL. Whatever is given, the server is asked for its state first.
-
-        Returns:
-            The new job; None when the server says that this one cannot be replayed.
+            job: As for `get`.
 
         Raises:
-            JobsError: What `replay` raises, but for NotReplayableError.
+            JobsError: As for `replay`, except for NotReplayableError.
 
         Example:
             >>> fresh = jobs.replay_if_replayable(job) or job
-
-        Source: the vendor's "Replay a job".
         """
-        return run_sync(replaying.replay_if_replayable(self._context, job))
+        return run_sync(replay.replay_if_replayable(self._context, job))
 
     @property
     def generated(self) -> AuthenticatedClient:
-        """The generated client over the same connections, for what the facade lacks.
+        """The generated client over the same connections, for operations that this client lacks.
 
-        Pass it to the functions of `impact_agency_api.api`. It adds the credentials, asks for JSON, and raises the
-        errors of this library; it does not retry.
-
-        Returns:
-            The client. It holds no token; with `JobsClient` only the `sync` functions work on it, with
-            `AsyncJobsClient` only the `asyncio` ones.
+        Pass it to the functions of `impact_agency_api.api`: to the `sync` ones from a `JobsClient`, to the `asyncio`
+        ones from an `AsyncJobsClient`. It adds the credentials, which it does not hold itself, requests JSON, and
+        raises this library's errors. It does not retry.
 
         Example:
             >>> from impact_agency_api.api.jobs import list_jobs
@@ -692,7 +606,7 @@ class JobsClient:
         return generated_client(self._transport, request_timeout=self._context.request_timeout)
 
     def close(self) -> None:
-        """Give the connections back; clients that were passed in stay open.
+        """Close the connections. Clients that you passed in stay open.
 
         Example:
             >>> jobs.close()
@@ -702,17 +616,15 @@ class JobsClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return shown(self)
+        return describe(self)
 
 
-def shown(client: object) -> str:
-    """What a client's `repr` says: whose it is, and no token."""
+def describe(client: object) -> str:
+    """Return a client's `repr`, with its account and without its token."""
     context: ClientContext | None = vars(client).get("_context")
     if context is None:  # as a traceback shows it, when __init__ refused its arguments
         return f"<{type(client).__name__}, refused>"
@@ -720,25 +632,14 @@ def shown(client: object) -> str:
 
 
 def probe(client: JobsClient | None, *, base_url: str = DEFAULT_BASE_URL, timeout: float = 10.0) -> Probe:
-    """Exchange one request with the API, without retries, and report what it shows.
+    """Send the API one request, for today's jobs, without retries; report what the response shows.
 
-    Args:
-        client: Whose account and connections to use: it requests today's jobs. With None, `base_url` itself is
-            requested, without credentials.
-        base_url: Where the API is if there is no client.
-        timeout: Seconds for the exchange.
-
-    Returns:
-        The status, clock, rate limit and certificate of the server, as far as the exchange got, and the error.
-
-    Example:
-        >>> found = probe(jobs)
-        >>> found.status_code, found.error
-        (200, None)
+    With no client, request `base_url` itself, without credentials. `timeout` is in seconds. An error is part of the
+    result, not raised.
     """
     try:
         used = JobsClient("-", "-", base_url=base_url) if client is None else client
     except ConfigurationError as error:
         return Probe(error=error)
     context = used._context.with_options(request_timeout=timeout, retry=None, polling=None)  # noqa: SLF001 - our own
-    return run_sync(probing.probe(context, used._transport, has_credentials=client is not None, timeout=timeout))  # noqa: SLF001 - our own
+    return run_sync(send_probe(context, used._transport, has_credentials=client is not None, timeout=timeout))  # noqa: SLF001 - our own

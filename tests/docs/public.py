@@ -1,4 +1,4 @@
-"""What is public, and what its docstrings say."""
+"""The public names and their docstrings."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from attrs import frozen
 
 PACKAGES = ("impact_jobs", "impact_jobs.sandbox")
 SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Example")
-_SECTION = re.compile(r"^(\w+):(?=\n|$)|^(ResultSource): ", re.MULTILINE)
-_ENTRY = re.compile(r"^    \*{0,2}(\w+): (.*(?:\n     .*)*)", re.MULTILINE)
+_SECTION = re.compile(r"^(\w+):(?=\n|$)|^(Source): ", re.MULTILINE)
+_ENTRY = re.compile(
+    r"^    \*{0,2}(\w+(?:, \w+)*): (.*(?:\n     .*)*)", re.MULTILINE
+)  # one entry may explain several names
 ALL = {name: getattr(impact_jobs, name) for name in impact_jobs.__all__}
-# Written by a machine, without docstrings; docs/reference/models.md says what they are.
+# Generated enums and type aliases have no docstrings; docs/reference describes them.
 UNDOCUMENTED = frozenset({"JobStatus", "JobType"})
 
 
@@ -51,12 +53,13 @@ class Documented:
         return dict(zip(["", *names], [parts[0], *parts[3::3]], strict=True))
 
     def entries(self, section: str) -> dict[str, str]:
-        """What `Args`, `Attributes` or `Raises` say, by name."""
-        return {name: " ".join(text.split()) for name, text in _ENTRY.findall(self.sections.get(section, ""))}
+        """The texts of `Args`, `Attributes` or `Raises`, by name."""
+        found = _ENTRY.findall(self.sections.get(section, ""))
+        return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        """The parameters by name, with their annotations; of a class, those of its making."""
+        """The parameters by name, with their annotations; for a class, those of `__init__`."""
         if isinstance(self.subject, type):
             if issubclass(self.subject, Exception | Enum) or self.subject.__init__ is object.__init__:
                 return {}
@@ -77,7 +80,7 @@ def documented() -> Iterator[Documented]:
     for package in PACKAGES:
         for name in public_names(package):
             subject = getattr(importlib.import_module(package), name)
-            if name in UNDOCUMENTED:
+            if name in UNDOCUMENTED or not isinstance(subject, type | types.FunctionType):
                 continue
             yield Documented(name, package, subject)
             for member, value in vars(subject).items():

@@ -1,36 +1,37 @@
-"""Every public name says its units, its errors and an example; the examples run, and come to what they state."""
+"""Every public name documents its units, errors and an example; the examples run and print what they state."""
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import base64
 import doctest
 import io
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
-from impact_jobs import FieldError, JobsError, Retry
+from impact_jobs import AsyncJobsClient, FieldError, JobsError, Retry
 from impact_jobs import sandbox as sandbox_package
 from impact_jobs.sandbox import Sandbox
 
 from tests.docs.public import ALL, Documented, documented
 
 EVERYTHING = {each.name: each for each in documented()}
-# The asynchronous client has the docstrings of the blocking one (tests/operations/test_parity.py), whose examples run.
-RUN = {name: each for name, each in EVERYTHING.items() if not name.startswith("AsyncJobsClient")}
 EXAMPLE_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 NOON = 1_780_056_000.0  # 2026-05-29T12:00:00Z: the examples ask for May
-RESULT_BYTES = 52_428_800
-# What cannot raise anything of its own: they compute, or forget.
+RESULT_BYTES = 300_000
+EXAMPLE_BYTES = "52428800"
+# These compute or forget something, and raise no error of their own.
 NEVER_RAISES = {
     "FieldError", "Job", "DownloadResult", "FetchReport", "RecordedRequest", "RecordedRequest.from_scope",
     "AsyncJobsClient.aclose", "JobsClient.close", "Sandbox.close", "Sandbox.cut_next_download",
     "Sandbox.forget_requests", "JobFailedError.of", "Polling.pause", "Polling.together", "Retry.delay", "Retry.pause",
 }  # fmt: skip
 UNITS = re.compile(
-    r"seconds?|bytes?|how (many|often|long)|in all|0 to 100|records so far|status|port\b|percentage|position"
+    r"as for|seconds?|bytes?|how (many|often|long)|in all|0 to 100|records so far|status|port\b|percentage|position"
     r"|jobs on a page|size|length|requests an hour|decides|number|failures",
     re.IGNORECASE,
 )
@@ -40,57 +41,60 @@ def entries_of(each: Documented) -> dict[str, str]:
     return each.entries("Args") | each.entries("Attributes")
 
 
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_every_parameter_is_explained(name: str) -> None:
-    each = EVERYTHING[name]
-    assert each.docstring
-    assert set(each.parameters) <= set(entries_of(each))
+def test_every_parameter_is_explained() -> None:
+    assert [name for name, each in EVERYTHING.items() if not each.docstring] == []
+    unexplained = {name: set(each.parameters) - set(entries_of(each)) for name, each in EVERYTHING.items()}
+    assert {name: missing for name, missing in unexplained.items() if missing} == {}
 
 
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_numbers_have_units(name: str) -> None:
-    each = EVERYTHING[name]
-    numbers = {
-        parameter
-        for parameter, annotation in each.parameters.items()
-        if {"int", "float"} & set(re.findall(r"\w+", getattr(annotation, "__name__", "") + str(annotation)))
-        and "Callable" not in str(annotation)
-    }
-    said = entries_of(each)
-    assert [parameter for parameter in numbers if not UNITS.search(said[parameter])] == []
+def test_numbers_have_units() -> None:
+    for name, each in EVERYTHING.items():
+        numbers = {
+            parameter
+            for parameter, annotation in each.parameters.items()
+            if {"int", "float"} & set(re.findall(r"\w+", getattr(annotation, "__name__", "") + str(annotation)))
+            and "Callable" not in str(annotation)
+        }
+        said = entries_of(each)
+        assert [parameter for parameter in numbers if not UNITS.search(said[parameter])] == [], name
 
 
-@pytest.mark.parametrize("name", [name for name, each in EVERYTHING.items() if not each.is_property])
-def test_errors_and_an_example_are_there(name: str) -> None:
-    each = EVERYTHING[name]
-    assert ">>> " in each.sections.get("Example", "")
-    if isinstance(each.subject, type) and issubclass(each.subject, JobsError):
-        assert name == "JobsError" or "What to do: " in each.docstring
-    elif name not in NEVER_RAISES:
-        assert each.entries("Raises")
+def test_errors_and_an_example_are_documented() -> None:
+    for name, each in EVERYTHING.items():
+        if each.is_property:
+            continue
+        assert ">>> " in each.sections.get("Example", ""), name
+        if isinstance(each.subject, type) and issubclass(each.subject, JobsError):
+            assert name == "JobsError" or "What to do: " in each.docstring, name
+        elif name not in NEVER_RAISES:
+            assert each.entries("Raises"), name
 
 
-@pytest.mark.parametrize("name", [name for name, each in RUN.items() if "Example" in each.sections])
+@pytest.mark.parametrize("name", [name for name, each in EVERYTHING.items() if "Example" in each.sections])
 def test_the_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    each = RUN[name]
+    each = EVERYTHING[name]
     monkeypatch.chdir(tmp_path)
     with Sandbox(job_seconds=0, result_bytes=RESULT_BYTES, clock=lambda: NOON) as sandbox:
         job_id = SETTINGS.get(name, completed)(sandbox)
         for variable, value in sandbox.environ.items():
             monkeypatch.setenv(variable, value)
         token = TOKENS.get(name, own_token)(sandbox)
-        with sandbox.client(auth_token=token, retry=Retry(attempts=1)) as jobs:
+        with asyncio.Runner() as runner, sandbox.client(auth_token=token, retry=Retry(attempts=1)) as jobs:
             names = names_for(each, sandbox, job_id) | {"jobs": jobs}
+            if name.startswith("AsyncJobsClient"):
+                names["jobs"] = sandbox.async_client(retry=Retry(attempts=1))
             with raised_in_passing(each.subject, monkeypatch):
-                run(each, job_id, names)
+                run(each, job_id, names, runner)
+            if isinstance(names["jobs"], AsyncJobsClient):
+                runner.run(names["jobs"].aclose())
 
 
 def names_for(each: Documented, sandbox: Sandbox, job_id: str) -> dict[str, object]:
-    """Give what an example may use without an introduction."""
+    """Return the names that an example may use without defining them."""
     uri = f"/Agencies/{sandbox.account_sid}/Jobs/{job_id}"
     names: dict[str, object] = dict(ALL)
     if isinstance(each.subject, type) and issubclass(each.subject, JobsError | FieldError):
-        job = None  # their first answer is the fault
+        job = None  # the first response is the error
     else:
         with sandbox.client() as jobs:
             job = jobs.get(job_id)
@@ -101,7 +105,7 @@ def names_for(each: Documented, sandbox: Sandbox, job_id: str) -> dict[str, obje
 
 @contextmanager
 def raised_in_passing(subject: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hold the example of an error to meeting it, for one that catches it runs in its absence, too."""
+    """Check that the error occurs, because an example that catches it runs without it as well."""
     if not (isinstance(subject, type) and issubclass(subject, JobsError)):
         yield
         return
@@ -117,12 +121,17 @@ def raised_in_passing(subject: object, monkeypatch: pytest.MonkeyPatch) -> Itera
     assert any(issubclass(kind, subject) for kind in met)
 
 
-def run(each: Documented, job_id: str, names: dict[str, object]) -> None:
-    text = each.sections["Example"].replace(EXAMPLE_ID, job_id)
-    example = doctest.DocTestParser().get_doctest(text, names, each.name, None, 0)
-    told = io.StringIO()
-    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    assert runner.run(example, out=told.write).failed == 0, told.getvalue()
+def run(each: Documented, job_id: str, names: dict[str, object], runner: asyncio.Runner) -> None:
+    """Run an example as doctest does, with `await` at its top level."""
+    checker, options = doctest.OutputChecker(), doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    text = each.sections["Example"].replace(EXAMPLE_ID, job_id).replace(EXAMPLE_BYTES, str(RESULT_BYTES))
+    for example in doctest.DocTestParser().get_examples(text):
+        code = compile(example.source, each.name, "single", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        with redirect_stdout(io.StringIO()) as out:
+            pending: Coroutine[object, object, object] | None = eval(code, names)  # noqa: S307 - our own docstrings
+            if pending is not None:
+                runner.run(pending)
+        assert checker.check_output(example.want, out.getvalue(), options), f"{example.source}printed {out.getvalue()}"
 
 
 def completed(sandbox: Sandbox) -> str:
@@ -160,7 +169,7 @@ INVALID = (
     '{"Status":"ERROR","Message":"Validation Failed","Errors":[{"Field":"AccountId","Message":"Not a numeric value"}]}'
 )
 OTHER_SHA256 = base64.b64encode(bytes(32)).decode()
-# What the sandbox is to do for an example; the others find one completed job.
+# How the sandbox is set up for an example; the others find one completed job.
 SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     "ApiError": answering("GET", "/Jobs/", status=400, body=INVALID),
     "FieldError": answering("GET", "/Jobs/", status=400, body=INVALID),

@@ -55,11 +55,11 @@ def test_the_code_of_a_page_is_that_of_tests(name: str) -> None:
     assert [block.line for block in blocks_of(PAGES[name]) if block.text.strip() not in tests] == []
 
 
-@pytest.mark.peers
+@pytest.mark.interop
 def test_the_code_of_the_page_on_dataframes_runs_with_their_libraries(tmp_path: Path) -> None:
     page = PAGES["docs/howto/dataframes.md"]
     done = subprocess.run(  # noqa: S603 - our own program
-        [ROOT / ".venv-peers" / "bin" / "python", "-W", "error", "-m", "tests.docs.pages", page],
+        [ROOT / ".venv-interop" / "bin" / "python", "-W", "error", "-m", "tests.docs.pages", page],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -80,7 +80,7 @@ def test_what_is_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"\n{ran} of {len(blocks)} Python blocks of the documentation run here, {quoted} more as tests")  # noqa: T201
         for module, count in elsewhere.items():
-            print(f"  {count} need {module}, and run in `make test-peers`")  # noqa: T201
+            print(f"  {count} need {module}, and run in `make test-interop`")  # noqa: T201
         for reason, count in excused.items():
             print(f"  {count} excused: {reason}")  # noqa: T201
     assert ran > len(blocks) / 2

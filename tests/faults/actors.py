@@ -1,4 +1,4 @@
-"""Clients of every kind behind one face, for sessions in which they live through many calls."""
+"""Clients of every kind behind one interface, for sessions in which each makes many calls."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ import httpx
 from attrs import define, frozen
 from impact_jobs import AsyncJobsClient, Job, JobsClient, JobsError, Polling, Retry
 
-from tests.faults.exchanges import CALL_HEADER
-from tests.faults.harness import InjectedError, Kind
+from tests.faults.exchange_proxy import CALL_HEADER
+from tests.faults.harness import ClientKind, InjectedError
 
 EAGER: Final = Polling(minimum=0.01, maximum=0.05)
 _TICK_SECONDS: Final = 0.01
 
 _call: ContextVar[str] = ContextVar("call", default="")
 
-Stopping: TypeAlias = Literal["none", "callback raises", "interrupted"]
+StopKind: TypeAlias = Literal["none", "callback raises", "interrupted"]
 
 
 @frozen
 class Stop:
-    """What ends a call from our side.
+    """How the test itself ends a call.
 
     Attributes:
-        kind: An interruption is Ctrl-C in a callback of a blocking call, and the cancelling of an asynchronous one.
-        at: How many callbacks, or turns of the event loop, later.
+        kind: An interruption is Ctrl-C in a callback of a blocking call, and a cancellation of an asynchronous one.
+        at: After how many callbacks, or turns of the event loop.
     """
 
-    kind: Stopping = "none"
+    kind: StopKind = "none"
     at: int = 0
 
 
@@ -45,7 +45,7 @@ NEVER: Final = Stop()
 
 @frozen
 class Outcome:
-    """What a call came to: an answer, or an error; and how long it took, in seconds."""
+    """The return value or the error of a call, and its duration."""
 
     answer: Any = None
     error: BaseException | None = None
@@ -62,11 +62,7 @@ class Outcome:
 
 @define
 class Stopper:
-    """Carries out a `Stop`.
-
-    Attributes:
-        happened: Whether it has.
-    """
+    """Carries out a `Stop`; `happened` once it has."""
 
     stop: Stop
     is_blocking: bool
@@ -89,7 +85,7 @@ class Stopper:
         return await task
 
     def outcome(self, error: BaseException, started: float) -> Outcome:
-        """What a call came to that raised `error`; a stranger's is raised again."""
+        """Return the outcome of a call that raised `error`; raise it again if neither we nor the test raised it."""
         if not isinstance(error, JobsError) and not self.happened:
             raise error
         return Outcome(error=error, seconds=time.monotonic() - started)
@@ -103,7 +99,7 @@ class Stopper:
 
 async def _check_no_task_is_left() -> None:
     left: set[asyncio.Task[Any]] = set()
-    for _ in range(10):  # the loop ends generators of httpx's by a task, a turn or two later
+    for _ in range(10):  # the loop closes httpx's generators in tasks of its own, a turn or two later
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if not left:
             return
@@ -113,7 +109,7 @@ async def _check_no_task_is_left() -> None:
 
 @frozen
 class NamingHeaders(Mapping[str, str]):
-    """The headers of a client, and the name of the call that it is in."""
+    """The headers of a client, and one that names the present call."""
 
     _given: Mapping[str, str]
 
@@ -129,30 +125,30 @@ class NamingHeaders(Mapping[str, str]):
 
 
 Act: TypeAlias = Callable[[Any, Stopper], Any]
-"""Makes one call of a client; what it gives is to be awaited where that is asynchronous."""
+"""Makes one call of a client, and returns its result; an awaitable if the client is asynchronous."""
 
 
 @frozen
 class Settings:
-    """How a client is made."""
+    """The options of a client."""
 
-    kind: Kind
+    kind: ClientKind
     tls: bool
     attempts: int = 2
     request_timeout: float = 0.2
 
 
 @define
-class Player:
-    """A client that is open."""
+class Actor:
+    """An open client."""
 
     settings: Settings
     jobs: Any
     _runner: asyncio.Runner
-    _own: tuple[httpx.AsyncClient, ...] = ()
+    _http_clients: tuple[httpx.AsyncClient, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings, account: dict[str, Any], runner: asyncio.Runner, tls: ssl.SSLContext) -> Player:
+    def create(cls, settings: Settings, account: dict[str, Any], runner: asyncio.Runner, tls: ssl.SSLContext) -> Actor:
         options: dict[str, Any] = account | {
             "retry": Retry(attempts=settings.attempts, base_delay=0.0),
             "polling": EAGER,
@@ -168,8 +164,8 @@ class Player:
             case _:
                 own = httpx.AsyncClient(verify=tls), httpx.AsyncClient(verify=tls)
                 jobs = AsyncJobsClient(**options, http_client=own[0], storage_client=own[1])
-        wire = jobs._transport.wire
-        object.__setattr__(wire, "headers", NamingHeaders(wire.headers))  # it is frozen
+        builder = jobs._transport.builder
+        object.__setattr__(builder, "headers", NamingHeaders(builder.headers))  # it is frozen
         return cls(settings, jobs, runner, own)
 
     @property
@@ -177,20 +173,20 @@ class Player:
         return self.settings.kind == "blocking"
 
     def perform(self, call: str, act: Act, stop: Stop = NEVER) -> Outcome:
-        """Make one call; every failure but ours, and what the stop raises, goes through."""
+        """Make one call. Errors that are neither ours nor raised by `stop` propagate."""
         (outcome,) = self.perform_at_once({call: act}, stop)
         return outcome
 
     def perform_at_once(self, acts: Mapping[str, Act], stop: Stop = NEVER) -> list[Outcome]:
-        """Make calls side by side, each by its name, in threads or tasks of their own."""
+        """Make several calls at the same time, each in a thread or task of its own."""
         if not self.is_blocking:
-            return self._runner.run(self._awaited_at_once(acts, stop))
+            return self._runner.run(self._gather(acts, stop))
         if len(acts) == 1:
-            return [self._made(call, act, stop) for call, act in acts.items()]
+            return [self._perform_blocking(call, act, stop) for call, act in acts.items()]
         with ThreadPoolExecutor(len(acts)) as threads:
-            return [*threads.map(lambda call: self._made(call, acts[call], stop), acts)]
+            return [*threads.map(lambda call: self._perform_blocking(call, acts[call], stop), acts)]
 
-    def _made(self, call: str, act: Act, stop: Stop) -> Outcome:
+    def _perform_blocking(self, call: str, act: Act, stop: Stop) -> Outcome:
         stopper, started, token = Stopper(stop, is_blocking=True), time.monotonic(), _call.set(call)
         try:
             answer = act(self.jobs, stopper)
@@ -200,12 +196,12 @@ class Player:
             _call.reset(token)
         return Outcome(answer=answer, seconds=time.monotonic() - started)
 
-    async def _awaited_at_once(self, acts: Mapping[str, Act], stop: Stop) -> list[Outcome]:
-        outcomes = await asyncio.gather(*(self._awaited(call, act, stop) for call, act in acts.items()))
+    async def _gather(self, acts: Mapping[str, Act], stop: Stop) -> list[Outcome]:
+        outcomes = await asyncio.gather(*(self._perform_async(call, act, stop) for call, act in acts.items()))
         await _check_no_task_is_left()
         return outcomes
 
-    async def _awaited(self, call: str, act: Act, stop: Stop) -> Outcome:
+    async def _perform_async(self, call: str, act: Act, stop: Stop) -> Outcome:
         stopper, started, _ = Stopper(stop, is_blocking=False), time.monotonic(), _call.set(call)
         try:
             answer = await stopper.watch(act(self.jobs, stopper))
@@ -220,14 +216,14 @@ class Player:
 
         async def close() -> None:
             await self.jobs.aclose()
-            for client in self._own:
+            for client in self._http_clients:
                 await client.aclose()
 
         self._runner.run(close())
 
 
-def listed(jobs: Any) -> Any:
-    """The list, whole; to be awaited where the client is asynchronous."""
+def list_jobs(jobs: Any) -> Any:
+    """Return all listed jobs; an awaitable if the client is asynchronous."""
     if isinstance(jobs, JobsClient):
         return list(jobs.list())
 
@@ -237,8 +233,8 @@ def listed(jobs: Any) -> Any:
     return read()
 
 
-def streamed(jobs: Any, job_id: str, mode: Literal["redirect", "stream"], data: bytearray) -> Any:
-    """Read a result into `data`; to be awaited where the client is asynchronous."""
+def read_stream(jobs: Any, job_id: str, mode: Literal["redirect", "stream"], data: bytearray) -> Any:
+    """Read a result into `data`; return an awaitable if the client is asynchronous."""
     if isinstance(jobs, JobsClient):
         with jobs.stream(job_id, mode=mode) as chunks:
             for chunk in chunks:
@@ -254,17 +250,17 @@ def streamed(jobs: Any, job_id: str, mode: Literal["redirect", "stream"], data: 
     return read()
 
 
-class Canary:
-    """Sleeps all the time, and so knows how late this machine is.
+class LagMonitor:
+    """Measures how late the machine runs its threads.
 
     Attributes:
-        lateness: Seconds that sleeps have taken too long, all together.
+        lag_seconds: By how much short sleeps have overrun, in total.
     """
 
     def __init__(self) -> None:
-        self.lateness = 0.0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="canary", daemon=True)
+        self.lag_seconds = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lag monitor", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -273,11 +269,11 @@ class Canary:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        self._stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.is_set():
-            begun = time.monotonic()
+        while not self._stopping.is_set():
+            started = time.monotonic()
             time.sleep(_TICK_SECONDS)
-            self.lateness += max(time.monotonic() - begun - 1.5 * _TICK_SECONDS, 0.0)
+            self.lag_seconds += max(time.monotonic() - started - 1.5 * _TICK_SECONDS, 0.0)

@@ -4,14 +4,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.harness import Stage, shrink_thresholds
+from tests.faults.forkserver import ForkServer
+from tests.faults.harness import Harness, shrink_thresholds
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    """Give a sandbox behind fault proxies, and thresholds that small results reach."""
+def harness() -> Iterator[Harness]:
+    """Give a sandbox behind fault proxies, with thresholds so low that small results reach them."""
     with pytest.MonkeyPatch.context() as patch:
         shrink_thresholds(patch)
-        stage = Stage()
-        yield stage
-        stage.close()
+        harness = Harness()
+        yield harness
+        harness.close()
+
+
+@pytest.fixture(scope="module")
+def fork_server(harness: Harness) -> Iterator[ForkServer]:
+    """Give a process that forks a child for each download."""
+    with ForkServer() as fork_server:
+        harness.reset_leaks()
+        yield fork_server

@@ -1,10 +1,11 @@
-"""A process that forks a child for each download, so that it can be killed; and the handle to it.
+"""A process that forks a child for each download, so that the test can kill the child, and the handle to that process.
 
-Forking from a process with one thread and everything imported costs milliseconds, not the half second of a fresh one.
+A fork of a process that has imported everything takes milliseconds; a fresh interpreter takes half a second.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -23,32 +24,36 @@ import httpx
 import pytest
 from impact_jobs import JobsError
 
-from tests.faults.harness import Call, carry_out, shrink_thresholds
-from tests.faults.sets import SetCall, carry_out_set
+from tests.faults.harness import Call, run_download, shrink_thresholds
+from tests.faults.sets import SetCall, run_fetch_all
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 SYSTEM_CALLS: Final = ("link", "fsync", "fdatasync", "posix_fallocate", "pwrite", "replace", "unlink")
 
-DeathKind: TypeAlias = Literal["none", "at bytes", "before a system call", "after a system call", "by the proxy"]
+KillKind: TypeAlias = Literal["none", "at bytes", "before a system call", "after a system call", "by the proxy"]
 
 
 @attrs.frozen
-class Death:
-    """When a child kills itself, with SIGKILL: at so many bytes, or around the n-th call of a function of `os`.
+class KillPoint:
+    """When a child kills itself with SIGKILL: at so many bytes, or before or after the n-th call of an `os` function.
 
-    The function "send" is that of an `httpx.Client`.
+    The function "send" is a method of `httpx.Client`.
     """
 
-    kind: DeathKind = "none"
+    kind: KillKind = "none"
     at: int = 0
     function: str = ""
 
 
 @attrs.frozen
 class Outcome:
-    """How a child ended: killed, with an error (its class; whether it is ours), or with a digest.
+    """How a child ended: killed, with an error, or with a digest.
 
-    Of a set there are digests by job, and the classes of errors.
+    Attributes:
+        error: The error's class and message.
+        is_ours: Whether the error is a `JobsError`.
+        digests: The digest of each job of a set.
+        errors: The errors of a set's jobs.
     """
 
     killed: bool
@@ -60,15 +65,15 @@ class Outcome:
     errors: list[str] = attrs.field(factory=list)
 
 
-class Zygote:
-    """The process, for the tests; one child at a time."""
+class ForkServer:
+    """A handle to the process; it runs one child at a time."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.forkserver"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self._child = 0
-        self._is_born = threading.Event()
+        self._started = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -80,41 +85,49 @@ class Zygote:
             assert self._process.stdin is not None
             self._process.stdin.close()
 
-    def start(self, call: Call, account: dict[str, Any], job_id: str, target: Path, *, death: Death = Death()) -> None:
-        """Begin a download in a child."""
-        self._start({"call": attrs.asdict(call), "job_id": job_id, "target": str(target)}, account, death)
+    def start(
+        self, call: Call, account: dict[str, Any], job_id: str, target: Path, *, kill_point: KillPoint = KillPoint()
+    ) -> None:
+        """Start a download in a child."""
+        self._start({"call": attrs.asdict(call), "job_id": job_id, "target": str(target)}, account, kill_point)
 
     def start_set(
-        self, call: SetCall, account: dict[str, Any], ids: Sequence[str], folder: Path, *, death: Death = Death()
+        self,
+        call: SetCall,
+        account: dict[str, Any],
+        ids: Sequence[str],
+        folder: Path,
+        *,
+        kill_point: KillPoint = KillPoint(),
     ) -> None:
-        """Begin a `fetch_all` in a child."""
-        self._start({"call": attrs.asdict(call), "ids": list(ids), "folder": str(folder)}, account, death)
+        """Start a `fetch_all` in a child."""
+        self._start({"call": attrs.asdict(call), "ids": list(ids), "folder": str(folder)}, account, kill_point)
 
-    def _start(self, job: dict[str, Any], account: dict[str, Any], death: Death) -> None:
-        self._is_born.clear()
-        self._say(job | {"account": account, "death": attrs.asdict(death)})
-        self._child = self._hear()["child"]
-        self._is_born.set()
+    def _start(self, job: dict[str, Any], account: dict[str, Any], kill_point: KillPoint) -> None:
+        self._started.clear()
+        self._write(job | {"account": account, "kill_point": attrs.asdict(kill_point)})
+        self._child = self._read()["child"]
+        self._started.set()
 
     def kill(self) -> None:
-        """Kill the child; from any thread."""
-        self._is_born.wait()
+        """Kill the child; can be called from any thread."""
+        self._started.wait()
         with suppress(ProcessLookupError):
             if self._child:
                 os.kill(self._child, signal.SIGKILL)
 
     def outcome(self) -> Outcome:
-        """Wait for the child's end."""
-        told = self._hear()
+        """Wait until the child ends."""
+        fields = self._read()
         self._child = 0
-        return Outcome(**told)
+        return Outcome(**fields)
 
-    def _say(self, what: object) -> None:
+    def _write(self, message: object) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(what).encode() + b"\n")
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
         self._process.stdin.flush()
 
-    def _hear(self) -> Any:
+    def _read(self) -> Any:
         assert self._process.stdout is not None
         return json.loads(self._process.stdout.readline())
 
@@ -122,75 +135,79 @@ class Zygote:
 def _serve() -> None:
     with pytest.MonkeyPatch.context() as patch:
         shrink_thresholds(patch)
+        patch.setattr(httpx, "create_ssl_context", functools.cache(httpx.create_ssl_context))  # before the first fork
+        httpx.create_ssl_context()
         for line in sys.stdin.buffer:
             job = json.loads(line)
             reading, writing = os.pipe()
             child = os.fork()
             if child == 0:
                 os.close(reading)
-                _download(job, writing)
+                _run_child(job, writing)
             os.close(writing)
             sys.stdout.write(json.dumps({"child": child}) + "\n")
             sys.stdout.flush()
             with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
-                told = pipe.read()
+                answer = pipe.read()
             _, status = os.waitpid(child, 0)
             killed = os.WIFSIGNALED(status)
-            sys.stdout.write(json.dumps({"killed": killed} if killed else json.loads(told)) + "\n")
+            sys.stdout.write(json.dumps({"killed": killed} if killed else json.loads(answer)) + "\n")
             sys.stdout.flush()
 
 
-def _download(job: dict[str, Any], writing: int) -> None:
-    """Be the child, to its end."""
-    death = Death(**job["death"])
-    if death.function:
-        _kill_around(death)
+def _run_child(job: dict[str, Any], writing: int) -> None:
+    """Run the job in this process, report how it ended, and exit."""
+    kill_point = KillPoint(**job["kill_point"])
+    if kill_point.function:
+        _kill_around(kill_point)
 
-    told: dict[str, Any] = {"killed": False}
+    answer: dict[str, Any] = {"killed": False}
     try:
-        told |= _of_a_set(job) if "ids" in job else _of_one(job, death)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
-        told |= {"error": f"{type(error).__name__}: {error}", "is_ours": isinstance(error, JobsError)}
-    os.write(writing, json.dumps(told).encode())
+        answer |= _fetch_all(job) if "ids" in job else _download(job, kill_point)
+    except BaseException as error:  # noqa: BLE001 - any error is reported
+        answer |= {"error": f"{type(error).__name__}: {error}", "is_ours": isinstance(error, JobsError)}
+    os.write(writing, json.dumps(answer).encode())
     os._exit(0)
 
 
-def _of_one(job: dict[str, Any], death: Death) -> dict[str, Any]:
+def _download(job: dict[str, Any], kill_point: KillPoint) -> dict[str, Any]:
     def on_progress(done: int, _total: int | None) -> None:
-        if death.kind == "at bytes" and done >= death.at:
-            _die()
+        if kill_point.kind == "at bytes" and done >= kill_point.at:
+            _kill_self()
 
-    done = carry_out(Call(**job["call"]), job["account"], job["job_id"], Path(job["target"]), on_progress=on_progress)
+    done = run_download(
+        Call(**job["call"]), job["account"], job["job_id"], Path(job["target"]), on_progress=on_progress
+    )
     return {"sha256": done.sha256, "resumed_from": done.resumed_from}
 
 
-def _of_a_set(job: dict[str, Any]) -> dict[str, Any]:
-    report = carry_out_set(SetCall(**job["call"]), job["account"], job["ids"], Path(job["folder"]))
+def _fetch_all(job: dict[str, Any]) -> dict[str, Any]:
+    report = run_fetch_all(SetCall(**job["call"]), job["account"], job["ids"], Path(job["folder"]))
     return {
         "digests": {job_id: found.sha256 for job_id, found in report.files.items()},
         "errors": [f"{type(error).__name__}: {error}" for error in report.errors.values()],
     }
 
 
-def _kill_around(death: Death) -> None:
-    owner: Any = httpx.Client if death.function == "send" else os
-    real: Callable[..., Any] = getattr(owner, death.function)
+def _kill_around(kill_point: KillPoint) -> None:
+    owner: Any = httpx.Client if kill_point.function == "send" else os
+    real: Callable[..., Any] = getattr(owner, kill_point.function)
     numbers = count(1)
 
     def counted(*args: Any, **kwargs: Any) -> Any:
-        number = next(numbers)  # threads may be at it together
-        if number == death.at and death.kind == "before a system call":
-            _die()
+        number = next(numbers)  # several threads may call it at the same time
+        if number == kill_point.at and kill_point.kind == "before a system call":
+            _kill_self()
         try:
             return real(*args, **kwargs)
-        finally:  # be it that it failed
-            if number == death.at:
-                _die()
+        finally:  # even if the call failed
+            if number == kill_point.at:
+                _kill_self()
 
-    setattr(owner, death.function, counted)
+    setattr(owner, kill_point.function, counted)
 
 
-def _die() -> None:
+def _kill_self() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()
 

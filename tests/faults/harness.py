@@ -1,4 +1,4 @@
-"""The sandbox behind two fault proxies, and what must be true of a target whatever happens."""
+"""The sandbox behind two fault proxies, and the invariants of a download's target file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ import pytest
 from attrs import define, field, frozen
 from hypothesis import note
 from impact_jobs import AsyncJobsClient, JobsClient, Retry
-from impact_jobs._download import part_file, transfer
-from impact_jobs._download import ranges as plan
+from impact_jobs._download import part_file, ranges, transfer
 from impact_jobs._download.journal import Journal
 from impact_jobs._download.ranges import Coverage
 from impact_jobs._transport.headers import Span
@@ -28,7 +27,7 @@ from impact_jobs.sandbox import ResultFile, Sandbox
 from tests.support.fault_proxy import FaultProxy
 from tests.support.tally import DOWNLOADS
 
-Kind: TypeAlias = Literal["blocking", "asynchronous", "over an AsyncClient of one's own"]
+ClientKind: TypeAlias = Literal["blocking", "asynchronous", "custom httpx clients"]
 OnProgress: TypeAlias = Callable[[int, int | None], object]
 
 OLD: Final = b"what was there before"
@@ -37,16 +36,15 @@ HASTY_SECONDS: Final = 0.2
 
 
 class InjectedError(Exception):
-    """Raised by a test's own `on_progress`."""
+    """Raised by a callback of the test itself."""
 
 
 def shrink_thresholds(patch: pytest.MonkeyPatch) -> None:
-    """Have what is meant for gigabytes happen with megabytes; and no certificates loaded, for there is no TLS."""
-    patch.setattr(httpx, "create_ssl_context", functools.cache(httpx.create_ssl_context))
+    """Make thresholds of gigabytes apply to megabytes."""
     patch.setattr(part_file, "_CHECKPOINT_BYTES", 512 * 1024)
-    patch.setattr(plan, "_WORTH_SPLITTING_BYTES", 2 * 1024 * 1024)
-    patch.setattr(plan, "_WORTH_SPLITTING_SECONDS", 0.0)
-    patch.setattr(plan, "_FAST_BYTES_PER_SECOND", 1e15)
+    patch.setattr(ranges, "_SPLIT_FROM_BYTES", 2 * 1024 * 1024)
+    patch.setattr(ranges, "_SPLIT_FROM_SECONDS", 0.0)
+    patch.setattr(ranges, "_FAST_BYTES_PER_SECOND", 1e15)
     patch.setattr(transfer, "MEASURED_BYTES", 1024 * 1024)
 
 
@@ -57,9 +55,9 @@ def bytes_of(result: ResultFile) -> bytes:
 
 @frozen
 class Call:
-    """One call of `download`, but for the job, the target and the callback."""
+    """The options of one call of `download` and of its client."""
 
-    kind: Kind
+    kind: ClientKind
     connections: int | None = None
     mode: Literal["redirect", "stream"] = "redirect"
     overwrite: bool = False
@@ -74,9 +72,9 @@ class Call:
         return {"retry": Retry(attempts=self.tries, base_delay=0.0), "request_timeout": timeout}
 
     @asynccontextmanager
-    async def own_clients(self) -> AsyncIterator[dict[str, Any]]:
-        """Clients to be passed in, of those who bring their own."""
-        if self.kind != "over an AsyncClient of one's own":
+    async def custom_clients(self) -> AsyncIterator[dict[str, Any]]:
+        """Open the httpx clients that the caller passes in, if this kind of client takes them."""
+        if self.kind != "custom httpx clients":
             yield {}
             return
         async with httpx.AsyncClient() as api, httpx.AsyncClient() as storage:
@@ -93,7 +91,7 @@ class Call:
         }
 
 
-def carry_out(
+def run_download(
     call: Call,
     account: dict[str, Any],
     job_id: str,
@@ -102,13 +100,13 @@ def carry_out(
     on_progress: OnProgress,
     with_task: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any]], object] = lambda _loop, _task: None,
 ) -> Any:
-    """Download once, by a client of that kind."""
+    """Download once, with a client of that kind."""
     if call.kind == "blocking":
         with JobsClient(**account, **call.client_options) as jobs:
             return jobs.download(job_id, target, on_progress=on_progress, **call.options)
 
     async def go() -> Any:
-        async with call.own_clients() as own, AsyncJobsClient(**account, **call.client_options, **own) as jobs:
+        async with call.custom_clients() as own, AsyncJobsClient(**account, **call.client_options, **own) as jobs:
             task = asyncio.ensure_future(jobs.download(job_id, target, on_progress=on_progress, **call.options))
             with_task(asyncio.get_running_loop(), task)
             return await task
@@ -116,8 +114,8 @@ def carry_out(
     return asyncio.run(go())
 
 
-class Stage:
-    """A sandbox whose origins are both behind a proxy."""
+class Harness:
+    """A sandbox with a fault proxy before its API and another before its storage."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -125,42 +123,42 @@ class Stage:
         self.sandbox = self._stack.enter_context(Sandbox(job_seconds=0, hourly_budget=10**8))
         self.storage = self._stack.enter_context(FaultProxy(self.sandbox.storage_url))
         self.api = self._stack.enter_context(FaultProxy(self.sandbox.base_url))
-        self.sandbox._state.storage_url = self.storage.url  # signed links lead through the proxy
+        self.sandbox._state.storage_url = self.storage.url  # signed links then lead through the proxy
         self.account: dict[str, Any] = {
             "account_sid": self.sandbox.account_sid,
             "auth_token": self.sandbox.auth_token,
             "base_url": self.api.url,
         }
-        self.take_as_given()
+        self.reset_leaks()
 
-    def take_as_given(self) -> None:
-        """What is open and running now is no leak."""
+    def reset_leaks(self) -> None:
+        """Count what is open and running now as no leak."""
         self._leaks = Leaks()
 
     def close(self) -> None:
         self._stack.close()
 
-    def calm(self) -> None:
-        """Honest again."""
+    def clear_faults(self) -> None:
+        """Let both proxies forward everything unchanged."""
         self.storage.play()
         self.api.play()
 
     @contextmanager
     def session(self, name: str, drawn: object, folder: Path) -> Iterator[Path]:
-        """Around one session of a campaign: give it a place of its own in `folder`, and count what it meets."""
+        """Wrap one session of a campaign: give it a folder of its own, and count its faults."""
         self._sessions += 1
         note(f"number {self._sessions}: {drawn!r}")
         with DOWNLOADS.session(name):
             try:
                 yield folder / str(self._sessions)
             finally:
-                self.calm()
+                self.clear_faults()
                 for proxy in (self.storage, self.api):
                     DOWNLOADS.injected += proxy.tally
                     proxy.tally.clear()
 
     def check_nothing_leaks(self) -> None:
-        """Wait until all connections, threads and descriptors of clients are gone."""
+        """Assert that all connections, threads and descriptors of clients are closed in time."""
 
         def drop() -> None:
             self.storage.drop()
@@ -170,20 +168,20 @@ class Stage:
 
 
 class Leaks:
-    """Knows what was open and running when it was made, and so what has been left since."""
+    """Detects descriptors and threads that were not there when it was created."""
 
     def __init__(self) -> None:
         self._descriptors, self._threads = len(open_files()), len(running())
 
     def check(self, *, drop: Callable[[], object]) -> None:
-        """Wait until all else is gone; `drop` cuts what is left of connections."""
+        """Wait until all others are gone; `drop` cuts the connections that are left."""
         for thread in threading.enumerate():
             if thread.name.startswith("impact-jobs") and thread.name != "impact-jobs sandbox":
                 thread.join(PATIENT_SECONDS)
-        # A socket that was closed while its window was shut can take a minute to tell the other end.
+        # After a close with a full window, the other end may not notice for a minute.
         drop()
         deadline = time.monotonic() + PATIENT_SECONDS
-        # The sandbox closes its ends in a thread of its own.
+        # The sandbox closes its sockets in another thread.
         while self._has_more() and time.monotonic() < deadline:
             gc.collect()
             threading.Event().wait(0.005)
@@ -194,7 +192,7 @@ class Leaks:
 
 
 def running() -> list[str]:
-    """The names of all threads, but for those that event loops of the test and of the sandbox keep for later."""
+    """Return the names of all threads, except those that event loops keep for reuse."""
     return [thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
 
 
@@ -203,16 +201,16 @@ def open_files() -> list[str]:
     for entry in Path("/proc/self/fd").iterdir():
         try:
             found.append(str(entry.readlink()))
-        except OSError:  # the one of the listing itself
+        except OSError:  # the descriptor of this listing
             continue
     return found
 
 
 @define
-class Watched:
-    """A job and the file it is to become: knows each version of the result, and what may be on disk."""
+class WatchedDownload:
+    """A job and its target file, with every version of the result and checks of the files on disk."""
 
-    stage: Stage
+    harness: Harness
     folder: Path
     size: int
     overwrite: bool = False
@@ -221,9 +219,9 @@ class Watched:
     versions: list[ResultFile] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
-        # An hour old, so that its date will do as a validator.
-        self.job_id = self.stage.sandbox.add_job(result_bytes=self.size, result_seed=1, age=3600)
-        self.versions.append(self.stage.sandbox.result(self.job_id))
+        # It is an hour old, so that its date is a strong validator.
+        self.job_id = self.harness.sandbox.add_job(result_bytes=self.size, result_seed=1, age=3600)
+        self.versions.append(self.harness.sandbox.result(self.job_id))
         self.folder.mkdir()
         if self.overwrite:
             self.target.write_bytes(OLD)
@@ -241,42 +239,42 @@ class Watched:
         return self.folder / "report.csv.part.json"
 
     def replace(self, size: int) -> None:
-        """Put another result in its place; of a size that it has not had yet, where only that tells them apart."""
+        """Replace the result; use a new size if versions differ by nothing else."""
         if not self.has_tags and size in {version.size for version in self.versions}:
             size = max(version.size for version in self.versions) + 1
         seed = len(self.versions) + 1
-        self.versions.append(self.stage.sandbox.replace_result(self.job_id, result_bytes=size, result_seed=seed))
+        self.versions.append(self.harness.sandbox.replace_result(self.job_id, result_bytes=size, result_seed=seed))
         DOWNLOADS.injected["result replaced"] += 1
 
     @property
-    def is_there(self) -> bool:
-        """Whether a result stands under the name."""
+    def is_published(self) -> bool:
+        """Whether the target holds a result."""
         return self.target.exists() and not (self.overwrite and self.target.read_bytes() == OLD)
 
-    def noted(self) -> Journal | None:
+    def load_journal(self) -> Journal | None:
         return Journal.load(self.journal)
 
-    def noted_version(self) -> ResultFile | None:
-        """The version that the journal speaks of."""
-        journal = self.noted()
+    def journal_version(self) -> ResultFile | None:
+        """Return the version of the result that the journal describes."""
+        journal = self.load_journal()
         if journal is None:
             return None
-        stated = journal.version
+        stated = journal.representation
         tagged = [version for version in self.versions if version.etag == stated.validator]
         (found,) = tagged or [version for version in self.versions if version.size == stated.length]
         return found
 
-    def kept(self, journal: Journal) -> bool:
-        """Whether the bytes that a journal speaks of are there at all."""
+    def has_bytes_of(self, journal: Journal) -> bool:
+        """Whether the part file is long enough for the journal's coverage."""
         return self.part.exists() and journal.coverage.fits(self.part.stat().st_size)
 
     def check_after_failure(self, *, killed: bool = False) -> None:
-        """No wrong file under the name, no lie in the journal, nothing else left."""
+        """Assert that the target is untouched, the journal is true, and no other file is left."""
         left = {path.name for path in self.folder.iterdir()}
         if self.overwrite:
-            assert self.target.read_bytes() == OLD, "the old file is spoilt"
+            assert self.target.read_bytes() == OLD, "the old file was changed"
         else:
-            assert not self.target.exists(), "a file stands under the name after a failure"
+            assert not self.target.exists(), "the target exists after a failure"
         known = {self.target.name, self.part.name, self.journal.name}
         assert left <= known | ({self.journal.name + ".new"} if killed else set()), left
         if not killed:
@@ -284,9 +282,9 @@ class Watched:
         self.check_journal()
 
     def check_journal(self) -> None:
-        journal, version = self.noted(), self.noted_version()
+        journal, version = self.load_journal(), self.journal_version()
         if journal is None or version is None:
-            assert not self.journal.exists(), f"a journal that cannot be read: {self.journal.read_text()!r}"
+            assert not self.journal.exists(), f"an unreadable journal: {self.journal.read_text()!r}"
             return
         if not self.part.exists():
             return
@@ -294,28 +292,28 @@ class Watched:
             for start, stop in journal.coverage.spans:
                 part.seek(start)
                 assert part.read(stop - start) == bytes_of(version)[start:stop], (
-                    f"the journal lies about {start}-{stop}"
+                    f"the journal is wrong about {start}-{stop}"
                 )
 
     def check_success(self, versions: list[ResultFile]) -> None:
-        """The whole of one of those versions, and nothing else, is in the folder."""
+        """Assert that the folder holds one of those versions, complete, and nothing else."""
         assert sorted(path.name for path in self.folder.iterdir()) == [self.target.name]
         found = self.target.read_bytes()
         sizes = [version.size for version in versions]
-        assert any(found == bytes_of(version) for version in versions), f"{len(found)} wrong bytes; due are {sizes}"
+        assert any(found == bytes_of(version) for version in versions), f"{len(found)} wrong bytes; expected {sizes}"
 
     def requested(self) -> Coverage:
-        """What of the result was asked of the storage."""
+        """Return the bytes of the result that were requested from the storage."""
         coverage = Coverage()
-        for request in self.stage.sandbox.requests:
+        for request in self.harness.sandbox.requests:
             if request.origin == "storage":
                 first, _, last = request.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")
                 coverage = coverage.plus(int(first), int(last) + 1 if last else self.versions[-1].size)
         return coverage
 
 
-def rest(coverage: Coverage, length: int) -> Coverage:
-    """What is to be asked for: what is missing or, where nothing is, the last byte, for it tells the version."""
+def bytes_to_request(coverage: Coverage, length: int) -> Coverage:
+    """Return the missing bytes or, if none are missing, the last byte, which reveals the version."""
     found = Coverage()
     for start, stop in coverage.gaps(length) or [Span(max(length - 1, 0), length)]:
         found = found.plus(start, stop)

@@ -1,4 +1,4 @@
-"""The replays of a session: which call asked for which, what it was answered with, and whether that can be right."""
+"""Decide whether the answers to a session's replay calls can be right."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from attrs import define, field, frozen
 
 
 @frozen
-class Replayed:
-    """A replay that the origin was asked for, and the job that it made, if it did."""
+class ReceivedReplay:
+    """A replay request that the origin answered: the call that sent it, the job, and the new job if there is one."""
 
     call: str
     source: str
-    child: str | None
+    new_job: str | None
 
 
 @define
@@ -22,10 +22,10 @@ class ReplayCall:
     """A call of `replay`.
 
     Attributes:
-        name: By which its request is known.
-        source: The job that it is to replay.
-        group: What calls that were under way at the same time have in common.
-        answered: The job that it was answered with, if it was.
+        name: The name that its request carries.
+        source: The job to replay.
+        group: Shared by calls that ran at the same time.
+        answered: The id of the job that it returned, if it returned one.
     """
 
     name: str
@@ -35,43 +35,43 @@ class ReplayCall:
 
 
 @define
-class Ledger:
-    """All calls of a session."""
+class ReplayOracle:
+    """All replay calls of a session."""
 
     calls: list[ReplayCall] = field(factory=list)
 
     @property
-    def known(self) -> set[str]:
-        """The jobs that calls were told to be theirs."""
+    def answered_jobs(self) -> set[str]:
+        """The jobs that calls have returned."""
         return {call.answered for call in self.calls if call.answered is not None}
 
-    def begin(self, sources: Iterable[tuple[str, str]]) -> list[ReplayCall]:
-        """Note calls that are about to be made side by side, each by its name and source."""
+    def start(self, sources: Iterable[tuple[str, str]]) -> list[ReplayCall]:
+        """Record calls that are about to run at the same time, each by its name and source."""
         group = len(self.calls)
-        begun = [ReplayCall(name, source, group) for name, source in sources]
-        self.calls += begun
-        return begun
+        started = [ReplayCall(name, source, group) for name, source in sources]
+        self.calls += started
+        return started
 
-    def check(self, replayed: Sequence[Replayed], sent: Iterable[str]) -> None:
-        """See that no call made two jobs, and none was answered with what cannot be its own.
+    def check(self, received: Sequence[ReceivedReplay], sent: Iterable[str]) -> None:
+        """Assert that no call made two jobs, and that none returned a job that cannot be its own.
 
         Args:
-            replayed: What became of the requests, by the origin's own word.
-            sent: For each request that reached the origin, the call that it belongs to.
+            received: The replay requests that the origin answered.
+            sent: The name of the call behind each replay request that reached the origin.
         """
-        made = {found.child: found for found in replayed if found.child is not None}
+        by_new_job = {replay.new_job: replay for replay in received if replay.new_job is not None}
         by_name = {call.name: call for call in self.calls}
-        asked = Counter(sent)
-        twice = [name for name, count in asked.items() if count > 1]
-        assert not twice, f"sent more than once: the replays of calls {twice}"
-        assert asked.keys() <= by_name.keys(), "a request that no call of replay has made"
+        counts = Counter(sent)
+        repeated = [name for name, count in counts.items() if count > 1]
+        assert not repeated, f"replay requests sent more than once by calls {repeated}"
+        assert counts.keys() <= by_name.keys(), "a replay request that no call sent"
         answered = [(call, call.answered) for call in self.calls if call.answered is not None]
-        assert len(self.known) == len(answered), "one job for two calls"
+        assert len(self.answered_jobs) == len(answered), "two calls returned the same job"
         for call, job_id in answered:
-            found = made.get(job_id)
-            assert found is not None, f"call {call.name} was answered with {job_id}, which no replay made"
-            assert found.source == call.source, f"call {call.name} was answered with the replay of another job"
-            # Calls that replay the same job are as good as each other, where neither was told which is whose.
-            maker = by_name[found.call]
-            is_as_good = maker.answered is None or maker.group == call.group
-            assert maker is call or is_as_good, f"call {call.name} was answered with call {found.call}'s job"
+            replay = by_new_job.get(job_id)
+            assert replay is not None, f"call {call.name} returned {job_id}, which no replay made"
+            assert replay.source == call.source, f"call {call.name} returned the replay of another job"
+            # It may be the job of another call that replayed the same job, if that one returned none or ran meanwhile.
+            maker = by_name[replay.call]
+            may_swap = maker.answered is None or maker.group == call.group
+            assert maker is call or may_swap, f"call {call.name} returned the job of call {replay.call}"

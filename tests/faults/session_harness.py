@@ -1,4 +1,4 @@
-"""What outlasts a whole session."""
+"""The parts of a whole-session campaign that outlive a session."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from attrs import define, field
 
-from tests.faults.actors import Canary
-from tests.faults.exchanges import ExchangeProxy
+from tests.faults.actors import LagMonitor
+from tests.faults.exchange_proxy import ExchangeProxy
 
 
 @define
-class WholeStage:
-    """What outlasts a session: the proxies, an event loop, and what is known of the machine."""
+class SessionHarness:
+    """Two proxies, an event loop and a lag monitor, shared by all sessions of a campaign."""
 
     server_tls: ssl.SSLContext
     client_tls: ssl.SSLContext
@@ -27,13 +27,13 @@ class WholeStage:
     api: ExchangeProxy = field(init=False)
     storage: ExchangeProxy = field(init=False)
     runner: asyncio.Runner = field(init=False)
-    canary: Canary = field(init=False)
+    lag_monitor: LagMonitor = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.canary = self.stack.enter_context(Canary())
+        self.lag_monitor = self.stack.enter_context(LagMonitor())
         self.runner = self.stack.enter_context(asyncio.Runner())
         self.runner.get_loop()
-        # What nobody listens at; the true origin comes with each session.
+        # Each session sets the origins to its own sandbox.
         self.api = self.stack.enter_context(ExchangeProxy("", self.server_tls))
         self.storage = self.stack.enter_context(ExchangeProxy("", self.server_tls))
 

@@ -1,4 +1,4 @@
-"""Disks that are full, closed or gone, and files that somebody else lays hands on."""
+"""Full, read-only or vanished disks, and files that another program changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from impact_jobs import ConfigurationError, DestinationExistsError, DownloadError, JobsError, Retry
 from impact_jobs.sandbox import Sandbox
 
-from tests.faults.forkserver import Death, Zygote
+from tests.faults.forkserver import ForkServer, KillPoint
 from tests.faults.harness import Call, InjectedError
 from tests.support.driving import AnyClient
 
@@ -49,11 +49,11 @@ def journal_of(target: Path) -> Path:
 
 
 def mount(*arguments: str) -> bool:
-    """Whether it could be done: it takes the rights of root."""
+    """Mount something, and return whether that succeeded; only root may."""
     command = shutil.which("mount")
     if command is None:
         return False
-    return subprocess.run([command, *arguments], capture_output=True, check=False).returncode == 0  # noqa: S603 - our own
+    return subprocess.run([command, *arguments], capture_output=True, check=False).returncode == 0  # noqa: S603 - fixed arguments
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def unmounting(folder: Path) -> Iterator[None]:
     finally:
         command = shutil.which("umount")
         assert command is not None
-        subprocess.run([command, "--lazy", str(folder)], check=True)  # noqa: S603 - our own
+        subprocess.run([command, "--lazy", str(folder)], check=True)  # noqa: S603 - fixed arguments
 
 
 def add_job(sandbox: Sandbox, size: int) -> str:
@@ -77,7 +77,7 @@ def download_cut(jobs: AnyClient, sandbox: Sandbox, job_id: str, target: Path, *
         jobs.with_options(retry=QUICK).download(job_id, target)
 
 
-# Room
+# Disk space
 
 
 def _enlarge(folder: Path, size: int) -> None:
@@ -86,7 +86,7 @@ def _enlarge(folder: Path, size: int) -> None:
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Callable[[], None]]:
-    """Let files in `folder` have `size` bytes at most, together or each, as far as we may; gives what makes room."""
+    """Limit `folder` to `size` bytes, or each file to that if we may not mount; give a function that makes room."""
     folder.mkdir()
     with ExitStack() as stack:
         if mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)):
@@ -94,12 +94,12 @@ def small_disk(folder: Path, size: int) -> Iterator[Callable[[], None]]:
             yield lambda: _enlarge(folder, 4 * size)
             return
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # Python ignores the signal that comes with it
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # CPython ignores SIGXFSZ
         stack.callback(resource.setrlimit, resource.RLIMIT_FSIZE, (soft, hard))
         yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_what_has_no_room_fails_before_a_byte_of_it_is_written(
+def test_a_result_larger_than_the_disk_fails_before_any_byte_is_written(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = add_job(sandbox, 9 * MIB)
@@ -108,17 +108,17 @@ def test_what_has_no_room_fails_before_a_byte_of_it_is_written(
         with pytest.raises(DownloadError, match=r"No space left|File too large") as raised:
             jobs.download(job_id, target, on_progress=lambda done, _: seen.append(done))
         assert "Make room" in str(raised.value)
-        assert sum(seen) == 0, "nothing was written"
+        assert sum(seen) == 0, "some bytes were written"
         assert names_in(target.parent) == []
         make_room()
         assert jobs.download(job_id, target).sha256 == sandbox.result(job_id).sha256
         assert names_in(target.parent) == ["a.csv"]
 
 
-def test_a_disk_that_fills_up_keeps_what_there_is_and_goes_on(
+def test_a_download_resumes_after_the_disk_was_full(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing can be reserved."""
+    """The file system cannot reserve space in advance."""
     monkeypatch.setattr(os, "posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(errno.EOPNOTSUPP, "no")))
     job_id = add_job(sandbox, 9 * MIB)
     target = tmp_path / "small" / "a.csv"
@@ -127,7 +127,7 @@ def test_a_disk_that_fills_up_keeps_what_there_is_and_goes_on(
             jobs.download(job_id, target, connections=1)
         assert not target.exists()
         left = names_in(target.parent)
-        assert left in ([], ["a.csv.part", "a.csv.part.json"]), "resumable, or nothing"
+        assert left in ([], ["a.csv.part", "a.csv.part.json"]), "neither resumable nor clean"
         make_room()
         done = jobs.download(job_id, target)
         assert (done.resumed_from > 0) == bool(left)
@@ -135,10 +135,9 @@ def test_a_disk_that_fills_up_keeps_what_there_is_and_goes_on(
         assert names_in(target.parent) == ["a.csv"]
 
 
-def test_a_disk_with_room_for_the_file_alone_does(
+def test_a_disk_with_room_for_the_result_but_not_for_a_journal_is_enough(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A journal that finds no room is no reason to fail."""
     monkeypatch.setattr("impact_jobs._download.part_file._CHECKPOINT_BYTES", MIB)
     job_id = add_job(sandbox, 8 * MIB)
     target = tmp_path / "small" / "a.csv"
@@ -150,14 +149,14 @@ def test_a_disk_with_room_for_the_file_alone_does(
 # Folders
 
 
-def test_a_read_only_folder_is_told_of_before_any_request(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_read_only_folder_is_refused_before_any_request(jobs: AnyClient, sandbox: Sandbox) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         if mount("-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)):
             stack.enter_context(unmounting(folder))
         else:
             folder.chmod(0o555)
-            if os.geteuid() == 0:  # whom permissions do not bind
+            if os.geteuid() == 0:  # root ignores permissions
                 stack.callback(os.setresuid, 0, 0, 0)
                 os.setresuid(_NOBODY, _NOBODY, 0)
         for path in (folder / "a.csv", folder):
@@ -167,7 +166,9 @@ def test_a_read_only_folder_is_told_of_before_any_request(jobs: AnyClient, sandb
 
 
 @pytest.mark.parametrize("size", [300_000, 9 * MIB])
-def test_a_folder_that_vanishes_is_a_clear_error(size: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_folder_removed_meanwhile_is_a_clear_error(
+    size: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
     folder = tmp_path / "there"
     folder.mkdir()
     job_id = add_job(sandbox, size)
@@ -183,10 +184,10 @@ def test_a_folder_that_vanishes_is_a_clear_error(size: int, jobs: AnyClient, san
     assert jobs.download(job_id, folder / "a.csv").sha256 == sandbox.result(job_id).sha256
 
 
-# The part in other hands
+# Changes to the part file
 
 
-def test_a_part_that_vanishes_is_a_clear_error_and_leaves_nothing(
+def test_a_part_file_removed_during_a_download_is_a_clear_error_and_leaves_nothing(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 2 * MIB)
@@ -202,27 +203,27 @@ def test_a_part_that_vanishes_is_a_clear_error_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_part_that_another_has_begun_meanwhile_is_neither_published_nor_removed(
+def test_another_process_s_part_file_is_neither_published_nor_removed(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, *, overwrite: bool
 ) -> None:
-    """Somebody tidies up, then another process begins anew, with a file of its own under the same name."""
+    """The part file is moved away, and another process starts one of its own under the same name."""
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 2 * MIB)
 
     def take_over(done: int, _: int | None) -> None:
         if done and not (tmp_path / "old").exists():
             part_of(target).rename(tmp_path / "old")
-            part_of(target).write_bytes(b"the beginning of another's")
-            journal_of(target).write_text("another's")
+            part_of(target).write_bytes(b"another process's bytes")
+            journal_of(target).write_text("another process's journal")
 
     with pytest.raises(DownloadError, match="was replaced meanwhile"):
         jobs.download(job_id, target, overwrite=overwrite, on_progress=take_over)
     assert names_in(tmp_path) == ["a.csv.part", "a.csv.part.json", "old"]
-    assert part_of(target).read_bytes() == b"the beginning of another's"
-    assert journal_of(target).read_text() == "another's"
+    assert part_of(target).read_bytes() == b"another process's bytes"
+    assert journal_of(target).read_text() == "another process's journal"
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100_000])
-def test_a_part_that_is_cut_short_meanwhile_is_not_published(
+def test_a_part_file_truncated_during_a_download_is_not_published(
     keep: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 300_000)
@@ -240,7 +241,7 @@ def test_a_part_that_is_cut_short_meanwhile_is_not_published(
 
 
 @pytest.mark.parametrize("kind", ["gone", "empty", "shorter"])
-def test_a_part_that_lacks_what_its_journal_tells_of_is_begun_anew(
+def test_a_part_file_shorter_than_its_journal_says_is_started_over(
     kind: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 300_000)
@@ -256,7 +257,7 @@ def test_a_part_that_lacks_what_its_journal_tells_of_is_begun_anew(
 
 
 @pytest.mark.parametrize("attempts", [1, 2])
-def test_a_part_of_a_file_that_is_gone_is_begun_anew_though_there_is_but_one_try(
+def test_a_part_file_of_a_replaced_result_is_started_over_even_with_one_attempt(
     attempts: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 300_000)
@@ -269,10 +270,10 @@ def test_a_part_of_a_file_that_is_gone_is_begun_anew_though_there_is_but_one_try
 
 @pytest.mark.parametrize("is_replaced", [False, True])
 @pytest.mark.parametrize("size", [1, 300_000])
-def test_a_part_that_lacks_only_its_name_gets_it_only_if_it_is_still_the_result(
+def test_a_complete_part_file_is_published_only_if_the_result_is_unchanged(
     size: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, *, is_replaced: bool
 ) -> None:
-    """As after a crash at the last moment, and a replay since that gave the job another result."""
+    """The first call crashes just before it publishes the file; meanwhile a replay may change the result."""
     target, job_id = tmp_path / "a.csv", add_job(sandbox, size)
 
     def crash(done: int, total: int | None) -> None:
@@ -290,26 +291,26 @@ def test_a_part_that_lacks_only_its_name_gets_it_only_if_it_is_still_the_result(
     assert names_in(tmp_path) == ["a.csv"]
 
 
-def test_of_a_part_that_was_tampered_with_the_digest_is_told_as_it_is(
+def test_the_digest_of_a_modified_part_file_describes_the_file_on_disk(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """No checksum is stated here, so nothing can be held against it; but what is told is what there is."""
+    """The storage states no checksum, so the modification goes undetected, but the digest is true."""
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 6 * MIB)
     download_cut(jobs, sandbox, job_id, target, after=5 * MIB)
     with part_of(target).open("r+b") as part:
         part.seek(4 * MIB)
-        part.write(b"tampered with")
+        part.write(b"modified")
     done = jobs.download(job_id, target)
     assert done.resumed_from == 5 * MIB
     assert done.sha256 == digest_of(target) != sandbox.result(job_id).sha256
 
 
-def test_where_checksums_are_stated_a_part_that_was_tampered_with_is_thrown_away(tmp_path: Path) -> None:
+def test_a_modified_part_file_is_thrown_away_if_the_storage_states_a_checksum(tmp_path: Path) -> None:
     with Sandbox(job_seconds=0, checksums=True) as sandbox, sandbox.client() as jobs:
         target, job_id = tmp_path / "a.csv", add_job(sandbox, 300_000)
         download_cut(jobs, sandbox, job_id, target, after=200_000)
         with part_of(target).open("r+b") as part:
-            part.write(b"tampered with")
+            part.write(b"modified")
         with pytest.raises(DownloadError, match="thrown away"):
             jobs.download(job_id, target)
         assert names_in(tmp_path) == []
@@ -318,7 +319,7 @@ def test_where_checksums_are_stated_a_part_that_was_tampered_with_is_thrown_away
 
 @pytest.mark.parametrize("suffix", [".part", ".part.json", ".part.json.new"])
 @pytest.mark.parametrize("kind", ["link to a file", "link to nothing", "pipe", "folder"])
-def test_what_lies_in_the_way_is_neither_followed_nor_waited_for(
+def test_links_pipes_and_folders_in_the_way_are_neither_followed_nor_waited_for(
     kind: str, suffix: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     precious, target, job_id = tmp_path / "precious", tmp_path / "a.csv", add_job(sandbox, 300_000)
@@ -335,7 +336,7 @@ def test_what_lies_in_the_way_is_neither_followed_nor_waited_for(
             there.mkdir()
     for at in (1000, 0, 0, 0):
         sandbox.cut_next_download(at)
-    for _ in range(2):  # the first is cut, and leaves a journal where it can
+    for _ in range(2):  # the first is cut, and leaves a journal if it can
         with suppress(DownloadError, JobsError):
             done = jobs.with_options(retry=QUICK).download(job_id, target)
             assert done.sha256 == sandbox.result(job_id).sha256 == digest_of(target)
@@ -343,7 +344,7 @@ def test_what_lies_in_the_way_is_neither_followed_nor_waited_for(
     assert not (tmp_path / "nothing").exists()
     assert target.exists() == (suffix != ".part" and kind != "folder")
     if suffix == ".part":
-        assert names_in(tmp_path) == ["a.csv.part", "precious"], "another's, and not ours to remove"
+        assert names_in(tmp_path) == ["a.csv.part", "precious"], "a file that is not ours was removed"
 
 
 # Journals
@@ -363,41 +364,43 @@ def journal(sandbox: Sandbox, job_id: str) -> dict[str, object]:
     }
 
 
-def anything() -> st.SearchStrategy[Any]:
+def json_values() -> st.SearchStrategy[Any]:
     plain = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20)
     return st.recursive(plain, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner))
 
 
-def test_no_journal_whatever_it_says_makes_the_digest_a_lie(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Its word is taken for what is there, if it fits; but what is told of the file is read from the file."""
+def test_the_digest_is_true_with_any_journal(
+    sandbox: Sandbox, tmp_path: Path, examples: Callable[[float], int]
+) -> None:
+    """A plausible journal is believed about the part file's coverage, but the digest is computed from the file."""
     size = 20_000
     job_id, target = add_job(sandbox, size), tmp_path / "a.csv"
     spans = st.lists(st.tuples(st.integers(-9, size + 9), st.integers(-9, size + 9)).map(list), max_size=4)
     fields = st.fixed_dictionaries(
         {},
         optional={
-            "coverage": spans | anything(),
-            "length": st.integers(-5, size * 2) | anything(),
-            "validator": st.text(max_size=9) | anything(),
-            "checksums": st.dictionaries(st.sampled_from(("md5", "sha256", "crc32", "shake_128", "x")), anything()),
-            "job_id": anything(),
-            "format": anything(),
-            "content_type": anything(),
-            "filename": anything(),
+            "coverage": spans | json_values(),
+            "length": st.integers(-5, size * 2) | json_values(),
+            "validator": st.text(max_size=9) | json_values(),
+            "checksums": st.dictionaries(st.sampled_from(("md5", "sha256", "crc32", "shake_128", "x")), json_values()),
+            "job_id": json_values(),
+            "format": json_values(),
+            "content_type": json_values(),
+            "filename": json_values(),
         },
     )
-    texts = st.binary(max_size=200) | anything().map(lambda value: json.dumps(value).encode())
+    texts = st.binary(max_size=200) | json_values().map(lambda value: json.dumps(value).encode())
 
-    @settings(max_examples=80, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(1.5), suppress_health_check=list(HealthCheck))
     @given(changes=fields, text=st.none() | texts, part_size=st.sampled_from((0, 7, size)))
     def campaign(changes: dict[str, object], text: bytes | None, part_size: int) -> None:
         part_of(target).write_bytes(bytes(part_size))
-        told = json.dumps(journal(sandbox, job_id) | changes).encode() if text is None else text
-        journal_of(target).write_bytes(told)
+        written = json.dumps(journal(sandbox, job_id) | changes).encode() if text is None else text
+        journal_of(target).write_bytes(written)
         try:
             done = jobs.download(job_id, target, overwrite=True)
         except JobsError:
-            done = jobs.download(job_id, target, overwrite=True)  # the one that made no sense is gone
+            done = jobs.download(job_id, target, overwrite=True)  # the first call removed the unusable journal
         assert done.sha256 == digest_of(target)
         assert done.bytes_written == target.stat().st_size
         assert names_in(tmp_path) == ["a.csv"]
@@ -406,7 +409,7 @@ def test_no_journal_whatever_it_says_makes_the_digest_a_lie(sandbox: Sandbox, tm
         campaign()
 
 
-def test_another_job_s_journal_is_not_believed(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_journal_of_another_job_is_ignored(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     target, job_id, other = tmp_path / "a.csv", add_job(sandbox, 300_000), add_job(sandbox, 300_000)
     download_cut(jobs, sandbox, other, target, after=200_000)
     done = jobs.download(job_id, target)
@@ -417,39 +420,42 @@ def test_another_job_s_journal_is_not_believed(jobs: AnyClient, sandbox: Sandbox
 # Several processes
 
 
+@pytest.fixture(scope="module")
+def fork_servers() -> Iterator[list[ForkServer]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(ForkServer()) for _ in range(3)]
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_of_several_processes_one_wins_and_the_others_say_so(
-    sandbox: Sandbox, tmp_path: Path, *, overwrite: bool
+def test_of_several_processes_one_wins_and_the_others_fail_clearly(
+    sandbox: Sandbox, fork_servers: list[ForkServer], tmp_path: Path, *, overwrite: bool
 ) -> None:
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 3 * MIB)
     if overwrite:
         target.write_bytes(b"old")
     account = {"account_sid": sandbox.account_sid, "auth_token": sandbox.auth_token, "base_url": sandbox.base_url}
-    with ExitStack() as stack:
-        zygotes = [stack.enter_context(Zygote()) for _ in range(3)]
-        for _ in range(5):
-            for number, zygote in enumerate(zygotes):
-                connections = (1, 4, None)[number]
-                zygote.start(Call("blocking", connections, overwrite=overwrite), account, job_id, target)
-            outcomes = [zygote.outcome() for zygote in zygotes]
-            winners = [outcome for outcome in outcomes if not outcome.error]
-            assert len(winners) == 1 or (overwrite and winners), outcomes
-            assert {winner.sha256 for winner in winners} == {sandbox.result(job_id).sha256} == {digest_of(target)}
-            losers = [outcome.error for outcome in outcomes if outcome.error]
-            assert all(error.startswith("DestinationExistsError") for error in losers), losers
-            assert names_in(tmp_path) == ["a.csv"]
-            if not overwrite:
-                target.unlink()
+    for _ in range(3):
+        for connections, fork_server in zip((1, 4, None), fork_servers, strict=True):
+            fork_server.start(Call("blocking", connections, overwrite=overwrite), account, job_id, target)
+        outcomes = [fork_server.outcome() for fork_server in fork_servers]
+        winners = [outcome for outcome in outcomes if not outcome.error]
+        assert len(winners) == 1 or (overwrite and winners), outcomes
+        assert {winner.sha256 for winner in winners} == {sandbox.result(job_id).sha256} == {digest_of(target)}
+        losers = [outcome.error for outcome in outcomes if outcome.error]
+        assert all(error.startswith("DestinationExistsError") for error in losers), losers
+        assert names_in(tmp_path) == ["a.csv"]
+        if not overwrite:
+            target.unlink()
 
 
-def test_one_that_died_after_giving_the_name_leaves_a_whole_file(
-    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+def test_a_process_killed_just_after_publishing_leaves_a_complete_file(
+    jobs: AnyClient, sandbox: Sandbox, fork_servers: list[ForkServer], tmp_path: Path
 ) -> None:
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 300_000)
     account = {"account_sid": sandbox.account_sid, "auth_token": sandbox.auth_token, "base_url": sandbox.base_url}
-    with Zygote() as zygote:
-        zygote.start(Call("blocking"), account, job_id, target, death=Death("after a system call", 1, "link"))
-        assert zygote.outcome().killed
+    kill_point = KillPoint("after a system call", 1, "link")
+    fork_servers[0].start(Call("blocking"), account, job_id, target, kill_point=kill_point)
+    assert fork_servers[0].outcome().killed
     assert names_in(tmp_path) == ["a.csv", "a.csv.part"]
     assert target.stat().st_nlink == 2
     assert digest_of(target) == sandbox.result(job_id).sha256
@@ -458,12 +464,11 @@ def test_one_that_died_after_giving_the_name_leaves_a_whole_file(
     other = add_job(sandbox, 200_000)
     with target.open("rb") as reader:
         assert jobs.download(other, target, overwrite=True).sha256 == sandbox.result(other).sha256
-        assert hashlib.sha256(reader.read()).hexdigest() == sandbox.result(job_id).sha256, "who has it open reads on"
+        assert hashlib.sha256(reader.read()).hexdigest() == sandbox.result(job_id).sha256, "changed for open readers"
     assert names_in(tmp_path) == ["a.csv"]
 
 
-def test_where_files_may_not_grow_it_is_a_clear_error(sandbox: Sandbox, tmp_path: Path) -> None:
-    """By a limit of the process, where a mount may not be had either."""
+def test_a_file_size_limit_of_the_process_is_a_clear_error(sandbox: Sandbox, tmp_path: Path) -> None:
     code = (
         "import resource, sys\n"
         "from impact_jobs import DownloadError, JobsClient\n"
@@ -475,9 +480,9 @@ def test_where_files_may_not_grow_it_is_a_clear_error(sandbox: Sandbox, tmp_path
         "        print(error)\n"
     )
     target, job_id = tmp_path / "a.csv", add_job(sandbox, 2 * MIB)
-    told = subprocess.run(  # noqa: S603 - our own
+    done = subprocess.run(  # noqa: S603 - fixed arguments
         [sys.executable, "-c", code, job_id, str(target)],
         cwd=_ROOT, env=os.environ | sandbox.environ, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert "could not be written: File too large" in told.stdout
+    assert "could not be written: File too large" in done.stdout
     assert names_in(tmp_path) == []

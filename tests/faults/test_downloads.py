@@ -1,4 +1,4 @@
-"""A campaign of random sessions: whatever breaks, the file is right or absent, and the next call goes on."""
+"""Random download sessions: after any fault the file is right or absent, and the next call resumes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ from attrs import define, field
 from hypothesis import given
 from impact_jobs import DownloadResult, JobsError
 
-from tests.faults.harness import HASTY_SECONDS, Call, InjectedError, Stage, Watched, carry_out, rest
-from tests.faults.sessions import SETTINGS, Interruption, Session, Try, sessions
+from tests.faults.download_strategies import SETTINGS, Interruption, Session, Try, sessions
+from tests.faults.harness import (
+    HASTY_SECONDS,
+    Call,
+    Harness,
+    InjectedError,
+    WatchedDownload,
+    bytes_to_request,
+    run_download,
+)
 from tests.support.fault_proxy import Fault
 from tests.support.tally import DOWNLOADS
 
@@ -25,16 +33,16 @@ _ENDINGS: Final = (JobsError, InjectedError, KeyboardInterrupt, asyncio.Cancelle
 
 @define
 class _Interrupter:
-    """Carries out an `Interruption`, and remembers what progress was told."""
+    """Carries out an `Interruption`, and remembers the progress that was reported."""
 
     interruption: Interruption
-    shown: int = field(default=0, init=False)
+    reported: int = field(default=0, init=False)
     _task: Callable[[], object] | None = field(default=None, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
 
     def on_progress(self, done: int, _total: int | None) -> None:
-        assert done >= self.shown, "progress went backwards"
-        self.shown = done
+        assert done >= self.reported, "progress went backwards"
+        self.reported = done
         if done < self.interruption.at:
             return
         match self.interruption.kind:
@@ -57,10 +65,10 @@ class _Interrupter:
             self._after(self.interruption.at, lambda: self._cancel(once="twice" not in self.interruption.kind))
 
     def on_bytes(self) -> None:
-        """From the proxy's thread."""
+        """Handle bytes that pass the proxy; runs in the proxy's thread."""
         loop = self._loop
         if self.interruption.kind == "cancelled while bytes arrive" and loop is not None:
-            with suppress(RuntimeError):  # it is closed
+            with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(lambda: self._cancel(once=True))
 
     def _cancel(self, *, once: bool) -> None:
@@ -83,97 +91,99 @@ class _Interrupter:
         DOWNLOADS.injected[self.interruption.kind] += 1
 
 
-def run(stage: Stage, session: Session, folder: Path) -> None:
-    watched = Watched(stage, folder, session.size, session.overwrite, session.has_tags)
+def run(harness: Harness, session: Session, folder: Path) -> None:
+    watched = WatchedDownload(harness, folder, session.size, session.overwrite, session.has_tags)
     for step in session.tries:
-        if _try(stage, session, step, watched):
+        if _try(harness, session, step, watched):
             return
-    _last(stage, session, watched)
+    _last(harness, session, watched)
 
 
-def _try(stage: Stage, session: Session, step: Try, watched: Watched) -> bool:
+def _try(harness: Harness, session: Session, step: Try, watched: WatchedDownload) -> bool:
     interrupter = _Interrupter(step.interruption)
     hooks: list[tuple[int, Callable[[], object]]] = [(step.interruption.at, interrupter.on_bytes)]
     if step.replaced_at is not None:
         hooks.append((step.replaced_at, lambda: watched.replace(step.replaced_by)))
     if session.mode == "redirect":
-        stage.storage.play(step.faults, lies=session.lies, hooks=hooks)
-        stage.api.play(step.api_faults)
+        harness.storage.play(step.faults, lies=session.lies, hooks=hooks)
+        harness.api.play(step.api_faults)
     else:
-        stage.api.play([*step.api_faults, *step.faults], hooks=hooks)
-    stage.sandbox.forget_requests()
+        harness.api.play([*step.api_faults, *step.faults], hooks=hooks)
+    harness.sandbox.forget_requests()
     first = len(watched.versions) - 1
     try:
-        done = carry_out(
-            step.call, stage.account, watched.job_id, watched.target,
+        done = run_download(
+            step.call, harness.account, watched.job_id, watched.target,
             on_progress=interrupter.on_progress, with_task=interrupter.with_task,
         )  # fmt: skip
     except _ENDINGS as error:
         DOWNLOADS.outcomes[type(error).__name__] += 1
         if type(error) in {InjectedError, KeyboardInterrupt, asyncio.CancelledError}:
             assert step.interruption.kind != "none"
-        if isinstance(error, asyncio.CancelledError) and watched.is_there:
-            watched.check_success(watched.versions)  # too late to be stopped
+        if isinstance(error, asyncio.CancelledError) and watched.is_published:
+            watched.check_success(watched.versions)  # the interruption came too late
             return True
         watched.check_after_failure()
         is_simple = session.mode == "redirect" and not session.lies and step.replaced_at is None
         if is_simple and all(fault.lie in {"none", "503", "500", "403", "404"} for fault in step.faults):
-            journal = watched.noted()
-            kept = journal.coverage.size if journal else 0
-            assert kept >= interrupter.shown, "an orderly failure lost bytes"
+            journal = watched.load_journal()
+            saved = journal.coverage.size if journal else 0
+            assert saved >= interrupter.reported, "an orderly failure lost bytes"
         return False
     finally:
-        stage.check_nothing_leaks()
+        harness.check_nothing_leaks()
     DOWNLOADS.outcomes["success"] += 1
     _check(done, watched, first=first, wants_digest=step.call.digest)
     return True
 
 
-def _last(stage: Stage, session: Session, watched: Watched) -> None:
-    stage.storage.play(lies=session.lies)
-    stage.api.play()
-    stage.sandbox.forget_requests()
+def _last(harness: Harness, session: Session, watched: WatchedDownload) -> None:
+    harness.storage.play(lies=session.lies)
+    harness.api.play()
+    harness.sandbox.forget_requests()
     interrupter = _Interrupter(Interruption())
-    before, version = watched.noted(), watched.noted_version()
-    done = carry_out(session.last, stage.account, watched.job_id, watched.target, on_progress=interrupter.on_progress)
-    stage.check_nothing_leaks()
+    before, version = watched.load_journal(), watched.journal_version()
+    done = run_download(
+        session.last, harness.account, watched.job_id, watched.target, on_progress=interrupter.on_progress
+    )
+    harness.check_nothing_leaks()
     DOWNLOADS.outcomes["success"] += 1
     _check(done, watched, first=-1, wants_digest=session.last.digest)
-    assert interrupter.shown == done.bytes_written
+    assert interrupter.reported == done.bytes_written
     if version is watched.versions[-1] and before is not None and session.mode == "redirect" and not session.lies:
         assert done.resumed_from == before.coverage.size
-        assert watched.requested() == rest(before.coverage, version.size), "more, or less, than the rest"
+        assert watched.requested() == bytes_to_request(before.coverage, version.size), "not exactly the missing bytes"
 
 
-def _check(done: DownloadResult, watched: Watched, *, first: int, wants_digest: bool) -> None:
+def _check(done: DownloadResult, watched: WatchedDownload, *, first: int, wants_digest: bool) -> None:
     watched.check_success(watched.versions[first:])
     data = watched.target.read_bytes()
     assert done.bytes_written == len(data)
     assert done.sha256 == (hashlib.sha256(data).hexdigest() if wants_digest else None)
 
 
-def test_whatever_breaks_the_file_is_right_or_absent(
-    stage: Stage, tmp_path: Path, examples: Callable[[float], int]
+def test_after_any_fault_the_file_is_right_or_absent(
+    harness: Harness, tmp_path: Path, examples: Callable[[float], int]
 ) -> None:
     @SETTINGS(max_examples=examples(0.66))
     @given(session=sessions())
     def campaign(session: Session) -> None:
-        with stage.session("downloads", session, tmp_path) as folder:
-            run(stage, session, folder)
+        with harness.session("downloads", session, tmp_path) as folder:
+            run(harness, session, folder)
 
     campaign()
     assert threading.active_count() < 10
 
 
 @pytest.mark.parametrize("after", [90_000, 300_000, 500_001])
-def test_what_stalls_while_it_is_measured_and_then_goes_on_is_put_where_it_belongs(
-    after: int, stage: Stage, tmp_path: Path
+def test_a_first_connection_that_pauses_past_its_timeout_still_gives_the_right_file(
+    after: int, harness: Harness, tmp_path: Path
 ) -> None:
-    """The first connection is measured, times out in the middle of a read, and is read from again."""
-    watched = Watched(stage, tmp_path / "a", 12_000_000)
-    stage.storage.play([Fault("pause", after=after, seconds=3 * HASTY_SECONDS)])
+    """The first connection is measured; it times out during a read and is read again later."""
+    watched = WatchedDownload(harness, tmp_path / "a", 12_000_000)
+    harness.storage.play([Fault("pause", after=after, seconds=3 * HASTY_SECONDS)])
     call = Call("blocking", connections=None, hasty=True, tries=9)
-    done = carry_out(call, stage.account, watched.job_id, watched.target, on_progress=lambda _done, _total: None)
+    done = run_download(call, harness.account, watched.job_id, watched.target, on_progress=lambda _done, _total: None)
     watched.check_success(watched.versions)
     assert done.sha256 == watched.versions[0].sha256
-    stage.check_nothing_leaks()
+    harness.check_nothing_leaks()

@@ -15,7 +15,8 @@ from impact_agency_api.api.jobs import get_job
 from impact_jobs import AsyncJobsClient, ReplayUncertainError, Retry, TransportError
 from impact_jobs.sandbox import Sandbox
 
-from tests.faults.exchanges import ExchangeProxy, Fault
+from tests.faults.exchange_proxy import ExchangeProxy
+from tests.faults.faults import Fault
 from tests.support.driving import AnyClient, MakeClient, by_generated_code, clients
 from tests.support.raw_server import Reply, serving
 
@@ -37,7 +38,7 @@ def proxy(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("place", ["head", "body"])
-def test_a_tls_record_that_is_spoilt_on_its_way_is_a_transport_error(
+def test_a_corrupted_tls_record_is_a_transport_error(
     place: Literal["head", "body"], make: MakeClient, sandbox: Sandbox, proxy: ExchangeProxy
 ) -> None:
     proxy.play([Fault("corrupt", place)])
@@ -45,11 +46,11 @@ def test_a_tls_record_that_is_spoilt_on_its_way_is_a_transport_error(
     with asyncio.Runner() as runner, make(sandbox, runner, **options) as jobs:
         with pytest.raises(TransportError, match=r"(?i)mac|record"):
             jobs.get(sandbox.add_job())
-        assert jobs.get(sandbox.add_job()), "and the client is none the worse for it"
+        assert jobs.get(sandbox.add_job()), "the client did not recover"
 
 
 @pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
-def test_a_header_that_is_not_ascii_is_nothing_to_generated_code(make: MakeClient, sandbox: Sandbox) -> None:
+def test_generated_code_accepts_a_header_that_is_not_ascii(make: MakeClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
     body = f'{{"Id": "{job_id}", "Status": "COMPLETED"}}'.encode()
     reply = Reply(headers={"Content-Length": f"{len(body)}", "X-Odd": "\xb9"}, body=body)
@@ -64,49 +65,49 @@ CALLS: dict[str, Callable[[AsyncJobsClient, str], Coroutine[Any, Any, object]]] 
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_call_that_is_cancelled_within_its_handshake_leaves_no_connection(
+def test_a_call_cancelled_during_its_tls_handshake_leaves_no_connection_open(
     call: Callable[[AsyncJobsClient, str], Coroutine[Any, Any, object]], sandbox: Sandbox
 ) -> None:
     async def cancel() -> None:
-        has_begun, is_over = asyncio.Event(), asyncio.Event()
+        connected, disconnected = asyncio.Event(), asyncio.Event()
 
-        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             assert await reader.read(1)
-            has_begun.set()
+            connected.set()
             await reader.read()
             writer.close()
-            is_over.set()
+            disconnected.set()
 
-        async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             async with sandbox.async_client(base_url=f"https://127.0.0.1:{port}", retry=ONCE) as jobs:
                 task = asyncio.ensure_future(call(jobs, sandbox.add_job()))
-                await has_begun.wait()
+                await connected.wait()
                 task.cancel()
                 await asyncio.wait([task])
-                async with asyncio.timeout(10):  # while the client is open, which would close what it knows of
-                    await is_over.wait()
+                async with asyncio.timeout(
+                    10
+                ):  # the client is still open: closing it would close the connections that it knows
+                    await disconnected.wait()
 
     asyncio.run(cancel())
 
 
-def test_a_lost_replay_of_a_job_that_still_runs_is_not_taken_for_one_that_was_queued_again(
-    jobs: AnyClient, sandbox: Sandbox
-) -> None:
+def test_a_lost_replay_of_a_running_job_does_not_return_the_running_job(jobs: AnyClient, sandbox: Sandbox) -> None:
     running = sandbox.add_job(seconds=3600, age=60)
     sandbox.answer_next("PUT", "/Replay", status=None)
     with pytest.raises(ReplayUncertainError):
         jobs.with_options(retry=QUICK).replay(running)
 
 
-def test_a_replay_that_still_runs_is_no_answer_to_its_own_lost_replay(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_lost_replay_of_a_running_replay_does_not_return_that_replay(jobs: AnyClient, sandbox: Sandbox) -> None:
     first = jobs.replay(sandbox.add_job(seconds=30, age=3600))
     sandbox.answer_next("PUT", "/Replay", status=None)
     with pytest.raises(ReplayUncertainError):
         jobs.with_options(retry=QUICK).replay(first)
 
 
-def test_brand_style_replays_that_are_lost_one_after_the_other_are_each_the_same_job_again() -> None:
+def test_each_lost_replay_of_a_brand_account_returns_the_same_job() -> None:
     now = 1_000_000.0
     with Sandbox(job_seconds=0, replay_same_id=True, clock=lambda: now) as brand, brand.client(retry=QUICK) as jobs:
         job_id = brand.add_job(seconds=30, age=60)
@@ -117,14 +118,16 @@ def test_brand_style_replays_that_are_lost_one_after_the_other_are_each_the_same
 
 
 @pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
-def test_what_a_client_that_is_gone_was_told_is_nobody_else_s(make: MakeClient, sandbox: Sandbox) -> None:
+def test_a_replay_returned_by_a_closed_client_is_not_a_candidate_for_the_next_client(
+    make: MakeClient, sandbox: Sandbox
+) -> None:
     job_id = sandbox.add_job(age=3600)
     with asyncio.Runner() as runner:
         with make(sandbox, runner) as jobs:
-            told = jobs.replay(job_id).id
+            returned = jobs.replay(job_id).id
         del jobs
         gc.collect()
         sandbox.answer_next("PUT", "/Replay", status=None)
         with make(sandbox, runner, retry=QUICK) as jobs, pytest.raises(ReplayUncertainError) as raised:
             jobs.replay(job_id)
-    assert told not in {job.id for job in raised.value.candidates}
+    assert returned not in {job.id for job in raised.value.candidates}

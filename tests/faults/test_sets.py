@@ -1,10 +1,10 @@
-"""`fetch_all` under faults, interrupted and killed: it ends the same, and leaves nothing but the files."""
+"""`fetch_all` under faults, interrupted and killed: the folder ends up with exactly the right files."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import Job, JobsError
 
-from tests.faults.forkserver import SYSTEM_CALLS, Death, DeathKind, Zygote
-from tests.faults.harness import HASTY_SECONDS, InjectedError, Stage
-from tests.faults.sessions import KINDS, SETTINGS, faults, positions
-from tests.faults.sets import SetCall, WatchedSet, carry_out_set
+from tests.faults.download_strategies import KINDS, SETTINGS, faults, positions
+from tests.faults.forkserver import SYSTEM_CALLS, ForkServer, KillKind, KillPoint
+from tests.faults.harness import HASTY_SECONDS, Harness, InjectedError
+from tests.faults.sets import SetCall, WatchedSet, run_fetch_all
 from tests.support.fault_proxy import Fault
 from tests.support.tally import DOWNLOADS
 
-_KILLS: Final = 20
-_JOBS: Final = 500
-_AROUND: Final[tuple[DeathKind, ...]] = ("before a system call", "after a system call")
+_MAX_KILLS: Final = 20
+_MAX_JOBS: Final = 500
+_AROUND: Final[tuple[KillKind, ...]] = ("before a system call", "after a system call")
 
 Stop = Literal[
     "none", "killed", "callback raises", "Ctrl-C in callback", "cancelled after turns", "cancelled twice after turns",
@@ -34,19 +34,19 @@ Stop = Literal[
 
 @frozen
 class Try:
-    """A call, the faults of its connections, and what stops it."""
+    """A call, the faults of its connections, and how it is stopped."""
 
     call: SetCall
     faults: tuple[Fault, ...] = ()
     api_faults: tuple[Fault, ...] = ()
     stop: Stop = "none"
     at: int = 0
-    death: Death = field(factory=Death)
+    kill_point: KillPoint = field(factory=KillPoint)
 
 
 @frozen
 class SetSession:
-    """Calls one after the other, the last of which meets no fault. Of each job there are its bytes and seconds."""
+    """Calls in sequence, of which the last meets no fault, and the bytes and seconds of each job."""
 
     jobs: tuple[tuple[int, float], ...]
     tries: tuple[Try, ...]
@@ -64,11 +64,11 @@ def set_calls(mode: Literal["redirect", "stream"]) -> st.SearchStrategy[SetCall]
     )
 
 
-def deaths(size: int) -> st.SearchStrategy[Death]:
+def kill_points(size: int) -> st.SearchStrategy[KillPoint]:
     return st.one_of(
-        st.builds(Death, kind=st.just("by the proxy"), at=positions(size)),
+        st.builds(KillPoint, kind=st.just("by the proxy"), at=positions(size)),
         st.builds(
-            Death,
+            KillPoint,
             kind=st.sampled_from(_AROUND),
             at=st.integers(1, 20),
             function=st.sampled_from(("send", *SYSTEM_CALLS)),
@@ -98,7 +98,7 @@ def tries(draw: st.DrawFn, size: int, mode: Literal["redirect", "stream"], *, ki
         api_faults=tuple(api) if draw(st.integers(0, 4)) == 0 else (),
         stop=stop,
         at=draw(positions(size) if "bytes" in stop else st.integers(0, 60)),
-        death=draw(deaths(size)) if killed else Death(),
+        kill_point=draw(kill_points(size)) if killed else KillPoint(),
     )
 
 
@@ -116,16 +116,9 @@ def sessions(draw: st.DrawFn, *, killed: bool) -> SetSession:
     )
 
 
-@pytest.fixture(scope="module")
-def zygote(stage: Stage) -> Iterator[Zygote]:
-    with Zygote() as zygote:
-        stage.take_as_given()
-        yield zygote
-
-
 @define
 class _Stopper:
-    """Stops a call from our side, and counts that."""
+    """Stops a call as its `Try` says, and counts the stops."""
 
     step: Try
     _updates: int = 0
@@ -148,9 +141,9 @@ class _Stopper:
             self._after(self.step.at)
 
     def on_bytes(self) -> None:
-        """From the proxy's thread."""
+        """Handle bytes that pass the proxy; runs in the proxy's thread."""
         if self.step.stop == "cancelled while bytes arrive" and self._loop is not None:
-            with suppress(RuntimeError):  # it is closed
+            with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._cancel)
 
     def _after(self, turns: int) -> None:
@@ -173,44 +166,46 @@ class _Stopper:
         DOWNLOADS.injected[self.step.stop] += 1
 
 
-def run(stage: Stage, zygote: Zygote, session: SetSession, folder: Path) -> None:
-    watched = WatchedSet.of(stage, folder, session.jobs)
+def run(harness: Harness, fork_server: ForkServer, session: SetSession, folder: Path) -> None:
+    watched = WatchedSet.create(harness, folder, session.jobs)
     before: set[str] = set()
     for step in session.tries:
         stopper = _Stopper(step)
         hooks: list[tuple[int, Callable[[], object]]] = []
-        if step.death.kind == "by the proxy":
-            hooks.append((step.death.at, zygote.kill))
+        if step.kill_point.kind == "by the proxy":
+            hooks.append((step.kill_point.at, fork_server.kill))
         if "bytes" in step.stop:
             hooks.append((step.at, stopper.on_bytes))
         if step.call.mode == "redirect":
-            stage.storage.play(step.faults, hooks=hooks)
-            stage.api.play(step.api_faults)
+            harness.storage.play(step.faults, hooks=hooks)
+            harness.api.play(step.api_faults)
         else:
-            stage.api.play([*step.api_faults, *step.faults], hooks=hooks)
-        _in_a_child(stage, zygote, step, watched) if step.stop == "killed" else _here(stage, step, watched, stopper)
-        stage.calm()
-        stage.check_nothing_leaks()
-        after = watched.check_in_the_middle()
-        assert after >= before, "a file that was there is gone"
+            harness.api.play([*step.api_faults, *step.faults], hooks=hooks)
+        _run_in_child(harness, fork_server, step, watched) if step.stop == "killed" else _run_here(
+            harness, step, watched, stopper
+        )
+        harness.clear_faults()
+        harness.check_nothing_leaks()
+        after = watched.check_unfinished()
+        assert after >= before, "a complete file was removed"
         before = after
-    _last(stage, session.last, watched)
+    _last(harness, session.last, watched)
 
 
-def _in_a_child(stage: Stage, zygote: Zygote, step: Try, watched: WatchedSet) -> None:
-    zygote.start_set(step.call, stage.account, watched.ids, watched.folder, death=step.death)
-    outcome = zygote.outcome()
+def _run_in_child(harness: Harness, fork_server: ForkServer, step: Try, watched: WatchedSet) -> None:
+    fork_server.start_set(step.call, harness.account, watched.ids, watched.folder, kill_point=step.kill_point)
+    outcome = fork_server.outcome()
     if outcome.killed:
-        DOWNLOADS.injected[f"killed {step.death.kind}"] += 1
+        DOWNLOADS.injected[f"killed {step.kill_point.kind}"] += 1
     DOWNLOADS.outcomes["killed" if outcome.killed else f"report with {'some' if outcome.errors else 'no'} errors"] += 1
     assert not outcome.error, outcome.error
 
 
-def _here(stage: Stage, step: Try, watched: WatchedSet, stopper: _Stopper) -> None:
+def _run_here(harness: Harness, step: Try, watched: WatchedSet, stopper: _Stopper) -> None:
     allowed = (InjectedError, KeyboardInterrupt, asyncio.CancelledError) if step.stop != "none" else ()
     try:
-        report = carry_out_set(
-            step.call, stage.account, watched.ids, watched.folder,
+        report = run_fetch_all(
+            step.call, harness.account, watched.ids, watched.folder,
             on_update=stopper.on_update, with_task=stopper.with_task,
         )  # fmt: skip
     except allowed as error:
@@ -221,75 +216,86 @@ def _here(stage: Stage, step: Try, watched: WatchedSet, stopper: _Stopper) -> No
     DOWNLOADS.outcomes[f"report with {'no' if report.is_complete else 'some'} errors"] += 1
     assert list(report.outcomes) == watched.ids
     assert all(isinstance(error, JobsError) for error in report.errors.values())
-    assert report.files.keys() == watched.whole()
+    assert report.files.keys() == watched.complete()
     assert all(found.sha256 == watched.results[job_id].sha256 for job_id, found in report.files.items())
 
 
-def _last(stage: Stage, call: SetCall, watched: WatchedSet) -> None:
-    whole, kept = watched.whole(), watched.kept()
-    stage.sandbox.forget_requests()
-    report = carry_out_set(call, stage.account, watched.ids, watched.folder)
-    stage.check_nothing_leaks()
+def _last(harness: Harness, call: SetCall, watched: WatchedSet) -> None:
+    complete, resumable = watched.complete(), watched.resumable()
+    harness.sandbox.forget_requests()
+    report = run_fetch_all(call, harness.account, watched.ids, watched.folder)
+    harness.check_nothing_leaks()
     assert report.is_complete, report.errors
-    watched.check_end({job_id: str(found.sha256) for job_id, found in report.files.items()})
-    asked = "".join(request.path for request in stage.sandbox.requests)
-    assert not any(job_id in asked for job_id in whole), "asked for what was there"
+    watched.check_finished({job_id: str(found.sha256) for job_id, found in report.files.items()})
+    paths = "".join(request.path for request in harness.sandbox.requests)
+    assert not any(job_id in paths for job_id in complete), "a complete file was requested again"
     if call.mode == "redirect":
-        assert {job_id: report.files[job_id].resumed_from for job_id in kept} == kept, "more, or less, than the rest"
+        resumed = {job_id: report.files[job_id].resumed_from for job_id in resumable}
+        assert resumed == resumable, "not exactly the missing bytes"
 
 
 @pytest.mark.parametrize(("killed", "share"), [(False, 0.2), (True, 0.14)], ids=["stopped", "killed"])
-def test_whatever_happens_it_ends_the_same(
-    share: float, stage: Stage, zygote: Zygote, tmp_path: Path, examples: Callable[[float], int], *, killed: bool
+def test_the_next_call_completes_a_folder_after_any_fault(
+    share: float,
+    harness: Harness,
+    fork_server: ForkServer,
+    tmp_path: Path,
+    examples: Callable[[float], int],
+    *,
+    killed: bool,
 ) -> None:
     @SETTINGS(max_examples=examples(share))
     @given(session=sessions(killed=killed))
     def campaign(session: SetSession) -> None:
-        with stage.session(f"sets {'killed' if killed else 'stopped'}", session, tmp_path) as folder:
-            run(stage, zygote, session, folder)
+        with harness.session(f"sets {'killed' if killed else 'stopped'}", session, tmp_path) as folder:
+            run(harness, fork_server, session, folder)
 
     campaign()
 
 
-def _moment(rng: random.Random, files: float) -> Death:
-    """Roughly so many files later."""
-    times = {"send": 2, "link": 1, "fsync": 2, "pwrite": 1, "unlink": 4}  # a file
-    function = rng.choice([*times, *times, "by the proxy"])
+def _kill_point_after(rng: random.Random, files: float) -> KillPoint:
+    """Choose a moment after roughly so many files."""
+    calls_per_file = {"send": 2, "link": 1, "fsync": 2, "pwrite": 1, "unlink": 4}
+    function = rng.choice([*calls_per_file, *calls_per_file, "by the proxy"])
     if function == "by the proxy":
-        return Death("by the proxy", at=round(files * 20_000))
-    return Death(rng.choice(_AROUND), at=max(1, round(files * times[function])), function=function)
+        return KillPoint("by the proxy", at=round(files * 20_000))
+    return KillPoint(rng.choice(_AROUND), at=max(1, round(files * calls_per_file[function])), function=function)
 
 
-def test_five_hundred_jobs_killed_twenty_times(stage: Stage, zygote: Zygote, tmp_path: Path) -> None:
+def test_a_large_set_completes_after_many_kills(
+    harness: Harness, fork_server: ForkServer, tmp_path: Path, examples: Callable[[float], int]
+) -> None:
+    """Up to 500 jobs and 20 kills, in `make test-faults`."""
+    job_count, kill_count = min(_MAX_JOBS, examples(3.0)), min(_MAX_KILLS, examples(0.25))
     rng = random.Random(20)  # noqa: S311 - no secret
     jobs = [
         (rng.randrange(100_000, 400_000) if number % 20 == 0 else rng.randrange(20_000), rng.choice((0.0, 0.5, 2.0)))
-        for number in range(_JOBS)
+        for number in range(job_count)
     ]
-    watched = WatchedSet.of(stage, tmp_path / "reports", jobs)
-    stage.calm()
-    stage.sandbox.forget_requests()
-    at_each: list[int] = []
-    with DOWNLOADS.session("500 jobs"):
-        for number in range(_KILLS):
-            left = _JOBS - len(watched.whole())
-            death = _moment(rng, rng.uniform(0, 1.6) * left / (_KILLS - number + 1))
-            stage.storage.play(hooks=[(death.at, zygote.kill)] if death.kind == "by the proxy" else ())
+    watched = WatchedSet.create(harness, tmp_path / "reports", jobs)
+    harness.clear_faults()
+    harness.sandbox.forget_requests()
+    files_at_kills: list[int] = []
+    with DOWNLOADS.session("large set"):
+        for number in range(kill_count):
+            left = job_count - len(watched.complete())
+            kill_point = _kill_point_after(rng, rng.uniform(0, 1.6) * left / (kill_count - number + 1))
+            harness.storage.play(hooks=[(kill_point.at, fork_server.kill)] if kill_point.kind == "by the proxy" else ())
             call = SetCall(KINDS[number % 2], concurrency=rng.randint(1, 8), connections=rng.choice((1, 1, 4)))
-            zygote.start_set(call, stage.account, watched.ids, watched.folder, death=death)
-            assert zygote.outcome().killed, f"{death} was too late, after {at_each}"
-            DOWNLOADS.injected[f"killed {death.kind}"] += 1
-            at_each.append(len(watched.check_in_the_middle()))
-        stage.calm()
-        zygote.start_set(SetCall("blocking"), stage.account, watched.ids, watched.folder)
-        outcome = zygote.outcome()
+            fork_server.start_set(call, harness.account, watched.ids, watched.folder, kill_point=kill_point)
+            assert fork_server.outcome().killed, f"{kill_point} came too late, after {files_at_kills}"
+            DOWNLOADS.injected[f"killed {kill_point.kind}"] += 1
+            files_at_kills.append(len(watched.check_unfinished()))
+        harness.clear_faults()
+        fork_server.start_set(SetCall("blocking"), harness.account, watched.ids, watched.folder)
+        outcome = fork_server.outcome()
         assert (outcome.error, outcome.errors) == ("", [])
-        watched.check_end(outcome.digests)
-    stage.check_nothing_leaks()
-    asked = stage.sandbox.requests
+        watched.check_finished(outcome.digests)
+    harness.check_nothing_leaks()
+    requests = harness.sandbox.requests
     DOWNLOADS.figures.append(
-        f"{_JOBS} jobs in one folder: killed {len(at_each)} times, with {', '.join(map(str, at_each))} files there; "
-        f"{len(watched.whole())} right files in the end, no other name; "
-        f"{sum(request.origin == 'api' for request in asked)} requests to the API, "
-        f"{sum(request.origin == 'storage' for request in asked)} to the storage"
+        f"{job_count} jobs in one folder: killed {kill_count} times, with {', '.join(map(str, files_at_kills))} files; "
+        f"{len(watched.complete())} right files in the end, and no other; "
+        f"{sum(request.origin == 'api' for request in requests)} requests to the API, "
+        f"{sum(request.origin == 'storage' for request in requests)} to the storage"
     )

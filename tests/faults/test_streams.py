@@ -1,4 +1,4 @@
-"""`stream` and `open` under the same faults: the right bytes or an error, and never an end that is none."""
+"""`stream` and `open` under the same faults: they give the right bytes or raise, and never end early."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from impact_jobs import AsyncJobsClient, DownloadError, JobsClient, JobsError
 from impact_jobs.sandbox import ResultFile
 
-from tests.faults.harness import Call, Stage, Watched, bytes_of
-from tests.faults.sessions import SETTINGS, calls, faults, positions, sizes
+from tests.faults.download_strategies import SETTINGS, calls, faults, positions, sizes
+from tests.faults.harness import Call, Harness, WatchedDownload, bytes_of
 from tests.support.fault_proxy import Fault, Lie
 from tests.support.tally import DOWNLOADS
 
@@ -24,11 +24,11 @@ MIB: Final = 1024 * 1024
 
 @frozen
 class Reading:
-    """A result read in memory.
+    """How a result is read into memory.
 
     Attributes:
-        piece: How many bytes `open` is asked for at a time.
-        cancelled_at: Where a read is cancelled once, before it is read on.
+        piece: How many bytes each read of the `open` file requests.
+        cancelled_at: The byte at which one read is cancelled, before reading continues.
     """
 
     size: int
@@ -55,7 +55,7 @@ def readings(draw: st.DrawFn) -> Reading:
     return Reading(
         size=size,
         call=call,
-        is_file=draw(st.booleans()) and call.kind != "over an AsyncClient of one's own",
+        is_file=draw(st.booleans()) and call.kind != "custom httpx clients",
         piece=draw(st.sampled_from((1000, 65_536, 3 * MIB, -1))),
         lies=draw(st.sampled_from(((), (), (), ("weak tag",), ("no tag",), ("no ranges",)))),
         faults=tuple(script),
@@ -66,7 +66,7 @@ def readings(draw: st.DrawFn) -> Reading:
 
 
 class Reader:
-    """Gathers what is read, up to an error, and makes sure that the error stays."""
+    """Collects the bytes up to an error, and asserts that the next read raises as well."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -113,26 +113,26 @@ class Reader:
                 await anext(chunks)
 
 
-def read(stage: Stage, reading: Reading, job_id: str) -> Reader:
+def read(harness: Harness, reading: Reading, job_id: str) -> Reader:
     reader, call = Reader(), reading.call
     try:
         if call.kind == "blocking":
-            with JobsClient(**stage.account, **call.client_options) as jobs:
+            with JobsClient(**harness.account, **call.client_options) as jobs:
                 if reading.is_file:
                     reader.read_file(jobs.open(job_id, mode=call.mode), reading.piece)
                 else:
                     with jobs.stream(job_id, mode=call.mode) as chunks:
                         reader.read_chunks(chunks)
         else:
-            asyncio.run(_read(stage, reading, job_id, reader))
+            asyncio.run(_read(harness, reading, job_id, reader))
     except JobsError as error:
         reader.error = error
     return reader
 
 
-async def _read(stage: Stage, reading: Reading, job_id: str, reader: Reader) -> None:
+async def _read(harness: Harness, reading: Reading, job_id: str, reader: Reader) -> None:
     call = reading.call
-    async with call.own_clients() as own, AsyncJobsClient(**stage.account, **call.client_options, **own) as jobs:
+    async with call.custom_clients() as own, AsyncJobsClient(**harness.account, **call.client_options, **own) as jobs:
         if reading.is_file:
             await asyncio.to_thread(lambda: reader.read_file(jobs.open(job_id, mode=call.mode), reading.piece))
         else:
@@ -140,57 +140,57 @@ async def _read(stage: Stage, reading: Reading, job_id: str, reader: Reader) -> 
                 await reader.read_async(chunks, reading.cancelled_at)
 
 
-def run(stage: Stage, reading: Reading, folder: Path) -> None:
+def run(harness: Harness, reading: Reading, folder: Path) -> None:
     has_tags = "no tag" not in {*reading.lies, *(fault.lie for fault in reading.faults)}
-    watched = Watched(stage, folder, reading.size, has_tags=has_tags)
+    watched = WatchedDownload(harness, folder, reading.size, has_tags=has_tags)
     hooks: list[tuple[int, Callable[[], object]]] = []
     if reading.replaced_at is not None:
         hooks.append((reading.replaced_at, lambda: watched.replace(reading.replaced_by)))
-    proxy = stage.storage if reading.call.mode == "redirect" else stage.api
+    proxy = harness.storage if reading.call.mode == "redirect" else harness.api
     proxy.play(reading.faults, lies=reading.lies if reading.call.mode == "redirect" else (), hooks=hooks)
-    reader = read(stage, reading, watched.job_id)
-    stage.check_nothing_leaks()
+    reader = read(harness, reading, watched.job_id)
+    harness.check_nothing_leaks()
     if reader.error is None:
         DOWNLOADS.outcomes["success"] += 1
-        assert any(reader.data == bytes_of(version) for version in watched.versions), "wrong bytes, and no error"
+        assert any(reader.data == bytes_of(version) for version in watched.versions), "wrong bytes without an error"
     else:
         DOWNLOADS.outcomes[type(reader.error).__name__] += 1
         assert any(bytes_of(version).startswith(reader.data) for version in watched.versions), "wrong bytes"
     assert list(watched.folder.iterdir()) == []
 
 
-def test_whatever_breaks_the_bytes_are_right_or_there_is_an_error(
-    stage: Stage, tmp_path: Path, examples: Callable[[float], int]
+def test_after_any_fault_the_bytes_are_right_or_an_error_is_raised(
+    harness: Harness, tmp_path: Path, examples: Callable[[float], int]
 ) -> None:
     @SETTINGS(max_examples=examples(0.2))
     @given(reading=readings())
     def campaign(reading: Reading) -> None:
-        with stage.session("streams", reading, tmp_path) as folder:
-            run(stage, reading, folder)
+        with harness.session("streams", reading, tmp_path) as folder:
+            run(harness, reading, folder)
 
     campaign()
 
 
 @pytest.mark.parametrize("kind", ["blocking", "asynchronous"])
-def test_after_another_result_has_come_nothing_of_it_is_read(kind: Any, stage: Stage, tmp_path: Path) -> None:
-    watched = Watched(stage, tmp_path / "a", 300_000)
-    stage.storage.play([Fault("cut", after=100_000)], hooks=[(1, lambda: watched.replace(300_001))])
+def test_a_replaced_result_is_never_mixed_with_the_first(kind: Any, harness: Harness, tmp_path: Path) -> None:
+    watched = WatchedDownload(harness, tmp_path / "a", 300_000)
+    harness.storage.play([Fault("cut", after=100_000)], hooks=[(1, lambda: watched.replace(300_001))])
     call = Call(kind)
     reading = Reading(300_000, call, is_file=True, piece=1000, lies=(), faults=(), cancelled_at=None, replaced_at=None)
-    reader = read(stage, reading, watched.job_id)
+    reader = read(harness, reading, watched.job_id)
     assert isinstance(reader.error, DownloadError)
     (first, _) = watched.versions
     assert bytes_of(first).startswith(reader.data)
-    stage.check_nothing_leaks()
+    harness.check_nothing_leaks()
 
 
-def test_a_stream_whose_reads_are_cancelled_is_whole_all_the_same(stage: Stage, tmp_path: Path) -> None:
-    watched = Watched(stage, tmp_path / "a", 2_000_000)
+def test_a_stream_with_cancelled_reads_is_still_complete(harness: Harness, tmp_path: Path) -> None:
+    watched = WatchedDownload(harness, tmp_path / "a", 2_000_000)
 
-    async def read_impatiently() -> bytes:
+    async def read_with_cancellations() -> bytes:
         data = b""
         async with (
-            AsyncJobsClient(**stage.account, **Call("asynchronous").client_options) as jobs,
+            AsyncJobsClient(**harness.account, **Call("asynchronous").client_options) as jobs,
             jobs.stream(watched.job_id) as chunks,
         ):
             for turns in (0, 1, 2, 3, 5, 8, 13):
@@ -205,13 +205,16 @@ def test_a_stream_whose_reads_are_cancelled_is_whole_all_the_same(stage: Stage, 
         return data
 
     (version,) = watched.versions
-    assert asyncio.run(read_impatiently()) == bytes_of(version)
-    stage.check_nothing_leaks()
+    assert asyncio.run(read_with_cancellations()) == bytes_of(version)
+    harness.check_nothing_leaks()
 
 
-def test_a_storage_that_gives_less_than_asked_for_is_asked_again(stage: Stage, tmp_path: Path) -> None:
-    watched = Watched(stage, tmp_path / "a", 1_000_000)
-    stage.storage.play([Fault("cut", after=1000), Fault(lie="shorter range"), Fault(lie="shorter range")])
-    with JobsClient(**stage.account, **Call("blocking").client_options) as jobs, jobs.stream(watched.job_id) as chunks:
+def test_a_shorter_range_than_requested_is_followed_by_another_request(harness: Harness, tmp_path: Path) -> None:
+    watched = WatchedDownload(harness, tmp_path / "a", 1_000_000)
+    harness.storage.play([Fault("cut", after=1000), Fault(lie="shorter range"), Fault(lie="shorter range")])
+    with (
+        JobsClient(**harness.account, **Call("blocking").client_options) as jobs,
+        jobs.stream(watched.job_id) as chunks,
+    ):
         assert b"".join(chunks) == bytes_of(ResultFile(1, 1_000_000))
-    stage.check_nothing_leaks()
+    harness.check_nothing_leaks()

@@ -1,4 +1,4 @@
-"""What the fuzzer started from and what it found (tests/fuzzing): every promise but the one about time holds for it."""
+"""Run every input of the corpus once: all promises but the one about time must hold for it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,36 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzzing import targets
+from tests.fuzzing import inputs
 from tests.fuzzing.invariants import check_memory, logged
-
-CORPUS = Path(targets.__file__).parent / "corpus"
-
-
-def test_every_target_has_its_corpus() -> None:
-    assert {path.name for path in CORPUS.iterdir()} == set(targets.TARGETS)
-    assert sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()) < 1_000_000
+from tests.fuzzing.seeds import SEEDS
+from tests.fuzzing.targets import TARGETS
 
 
-@pytest.mark.parametrize("name", targets.TARGETS)
-def test_no_promise_is_broken_by_the_corpus(name: str) -> None:
-    files = sorted((CORPUS / name).iterdir())
-    assert files
+def test_every_target_has_seeds_and_every_archive_a_target() -> None:
+    assert SEEDS.keys() == TARGETS.keys()
+    assert {path.name for path in inputs.CORPUS.iterdir()} <= {f"{name}.zip" for name in TARGETS}
+    assert sum(path.stat().st_size for path in inputs.CORPUS.iterdir()) < 1_000_000
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_an_archive_is_sorted_and_repeats_no_input(name: str) -> None:
+    archive = inputs.read_archive(name)
+    assert inputs.archive_bytes(archive) == (inputs.CORPUS / f"{name}.zip").read_bytes()
+    every = [*SEEDS[name].values(), *archive.values()]
+    assert len(every) == len(set(every))
+
+
+def test_only_new_inputs_are_added_to_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "CORPUS", tmp_path)
+    seed = next(iter(SEEDS["date"].values()))
+    assert inputs.add_inputs("date", [seed, b"new", b"new"]) == 1
+    assert inputs.add_inputs("date", [b"new", b"newer"]) == 1
+    assert {*inputs.read_archive("date").values()} == {b"new", b"newer"}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_input_of_the_corpus_breaks_a_promise(name: str) -> None:
     with logged():
-        for path in files:
-            check_memory(targets.TARGETS[name], path.read_bytes())
+        for data in inputs.read_inputs(name).values():
+            check_memory(TARGETS[name], data)

@@ -1,4 +1,4 @@
-"""Calls both clients under trio, for `test_trio`: in an environment of its own, for httpcore loads trio where it is."""
+"""Call both clients under trio, for `test_trio`; in a separate environment, because httpcore loads trio if it can."""
 
 from __future__ import annotations
 

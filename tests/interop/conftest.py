@@ -1,17 +1,11 @@
-import os
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-HOST = "127.0.0.1"
+from tests.interop.processes import HOST, free_port, serving, tool
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -20,58 +14,15 @@ def document() -> Path:
 
 
 @pytest.fixture(scope="session")
-def peer() -> Callable[[str], Path]:
-    """Find a tool that package.json pins; a missing one fails the test, for a skipped check checks nothing."""
-
-    def find(name: str) -> Path:
-        tool = HERE / "node_modules" / ".bin" / name
-        if not tool.exists():
-            pytest.fail(f"{name} is not installed: run `make test-peers`", pytrace=False)
-        return tool
-
-    return find
+def npm_tool() -> Callable[[str], Path]:
+    """Give a function that finds a tool which package.json pins."""
+    return lambda name: Path(tool("npm", name))
 
 
 @pytest.fixture(scope="session")
-def prism(peer: Callable[[str], Path], document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Let Prism serve our OpenAPI document, refusing whatever violates it; gives its base URL."""
-    port = _free_port()
-    log = tmp_path_factory.mktemp("prism") / "prism.log"
-    command: list[str | Path] = [peer("prism"), "mock", "--errors", f"--host={HOST}", f"--port={port}", document]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True) as process,  # noqa: S603 - all ours
-    ):
-        try:
-            if not _listens(process, port, deadline=time.monotonic() + 60):
-                pytest.fail(f"Prism does not listen; it said:\n{log.read_text(encoding='utf-8')}", pytrace=False)
-            yield f"http://{HOST}:{port}"
-        finally:
-            _stop(process)
-
-
-def _free_port() -> int:
-    with closing(socket.create_server((HOST, 0))) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-def _listens(process: subprocess.Popen[bytes], port: int, deadline: float) -> bool:
-    while time.monotonic() < deadline:
-        with suppress(OSError):
-            socket.create_connection((HOST, port), timeout=1).close()
-            return True
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.05)  # the pause between two tries; it ends at once when Prism does
-            return False
-    return False
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End Prism and whatever it started: they are a process group of their own."""
-    for ending in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, ending)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
-            return
+def prism(document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Let Prism serve our OpenAPI document and reject requests that violate it; give its base URL."""
+    port = free_port()
+    command = [tool("npm", "prism"), "mock", "--errors", f"--host={HOST}", f"--port={port}", str(document)]
+    with serving(command, port, folder=tmp_path_factory.mktemp("prism")):
+        yield f"http://{HOST}:{port}"

@@ -1,6 +1,6 @@
-"""Read a job's result with a dataframe library, in a process that has it; prints what was read as JSON.
+"""Read a job's result with a dataframe library, and print a summary as JSON.
 
-Called with the library's name, "blocking" or "asynchronous", and a job's id; the API is in the environment.
+Arguments: the library's name, "blocking" or "asynchronous", and a job's id. The credentials are in the environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Dataframe libraries read a result from `jobs.open`, each in a process of its own, with nothing on disk."""
+"""Dataframe libraries read a result from `jobs.open`, each in a separate process, without a file on disk."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from impact_jobs.sandbox import Sandbox
 
+from tests.interop.processes import tool
 from tests.interop.read_frames import READERS, summary
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 
 
 def expected(sandbox: Sandbox, job_id: str) -> dict[str, object]:
@@ -27,12 +27,10 @@ def expected(sandbox: Sandbox, job_id: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("kind", ["blocking", "asynchronous"])
 @pytest.mark.parametrize("library", READERS)
-def test_a_dataframe_library_reads_it(library: str, kind: str, sandbox: Sandbox) -> None:
-    if not PYTHON.exists():
-        pytest.fail(f"{library} is not installed: run `make test-peers`", pytrace=False)
+def test_a_dataframe_library_reads_a_result(library: str, kind: str, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=2_000_000)
     done = subprocess.run(  # noqa: S603 - our own program
-        [PYTHON, "-W", "error", "-m", "tests.interop.read_frames", library, kind, job_id],
+        [tool("pypi", "python"), "-W", "error", "-m", "tests.interop.read_frames", library, kind, job_id],
         cwd=ROOT,
         env=os.environ | sandbox.environ,
         capture_output=True,

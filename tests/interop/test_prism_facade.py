@@ -1,4 +1,4 @@
-"""The facade against a mock server that strangers wrote, fed with nothing but the specification."""
+"""The facade against Prism, a mock server that answers from our OpenAPI document alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from impact_jobs import (
 
 from tests.support.driving import AnyClient, Driven
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 ONCE = Retry(attempts=1)
@@ -31,7 +31,7 @@ ONCE = Retry(attempts=1)
 
 @pytest.fixture(params=["blocking", "asynchronous"])
 def prefers(request: pytest.FixtureRequest, prism: str) -> Any:
-    """Give a context manager: a client whose requests ask Prism for a certain status."""
+    """Give a context manager: a client whose requests ask Prism for a certain status code."""
 
     @contextmanager
     def make(code: int | None = None) -> Iterator[AnyClient]:

@@ -1,4 +1,4 @@
-"""The generated client against Prism, which answers from, and holds requests to, our OpenAPI document."""
+"""The generated client against Prism, which checks requests against our OpenAPI document and answers from it."""
 
 import asyncio
 from base64 import b64encode
@@ -14,7 +14,7 @@ from impact_agency_api.api.jobs import download_job_result, get_job, list_jobs, 
 from impact_agency_api.models import DownloadJobResultMode, Job, JobStatus, JobType
 from impact_agency_api.types import File
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 SID = "IRprismAccount"
 ID = UUID("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
@@ -26,7 +26,7 @@ Client = Callable[..., AuthenticatedClient]
 
 @pytest.fixture
 def client(prism: str) -> Client:
-    """Make a client; what it prefers is what Prism is asked to answer."""
+    """Give a function that makes a client; `prefer` chooses Prism's response."""
 
     def make(*, prefer: str | None = None, prefix: str = "Basic") -> AuthenticatedClient:
         headers = {"Prefer": prefer} if prefer else {}
@@ -37,7 +37,7 @@ def client(prism: str) -> Client:
 
 @pytest.fixture(params=["sync", "asyncio"])
 def call(request: pytest.FixtureRequest) -> Call:
-    """Call an operation and give the detailed response: each test runs both ways."""
+    """Give a function that calls an operation; each test runs with the blocking and the asynchronous one."""
 
     def blocking(operation: ModuleType, *args: object, client: AuthenticatedClient, **options: object) -> object:
         with client:
@@ -78,7 +78,7 @@ def test_get_and_replay(call: Call, client: Client, operation: ModuleType) -> No
     assert_sound(response.parsed)
 
 
-def test_a_download_that_has_to_wait(call: Call, client: Client) -> None:
+def test_a_download_of_an_unfinished_job(call: Call, client: Client) -> None:
     response = call(download_job_result, SID, ID, client=client(prefer="code=202"))
     assert response.status_code == 202
     assert "sl-violations" not in response.headers
@@ -108,8 +108,8 @@ def test_other_credentials_than_basic_are_refused(call: Call, client: Client) ->
     assert call(list_jobs, SID, client=client(prefix="Bearer")).status_code == 401
 
 
-def test_whatever_the_document_allows_is_understood(call: Call, client: Client) -> None:
-    """Prism makes jobs up at random: strings for numbers, unknown states, null dates, all that we say may come."""
+def test_any_job_that_the_document_allows_is_parsed(call: Call, client: Client) -> None:
+    """Prism invents random jobs with strings for numbers, unknown states, null dates and all else that is allowed."""
     for _ in range(20):
         response = call(list_jobs, SID, client=client(prefer="dynamic=true"))
         assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""Under trio the asynchronous client refuses to work, and the way out that it names is one."""
+"""Under trio the asynchronous client refuses to work, and the alternative that it names works."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from impact_jobs.sandbox import Sandbox
 
-pytestmark = pytest.mark.peers
+from tests.interop.processes import tool
+
+pytestmark = pytest.mark.interop
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 
 
-def test_under_trio_the_client_names_the_way(sandbox: Sandbox) -> None:
+def test_under_trio_each_method_refuses_and_names_the_alternative(sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
     done = subprocess.run(  # noqa: S603 - our own program
-        [PYTHON, "-W", "error", "-m", "tests.interop.call_under_trio", job_id],
+        [tool("pypi", "python"), "-W", "error", "-m", "tests.interop.call_under_trio", job_id],
         cwd=ROOT,
         env=os.environ | sandbox.environ,
         capture_output=True,
@@ -27,8 +28,10 @@ def test_under_trio_the_client_names_the_way(sandbox: Sandbox) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said["job"] == job_id
+    answer = json.loads(done.stdout)
+    assert answer["job"] == job_id
     unusable_error = "AsyncJobsClient runs on asyncio alone: elsewhere, as under trio, use JobsClient in a thread."
-    assert said["refusals"] == [unusable_error] * 7
-    assert {request.target.rpartition("/")[2] for request in sandbox.requests} == {job_id}, "those of the thread alone"
+    assert answer["refusals"] == [unusable_error] * 7
+    assert {request.target.rpartition("/")[2] for request in sandbox.requests} == {job_id}, (
+        "the refused calls sent requests"
+    )

@@ -12,6 +12,7 @@ WHEELS = ROOT / ".cache" / "wheels"
 
 
 def run(*command: str | Path, **options: object) -> str:
+    """Run a command that must succeed, and return its output."""
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, **options)  # type: ignore[call-overload] # noqa: PLW1510, S603
     assert done.returncode == 0, done.stdout + done.stderr
     return str(done.stdout)
@@ -28,10 +29,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def clean_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the interpreter of an environment that holds the wheel and its context dependencies, and nothing else."""
+    """Give the interpreter of an environment with only the wheel and its dependencies, without the extras."""
     folder = tmp_path_factory.mktemp("clean")
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
-    assert WHEELS.is_dir(), "run `make setup`: it keeps the dependencies' wheels"
+    assert WHEELS.is_dir(), "run `make setup`, which downloads the wheels of the dependencies"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--find-links", WHEELS, wheel)
     return python

@@ -1,4 +1,4 @@
-"""The changelog: what is in docs/changelog.d can become a release, and what CHANGELOG.md holds is in order."""
+"""The fragments in docs/changelog.d can become a release, and CHANGELOG.md is well-formed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ MARK = "\n<!-- releases -->\n"
 
 
 @pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda path: path.name)
-def test_a_fragment_has_a_known_type_and_says_something(fragment: Path) -> None:
+def test_a_fragment_has_a_known_type_and_is_one_paragraph(fragment: Path) -> None:
     assert re.fullmatch(rf"\+[a-z][a-z0-9-]*\.({'|'.join(TYPES)})\.md", fragment.name)
     text = fragment.read_text()
-    assert re.match(r"[A-Z`]", text), "it becomes an item of a list: no mark, no heading of its own"
+    assert re.match(r"[A-Z`]", text), (
+        "it becomes a list item, so it must begin with a sentence, not with a bullet or a heading"
+    )
     assert text.endswith(".\n")
     assert "\n\n" not in text
 
 
-def test_the_changelog_lists_releases_from_the_newest_on() -> None:
+def test_the_changelog_lists_releases_from_newest_to_oldest() -> None:
     assert CHANGELOG.startswith("# Changelog\n")
     assert CHANGELOG.count(MARK) == 1
     head, releases = CHANGELOG.split(MARK)

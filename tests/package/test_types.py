@@ -20,8 +20,8 @@ from tests.package.conftest import ROOT
 FILES = ROOT / "tests" / "typing"
 MARK = re.compile(r"  # type: ignore\[.*$", re.MULTILINE)
 ERROR = re.compile(r"(\w+\.py):(\d+):(?:\d+:?)?[ -]*error")  # as each of the three writes it
-PYRIGHT = ROOT / "tests" / "peers" / "node_modules" / ".bin" / "pyright"
-TY = ROOT / ".venv-peers" / "bin" / "ty"
+PYRIGHT = ROOT / "tests" / "interop" / "node_modules" / ".bin" / "pyright"
+TY = ROOT / ".venv-interop" / "bin" / "ty"
 
 Command = list[str | Path]
 
@@ -40,7 +40,7 @@ def ty(python: Path) -> Command:
 
 def check(command: Command, *files: str, folder: Path) -> str:
     if not Path(command[0]).exists():
-        pytest.fail(f"{command[0]} is not installed: run `make test-peers`", pytrace=False)
+        pytest.fail(f"{command[0]} is not installed: run `make test-interop`", pytrace=False)
     done = subprocess.run([*command, *files], capture_output=True, text=True, cwd=folder, check=False)  # noqa: S603
     assert done.returncode in {0, 1}, done.stdout + done.stderr
     return done.stdout
@@ -56,7 +56,7 @@ def program(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "checker", [mypy, pytest.param(pyright, marks=pytest.mark.peers), pytest.param(ty, marks=pytest.mark.peers)]
+    "checker", [mypy, pytest.param(pyright, marks=pytest.mark.interop), pytest.param(ty, marks=pytest.mark.interop)]
 )
 def test_a_checker_accepts_what_is_right_and_refuses_what_is_wrong(
     checker: Callable[[Path], Command], program: Path, clean_python: Path

@@ -1,4 +1,4 @@
-"""What is published works by itself: the wheel in a clean environment, and the README's first example with it."""
+"""The wheel works in a clean environment, and so does the README's first example."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from impact_jobs.sandbox import Sandbox
 from tests.package.conftest import ROOT, run
 
 
-def test_the_wheel_holds_both_packages_typed_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_exactly_two_typed_packages(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"impact_jobs", "impact_agency_api"}
     assert {"impact_jobs/py.typed", "impact_agency_api/py.typed"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_the_core_depends_on_three_packages(clean_python: Path) -> None:
+def test_without_extras_there_are_three_dependencies(clean_python: Path) -> None:
     code = (
         "import re; from importlib.metadata import requires; "
         "print(sorted(re.match('[a-z-]+', r)[0] for r in requires('impact-jobs') if 'extra' not in r))"
@@ -35,7 +35,7 @@ def test_every_public_name_imports_from_the_wheel(clean_python: Path, tmp_path: 
     assert str(clean_python.parents[1]) in run(clean_python, "-I", "-c", code, cwd=tmp_path)
 
 
-def test_the_readme_s_first_example_runs_from_the_wheel(clean_python: Path, tmp_path: Path) -> None:
+def test_the_first_example_of_the_readme_runs_from_the_wheel(clean_python: Path, tmp_path: Path) -> None:
     first = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert first is not None
     with Sandbox(job_seconds=0, result_bytes=100_000) as sandbox:

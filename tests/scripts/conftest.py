@@ -6,13 +6,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# The scripts are run as files, and so import each other from their own folder; the tests do likewise.
+# The scripts run as files and import each other from their folder, so the tests import them from there as well.
 sys.path.insert(0, str(ROOT / "scripts"))
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Give a copy of all that generation reads and writes, to be spoilt at will."""
+    """Give a copy of all files that the generation reads and writes, for the test to change."""
     copy = tmp_path / "tree"
     for folder in ("openapi", "generated"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))

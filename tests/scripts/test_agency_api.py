@@ -1,4 +1,4 @@
-"""The description itself: the published fragments, our corrections, and what they give together."""
+"""The API description: the published fragments, our corrections, and the resulting document."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def document() -> Any:
 
 @pytest.fixture(scope="module")
 def published() -> Any:
-    """Give the job as the page describes it; merging makes sure that all four fragments agree."""
+    """Give the properties of a job as published; the merge ensures that all four fragments agree."""
     return load("get-job.json")["components"]["schemas"]["Job"]["properties"]
 
 
@@ -55,62 +55,62 @@ def job(document: Any) -> Any:
     return document["components"]["schemas"]["Job"]["properties"]
 
 
-def test_there_is_one_fragment_an_operation_and_no_other_file() -> None:
+def test_there_is_one_fragment_per_operation_and_no_other_file() -> None:
     others = {"agency-api.json", "overlay.json", "generator.yml"}
     assert {path.name for path in OPENAPI.iterdir()} - others == FRAGMENTS.keys()
 
 
 @pytest.mark.parametrize(("name", "operation_id"), FRAGMENTS.items())
-def test_each_fragment_holds_the_one_operation_it_is_named_after(name: str, operation_id: str) -> None:
+def test_each_fragment_holds_only_the_operation_in_its_name(name: str, operation_id: str) -> None:
     assert list(operations(load(name))) == [operation_id]
 
 
 @pytest.mark.parametrize("path", sorted(OPENAPI.glob("*.json")), ids=lambda path: path.name)
-def test_every_document_is_laid_out_alike(path: Path) -> None:
+def test_every_document_has_the_same_format(path: Path) -> None:
     laid_out = json.dumps(read_object(path), indent=2, ensure_ascii=False) + "\n"
     assert path.read_text(encoding="utf-8") == laid_out
 
 
-def test_every_action_says_why() -> None:
+def test_every_action_states_its_reason() -> None:
     for action in load("overlay.json")["actions"]:
         assert len(action["description"].split()) > 3, action["target"]
 
 
-def test_the_document_is_what_the_fragments_and_the_overlay_give(document: Any) -> None:
+def test_the_document_is_built_from_the_fragments_and_the_overlay(document: Any) -> None:
     assert build_document(ROOT) == document
     assert operations(document).keys() == set(FRAGMENTS.values())
 
 
-def test_strangers_find_the_document_valid(document: Any) -> None:
+def test_the_document_is_valid_openapi(document: Any) -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 
 
-def test_every_operation_needs_http_basic(document: Any) -> None:
+def test_every_operation_requires_http_basic(document: Any) -> None:
     assert document["components"]["securitySchemes"]["BasicAuth"]["scheme"] == "basic"
     for described in (document, *operations(document).values()):
         assert described["security"] == [{"BasicAuth": []}]
 
 
-def test_no_error_promises_a_body(document: Any) -> None:
+def test_no_error_response_describes_a_body(document: Any) -> None:
     for name, operation in operations(document).items():
         errors = {code: response for code, response in operation["responses"].items() if int(code) >= 400}
         assert errors.keys() >= {"400", "401", "403", "429"}, name
         assert all("content" not in response for response in errors.values()), name
 
 
-def test_what_the_page_says_of_a_response_is_kept(document: Any) -> None:
+def test_published_responses_are_kept(document: Any) -> None:
     ours = operations(document)
     for name, operation_id in FRAGMENTS.items():
         for code, response in operations(load(name))[operation_id]["responses"].items():
             assert ours[operation_id]["responses"][code].items() >= response.items()
 
 
-def test_the_redirect_declares_its_location(document: Any) -> None:
+def test_the_redirect_describes_its_location_header(document: Any) -> None:
     redirect = operations(document)["downloadJobResult"]["responses"]["302"]
     assert redirect["headers"]["Location"]["schema"] == {"type": "string", "format": "uri"}
 
 
-def test_a_job_has_the_published_properties_described_in_the_published_words(
+def test_a_job_has_the_published_properties_and_descriptions(
     job: Any,
     published: Any,
 ) -> None:
@@ -119,14 +119,14 @@ def test_a_job_has_the_published_properties_described_in_the_published_words(
         assert job[name]["description"] == schema["description"]
 
 
-def test_what_the_overlay_does_not_correct_is_as_published(job: Any, published: Any) -> None:
+def test_only_the_corrected_properties_differ_from_the_published_ones(job: Any, published: Any) -> None:
     changed = {name for name, schema in published.items() if job[name] != schema}
     assert changed == {*DATES, "Type", "Status", "ProgramId", "RecordsProcessed", "PercentageComplete", "Replayable"}
     assert (job["PercentageComplete"]["minimum"], job["PercentageComplete"]["maximum"]) == (0, 100)
 
 
 @pytest.mark.parametrize("name", ["Type", "Status"])
-def test_the_named_enums_hold_the_published_values_and_the_properties_are_open(
+def test_type_and_status_have_the_published_values_and_accept_others(
     document: Any,
     job: Any,
     published: Any,
@@ -137,7 +137,7 @@ def test_the_named_enums_hold_the_published_values_and_the_properties_are_open(
     assert job[name]["anyOf"] == [{"$ref": f"#/components/schemas/Job{name}"}, {"type": "string"}]
 
 
-def test_every_date_and_only_a_date_may_be_empty_or_null(job: Any, published: Any) -> None:
+def test_dates_and_only_dates_may_be_empty_or_null(job: Any, published: Any) -> None:
     assert [name for name, schema in published.items() if schema.get("format") == "date-time"] == DATES
     kinds = [{"type": "string", "format": "date-time"}, {"type": "string", "maxLength": 0}, {"type": "null"}]
     assert [name for name, schema in job.items() if schema.get("anyOf") == kinds] == DATES
@@ -152,7 +152,7 @@ def test_every_date_and_only_a_date_may_be_empty_or_null(job: Any, published: An
         ("Replayable", ["boolean", "string"], "true false", "yes truefalse"),
     ],
 )
-def test_a_number_or_a_boolean_may_be_a_string_that_spells_one(
+def test_a_number_or_boolean_may_arrive_as_a_string(
     job: Any,
     name: str,
     types: list[str],

@@ -53,7 +53,7 @@ STATES = """
 
 
 class Repository:
-    """A small package of our shape under git."""
+    """A git repository with a small package like ours."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -98,7 +98,9 @@ def test_without_a_tag_it_is_the_first_release(repository: Repository, capsys: p
     assert "no tag: this is the first release" in capsys.readouterr().out
 
 
-def test_nothing_public_has_changed(released: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_change_of_private_names_needs_only_a_patch_release(
+    released: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
     released.change("client", "def _ask(self, job: str)", "def _ask(self)")
     released.change("client", "def help(self)", "def aid(self)")
     assert check_api.main(["--root", str(released.root)]) == 0
@@ -106,7 +108,7 @@ def test_nothing_public_has_changed(released: Repository, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         (("client", ", *, timeout: float = 1.0", ""), "Parameter was removed: impact_jobs.client.Client.get"),
         (("client", "timeout: float = 1.0", "timeout: float = 2.0"), "Parameter default was changed: "),
@@ -117,13 +119,13 @@ def test_nothing_public_has_changed(released: Repository, capsys: pytest.Capture
         (("sandbox/sandbox", "seed", "seeds"), "Parameter was removed: impact_jobs.sandbox.sandbox.Sandbox.__init__"),
     ],
 )
-def test_what_breaks_is_named_and_needs_a_major_release_and_a_fragment(
-    change: tuple[str, str, str], told: str, released: Repository, capsys: pytest.CaptureFixture[str]
+def test_a_breaking_change_is_named_and_needs_a_major_release_and_a_fragment(
+    change: tuple[str, str, str], reported: str, released: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     released.change(*change)
     assert check_api.main(["--root", str(released.root)]) == 1
     out, err = capsys.readouterr()
-    assert f"breaks: {told}" in out
+    assert f"breaks: {reported}" in out
     assert "a major release is due" in out
     assert "says 1.2.3, but these changes need 2.0.0 or later" in err
     assert "no fragment in docs/changelog.d is of type changed or removed" in err
@@ -141,7 +143,7 @@ def test_a_public_class_may_move_to_another_module(released: Repository, capsys:
     assert "breaks" not in capsys.readouterr().out
 
 
-def test_what_is_new_is_named_once_and_needs_a_minor_release(
+def test_an_addition_is_named_once_and_needs_a_minor_release(
     released: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     released.change("client", "    def _ask", "    def replay(self, job: str) -> str: ...\n    def _ask")
@@ -158,7 +160,7 @@ def test_what_is_new_is_named_once_and_needs_a_minor_release(
     assert "fragment" not in err
 
 
-def test_a_fixture_is_public_by_its_name_and_not_by_its_parameters(
+def test_the_name_of_a_fixture_is_public_but_not_its_parameters(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fixture = "import pytest\n@pytest.fixture\ndef impact_jobs({}): ..."
@@ -171,12 +173,12 @@ def test_a_fixture_is_public_by_its_name_and_not_by_its_parameters(
     assert "breaks: Public object was removed: " in capsys.readouterr().out
 
 
-def test_any_commit_can_be_compared_with_and_a_wrong_one_is_told(
+def test_any_commit_can_be_compared_and_an_unknown_one_is_reported(
     released: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check_api.main(["--root", str(released.root), "--against", "HEAD"]) == 0
     assert check_api.main(["--root", str(released.root), "--against", "v9"]) == 1
-    assert "v9 is no commit" in capsys.readouterr().err
+    assert "v9 is not a commit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -190,13 +192,13 @@ def test_any_commit_can_be_compared_with_and_a_wrong_one_is_told(
         (["a"], ["b"], (0, 2, 3), Kind.MINOR, (0, 3, 0)),
     ],
 )
-def test_semantic_versioning(
+def test_the_next_version_follows_semantic_versioning(
     breaking: list[str], added: list[str], last: check_api.Version, kind: Kind, lowest: check_api.Version
 ) -> None:
     assert check_api.due(breaking=breaking, added=added, last=last) == kind
     assert check_api.least(last, kind) == lowest
 
 
-def test_a_version_that_is_none_is_told() -> None:
+def test_a_missing_version_is_reported() -> None:
     with pytest.raises(SystemExit, match="states no version"):
-        check_api.version_in("__version__ = version()")
+        check_api.parse_version("__version__ = version()")

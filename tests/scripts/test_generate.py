@@ -1,4 +1,4 @@
-"""The command: what it writes, what --check sees, and that no machine changes a byte."""
+"""The command: its output, its --check, and its independence from the machine."""
 
 import os
 import subprocess
@@ -11,13 +11,13 @@ import generator
 import pytest
 from documents import read_object, render
 from generate import DOCUMENT, GENERATED, ROOT, main
-from trees import differences, read_files
+from trees import Files, differences, read_files
 
 JOB = "generated/impact_agency_api/models/job.py"
 
 
 def files(root: Path) -> dict[str, bytes]:
-    """Read what generation reads and writes."""
+    """Read all files that the generation reads and writes."""
     return {
         f"{folder}/{name}": content
         for folder in ("openapi", GENERATED)
@@ -25,7 +25,7 @@ def files(root: Path) -> dict[str, bytes]:
     }
 
 
-def spoil(path: Path) -> None:
+def corrupt(path: Path) -> None:
     """Change one byte."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -33,7 +33,7 @@ def spoil(path: Path) -> None:
 
 
 def state(tree: Path) -> dict[Path, tuple[int, bytes]]:
-    """Tell a tree that was written to from one that wasn't, even when the bytes are the same."""
+    """Return the contents and times of all files, which reveal any write."""
     return {path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"") for path in tree.rglob("*")}
 
 
@@ -45,38 +45,52 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     return captured.err
 
 
-def test_the_tree_is_what_openapi_gives(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def built() -> Files:
+    return generate.build(ROOT)
+
+
+@pytest.fixture
+def _prebuilt(built: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the generator, which takes a second, in tests of what becomes of its output."""
+    monkeypatch.setattr(generate, "build", lambda _root: built)
+
+
+@pytest.mark.usefixtures("_prebuilt")
+def test_the_generated_files_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 0, capsys.readouterr().err
-    assert "are what openapi/ gives" in capsys.readouterr().out
+    assert "are up to date" in capsys.readouterr().out
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
-    f"{JOB}: differs": lambda tree: spoil(tree / JOB),
+    f"{JOB}: differs": lambda tree: corrupt(tree / JOB),
     f"{JOB}: missing": lambda tree: (tree / JOB).unlink(),
     "generated/impact_agency_api/extra.py: nothing generates it": (
         lambda tree: (tree / "generated/impact_agency_api/extra.py").touch()
     ),
     "generated/notes.txt: nothing generates it": lambda tree: (tree / "generated/notes.txt").touch(),
-    f"{DOCUMENT}: differs": lambda tree: spoil(tree / DOCUMENT),
+    f"{DOCUMENT}: differs": lambda tree: corrupt(tree / DOCUMENT),
     f"{DOCUMENT}: missing": lambda tree: (tree / DOCUMENT).unlink(),
 }
 
 
-@pytest.mark.parametrize(("said", "change"), CHANGES.items(), ids=CHANGES)
-def test_check_sees_every_byte_says_what_to_do_and_touches_nothing(
-    tree: Path, capsys: pytest.CaptureFixture[str], said: str, change: Callable[[Path], object]
+@pytest.mark.usefixtures("_prebuilt")
+@pytest.mark.parametrize(("reported", "change"), CHANGES.items(), ids=CHANGES)
+def test_check_reports_every_difference_and_changes_nothing(
+    tree: Path, capsys: pytest.CaptureFixture[str], reported: str, change: Callable[[Path], object]
 ) -> None:
     change(tree)
     before = state(tree)
     error = fails(capsys, "--check", "--root", tree)
-    assert error.splitlines()[1:] == [f"  {said}"]
+    assert error.splitlines()[1:] == [f"  {reported}"]
     assert "run `make generate`" in error
     assert state(tree) == before
 
 
-def test_generating_starts_from_nothing(tree: Path) -> None:
+@pytest.mark.usefixtures("_prebuilt")
+def test_generating_replaces_all_old_files(tree: Path) -> None:
     expected = files(tree)
-    spoil(tree / JOB)
+    corrupt(tree / JOB)
     (tree / JOB).with_name("stale.py").touch()
     (tree / "generated" / "stale" / "deep").mkdir(parents=True)
     (tree / "generated" / "stale" / "deep" / "module.py").touch()
@@ -86,7 +100,7 @@ def test_generating_starts_from_nothing(tree: Path) -> None:
     assert not (tree / "generated" / "stale").exists()
 
 
-def test_what_python_caches_is_not_looked_at(tree: Path) -> None:
+def test_python_s_caches_are_ignored(tree: Path) -> None:
     before = generate.current(tree)
     assert JOB in before
     cache = (tree / JOB).parent / "__pycache__"
@@ -99,10 +113,10 @@ def test_the_package_is_marked_as_typed() -> None:
     assert (ROOT / GENERATED / "impact_agency_api" / "py.typed").read_bytes() == b""
 
 
-def test_no_machine_changes_a_byte(tree: Path, tmp_path: Path) -> None:
-    """All at once: another folder, home, language and umask, a ruff on PATH that isn't ours, and its settings."""
+def test_the_output_does_not_depend_on_the_machine(tree: Path, tmp_path: Path) -> None:
+    """Run it with another folder, home, language and umask, another ruff on PATH, and other settings for ruff."""
     hostile = tmp_path / "hostile"
-    (hostile / ".git").mkdir(parents=True)  # with it, a .gitignore counts
+    (hostile / ".git").mkdir(parents=True)  # makes .gitignore effective
     (hostile / ".gitignore").write_text("*\n", encoding="utf-8")
     (hostile / "pyproject.toml").write_text("[tool.ruff]\nline-length = 40\n", encoding="utf-8")
     for folder in (hostile / "home/.config/ruff", hostile / "home/.config/git", hostile / "bin", hostile / "tmp"):
@@ -125,7 +139,7 @@ def test_no_machine_changes_a_byte(tree: Path, tmp_path: Path) -> None:
     for name in expected:
         if name == DOCUMENT or name.startswith(GENERATED):
             (tree / name).unlink()
-    done = subprocess.run(  # noqa: S603 - every argument is ours
+    done = subprocess.run(  # noqa: S603 - our own arguments
         [sys.executable, ROOT / "scripts" / "generate.py", "--root", tree],
         cwd=hostile,
         env=environment,
@@ -138,14 +152,14 @@ def test_no_machine_changes_a_byte(tree: Path, tmp_path: Path) -> None:
     assert files(tree) == expected
 
 
-def test_the_order_in_which_a_disk_lists_files_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_does_not_depend_on_the_order_of_files_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     in_order = render(generate.build_document(ROOT))
     glob = Path.glob
     monkeypatch.setattr(Path, "glob", lambda path, pattern: sorted(glob(path, pattern), reverse=True))
     assert render(generate.build_document(ROOT)) == in_order
 
 
-def test_a_contradiction_between_fragments_is_one_line_with_both_files(
+def test_contradicting_fragments_are_reported_in_one_line_with_both_files(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fragment = tree / "openapi" / "replay-job.json"
@@ -157,7 +171,7 @@ def test_a_contradiction_between_fragments_is_one_line_with_both_files(
     assert files(tree)[JOB] == (ROOT / JOB).read_bytes()
 
 
-def test_a_correction_that_fits_nothing_any_more_is_one_line_with_its_index_and_target(
+def test_an_overlay_action_without_a_match_is_reported_in_one_line_with_its_index_and_target(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overlay = read_object(tree / "openapi" / "overlay.json")
@@ -170,7 +184,7 @@ def test_a_correction_that_fits_nothing_any_more_is_one_line_with_its_index_and_
     assert error.count("\n") == 1
 
 
-def test_a_part_that_the_generator_would_leave_out_is_an_error(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_part_that_the_generator_would_skip_is_an_error(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fragment = tree / "openapi" / "list-jobs.json"
     fragment.write_bytes(fragment.read_bytes().replace(b'"application/json"', b'"application/x-unknown"', 1))
     error = fails(capsys, "--root", tree)
@@ -179,7 +193,9 @@ def test_a_part_that_the_generator_would_leave_out_is_an_error(tree: Path, capsy
 
 
 @pytest.mark.parametrize("tool", ["ruff", "openapi-python-client"])
-def test_any_tool_but_the_pinned_one_is_refused(tree: Path, capsys: pytest.CaptureFixture[str], tool: str) -> None:
+def test_a_tool_of_another_version_than_the_pinned_one_is_refused(
+    tree: Path, capsys: pytest.CaptureFixture[str], tool: str
+) -> None:
     pyproject = tree / "pyproject.toml"
     text = pyproject.read_text(encoding="utf-8")
     assert text.count(f'"{tool}==') == 1
@@ -191,18 +207,18 @@ def test_any_tool_but_the_pinned_one_is_refused(tree: Path, capsys: pytest.Captu
     assert f"pins no {tool} in its dev group" in fails(capsys, "--check", "--root", tree)
 
 
-def test_a_ruff_that_is_not_there_is_said(
+def test_a_missing_ruff_is_reported(
     tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generator, "TOOLS", tree)
     assert fails(capsys, "--root", tree).endswith("run `make setup`\n")
 
 
-def test_a_folder_that_is_no_tree_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_pyproject_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "pyproject.toml has no readable dev group" in fails(capsys, "--root", tmp_path)
 
 
-def test_differences_are_told_in_order_of_path() -> None:
+def test_differences_are_reported_in_order_of_path() -> None:
     assert list(differences({"a": b"1", "c": b"1", "d": b"1"}, {"a": b"2", "b": b"1", "d": b"1"})) == [
         "a: differs",
         "b: nothing generates it",

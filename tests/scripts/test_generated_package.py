@@ -1,4 +1,4 @@
-"""What the facade counts on in the generated package; a new generator has to keep it."""
+"""The properties of the generated package that the facade relies on; a new generator version must keep them."""
 
 import asyncio
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def answering(response: httpx.Response, seen: list[httpx.Request] | None = None)
     )
 
 
-def test_the_four_requests_are_built_from_these_arguments() -> None:
+def test_the_four_requests_are_built_from_their_arguments() -> None:
     assert list_jobs._get_kwargs(SID) == {"method": "get", "url": "/Agencies/IRx%2F1/Jobs", "params": {}}
     day = date(2026, 5, 29)
     assert list_jobs._get_kwargs(SID, created_after=day, created_before=day)["params"] == {
@@ -58,7 +58,7 @@ def test_the_four_requests_are_built_from_these_arguments() -> None:
 @pytest.mark.parametrize(
     "body", [{"html": "<html><h1>Gateway</h1></html>"}, {"content": b""}, {"json": {"Status": "ERROR"}}]
 )
-def test_an_error_of_any_shape_is_no_crash(
+def test_an_error_response_of_any_shape_is_parsed_without_a_crash(
     call: Callable[[AuthenticatedClient], Response[Any]], status: int, body: dict[str, Any]
 ) -> None:
     seen: list[httpx.Request] = []
@@ -76,7 +76,7 @@ def test_the_redirect_is_not_followed() -> None:
     assert len(seen) == 1
 
 
-def test_a_file_and_a_job_that_still_runs_are_told_apart() -> None:
+def test_a_result_and_an_unfinished_job_have_different_types() -> None:
     job = download_job_result.sync(SID, ID, client=answering(httpx.Response(202, json={"Status": "RUNNING"})))
     assert isinstance(job, Job)
     assert job.status is JobStatus.RUNNING
@@ -91,7 +91,7 @@ def test_a_list_holds_its_jobs() -> None:
     assert [job.id for job in jobs] == [ID, UNSET]
 
 
-def test_a_job_as_the_page_describes_it() -> None:
+def test_a_job_is_parsed_as_documented() -> None:
     job = Job.from_dict(
         {
             "Id": str(ID),
@@ -110,7 +110,7 @@ def test_a_job_as_the_page_describes_it() -> None:
     assert isinstance(job.started_date, Unset)
 
 
-def test_a_job_as_it_may_arrive_all_the_same() -> None:
+def test_a_job_that_deviates_from_the_documentation_is_parsed() -> None:
     raw = {
         "Type": "ClickExport",
         "Status": "PAUSED",

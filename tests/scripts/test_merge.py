@@ -14,7 +14,7 @@ INFO: JsonObject = {
 
 
 def fragment(name: str, path: str, operation_id: str, **schemas: str) -> Fragment:
-    """Give a fragment of one operation, the way the vendor publishes them."""
+    """Return a fragment with one operation, as the vendor publishes them."""
     return Fragment(
         name,
         {
@@ -32,7 +32,7 @@ def failure(*fragments: Fragment) -> str:
     return str(caught.value)
 
 
-def test_equal_parts_fold_and_the_others_add_up() -> None:
+def test_equal_parts_become_one_and_the_others_are_all_kept() -> None:
     merged = merge(
         [
             fragment("a.json", "/jobs", "listJobs", Job="object"),
@@ -51,14 +51,14 @@ def test_equal_parts_fold_and_the_others_add_up() -> None:
     assert merged == expected
 
 
-def test_one_path_may_have_several_methods_each_from_its_own_fragment() -> None:
+def test_the_methods_of_a_path_may_come_from_different_fragments() -> None:
     one, other = fragment("a.json", "/jobs", "listJobs"), fragment("b.json", "/jobs", "addJob")
     other.document["paths"] = {"/jobs": {"post": {"operationId": "addJob"}}}
     paths = merge([one, other])["paths"]
     assert paths == {"/jobs": {"get": {"operationId": "listJobs", "responses": {}}, "post": {"operationId": "addJob"}}}
 
 
-def test_the_fragments_and_the_result_share_nothing() -> None:
+def test_the_result_shares_no_object_with_the_fragments() -> None:
     one = fragment("a.json", "/jobs", "listJobs", Job="object")
     before = render(one.document)
     merged = merge([one])
@@ -82,20 +82,20 @@ def test_the_fragments_and_the_result_share_nothing() -> None:
         ({"components": {"schemas": {"Job": {}}}}, "/components/schemas/Job/type"),
     ],
 )
-def test_what_should_be_equal_and_is_not_is_named_with_both_files(change: JsonObject, place: str) -> None:
+def test_a_difference_is_reported_with_both_files(change: JsonObject, place: str) -> None:
     one = fragment("a.json", "/jobs", "listJobs", Job="object")
     other = fragment("b.json", "/jobs/{Id}", "getJob", Job="object")
     other.document.update(change)
     assert failure(one, other) == failure(other, one) == f"a.json and b.json differ at {place}"
 
 
-def test_the_file_that_first_brought_a_component_is_named_and_no_other() -> None:
+def test_a_differing_component_is_reported_with_the_file_that_defined_it_first() -> None:
     a, b = fragment("a.json", "/a", "a"), fragment("b.json", "/b", "b", Job="object")
     c = fragment("c.json", "/c", "c", Job="array")
     assert failure(a, b, c) == "b.json and c.json differ at /components/schemas/Job/type"
 
 
-def test_an_operation_described_twice_is_an_error_even_when_equal() -> None:
+def test_an_operation_described_twice_is_an_error_even_if_equal() -> None:
     one, other = fragment("a.json", "/jobs", "listJobs"), fragment("b.json", "/jobs", "listJobs")
     assert failure(one, other) == ("a.json#/paths/~1jobs/get and b.json#/paths/~1jobs/get describe the same operation")
 
@@ -107,7 +107,7 @@ def test_two_templates_of_one_path_are_an_error() -> None:
     )
 
 
-def test_what_the_operations_of_a_path_share_has_to_be_equal() -> None:
+def test_the_shared_parts_of_a_path_must_be_equal() -> None:
     one, other = fragment("a.json", "/jobs", "listJobs"), fragment("b.json", "/jobs", "addJob")
     other.document["paths"] = {"/jobs": {"summary": "Jobs", "post": {"operationId": "addJob"}}}
     assert failure(one, other) == "a.json and b.json differ at /paths/~1jobs/summary"
@@ -133,7 +133,7 @@ def test_an_operation_id_used_twice_is_an_error() -> None:
         ({"tags": ["Jobs"]}, "/tags/0"),
     ],
 )
-def test_a_misshapen_fragment_is_named(change: JsonObject, place: str) -> None:
+def test_a_malformed_fragment_is_named(change: JsonObject, place: str) -> None:
     one = fragment("a.json", "/jobs", "listJobs")
     one.document.update(change)
     assert f"a.json#{place} is not an" in failure(one)

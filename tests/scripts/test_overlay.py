@@ -36,7 +36,7 @@ def failure(document: JsonObject) -> str:
     return str(caught.value)
 
 
-def test_objects_merge_recursively_and_what_is_not_mentioned_stays() -> None:
+def test_objects_merge_recursively() -> None:
     result = apply(DOCUMENT, overlay(update("$", {"nested": {"inner": {"more": [1]}}, "new": {"a": 1}})))
     assert result == changed(nested={"inner": {"inner": {"deep": 1}, "more": [1]}}, new={"a": 1})
 
@@ -46,19 +46,19 @@ def test_a_primitive_replaces_a_primitive() -> None:
     assert result == changed(info={"title": "U", "tags": ["x"]}, null=2)
 
 
-def test_an_array_that_is_the_target_gets_the_update_as_one_more_entry() -> None:
+def test_an_update_is_appended_to_a_target_array() -> None:
     result = apply(DOCUMENT, overlay(update("$.info.tags", "y"), update("$.info.tags", ["z"])))
     assert result["info"] == {"title": "T", "tags": ["x", "y", ["z"]]}
 
 
-def test_an_array_inside_the_update_is_added_to_the_one_that_is_there() -> None:
+def test_an_array_in_the_update_extends_the_existing_array() -> None:
     assert apply(DOCUMENT, overlay(update("$.info", {"tags": ["y", "z"]})))["info"] == {
         "title": "T",
         "tags": ["x", "y", "z"],
     }
 
 
-def test_every_match_is_updated_and_no_two_share_the_value() -> None:
+def test_every_match_gets_a_copy_of_the_update() -> None:
     result = apply(DOCUMENT, overlay(update("$.list[*]", {"more": {"n": 1}}), update("$.list[0].more", {"n": 2})))
     assert result["list"] == [
         {"name": "a", "keep": True, "more": {"n": 2}},
@@ -67,7 +67,7 @@ def test_every_match_is_updated_and_no_two_share_the_value() -> None:
     ]
 
 
-def test_every_match_is_removed_from_objects_and_from_arrays() -> None:
+def test_every_match_is_removed_from_objects_and_arrays() -> None:
     result = apply(DOCUMENT, overlay(remove("$.list[?!@.keep]"), remove("$['info','nested']")))
     assert result == {"list": [{"name": "a", "keep": True}], "null": None}
 
@@ -82,7 +82,7 @@ def test_a_node_that_the_query_selects_twice_is_changed_once() -> None:
     assert result["list"] == [{"name": "b"}, {"name": "c"}]
 
 
-def test_actions_are_applied_in_order_each_to_the_result_of_the_one_before() -> None:
+def test_actions_are_applied_in_order() -> None:
     actions = (remove("$.nested"), update("$", {"nested": {"a": 1}}), update("$.nested", {"b": 2}))
     assert apply(DOCUMENT, overlay(*actions))["nested"] == {"a": 1, "b": 2}
 
@@ -109,14 +109,14 @@ def test_an_action_that_matches_nothing_is_named_by_index_and_target(action: Jso
         (update("$.info.title", "U"), "matches /info/title, which is neither an object nor an array"),
         (remove("$.null"), "matches /null, which is neither an object nor an array"),
         (remove("$"), "would remove the whole document"),
-        (update("$.info", "U"), "updates the object at /info with something that is none"),
-        (update("$", {"info": "U"}), "gives /info a value of another kind"),
-        (update("$", {"info": {"title": ["U"]}}), "gives /info/title a value of another kind"),
-        (update("$", {"list": {"0": 1}}), "gives /list a value of another kind"),
-        (update("$.list[", {}), "is no JSONPath query"),
+        (update("$.info", "U"), "updates the object at /info with something that is not an object"),
+        (update("$", {"info": "U"}), "changes the type of /info"),
+        (update("$", {"info": {"title": ["U"]}}), "changes the type of /info/title"),
+        (update("$", {"list": {"0": 1}}), "changes the type of /list"),
+        (update("$.list[", {}), "is not a JSONPath query"),
     ],
 )
-def test_an_action_that_does_not_fit_is_named_by_index_and_target(action: JsonObject, reason: str) -> None:
+def test_an_incompatible_action_is_named_by_index_and_target(action: JsonObject, reason: str) -> None:
     assert f"actions[0] (target {action['target']}) {reason}" in failure(overlay(action))
 
 
@@ -148,7 +148,7 @@ def test_a_malformed_overlay_is_refused(change: JsonObject, reason: str) -> None
     assert reason in failure({**overlay(remove("$.info")), **change})
 
 
-def test_an_overlay_is_checked_whole_before_anything_else() -> None:
+def test_a_malformed_overlay_is_refused_before_any_action_is_applied() -> None:
     assert failure(overlay(remove("$.absent"), None)) == "actions[1] is not an object"
 
 
@@ -164,11 +164,11 @@ ACTIONS = st.builds(update, TARGETS, VALUES) | st.builds(remove, TARGETS)
 
 @settings(derandomize=True, database=None, deadline=None)
 @given(actions=st.lists(ACTIONS, min_size=1, max_size=3))
-def test_applying_an_overlay_never_changes_what_it_was_given(actions: list[Json]) -> None:
+def test_applying_an_overlay_changes_neither_the_document_nor_the_overlay(actions: list[Json]) -> None:
     document, given_overlay = deepcopy(DOCUMENT), overlay(*deepcopy(actions))
     try:
         first: bytes | str = render(apply(document, given_overlay))
-        # Were anything shared, this second change would show in the first result's sources.
+        # If the results shared any object, this second application would change the inputs of the first.
         second: bytes | str = render(apply(document, given_overlay))
     except OverlayError as error:
         first = second = str(error)

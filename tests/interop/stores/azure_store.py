@@ -1,4 +1,4 @@
-"""Azure's Blob service, with links as it calls them: shared access signatures."""
+"""Azure's Blob service, with shared access signatures as links."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTAINER: Final = "results"
 
 @frozen(kw_only=True)
 class AzureStore:
-    """A container of a Blob service at a port of loopback."""
+    """A container of a Blob service on loopback."""
 
     port: int
 
@@ -33,7 +33,7 @@ class AzureStore:
         self._ask("PUT", item.key, headers=headers, body=item.body)
 
     def state_md5(self, key: str, body: bytes) -> None:
-        """Set the Content-MD5 that goes along with an object: the service takes the owner's word for it."""
+        """Set the Content-MD5 of an object; the service does not verify it."""
         digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
         self._ask("PUT", key, query="comp=properties", headers={"x-ms-blob-content-md5": digest})
 
@@ -51,10 +51,10 @@ class AzureStore:
     def _ask(
         self, method: str, key: str, *, query: str = "", headers: dict[str, str] | None = None, body: bytes = b""
     ) -> None:
-        """Make a request with a signature that is good for the whole account."""
+        """Make a request with a signature for the whole account."""
         end = _time(600)
         fields = {"sv": _VERSION, "ss": "b", "srt": "sco", "sp": "rwdlac", "se": end}
-        # Account, permissions, services, kinds, start, end, address, protocol, version, and two that stay empty.
+        # Account, permissions, services, kinds, start, end, address, protocol, version, and two empty ones.
         to_sign = f"{ACCOUNT}\nrwdlac\nb\nsco\n\n{end}\n\n\n{_VERSION}\n\n"
         signed = urlencode(fields | {"sig": _signature(to_sign)})
         url = f"http://127.0.0.1:{self.port}{_path(key)}?{query}&{signed}"

@@ -45,13 +45,13 @@ def swift_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def swift(swift_port: int) -> SwiftStore:
-    """Give Swift by its own interface, with tempurls."""
+    """Give Swift with its own interface and tempurls."""
     return SwiftStore.logged_in(swift_port)
 
 
 @pytest.fixture(scope="session")
 def swift_s3(swift_port: int) -> S3Store:
-    """Give the same Swift by its S3 interface."""
+    """Give the same Swift with its S3 interface."""
     keys = Keys(f"{swift_store.ACCOUNT}:{swift_store.USER}", swift_store.PASSWORD)
     store = S3Store(port=swift_port, keys=keys, bucket="results-s3")
     store.make_bucket()
@@ -66,7 +66,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @frozen(kw_only=True)
 class Big:
-    """A large object that is there for every test of a store, and that none may change."""
+    """A large object shared by all tests of a store, which must not change it."""
 
     key: str
     size: int

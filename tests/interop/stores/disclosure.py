@@ -1,4 +1,4 @@
-"""What of a signed link must stay unseen, and where it could be seen."""
+"""The secrets in a signed link, and the texts that must not contain them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ SIGNATURES = frozenset({"sig", "temp_url_sig", "X-Amz-Signature"})
 
 
 def secrets_of(link: str) -> list[str]:
-    """The query of a link, and the signature in it."""
+    """Return the query of a link, and the signature in it."""
     query = httpx.URL(link).query.decode()
     return [query, *(value for name, value in httpx.QueryParams(query).items() if name in SIGNATURES)]
 
 
 def everything_in(error: BaseException) -> str:
-    shown = "".join(traceback.format_exception(error))
-    return f"{shown} {error!r} {vars(error)} {pickle.dumps(error)!r}"
+    formatted = "".join(traceback.format_exception(error))
+    return f"{formatted} {error!r} {vars(error)} {pickle.dumps(error)!r}"
 
 
-def everything_said(records: Iterable[LogRecord]) -> str:
+def everything_logged(records: Iterable[LogRecord]) -> str:
     return "\n".join(f"{record.getMessage()} {vars(record)}" for record in records)

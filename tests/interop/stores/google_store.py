@@ -1,4 +1,4 @@
-"""Google's Cloud Storage as an emulator has it: it states hashes as Google does, and checks no link."""
+"""An emulator of Google Cloud Storage; it states hashes as Google does, but does not verify signed links."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from tests.interop.stores.serving import HOST
+from tests.interop.processes import HOST
 from tests.interop.stores.store import Item, ask
 
 BUCKET: Final = "results"
@@ -24,7 +24,7 @@ class GoogleStore:
         ask("PUT", self.link(item.key), headers=item.headers(), body=item.body)
 
     def rot(self, key: str, body: bytes) -> None:
-        """Change an object behind the store's back, as a failing disk does."""
+        """Change an object on disk without the store's knowledge, as a failing disk does."""
         found = self.folder / ".cloudstorage" / BUCKET / key
         assert found.is_file()
         found.write_bytes(body)

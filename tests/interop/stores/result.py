@@ -1,4 +1,4 @@
-"""One job's result: where the API says that it is, and where it is to go."""
+"""A job whose result is in an object store, and the folder to download it to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from impact_jobs.sandbox import Sandbox
 
 @frozen(kw_only=True)
 class Result:
-    """A completed job of the sandbox, whose result lies at a store instead.
+    """A completed job of the sandbox whose result is in a store.
 
     Attributes:
         folder: An empty folder.
@@ -22,19 +22,19 @@ class Result:
 
     @property
     def path(self) -> Path:
-        """Where it is to go."""
+        """The target of the download."""
         return self.folder / "a.csv"
 
     @property
-    def times_asked(self) -> int:
-        """How often the API was asked for a link."""
+    def link_requests(self) -> int:
+        """How often the client has requested a link from the API."""
         return sum(request.path.endswith("/Download") for request in self.sandbox.requests)
 
-    def lies_at(self, *links: str) -> None:
-        """Have the API redirect to one link after the other."""
+    def redirect_to(self, *links: str) -> None:
+        """Make the API redirect to these links, one after the other."""
         for link in links:
             self.sandbox.answer_next("GET", "/Download", status=302, headers={"Location": link})
 
-    def left(self) -> list[str]:
-        """The names in the folder."""
+    def files(self) -> list[str]:
+        """Return the names of the files in the folder."""
         return sorted(found.name for found in self.folder.iterdir())

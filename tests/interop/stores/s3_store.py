@@ -1,4 +1,4 @@
-"""Any store that speaks S3: driven by signed links alone."""
+"""Any store with an S3 interface, accessed with signed links only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.interop.stores.store import Item, ask
 
 @frozen(kw_only=True)
 class S3Store:
-    """A bucket of a store that speaks S3, at a port of loopback."""
+    """A bucket of a store with an S3 interface on loopback."""
 
     port: int
     keys: Keys

@@ -1,4 +1,4 @@
-"""The stores as they are started: each by its own command, with an account that only this run knows."""
+"""Start each object store with its own command and a fresh account."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.interop.processes import HOST, free_port, serving, tool
 from tests.interop.stores import azure_store, google_store, swift_store
 from tests.interop.stores.azure_store import AzureStore
 from tests.interop.stores.google_store import GoogleStore
 from tests.interop.stores.s3_store import S3Store
-from tests.interop.stores.serving import HOST, free_port, serving, tool
 from tests.interop.stores.sigv4 import Keys
 
 
 @contextmanager
 def nanio(folder: Path) -> Iterator[S3Store]:
-    """nanio: S3 over a plain folder, from PyPI."""
+    """Start nanio, an S3 server over a plain folder, from PyPI."""
     keys, port = Keys("results", "secret-of-the-bucket"), free_port()
     command = [tool("pypi", "nanio"), "serve", f"--data-dir={folder}/data", f"--host={HOST}", f"--port={port}"]
     environ = {"NANIO_ACCESS_KEY": keys.access, "NANIO_SECRET_KEY": keys.secret}
@@ -28,7 +28,7 @@ def nanio(folder: Path) -> Iterator[S3Store]:
 
 @contextmanager
 def azurite(folder: Path) -> Iterator[AzureStore]:
-    """Azurite: Microsoft's own emulator of Azure Storage, from npm."""
+    """Start Azurite, Microsoft's emulator of Azure Storage, from npm."""
     port = free_port()
     command = [tool("npm", "azurite-blob"), "--inMemoryPersistence", "--disableTelemetry", "--silent"]
     address = ["--blobHost", HOST, "--blobPort", str(port)]
@@ -41,7 +41,7 @@ def azurite(folder: Path) -> Iterator[AzureStore]:
 
 @contextmanager
 def google(folder: Path) -> Iterator[GoogleStore]:
-    """gcp-storage-emulator, from PyPI."""
+    """Start gcp-storage-emulator, from PyPI."""
     port = free_port()
     data = folder / "data"
     command = [tool("pypi", "gcp-storage-emulator"), f"--data-dir={data}", "start", "--quiet"]
@@ -52,10 +52,10 @@ def google(folder: Path) -> Iterator[GoogleStore]:
 
 @contextmanager
 def swift(folder: Path) -> Iterator[int]:
-    """OpenStack Swift, from PyPI, behind both of its doors; gives its port."""
+    """Start OpenStack Swift, from PyPI, with its own and its S3 interface; give its port."""
     port = free_port()
     script = Path(__file__).with_name("swift_server.py")
-    # Its event loop, eventlet, announces its own retirement.
+    # Ignore warnings, because its event loop, eventlet, announces its own deprecation.
     command = [tool("pypi", "python"), "-Wignore", str(script), str(folder), str(port)]
     account = [swift_store.ACCOUNT, swift_store.USER, swift_store.PASSWORD]
     with serving([*command, *account], port, folder=folder):

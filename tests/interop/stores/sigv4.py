@@ -1,4 +1,4 @@
-"""Links as S3 signs them (AWS Signature Version 4, in the query), by hand from the vendor's description."""
+"""Sign links as S3 does (AWS Signature Version 4 in the query), following the vendor's description."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ REGION = "us-east-1"
 
 @frozen
 class Keys:
-    """The two halves of an S3 account's credential."""
+    """The credentials of an S3 account."""
 
     access: str
     secret: str = field(repr=False)
 
 
 def signed(method: str, port: int, path: str, keys: Keys, *, seconds: int) -> str:
-    """A link to a path on loopback; one with negative `seconds` has expired as long ago."""
-    # A link of one second that was signed earlier: the format knows no negative lifetime.
+    """Sign a link to a path on loopback; with negative `seconds`, it has expired that long ago."""
+    # A lifetime cannot be negative, so an expired link was valid for one second and signed earlier.
     start = datetime.now(UTC) + timedelta(seconds=min(seconds - 1, 0))
     stamp, lifetime = start.strftime("%Y%m%dT%H%M%SZ"), max(seconds, 1)
     host = f"127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""What the tests ask of an object store, whatever its family."""
+"""The interface of every object store in these tests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SECONDS = 30.0
 
 @frozen(kw_only=True)
 class Item:
-    """An object as it is to be stored.
+    """An object to store.
 
     Attributes:
         body: Its bytes.
-        key: Its name in the store; a fresh one when not given.
+        key: Its name in the store; by default a fresh one.
         disposition: Its `Content-Disposition`.
         encoding: Its `Content-Encoding`.
     """
@@ -30,21 +30,21 @@ class Item:
     encoding: str | None = None
 
     def headers(self, prefix: str = "") -> dict[str, str]:
-        """What is stored beside the bytes, by the names of HTTP, each with a prefix."""
+        """Return the metadata to store with the bytes: HTTP header names, each with a prefix."""
         about = {"Type": "text/csv", "Disposition": self.disposition, "Encoding": self.encoding}
         return {f"{prefix}Content-{name}": value for name, value in about.items() if value is not None}
 
 
 class Store(Protocol):
-    """A store that runs on loopback, with one empty bucket."""
+    """A store on loopback with one empty bucket."""
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         ...
 
     def put(self, item: Item) -> None:
-        """Store an object, or store it anew."""
+        """Store or replace an object."""
 
     def delete(self, key: str) -> None:
         """Remove an object."""
@@ -54,19 +54,19 @@ class Store(Protocol):
 
         Args:
             key: The object's name.
-            seconds: How long the link is good for; one with a negative number has expired.
-            port: Where the link leads, when not to the store itself.
+            seconds: How long the link is valid; with a negative number, it has expired.
+            port: The port in the link, if not the store's own.
         """
         ...
 
 
 def noise(seed: int, size: int) -> bytes:
-    """Bytes that nothing compresses, the same in every run."""
-    return random.Random(seed).randbytes(size)  # noqa: S311 - for no secret
+    """Return incompressible bytes, the same in every run."""
+    return random.Random(seed).randbytes(size)  # noqa: S311 - not a secret
 
 
 def ask(method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"") -> httpx.Response:
-    """Make a request as a store's operator, which has to succeed."""
+    """Make a request as the store's operator; it must succeed."""
     answer = httpx.request(method, url, headers=headers, content=body, timeout=SECONDS, trust_env=False)
     if not answer.is_success:
         raise AssertionError(f"{method} {answer.url.path}: HTTP {answer.status_code} {answer.text[:500]}")

@@ -1,9 +1,8 @@
-"""A whole OpenStack Swift in one process: what it needs on disk it makes itself. Run with .venv-peers, not with ours.
+"""Run a complete OpenStack Swift in one process, with files in a given folder. It needs the Python of .venv-interop.
 
-It is Swift's own code from the proxy down to the object server, in the order of filters that Swift recommends, with
-these choices: one replica on one device; objects in memory, for not every temporary folder has extended attributes;
-tokens that need no memcached; and the object server keeps the checksums of S3 with an object, as its operator may
-allow.
+The servers are Swift's own, from the proxy to the object server, with the filters in the recommended order and these
+settings: one replica on one device; objects in memory, because temporary folders may lack extended attributes; tokens
+without memcached; and an object server that keeps the checksums of S3 with an object.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ import eventlet  # type: ignore[import-not-found]
 
 eventlet.monkey_patch()
 
-from eventlet import wsgi  # noqa: E402 - only now
-from swift.common import storage_policy, utils  # type: ignore[import-not-found]  # noqa: E402 - only now
-from swift.common.ring import RingBuilder  # type: ignore[import-not-found]  # noqa: E402 - only now
-from swift.common.wsgi import loadapp  # type: ignore[import-not-found]  # noqa: E402 - only now
+from eventlet import wsgi  # noqa: E402 - after monkey_patch
+from swift.common import storage_policy, utils  # type: ignore[import-not-found]  # noqa: E402 - after monkey_patch
+from swift.common.ring import RingBuilder  # type: ignore[import-not-found]  # noqa: E402 - after monkey_patch
+from swift.common.wsgi import loadapp  # type: ignore[import-not-found]  # noqa: E402 - after monkey_patch
 
 HOST = "127.0.0.1"
 CLUSTER = """
@@ -76,7 +75,7 @@ account_autocreate = true
 
 
 def backend(kind: str, app: str, home: Path) -> None:
-    """Serve accounts, containers or objects, and tell the proxy where by a ring of one device."""
+    """Serve accounts, containers or objects, and write a ring of one device that leads the proxy there."""
     listener = eventlet.listen((HOST, 0))
     builder = RingBuilder(part_power=1, replicas=1, min_part_hours=0)
     where = {"ip": HOST, "port": listener.getsockname()[1], "device": "disk"}
@@ -97,7 +96,7 @@ def written(path: Path, text: str) -> str:
 
 def main(home: Path, port: int, account: str, user: str, password: str) -> None:
     (home / "devices" / "disk").mkdir(parents=True)
-    utils.SWIFT_CONF_FILE = written(home / "swift.conf", CLUSTER)  # else it is one below /etc
+    utils.SWIFT_CONF_FILE = written(home / "swift.conf", CLUSTER)  # the default is below /etc
     utils.validate_configuration()
     storage_policy.reload_storage_policies()
     for kind, app in (("account", "account"), ("container", "container"), ("object", "mem_object")):

@@ -1,4 +1,4 @@
-"""OpenStack Swift by its own interface, with links as its tempurl middleware checks them."""
+"""OpenStack Swift with its own interface and tempurls as links."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _LINK_KEY: Final = "key-of-the-links"
 
 @frozen(kw_only=True)
 class SwiftStore:
-    """A container of a Swift whose only account is known to its tempauth middleware."""
+    """A container of a Swift with a single account in its tempauth middleware."""
 
     port: int
     _token: str = field(repr=False)
 
     @classmethod
     def logged_in(cls, port: int) -> SwiftStore:
-        """Log in, and make what the links need: a key, and a container."""
+        """Log in, and create the container and the key that signs links."""
         headers = {"X-Auth-User": f"{ACCOUNT}:{USER}", "X-Auth-Key": PASSWORD}
         answer = ask("GET", f"http://127.0.0.1:{port}/auth/v1.0", headers=headers)
         store = cls(port=port, token=answer.headers["X-Auth-Token"])
@@ -41,7 +41,7 @@ class SwiftStore:
         self._ask("PUT", _path(item.key), item.headers(), body=item.body)
 
     def state_sha256(self, key: str, body: bytes) -> None:
-        """Keep a checksum with an object, in the words of S3: Swift takes the owner's word for it."""
+        """Store a checksum with an object, in the header of S3; Swift does not verify it."""
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         self._ask("POST", _path(key), {"Content-Type": "text/csv", "X-Amz-Checksum-Sha256": digest})
 

@@ -1,4 +1,4 @@
-"""Checksums that a store states are believed; an object that does not match its own is thrown away."""
+"""A result is verified against the checksum that the store states, and thrown away if it differs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.interop.stores.store import Item
 from tests.interop.stores.swift_store import SwiftStore
 from tests.support.driving import AnyClient
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 ITEM = Item(body=b"date,amount\n" * 10_000)
 STATED = pytest.mark.parametrize("stated", [ITEM.body, b"something else"], ids=["true", "false"])
@@ -36,7 +36,7 @@ def test_x_amz_checksum_sha256(stated: bytes, swift: SwiftStore, jobs: AnyClient
 
 @STATED
 def test_x_goog_hash(stated: bytes, google: GoogleStore, jobs: AnyClient, result: Result) -> None:
-    """The emulator takes no one's word: its lie is an object that has rotted on its disk since."""
+    """The emulator computes its checksums, so the mismatch is an object that was changed on disk."""
     google.put(Item(body=stated, key=ITEM.key))
     google.rot(ITEM.key, ITEM.body)
     check(jobs, result, google.link(ITEM.key), algorithm="md5", is_true=stated == ITEM.body)
@@ -44,11 +44,11 @@ def test_x_goog_hash(stated: bytes, google: GoogleStore, jobs: AnyClient, result
 
 def check(jobs: AnyClient, result: Result, link: str, *, algorithm: str, is_true: bool) -> None:
     assert algorithm in stated_checksums(httpx.get(link, trust_env=False).headers), "else this shows nothing"
-    result.lies_at(link)
+    result.redirect_to(link)
     once = jobs.with_options(retry=Retry(attempts=1))
     if is_true:
         assert once.download(result.job_id, result.path).path.read_bytes() == ITEM.body
         return
     with pytest.raises(IntegrityError, match=result.job_id):
         once.download(result.job_id, result.path)
-    assert result.left() == []
+    assert result.files() == []

@@ -1,4 +1,4 @@
-"""Links that a store refuses, and what of them and of the account must stay unseen."""
+"""Links that a store refuses, and secrets of links and accounts that must not be disclosed."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ import pytest
 from impact_jobs import ResultExpiredError
 
 from tests.interop.stores.conftest import Big
-from tests.interop.stores.disclosure import SIGNATURES, everything_in, everything_said, secrets_of
+from tests.interop.stores.disclosure import SIGNATURES, everything_in, everything_logged, secrets_of
 from tests.interop.stores.relay import Relay
 from tests.interop.stores.result import Result
 from tests.interop.stores.store import Item, Store
 from tests.interop.stores.swift_store import SwiftStore
 from tests.support.driving import AnyClient
 
-pytestmark = pytest.mark.peers
+pytestmark = pytest.mark.interop
 
 REFUSED = {401, 403}
 
 
-def test_an_expired_link_is_asked_for_afresh(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
+def test_a_fresh_link_is_requested_after_an_expired_one(
+    store: Store, big: Big, jobs: AnyClient, result: Result
+) -> None:
     expired = store.link(big.key, seconds=-5)
-    assert status_of(expired) in REFUSED, "else this shows nothing"
-    result.lies_at(expired, store.link(big.key))
+    assert status_of(expired) in REFUSED, "the link has not expired"
+    result.redirect_to(expired, store.link(big.key))
     assert jobs.download(result.job_id, result.path).sha256 == big.sha256
 
 
-def test_a_stream_asks_for_a_fresh_link_too(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
-    result.lies_at(store.link(big.key, seconds=-5), store.link(big.key))
+def test_a_stream_requests_a_fresh_link_too(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
+    result.redirect_to(store.link(big.key, seconds=-5), store.link(big.key))
     with jobs.stream(result.job_id) as chunks:
         assert sum(map(len, chunks)) == big.size
 
@@ -52,58 +54,60 @@ def refused_link(request: pytest.FixtureRequest, store: Store) -> str:
     return link
 
 
-def test_a_link_that_stays_refused(
+def test_a_link_that_is_always_refused_raises_without_secrets(
     refused_link: str, jobs: AnyClient, result: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    result.lies_at(refused_link, refused_link)
+    result.redirect_to(refused_link, refused_link)
     with pytest.raises(ResultExpiredError, match=result.job_id) as raised:
         jobs.download(result.job_id, result.path)
-    said = everything_in(raised.value) + everything_said(caplog.records)
+    disclosed = everything_in(raised.value) + everything_logged(caplog.records)
     for secret in secrets_of(refused_link):
-        assert secret not in said
-    assert result.left() == []
+        assert secret not in disclosed
+    assert result.files() == []
 
 
-def test_a_good_link_is_in_no_log(
+def test_a_link_is_not_logged(
     store: Store, big: Big, jobs: AnyClient, result: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
     link = store.link(big.key)
     caplog.set_level(logging.DEBUG)
-    result.lies_at(link)
+    result.redirect_to(link)
     jobs.download(result.job_id, result.path)
-    said = everything_said(caplog.records)
-    assert f":{store.port}/" in said, "httpx logs every request, so there was something to hide"
+    disclosed = everything_logged(caplog.records)
+    assert f":{store.port}/" in disclosed, "httpx has not logged the request"
     for secret in secrets_of(link):
-        assert secret not in said
+        assert secret not in disclosed
 
 
-def test_nothing_of_the_account_reaches_the_store(store: Store, big: Big, jobs: AnyClient, result: Result) -> None:
+def test_no_credentials_or_cookies_are_sent_to_the_store(
+    store: Store, big: Big, jobs: AnyClient, result: Result
+) -> None:
     with Relay(store.port) as relay:
         link = store.link(big.key, port=relay.port)
-        result.lies_at(link, link)
+        result.redirect_to(link, link)
         assert jobs.download(result.job_id, result.path).sha256 == big.sha256
         with jobs.stream(result.job_id) as chunks:
             assert sum(map(len, chunks)) == big.size
         requests = relay.requests
     assert len(requests) >= 2
     sid, token = result.sandbox.account_sid, result.sandbox.auth_token
-    for heard in requests:
-        assert heard.line.startswith("GET ")
-        assert not {"authorization", "cookie", "referer", "ir-version"} & set(heard.headers)
+    for request in requests:
+        assert request.line.startswith("GET ")
+        assert not {"authorization", "cookie", "referer", "ir-version"} & set(request.headers)
         for secret in (sid, token, base64.b64encode(f"{sid}:{token}".encode()).decode()):
-            assert secret.encode() not in heard.raw
+            assert secret.encode() not in request.raw
 
 
-def test_a_store_that_takes_offence_at_two_credentials(swift: SwiftStore, jobs: AnyClient, result: Result) -> None:
-    """Behind Swift's S3 door every `Authorization` is read as one of S3, a signed link or not."""
+def test_a_store_that_rejects_two_sets_of_credentials(swift: SwiftStore, jobs: AnyClient, result: Result) -> None:
+    """Swift's S3 interface reads every `Authorization` as one of S3, even with a signed link."""
     item = Item(body=b"a,b\n")
     swift.put(item)
     link = swift.link(item.key)
     assert status_of(link) == 200
     account = httpx.BasicAuth(result.sandbox.account_sid, result.sandbox.auth_token)
     assert status_of(link, auth=account) in {400, 403}
-    result.lies_at(link)
+    result.redirect_to(link)
     assert jobs.download(result.job_id, result.path).path.read_bytes() == item.body
 
 
@@ -112,7 +116,7 @@ def status_of(link: str, *, auth: httpx.BasicAuth | None = None) -> int:
 
 
 def spoilt(link: str) -> str:
-    """A link whose signature is of the right form, and wrong."""
+    """Return the link with a wrong signature of the right form."""
     url = httpx.URL(link)
     (name,) = SIGNATURES & set(url.params)
     other = url.params[name].translate(str.maketrans("0123456789abAB", "1234567890baBA"))
