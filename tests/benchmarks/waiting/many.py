@@ -18,7 +18,7 @@ from tests.benchmarks.rows import Row
 from tests.benchmarks.waiting import steady
 from tests.benchmarks.waiting.lives import SEED, Life, lives
 from tests.benchmarks.waiting.schedules import PEERS, Schedule, seeded
-from tests.support.account import HOUR, START, ManyJobs, Told, job_id
+from tests.support.account import HOUR, START, JobState, ManyJobs, job_id
 from tests.support.interleaved import InterleavedTransport, Timeline
 from tests.support.simulated import EPOCH, context
 
@@ -47,7 +47,7 @@ class Work:
         """When it is done."""
         return self.scheduled + self.queued + self.life.seconds
 
-    def told(self, number: int) -> Told:
+    def told(self, number: int) -> JobState:
         """What the server tells of it."""
         created = EPOCH + timedelta(seconds=self.scheduled)
 

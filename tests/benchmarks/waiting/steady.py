@@ -16,7 +16,7 @@ from impact_jobs._transport.run_sync import SyncIterator
 
 from tests.benchmarks.rows import Row
 from tests.benchmarks.waiting.schedules import seeded
-from tests.support.account import START, ManyJobs, Told, ids, job_id
+from tests.support.account import START, JobState, ManyJobs, ids, job_id
 from tests.support.simulated import Answer, context
 
 JOBS = 10_000
@@ -59,7 +59,7 @@ class _Watched:
         return response
 
 
-def crawling(number: int) -> Told:
+def crawling(number: int) -> JobState:
     """A job of many hours, with all that the server tells of it."""
     hours = 2.0 + number % 50 / 5.0
     name = job_id(number)
