@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeAlias
 
 from rich.console import Console
 
@@ -12,22 +13,24 @@ from impact_jobs.cli import exit_codes, output
 from impact_jobs.cli.state import CliState
 from impact_jobs.cli.tables import coloured, print_job, print_job_briefly, print_result
 
+Outcome: TypeAlias = Job | DownloadResult | JobsError
 
-def call_for_each(names: Iterable[str], call: Callable[[str], Job | None]) -> Iterator[Job | JobsError]:
-    """Yield the job or the error of each call, and nothing for a call that returns None."""
+
+def call_for_each(names: Iterable[str], call: Callable[[str], Job | DownloadResult | None]) -> Iterator[Outcome]:
+    """Yield the result or the error of each call, and nothing for a call that returns None."""
     for name in names:
         try:
-            job = call(name)
+            result = call(name)
         except JobsError as error:
             error.job_id = error.job_id or name
             yield error
         else:
-            if job is not None:
-                yield job
+            if result is not None:
+                yield result
 
 
 def emit_all(
-    outcomes: Iterable[Job | JobsError],
+    outcomes: Iterable[Outcome],
     state: CliState,
     *,
     in_full: bool = False,
@@ -40,6 +43,8 @@ def emit_all(
             if isinstance(outcome, JobsError):
                 errors.append(outcome)
                 emit_failure(state, outcome)
+            elif isinstance(outcome, DownloadResult):
+                emit_result(state, outcome)
             else:
                 emit_job(state, outcome, in_full=in_full)
     return exit_codes.worst(errors)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from impact_jobs import JobsClient, JobsError
-from impact_jobs.cli import exit_codes, options
+from impact_jobs import DownloadResult, JobsClient
+from impact_jobs.cli import options
 from impact_jobs.cli.command import Command
-from impact_jobs.cli.emit import emit_failure, emit_result
+from impact_jobs.cli.emit import call_for_each, emit_all
 from impact_jobs.cli.job_args import job_names
 from impact_jobs.cli.options import Mode
 from impact_jobs.cli.progress import Progress, progress_on
@@ -69,36 +69,29 @@ def download(
     if len(names) > 1 and target != _STDOUT and not Path(target).is_dir():
         raise click.UsageError(f"{len(names)} results need a folder, and {target!r} is not a folder.")
     hint_resume(names)
-
-    errors: list[JobsError] = []
     with state.client() as client:
-        for name in names:
-            try:
-                # No bar among bytes that are written to the terminal itself.
-                with progress_on(state, quiet=target == _STDOUT and sys.stdout.isatty()) as progress:
-                    if target == _STDOUT:
-                        if wait:
-                            client.wait(name, timeout, on_update=progress.on_job)
-                        _copy_to_stdout(client, name, mode, progress)
-                        continue
-                    call = client.download
+
+        def save(name: str) -> DownloadResult | None:
+            # No bar among bytes that are written to the terminal itself.
+            with progress_on(state, quiet=target == _STDOUT and sys.stdout.isatty()) as progress:
+                if target == _STDOUT:
                     if wait:
-                        call = partial(client.wait_and_download, timeout=timeout, on_update=progress.on_job)
-                    result = call(
-                        name,
-                        target,
-                        overwrite=overwrite,
-                        connections=connections,
-                        mode=mode,
-                        on_progress=progress.on_bytes,
-                    )
-            except JobsError as error:
-                error.job_id = error.job_id or name
-                errors.append(error)
-                emit_failure(state, error)
-            else:
-                emit_result(state, result)
-    return exit_codes.worst(errors)
+                        client.wait(name, timeout, on_update=progress.on_job)
+                    _copy_to_stdout(client, name, mode, progress)
+                    return None
+                call = client.download
+                if wait:
+                    call = partial(client.wait_and_download, timeout=timeout, on_update=progress.on_job)
+                return call(
+                    name,
+                    target,
+                    overwrite=overwrite,
+                    connections=connections,
+                    mode=mode,
+                    on_progress=progress.on_bytes,
+                )
+
+        return emit_all(call_for_each(names, save), state)
 
 
 def _copy_to_stdout(client: JobsClient, name: str, mode: Mode, progress: Progress) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 from rich.filesize import decimal
 
-from impact_jobs import Job, JobsError
+from impact_jobs import Job
 from impact_jobs.cli import exit_codes, options
 from impact_jobs.cli.command import Command
-from impact_jobs.cli.emit import emit_failure, emit_result
+from impact_jobs.cli.emit import emit_all
 from impact_jobs.cli.formatting import joined
 from impact_jobs.cli.job_args import job_names
 from impact_jobs.cli.options import Mode, Selection
@@ -75,12 +75,8 @@ def fetch(
             report = client.fetch_all(
                 wanted, folder, concurrency=concurrency, timeout=timeout, mode=mode, on_update=progress.on_job
             )
-    for outcome in report.outcomes.values():
-        if isinstance(outcome, JobsError):
-            emit_failure(state, outcome)
-        else:
-            emit_result(state, outcome)
-    files, code = report.files.values(), exit_codes.worst(report.errors.values())
+    code = emit_all(report.outcomes.values(), state)
+    files = report.files.values()
     facts = [
         f"{len(files)} of {len(report.outcomes)} files are in {folder}",
         decimal(sum(file.bytes_written for file in files)),
