@@ -11,8 +11,8 @@ from pathlib import Path
 from impact_jobs import AsyncJobsClient, JobsClient, Polling, Retry
 from impact_jobs.sandbox import Sandbox
 
-USERS = 32
-BYTES = 50_000
+USERS = 12
+BYTES = 20_000
 OPTIONS = {"polling": Polling(minimum=0.01, maximum=0.05), "retry": Retry(base_delay=0.0)}
 
 

@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_jobs._account import Account
 from impact_jobs._policy.rate_limiter import RateLimiter, Reservation, _by_account
@@ -218,6 +218,7 @@ heads = st.builds(
 events = st.tuples(st.floats(0, 7200), heads, st.integers(0, 300), st.integers(0, 5))
 
 
+@settings(max_examples=50)
 @given(st.lists(events, max_size=10))
 def test_no_sequence_of_responses_causes_a_pause_of_more_than_an_hour(
     history: list[tuple[float, Head, int, int]],

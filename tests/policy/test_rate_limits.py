@@ -100,13 +100,13 @@ def test_fifty_waits_use_the_hourly_limit_and_leave_room_for_downloads(
     results: list[bytes] = []
     for _ in range(50):
         timeline.start(polling(client))
-    for moment in range(0, 4 * 3600, 60):
+    for moment in range(0, 3 * 3600, 60):
         timeline.start(downloading(client, results), at=START + moment)
-    timeline.run(until=START + 4 * HOUR)
+    timeline.run(until=START + 3 * HOUR)
     timeline.cancel()
     assert not account.refused
-    assert results == [b"a,b\n"] * 240
-    for hour in range(1, 4):
+    assert results == [b"a,b\n"] * 180
+    for hour in range(1, 3):
         # Polls use everything except the reserve and the downloads.
         assert 800 <= len(account.between(START + hour * HOUR, START + (hour + 1) * HOUR)) <= 1000
     # At first there are fifty polls every five seconds, later they are evenly spaced.
