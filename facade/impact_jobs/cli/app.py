@@ -103,32 +103,25 @@ def _sigterm_raises() -> Iterator[None]:
 def _report(ctx: click.Context, error: BaseException) -> int:
     """Write `error` to stderr and return its exit code."""
     from impact_jobs.cli import output  # noqa: PLC0415 - needed for errors only
+    from impact_jobs.cli.resume_hint import hint_of  # noqa: PLC0415 - the same
 
     if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends the process at once
-    code = exit_codes.code_of(error)
+    state, code = state_of(ctx), exit_codes.code_of(error)
     with suppress(OSError):  # stderr is closed, too
-        _write_report(ctx, error, code=code)
+        if code in {exit_codes.INTERRUPTED, exit_codes.TERMINATED}:
+            cause = "interrupted" if code == exit_codes.INTERRUPTED else "ended by SIGTERM"
+            erase = "\r\x1b[K" if output.is_live(state.err) else ""  # the terminal's own ^C
+            # Not through rich, which would repeat what it was about to write when the signal came.
+            output.write_line(state.err, f"{erase}impact-jobs: {'; '.join(filter(None, (cause, hint_of(ctx))))}")
+        elif isinstance(error, click.ClickException) and not state.json:
+            error.show()
+        elif code != exit_codes.READER_GONE:
+            if code == exit_codes.BUG and state.verbose > 1:
+                traceback.print_exception(error)
+            output.write_error(state.err, error, code=code, as_json=state.json)
     output.flush_or_discard()
     return code
-
-
-def _write_report(ctx: click.Context, error: BaseException, *, code: int) -> None:
-    from impact_jobs.cli import output  # noqa: PLC0415 - needed for errors only
-    from impact_jobs.cli.resume_hint import hint_of  # noqa: PLC0415 - the same
-
-    state = state_of(ctx)
-    if code in {exit_codes.INTERRUPTED, exit_codes.TERMINATED}:
-        cause = "interrupted" if code == exit_codes.INTERRUPTED else "ended by SIGTERM"
-        erase = "\r\x1b[K" if output.is_live(state.err) else ""  # the terminal's own ^C
-        # Not through rich, which would repeat what it was about to write when the signal came.
-        output.write_line(state.err, f"{erase}impact-jobs: {'; '.join(filter(None, (cause, hint_of(ctx))))}")
-    elif isinstance(error, click.ClickException) and not state.json:
-        error.show()
-    elif code != exit_codes.READER_GONE:
-        if code == exit_codes.BUG and state.verbose > 1:
-            traceback.print_exception(error)
-        output.write_error(state.err, error, code=code, as_json=state.json)
 
 
 @click.group(

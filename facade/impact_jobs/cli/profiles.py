@@ -158,7 +158,7 @@ def _parse(file: Path) -> dict[str, Profile | str] | str:
     except (ValueError, RecursionError) as error:  # a parser's message may quote the line, and so the token
         place = re.search(r"line \d+", str(error)) if isinstance(error, tomllib.TOMLDecodeError) else None
         where = f" at {place[0]}" if place else ""
-        return f"{file} is not TOML{where} (not shown, because it may hold a token): correct it, or start a new one."
+        return f"{file} is not TOML{where} (not shown, because it may hold a token): correct it, or remove it."
     for key, table in tables.items():
         if not isinstance(table, dict):
             return f"{file}: {_quoted(key)} stands outside of a profile: put a line such as [{DEFAULT}] before it."
