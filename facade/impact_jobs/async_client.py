@@ -309,7 +309,7 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> AsyncIterator[Job | JobsError]:
-        """Iterate over the jobs in the order in which they complete. The first item sends the first request.
+        """Iterate over the jobs in the order in which they complete. Requests start with the first item.
 
         Args:
             jobs, polling, on_update: As for `wait_all`.
