@@ -23,7 +23,7 @@ from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, Driven
 
-QUICK = Retry(attempts=4, base_delay=0.0)
+QUICK = Retry(attempts=2, base_delay=0.0)
 NOBODY = "http://127.0.0.1:9/"  # the port of `discard`, where no server listens
 
 Own = tuple[type[Any], dict[str, Any]]
@@ -116,7 +116,7 @@ def test_a_replay_is_not_sent_again_if_a_transport_fails_over(kind: type[Any], s
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = NOBODY if second == "refuses" else f"https://127.0.0.1:{silent.getsockname()[1]}/"
         own = kind(transport=transport(url))
-        with over(own, sandbox, request_timeout=0.3) as jobs, pytest.raises(ReplayUncertainError):
+        with over(own, sandbox, request_timeout=0.2) as jobs, pytest.raises(ReplayUncertainError):
             jobs.replay(job_id)
     assert puts(sandbox) == 1
 
