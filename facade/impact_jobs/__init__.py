@@ -5,14 +5,19 @@
     with JobsClient.from_env() as jobs:
         result = jobs.wait_and_download("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1", "actions.csv")
 
-What `__all__` lists, and `impact_jobs.sandbox`, is public and stays; the other modules are not.
+The names in `__all__` are public, and so are those of `impact_jobs.sandbox` and `impact_jobs.pytest_plugin`.
+docs/stability.md lists the few names that are semi-public; everything else is private.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from impact_jobs._account import JobReference
+    from impact_jobs._download.options import Mode, OnProgress
     from impact_jobs._operations.fetch_all import FetchReport
+    from impact_jobs._operations.stream import AsyncResultStream, ResultStream
+    from impact_jobs._operations.wait_many import Timeouts
     from impact_jobs._policy.polling import Polling
     from impact_jobs._policy.retry import Retry
     from impact_jobs.async_client import AsyncJobsClient
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApiError",
     "AsyncJobsClient",
+    "AsyncResultStream",
     "AuthenticationError",
     "ConfigurationError",
     "DestinationExistsError",
@@ -58,11 +64,14 @@ __all__ = [
     "JobCancelledError",
     "JobFailedError",
     "JobNotFoundError",
+    "JobReference",
     "JobStatus",
     "JobType",
     "JobsClient",
     "JobsError",
+    "Mode",
     "NotReplayableError",
+    "OnProgress",
     "PermissionDeniedError",
     "Polling",
     "RateLimitError",
@@ -70,8 +79,10 @@ __all__ = [
     "RequestTimeoutError",
     "ResultExpiredError",
     "ResultNotReadyError",
+    "ResultStream",
     "Retry",
     "ServerError",
+    "Timeouts",
     "TransportError",
     "UnexpectedResponseError",
     "WaitTimeoutError",
@@ -80,9 +91,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "_account": ("JobReference",),
+    "_download.options": ("Mode", "OnProgress"),
+    "_operations.fetch_all": ("FetchReport",),
+    "_operations.stream": ("AsyncResultStream", "ResultStream"),
+    "_operations.wait_many": ("Timeouts",),
     "async_client": ("AsyncJobsClient",),
     "client": ("JobsClient",),
-    "_operations.fetch_all": ("FetchReport",),
     "models": ("DownloadResult", "Job", "JobStatus", "JobType"),
     "_policy.polling": ("Polling",),
     "_policy.retry": ("Retry",),
@@ -90,10 +105,10 @@ _HOMES = {
 _HOME_OF = dict.fromkeys(__all__, "errors") | {name: home for home, names in _HOMES.items() for name in names}
 
 
-if not TYPE_CHECKING:  # else a misspelt name would be an object to type checkers, not an error
+if not TYPE_CHECKING:  # because type checkers would accept any misspelt name
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for when it is asked for (PEP 562), for httpx takes a while to load."""
+        """Import a public name when it is first used (PEP 562), because httpx takes long to import."""
         if name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

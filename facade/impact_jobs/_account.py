@@ -1,4 +1,4 @@
-"""Which account, where, and with what credentials: checked before any request."""
+"""The account, the API's URL and the credentials, checked before any request; and references to jobs."""
 
 from __future__ import annotations
 
@@ -18,27 +18,22 @@ from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import GeneratedJob, Job
 
 JobReference: TypeAlias = Job | GeneratedJob | UUID | str
-"""Whatever names a job: a `Job`, the generated `Job`, a UUID, its text, or a job's path or URL."""
+"""A reference to a job: a `Job`, the generated `Job`, a UUID, its text, or the path or URL of a job."""
 
 DEFAULT_BASE_URL = "https://api.impact.com"
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _ACCOUNT_SID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]+")
-_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
+_SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
 _JOB_PATH = re.compile(
-    r"(?P<prefix>.*)/Agencies/(?P<account>[^/]+)(?:/Advertisers/[^/]+)?/Jobs/(?P<job>[^/]+?)(?:\.json)?(?:/(?:Download|Replay)(?:\.json)?)?/?"
+    r".*/Agencies/(?P<account>[^/]+)(?:/Advertisers/[^/]+)?"
+    r"/Jobs/(?P<job>[^/]+?)(?:\.json)?(?:/(?:Download|Replay)(?:\.json)?)?/?"
 )
 
 
 @frozen(kw_only=True)
 class Account:
-    """An account at one base URL.
-
-    Attributes:
-        sid: The Account SID: user name of HTTP Basic and part of every path.
-        token: The Auth Token: its password.
-        base_url: Scheme, host and perhaps a path, without a slash at the end.
-    """
+    """An account and its credentials at one base URL, which has no slash at its end."""
 
     sid: str
     token: Secret
@@ -46,32 +41,28 @@ class Account:
 
     @classmethod
     def create(cls, sid: str, token: Secret, base_url: Secret) -> Account:
-        """The account, its parts checked.
+        """Check the parts of an account and create it.
 
         Raises:
             ConfigurationError: One of them is missing or malformed.
         """
         if not isinstance(sid, str) or not _ACCOUNT_SID.fullmatch(sid):
-            # Not shown, for the token is easily passed in its place.
+            # The message does not show it, because it may be the token, passed in the wrong place.
             raise ConfigurationError("account_sid is not an Account SID: copy it from the API settings page.")
         _check_token(token)
         return cls(sid=sid, token=token, base_url=_checked_base_url(base_url))
 
     def redacted(self, body: bytes) -> bytes:
-        """`body` without the credentials, should a gateway echo what it was sent."""
+        """Return `body` without the credentials, in case a gateway returns the request's headers."""
         token = self.token.reveal().encode()
         basic = base64.b64encode(self.sid.encode() + b":" + token)
         return body.replace(basic, b"***").replace(token, b"***")
 
     def job_id(self, reference: JobReference) -> str:
-        """The id of the job that `reference` names.
-
-        Args:
-            reference: A UUID, its text, a `Job`, the generated `Job`, or the path or URL of a job
-                (`QueuedUri`, `ResultUri`, `ReplayUri`).
+        """Return the id of the job that `reference` names.
 
         Raises:
-            ConfigurationError: It names no job, or one of another host or account.
+            ConfigurationError: It names no job, or a job of another host or account.
         """
         name = reference.id if isinstance(reference, Job | GeneratedJob) else reference
         if isinstance(name, UUID):
@@ -87,11 +78,11 @@ class Account:
         shown = shorten(text)
         parts = _split(text, shown)
         if parts.netloc and _origin(parts) != _origin(urlsplit(self.base_url)):
-            raise ConfigurationError(f"{shown!r} is not on {self.base_url}: a job is asked for at its own API only.")
+            raise ConfigurationError(f"{shown!r} is not on {self.base_url}: use a client whose base_url has that host.")
         match = _JOB_PATH.fullmatch(parts.path)
         if match is None or not is_job_id(match["job"]):
             raise ConfigurationError(
-                f"{shown!r} does not name a job: expected a UUID or a path such as "
+                f"{shown!r} does not name a job: give a UUID or a path such as "
                 f"'/Agencies/{self.sid}/Jobs/<UUID>' (with or without /Download or /Replay)."
             )
         if match["account"] != self.sid:
@@ -102,15 +93,15 @@ class Account:
 
 
 def is_job_id(text: str) -> bool:
-    """Whether `text` is a UUID in its usual writing."""
+    """Return whether `text` is a UUID with its hyphens."""
     return _UUID.fullmatch(text) is not None
 
 
 def setting(name: str, value: str | None, *, default: str | None = None) -> str:
-    """`value`, or else the environment variable `name`, or else `default`.
+    """Return `value`, or the environment variable `name`, or `default`.
 
     Raises:
-        ConfigurationError: None of them is there.
+        ConfigurationError: All of them are missing.
     """
     found = value if value is not None else os.environ.get(name) or default
     if not found:
@@ -119,13 +110,13 @@ def setting(name: str, value: str | None, *, default: str | None = None) -> str:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether `host` is this machine by its very name: `localhost` or a loopback address."""
+    """Return whether `host` is `localhost` or a loopback address. Names are not looked up."""
     address = _address(host)
     return (host or "").rstrip(".") == "localhost" or (address is not None and address.is_loopback)
 
 
 def is_internal(host: str | None) -> bool:
-    """Whether `host` is by its very name a loopback, link-local or private address."""
+    """Return whether `host` is `localhost` or a loopback, link-local or private address."""
     address = _address(host)
     return is_loopback(host) or (address is not None and not address.is_global)
 
@@ -135,38 +126,38 @@ def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address 
         return ipaddress.ip_address(host or "")
     except ValueError:
         pass
-    try:  # "127.1", "0x7f.1" and "2130706433", which resolvers still take for addresses
+    try:  # "127.1", "0x7f.1" and "2130706433", which resolvers still accept as addresses
         return ipaddress.IPv4Address(socket.inet_aton(host or ""))
     except (OSError, ValueError):
         return None
 
 
 def _check_token(token: Secret) -> None:
-    # The token stays out of every variable, for a traceback may be printed with its locals.
+    # The token is never in a variable, because tracebacks may show variables.
     if not isinstance(token.reveal(), str) or not token.reveal():
         raise ConfigurationError("auth_token is missing: copy it from the API settings page.")
-    if _UNPRINTABLE.search(token.reveal()):
-        raise ConfigurationError("auth_token holds white space or control characters: copy it again, without them.")
+    if _SPACE_OR_CONTROL.search(token.reveal()):
+        raise ConfigurationError("auth_token has white space or control characters: copy it again, without them.")
 
 
 def _checked_base_url(url: Secret) -> str:
     if "@" in url.reveal():
-        raise ConfigurationError("base_url holds credentials: pass account_sid and auth_token instead.")
+        raise ConfigurationError("base_url contains credentials: pass account_sid and auth_token instead.")
     parts = _split(url.reveal(), str(url))
-    # Looked for in the text, for urlsplit drops line ends and an empty query.
-    is_plain = not _UNPRINTABLE.search(url.reveal()) and not {"?", "#"} & set(url.reveal())
+    # The text is checked, because urlsplit drops line ends and an empty query.
+    is_plain = not _SPACE_OR_CONTROL.search(url.reveal()) and not {"?", "#"} & set(url.reveal())
     if not parts.hostname or not is_plain or parts.scheme not in {"https", "http"}:
-        raise ConfigurationError(f"base_url='{url}' must look like 'https://api.impact.com'.")
+        raise ConfigurationError(f"base_url='{url}' is not valid: give a URL such as {DEFAULT_BASE_URL!r}.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ConfigurationError(f"base_url='{url}' would send the token in clear: use https.")
+        raise ConfigurationError(f"base_url='{url}' would send the token in clear text: use https.")
     return url.reveal().rstrip("/")
 
 
 def _split(url: str, shown: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # checked only when looked at
-    except ValueError:  # whose message repeats the host part, credentials and all
+        _ = parts.port  # urlsplit does not check it
+    except ValueError:  # its message repeats the host part, with any credentials
         raise ConfigurationError(f"{shown!r} is not a URL: check its host and port.") from None
     return parts
 

@@ -21,7 +21,7 @@ from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
-from impact_jobs._operations.stream import ResultStream, open_file
+from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
@@ -389,7 +389,7 @@ class AsyncJobsClient:
         )
         return await download.download(self._context, job, path, options)
 
-    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> AsyncResultStream:
         """Stream the bytes of a result without writing to disk. A broken connection is resumed as in `download`.
 
         Args:
@@ -408,7 +408,7 @@ class AsyncJobsClient:
             ...     sum([len(chunk) async for chunk in stream])
             52428800
         """
-        return ResultStream(self._context, job, mode=mode)
+        return AsyncResultStream(self._context, job, mode=mode)
 
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
         """Open the result as a binary file for pandas, polars, pyarrow or csv, without writing to disk.

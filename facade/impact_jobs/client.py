@@ -20,14 +20,14 @@ from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
-from impact_jobs._operations.stream import BlockingResultStream, ResultStream, open_file
+from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs._transport.clock import epoch as epoch_seconds
-from impact_jobs._transport.clock import in_place as use_clock
+from impact_jobs._transport.clock import use as use_clock
 from impact_jobs._transport.httpx_common import HttpClient
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import ConfigurationError, JobsError
@@ -402,7 +402,7 @@ class JobsClient:
         )
         return run_sync(download.download(self._context, job, path, options))
 
-    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> BlockingResultStream:
+    def stream(self, job: JobReference, *, mode: Mode = "redirect") -> ResultStream:
         """Stream the bytes of a result without writing to disk. A broken connection is resumed as in `download`.
 
         Args:
@@ -421,7 +421,7 @@ class JobsClient:
             ...     sum([len(chunk) for chunk in stream])
             52428800
         """
-        return BlockingResultStream(ResultStream(self._context, job, mode=mode))
+        return ResultStream(AsyncResultStream(self._context, job, mode=mode))
 
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
         """Open the result as a binary file for pandas, polars, pyarrow or csv, without writing to disk.

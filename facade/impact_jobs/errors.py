@@ -1,19 +1,19 @@
-"""Everything that can go wrong, as one tree.
+"""The errors of this library, as one tree.
 
     JobsError
-    ├─ ConfigurationError                     before any request
-    ├─ TransportError ─ RequestTimeoutError   no answer
-    ├─ ApiError                               an answer that says no
+    ├─ ConfigurationError                     wrong input; no request was sent
+    ├─ TransportError ─ RequestTimeoutError   no response
+    ├─ ApiError                               an error response
     │  ├─ AuthenticationError 401   ├─ PermissionDeniedError 403   ├─ NotReplayableError 403 on replay
     │  ├─ JobNotFoundError 404      ├─ RateLimitError 429          └─ ServerError 5xx
-    ├─ UnexpectedResponseError                an answer that cannot be read
+    ├─ UnexpectedResponseError                an unreadable response
     ├─ JobFailedError ─ JobCancelledError
     ├─ WaitTimeoutError (also a TimeoutError)
     ├─ ReplayUncertainError
     └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError
 
-Every message says what happened, to which job, and what to do next; none holds a credential or the query
-of a signed URL. All of them can be pickled and copied.
+Each message says what happened, to which job, and what to do next. No message contains a credential or the query of a
+signed URL. All errors can be pickled and copied.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 def _restore(cls: type[JobsError], args: tuple[Any, ...], state: dict[str, Any]) -> JobsError:
     error = cls.__new__(cls, *args)
-    error.args = args  # which TimeoutError's __new__ leaves to the __init__ that is skipped here
+    error.args = args  # TimeoutError.__new__ leaves them to __init__, which is skipped here
     error.__dict__.update(state)
     return error
 
 
 class JobsError(Exception):
-    """The root: `except JobsError` catches whatever this library raises on purpose.
+    """The base class: `except JobsError` catches every error that this library raises on purpose.
 
     Attributes:
-        job_id: Which job it is about, where a call was about several; else None.
+        job_id: The job that the error is about, if the call was about several; otherwise None.
 
     Example:
         >>> try:
@@ -55,28 +55,26 @@ class JobsError(Exception):
     job_id: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own way calls __init__ with the message alone, which keyword-only arguments refuse.
+        # Exception's own method calls __init__ with the message alone, without the keyword arguments.
         return _restore, (type(self), self.args, self.__dict__)
 
 
 class ConfigurationError(JobsError):
-    """Credentials, URL, path, date or job name are missing or malformed; no request was made.
+    """Credentials, a URL, a path, a date or a job reference is missing or malformed. No request was sent.
 
-    What to do: correct the input that the message names.
+    What to do: correct the value that the message names.
 
     Example:
         >>> try:
         ...     jobs.get("report-7")
         ... except ConfigurationError as error:
         ...     print(error)
-        'report-7' does not name a job: expected a UUID or a path such as ...
+        'report-7' does not name a job: give a UUID or a path such as ...
     """
 
 
 class TransportError(JobsError):
-    """No answer arrived: no connection, or it broke. GETs were already tried again.
-
-    What to do: check network and proxy, then call again; a download goes on where it can.
+    """No response arrived, after all retries. What to do: check network and proxy, then call again.
 
     Attributes:
         request_sent: Whether any byte of the request can have left this machine.
@@ -95,14 +93,12 @@ class TransportError(JobsError):
 
 
 class RequestTimeoutError(TransportError):
-    """One exchange took longer than `request_timeout`, or than what was left of a wait.
-
-    What to do: raise `request_timeout`, or call again.
+    """An exchange exceeded `request_timeout` or the time left of a wait. What to do: raise `request_timeout`.
 
     Example:
-        >>> hasty = jobs.with_options(request_timeout=0.1)  # seconds
+        >>> impatient = jobs.with_options(request_timeout=0.1)  # seconds
         >>> try:
-        ...     job = hasty.get(job_id)
+        ...     job = impatient.get(job_id)
         ... except RequestTimeoutError:
         ...     job = jobs.get(job_id)
     """
@@ -110,11 +106,11 @@ class RequestTimeoutError(TransportError):
 
 @frozen
 class FieldError:
-    """One entry of an error answer's `Errors`.
+    """One entry of the `Errors` of an error response.
 
     Attributes:
-        field: The input that the server complains of, as it names it.
-        message: What it says about it.
+        field: The input that is wrong, by the server's name.
+        message: What is wrong with it, by the server.
 
     Example:
         >>> try:
@@ -129,17 +125,17 @@ class FieldError:
 
 
 class ApiError(JobsError):
-    """The API answered, and the answer is an error.
+    """The API returned an error response.
 
-    What to do: see the subclass; for this class itself (400, 402, 405 … and a 200 that says
-    `"Status": "ERROR"`), read `message` and `errors`.
+    What to do: see the subclass. For this class itself (400, 402, 405, or a 200 with `"Status": "ERROR"`), read the
+    server's `message` and `errors`, which are part of the message.
 
     Attributes:
         status_code: The HTTP status.
-        message: The server's own words, or "".
-        errors: What it says about single inputs.
-        request_id: The server's name for the exchange, for its support team, or None.
-        body: The first 4,096 characters of the answer, credentials redacted.
+        message: The server's message, or "".
+        errors: The server's messages about single inputs.
+        request_id: The server's id of the exchange, for its support team, or None.
+        body: The first 4,096 characters of the response, without credentials.
 
     Example:
         >>> try:
@@ -168,7 +164,7 @@ class ApiError(JobsError):
 
 
 class AuthenticationError(ApiError):
-    """401: Account SID and Auth Token do not match. What to do: check both.
+    """401: the Account SID and the Auth Token do not match. What to do: check both.
 
     Example:
         >>> try:
@@ -180,9 +176,9 @@ class AuthenticationError(ApiError):
 
 
 class PermissionDeniedError(ApiError):
-    """403: the credentials are known but may not do this.
+    """403: the credentials are valid, but may not do this.
 
-    What to do: check that the token is active and has the Jobs scope, and that the account in the URL is its own.
+    What to do: check that the token is active and has the Jobs scope, and that the URL names your own account.
 
     Example:
         >>> try:
@@ -194,18 +190,18 @@ class PermissionDeniedError(ApiError):
 
 
 class NotReplayableError(ApiError):
-    """403 on replay because of the job's state. What to do: wait for it to end, or schedule a new one.
+    """403 on a replay, because of the job's state. What to do: wait until the job has ended, or schedule a new one.
 
     Example:
         >>> try:
         ...     fresh = jobs.replay(job_id)
         ... except NotReplayableError:
-        ...     fresh = None  # which is what `replay_if_replayable` does
+        ...     fresh = None  # `replay_if_replayable` does the same
     """
 
 
 class JobNotFoundError(ApiError):
-    """404: this account has no such job. What to do: check id and account; results are kept for 90 days.
+    """404: the account has no such job. What to do: check the id and the account. Results are kept for 90 days.
 
     Example:
         >>> try:
@@ -217,12 +213,10 @@ class JobNotFoundError(ApiError):
 
 
 class RateLimitError(ApiError):
-    """429: the hourly budget of the account is spent (1,000 requests by default).
-
-    What to do: wait `retry_after` seconds; poll less, or share one client.
+    """429: the account has no requests left (1,000 an hour by default). What to do: wait `retry_after`, poll less.
 
     Attributes:
-        retry_after: Seconds until the server wants to be asked again, or None when it did not say.
+        retry_after: Seconds until the server accepts requests again, or None if it does not say.
 
     Example:
         >>> try:
@@ -236,10 +230,10 @@ class RateLimitError(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the server or a gateway before it failed. What to do: call again later.
+    """5xx: the server or a gateway failed. What to do: call again later.
 
     Attributes:
-        retry_after: Seconds until the server wants to be asked again, or None when it did not say.
+        retry_after: Seconds until the server accepts requests again, or None if it does not say.
 
     Example:
         >>> try:
@@ -253,19 +247,19 @@ class ServerError(ApiError):
 
 
 class UnexpectedResponseError(JobsError):
-    """A job was due and something else came: XML, HTML, nothing, broken or wrong-shaped JSON.
+    """The response is not what the API documents: XML, HTML, an empty body, or JSON that is broken or not a job.
 
-    What to do: check `base_url` and any proxy between; if both are right, report it with the message.
+    What to do: check `base_url` and your proxy. If both are right, report the message.
 
     Attributes:
-        status_code: The HTTP status of the answer.
+        status_code: The HTTP status of the response.
 
     Example:
         >>> try:
         ...     jobs.get(job_id)
         ... except UnexpectedResponseError as error:
         ...     print(error)
-        get job ...: HTTP 200, but the answer is HTML, though JSON was asked for. Check base_url and any proxy between.
+        get job ...: HTTP 200, but the response is HTML instead of JSON. Check base_url and any proxy ...
     """
 
     def __init__(self, message: str, *, status_code: int | None = None) -> None:
@@ -274,9 +268,7 @@ class UnexpectedResponseError(JobsError):
 
 
 class JobFailedError(JobsError):
-    """The job ended as FAILED or ERROR and has no result.
-
-    What to do: read `job.status_message`; `replay` runs it once more when `job.replayable`.
+    """The job ended as FAILED or ERROR, without a result. What to do: read `job.status_message`, or replay it.
 
     Attributes:
         job: The last snapshot.
@@ -297,13 +289,10 @@ class JobFailedError(JobsError):
 
     @classmethod
     def of(cls, job: Job) -> JobFailedError:
-        """The error that fits how `job` ended.
+        """Return a `JobCancelledError` for a cancelled job, and a `JobFailedError` for any other.
 
         Args:
             job: A job that is FAILED, ERROR or CANCELLED.
-
-        Returns:
-            A `JobCancelledError` for a cancelled job, else a `JobFailedError`.
 
         Example:
             >>> JobFailedError.of(Job(id="3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1", status="CANCELLED")).job.status
@@ -313,7 +302,7 @@ class JobFailedError(JobsError):
 
 
 class JobCancelledError(JobFailedError):
-    """The job was cancelled before it finished. What to do: replay it or schedule a new one.
+    """The job was cancelled before it completed. What to do: replay it, or schedule a new one.
 
     Example:
         >>> try:
@@ -324,16 +313,14 @@ class JobCancelledError(JobFailedError):
 
 
 class WaitTimeoutError(JobsError, TimeoutError):
-    """The job was not done when the wait's `timeout` passed; it goes on at the server.
-
-    What to do: call `wait` again with the same job; nothing is lost.
+    """The job did not complete within `timeout`, but continues on the server. What to do: wait again.
 
     Attributes:
-        job: The last snapshot, or None when no poll was answered.
+        job: The last snapshot, or None if no poll succeeded.
 
     Example:
         >>> try:
-        ...     jobs.wait(job_id, timeout=0)  # seconds; 0 asks once
+        ...     jobs.wait(job_id, timeout=0)  # seconds; 0 polls once
         ... except WaitTimeoutError as error:
         ...     print(error.job.status, error.job.percentage_complete)
         RUNNING 40
@@ -343,20 +330,20 @@ class WaitTimeoutError(JobsError, TimeoutError):
         seen = f"last seen {job.status} at {job.percentage_complete or 0} %" if job else "never seen"
         because = f"; the last request failed: {cause}" if cause else ""
         super().__init__(
-            f"job {job.id if job else job_id} was not done after {timeout:g} s ({seen}{because}). "
-            "It goes on at the server: wait for it again, with a longer timeout."
+            f"job {job.id if job else job_id} did not complete in {timeout:g} s ({seen}{because}). "
+            "It continues on the server: wait for it again, with a longer timeout."
         )
         self.job = job
 
 
 class ReplayUncertainError(JobsError):
-    """The replay's answer was lost, so whether a new job exists is not known. It was not sent again.
+    """The response to a replay was lost, so a new job may or may not exist. The request was not sent again.
 
-    What to do: look at `candidates`, or list today's jobs; replay again only when none of them is yours.
+    What to do: look at `candidates`, or list today's jobs. Replay again only if none of them is yours.
 
     Attributes:
-        source: The id of the job that was to be replayed.
-        candidates: New jobs that could be the replay, newest first.
+        source: The id of the replayed job.
+        candidates: New jobs that may be the replay, newest first.
 
     Example:
         >>> try:
@@ -367,9 +354,9 @@ class ReplayUncertainError(JobsError):
     """
 
     def __init__(self, source: str, candidates: Sequence[Job] = (), *, cause: str = "") -> None:
-        found = ", ".join(job.id for job in candidates) or "none known"
+        found = ", ".join(job.id for job in candidates) or "none"
         super().__init__(
-            f"the replay of job {source} may or may not have been accepted ({cause or 'no readable answer'}); "
+            f"the replay of job {source} may or may not have been accepted ({cause or 'no readable response'}); "
             f"candidates: {found}. List the newest jobs before you replay it again."
         )
         self.source = source
@@ -377,24 +364,24 @@ class ReplayUncertainError(JobsError):
 
 
 class DownloadError(JobsError):
-    """A result could not be brought to disk; nothing stands under the target's name because of it.
+    """A result could not be downloaded. The target file was not changed.
 
-    What to do: as the message says; then call again.
+    What to do: follow the message, then call again.
 
     Example:
         >>> try:
         ...     jobs.download(job_id, "actions.csv")
         ... except DownloadError as error:
         ...     print(error)
-        download of job ...: the redirect to http://... was not followed: only https is safe. Check base_url and any ...
+        download of job ...: the redirect to http://... was not followed: only https is safe. ...
     """
 
 
 class ResultNotReadyError(DownloadError):
-    """The job has no result yet. What to do: `wait_and_download`, or try later.
+    """The job has no result yet. What to do: call `wait_and_download`, or try later.
 
     Attributes:
-        job: The snapshot that the server sent in place of a result.
+        job: The snapshot that the server returned instead of a result.
 
     Example:
         >>> try:
@@ -410,7 +397,7 @@ class ResultNotReadyError(DownloadError):
 
 
 class ResultExpiredError(DownloadError):
-    """The storage refused even a fresh link. What to do: replay the job; results are kept for 90 days.
+    """The storage refused a fresh link to the result. What to do: replay the job. Results are kept for 90 days.
 
     Example:
         >>> try:
@@ -421,7 +408,7 @@ class ResultExpiredError(DownloadError):
 
 
 class IntegrityError(DownloadError):
-    """What arrived is not what the storage announced; it was thrown away. What to do: download again.
+    """The bytes do not match the stated length or checksum, and were discarded. What to do: download again.
 
     Example:
         >>> try:
@@ -432,9 +419,7 @@ class IntegrityError(DownloadError):
 
 
 class DestinationExistsError(DownloadError):
-    """The target exists and `overwrite` is false, or another process is writing it.
-
-    What to do: pass `overwrite=True` or another path.
+    """The target exists, or another process is writing it. What to do: pass `overwrite=True` or another path.
 
     Example:
         >>> try:

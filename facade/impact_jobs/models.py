@@ -1,4 +1,4 @@
-"""What users hold in their hands: a job, and a downloaded result."""
+"""The values that the client returns: a job, and a downloaded result."""
 
 from __future__ import annotations
 
@@ -19,44 +19,43 @@ __all__ = ["DownloadResult", "GeneratedJob", "Job", "JobStatus", "JobType", "Sec
 _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.ERROR, JobStatus.FAILED})
 
 
-def _shown(text: str | None) -> str:
-    """In a `repr`: without a link's signature, should the server put such a link there."""
-    return repr(text and redact(text))
+def _redacted_repr(text: str | None) -> str:
+    return repr(text and redact(text))  # the server may put a signed link there
 
 
-@frozen(kw_only=True, slots=False)  # filling the slots of a frozen class takes twice as long; lists are long
+@frozen(kw_only=True, slots=False)  # filling the slots of a frozen class takes twice as long, and lists are long
 class Job:
-    """One job as the server described it at one moment; `get` it again for news.
+    """A snapshot of a job, as the server described it.
 
-    Times are aware; one that came without an offset is taken as UTC. A field that the server left out,
-    empty or unreadable is None; `raw` holds what it sent.
+    A field that the server omitted, left empty or filled with something unreadable is None; `raw` has what it sent.
+    All times have a time zone, UTC if the server states none.
 
     Attributes:
         id: The job's UUID, as the server writes it.
-        type: What kind of work it is; a plain text where the kind is newer than this release.
-        status: Where it stands; a plain text where the status is newer than this release.
-        program_id: The program (campaign) it is scoped to.
-        created_by: The account that created it.
-        created_date: When it was scheduled.
-        started_date: When it left the queue.
-        completed_date: When it finished successfully.
-        abandoned_date: When it was abandoned.
-        cancelled_date: When it was cancelled.
-        failed_date: When it failed.
-        last_progress_update_date: When `percentage_complete` last moved.
-        status_message: The server's words on the status, such as the reason of a failure.
-        records_processed: Records so far.
-        percentage_complete: Progress, 0 to 100.
-        replayable: Whether the server would replay it.
-        result_uri: Path of its download, once completed.
-        raw: The untouched JSON object.
+        type: The type of work; a string if the type is newer than this release.
+        status: The status; a string if the status is newer than this release.
+        program_id: The program (campaign) of the job.
+        created_by: The account that created the job.
+        created_date: When the job was scheduled.
+        started_date: When the job left the queue.
+        completed_date: When the job completed.
+        abandoned_date: When the job was abandoned.
+        cancelled_date: When the job was cancelled.
+        failed_date: When the job failed.
+        last_progress_update_date: When `percentage_complete` last changed.
+        status_message: The server's message about the status, such as the reason of a failure.
+        records_processed: The number of records so far.
+        percentage_complete: The progress, 0 to 100.
+        replayable: Whether the server allows a replay.
+        result_uri: The path of the download, once the job has completed.
+        raw: The JSON object, unchanged.
 
     Example:
         >>> job = jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")
         >>> job.status, job.percentage_complete
         (<JobStatus.RUNNING: 'RUNNING'>, 40)
 
-    Source: the vendor's Jobs page; strings for numbers and empty dates are documented there too.
+    Source: the vendor's Jobs page, which also documents numbers in strings and empty dates.
     """
 
     id: str
@@ -71,16 +70,16 @@ class Job:
     cancelled_date: datetime | None = None
     failed_date: datetime | None = None
     last_progress_update_date: datetime | None = None
-    status_message: str | None = field(default=None, repr=_shown)
+    status_message: str | None = field(default=None, repr=_redacted_repr)
     records_processed: int | None = None
     percentage_complete: int | None = None
     replayable: bool = False
-    result_uri: str | None = field(default=None, repr=_shown)
+    result_uri: str | None = field(default=None, repr=_redacted_repr)
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it has ended as COMPLETED, CANCELLED, ERROR or FAILED. An unknown status is no end.
+        """Whether the job has ended: as COMPLETED, CANCELLED, ERROR or FAILED. An unknown status does not count.
 
         Example:
             >>> [job.id for job in jobs.list() if not job.is_terminal]
@@ -91,19 +90,19 @@ class Job:
 
 @frozen(kw_only=True)
 class DownloadResult:
-    """A result that is whole and on disk.
+    """A result that was downloaded completely.
 
     Attributes:
         path: The file, under its final name.
-        job_id: Whose result it is.
-        job: The snapshot at hand when the download began; None when only an id was given.
-        bytes_written: Its size in bytes.
-        sha256: Its digest in hexadecimal; None where it was not wanted.
-        content_type: As the storage stated it, or None.
-        filename: The name that the storage suggested, made safe, or None.
-        resumed_from: How many bytes were there already, from an earlier call; 0 where they were of another file.
-        connections: How many connections were used at once, at most; 0 when nothing was missing.
-        seconds: How long it took, from the first request to the file under its name.
+        job_id: The id of the job.
+        job: The `Job` that the download started from; None if only an id was given.
+        bytes_written: The size of the file in bytes.
+        sha256: The digest in hexadecimal; None without `digest`.
+        content_type: The content type that the storage stated, or None.
+        filename: The file name that the storage suggested, made safe, or None.
+        resumed_from: How many bytes an earlier call had already downloaded.
+        connections: How many connections were used at once, at most; 0 if no bytes were missing.
+        seconds: How long the download took, from the first request to the final rename.
 
     Example:
         >>> result = jobs.wait_and_download(job, "actions.csv")

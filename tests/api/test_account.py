@@ -194,7 +194,7 @@ class TestAccount:
         ],
     )
     def test_a_base_url_that_would_not_do_is_refused(self, url: str) -> None:
-        with pytest.raises(ConfigurationError, match=r"must look like|is not a URL|in clear"):
+        with pytest.raises(ConfigurationError, match=r"is not valid|is not a URL|in clear text"):
             account(url)
 
     @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_the_ends_of_time_stand_for_ever() -> None:
     ],
 )
 def test_bounds_the_wrong_way_round_are_refused(after: date | str, before: date | str) -> None:
-    with pytest.raises(ConfigurationError, match=r"created_after .* lies after created_before .*swap"):
+    with pytest.raises(ConfigurationError, match=r"created_after .* is later than created_before .*swap"):
         Window.create(after, before)
 
 

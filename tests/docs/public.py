@@ -80,7 +80,7 @@ def documented() -> Iterator[Documented]:
     for package in PACKAGES:
         for name in public_names(package):
             subject = getattr(importlib.import_module(package), name)
-            if name in UNDOCUMENTED:
+            if name in UNDOCUMENTED or not isinstance(subject, type | types.FunctionType):
                 continue
             yield Documented(name, package, subject)
             for member, value in vars(subject).items():

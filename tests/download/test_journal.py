@@ -14,7 +14,7 @@ from impact_jobs._transport.headers import Span
 MD5 = "rL0Y20zC+Fzt72VPzMSk2A=="
 JOURNAL = Journal(
     job_id="3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1",
-    version=Representation(length=100, validator='"v1"'),
+    representation=Representation(length=100, validator='"v1"'),
     checksums={"md5": MD5},
     content_type="text/csv",
     filename="caf\u00e9 \U0001f4c8.csv",
@@ -54,7 +54,7 @@ def test_any_journal_comes_back(path: Path, edges: list[int], name: str, text: s
         coverage = coverage.plus(start, stop)
     journal = Journal(
         job_id=name,
-        version=Representation(length=100, validator=text),
+        representation=Representation(length=100, validator=text),
         content_type=text,
         filename=text,
         coverage=coverage,
@@ -152,7 +152,7 @@ fields = st.sampled_from(
 def test_whatever_it_holds_it_makes_sense_or_is_none(path: Path, changes: dict[str, Any]) -> None:
     found = Journal.load(written(path, **changes))
     if found is not None:
-        length = found.version.length
+        length = found.representation.length
         assert isinstance(length, int)
         assert found.coverage.fits(length)
         assert all(0 <= start < stop for start, stop in found.coverage.spans)

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 from impact_jobs import DestinationExistsError, DownloadError
+from impact_jobs._download.journal import Journal
+from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
+from impact_jobs._download.ranges import UNKNOWN
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = b"Date,Clicks\r\n2026-05-29,1\r\n"
@@ -21,7 +24,9 @@ DATA = b"Date,Clicks\r\n2026-05-29,1\r\n"
 
 # All that these tests know of how a part is made and filled.
 def open_part(target: Path, *, overwrite: bool) -> PartFile:
-    return PartFile(target, "job", overwrite=overwrite, resume=False, digest=True)
+    part = PartFile(target, "job", DownloadOptions(overwrite=overwrite, resume=False))
+    part.start(Journal(job_id="job", representation=UNKNOWN))
+    return part
 
 
 def append(part: PartFile, data: bytes) -> None:
@@ -48,7 +53,7 @@ class TestPartFile:
         append(part, DATA)
         assert names_in(target.parent) == ["report.csv.part"]
         append(part, DATA)
-        assert part.publish() == hashlib.sha256(2 * DATA).hexdigest()
+        assert part.commit() == hashlib.sha256(2 * DATA).hexdigest()
         assert size_of(part) == 2 * len(DATA)
         assert names_in(target.parent) == ["report.csv"]
         assert target.read_bytes() == 2 * DATA
@@ -56,7 +61,7 @@ class TestPartFile:
         assert target.read_bytes() == 2 * DATA, "what is published stays"
 
     def test_an_empty_result_is_a_whole_one(self, target: Path) -> None:
-        assert open_part(target, overwrite=False).publish() == hashlib.sha256().hexdigest()
+        assert open_part(target, overwrite=False).commit() == hashlib.sha256().hexdigest()
         assert target.read_bytes() == b""
 
     @pytest.mark.parametrize("times", [1, 2])
@@ -73,7 +78,7 @@ class TestPartFile:
             part = open_part(target, overwrite=True)
             append(part, DATA)
             assert target.read_bytes() == b"old"
-            part.publish()
+            part.commit()
             assert reader.read() == b"old", "who has it open reads on"
         assert target.read_bytes() == DATA
 
@@ -90,7 +95,7 @@ class TestPartFile:
         append(part, DATA)
         target.write_bytes(b"another's")
         with pytest.raises(DestinationExistsError, match="appeared during the download: pass overwrite=True"):
-            part.publish()
+            part.commit()
         part.discard()
         assert target.read_bytes() == b"another's"
         assert names_in(target.parent) == ["report.csv"]
@@ -99,7 +104,7 @@ class TestPartFile:
         Path(f"{target}.part").write_bytes(b"half a file, longer than the new one" * 9)
         part = open_part(target, overwrite=False)
         append(part, DATA)
-        part.publish()
+        part.commit()
         assert target.read_bytes() == DATA
 
     def test_a_crash_between_link_and_unlink_does_not_cost_the_published_file(self, target: Path) -> None:
@@ -109,7 +114,7 @@ class TestPartFile:
         part = open_part(target, overwrite=True)
         append(part, DATA)
         assert target.read_bytes() == b"whole"
-        part.publish()
+        part.commit()
         assert target.read_bytes() == DATA
         assert names_in(target.parent) == ["report.csv"]
 
@@ -124,7 +129,7 @@ class TestPartFile:
     def test_a_new_file_has_the_usual_permissions(self, target: Path) -> None:
         before = os.umask(0o020)
         try:
-            open_part(target, overwrite=False).publish()
+            open_part(target, overwrite=False).commit()
         finally:
             os.umask(before)
         assert stat.S_IMODE(target.stat().st_mode) == 0o646
@@ -142,15 +147,15 @@ class TestLock:
         for overwrite in (False, True):
             with pytest.raises(DestinationExistsError, match="is being downloaded by another process or thread"):
                 open_part(target, overwrite=overwrite)
-        first.publish()
+        first.commit()
         assert target.read_bytes() == DATA
 
-    @pytest.mark.parametrize("end", ["publish", "discard"])
+    @pytest.mark.parametrize("end", ["commit", "discard"])
     def test_the_lock_ends_with_the_writing(self, end: str, target: Path) -> None:
         getattr(open_part(target, overwrite=True), end)()
         second = open_part(target, overwrite=True)
         append(second, DATA)
-        second.publish()
+        second.commit()
         assert target.read_bytes() == DATA
 
     def test_another_process_is_refused_too_and_its_death_frees_the_lock(self, target: Path) -> None:
@@ -169,7 +174,7 @@ class TestLock:
         assert names_in(target.parent) == ["report.csv.part"]
         part = open_part(target, overwrite=False)
         append(part, DATA)
-        part.publish()
+        part.commit()
         assert target.read_bytes() == DATA
 
     @pytest.mark.parametrize("overwrite", [False, True])
@@ -182,7 +187,7 @@ class TestLock:
 
         def lock_late(file: FileIO, operation: int) -> None:
             if not locked:  # the second has opened the part, and has it not yet locked
-                first.publish()
+                first.commit()
             locked.append(file)
             real(file, operation)
 
@@ -193,11 +198,11 @@ class TestLock:
         assert len(locked) == 2, "it opened a part of its own"
         assert target.read_bytes() == DATA
         if overwrite:
-            second.publish()
+            second.commit()
             assert target.read_bytes() == b"second"
         else:
             with pytest.raises(DestinationExistsError, match="appeared"):
-                second.publish()
+                second.commit()
             second.discard()
             assert target.read_bytes() == DATA
         assert names_in(target.parent) == ["report.csv"]
@@ -217,7 +222,7 @@ class TestLock:
                 return
             try:
                 append(part, content)
-                part.publish()
+                part.commit()
                 won.append(content)
             except DestinationExistsError as error:
                 refused.append(error)
@@ -256,7 +261,7 @@ class TestDisk:
         monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: real(descriptor, bytes(data)[:3], offset))
         part = open_part(target, overwrite=False)
         append(part, DATA)
-        assert part.publish() == hashlib.sha256(DATA).hexdigest()
+        assert part.commit() == hashlib.sha256(DATA).hexdigest()
         assert target.read_bytes() == DATA
 
     def test_a_folder_that_went_away_is_a_clear_error(self, tmp_path: Path) -> None:
@@ -268,14 +273,14 @@ class TestDisk:
         Path(f"{part.target}.part").unlink()
         folder.rmdir()
         with pytest.raises(DownloadError, match="could not be written: No such file or directory"):
-            part.publish()
+            part.commit()
         part.discard()
 
     def test_a_target_that_became_a_folder_is_a_clear_error(self, target: Path) -> None:
         part = open_part(target, overwrite=True)
         target.mkdir()
         with pytest.raises(DownloadError, match="could not be written: Is a directory"):
-            part.publish()
+            part.commit()
         part.discard()
         assert names_in(target.parent) == ["report.csv"]
 
@@ -288,5 +293,5 @@ class TestDisk:
         monkeypatch.setattr(os, "fsync", sync)
         part = open_part(target, overwrite=False)
         append(part, DATA)
-        part.publish()
+        part.commit()
         assert seen == [(False, ["report.csv.part"]), (True, ["report.csv"])], "first the file, last its folder"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_jobs._download.ranges import Coverage, Representation, connections_for, pieces, range_mismatch
+from impact_jobs._download.ranges import Coverage, Representation, connections_for, range_mismatch, split_ranges
 from impact_jobs._transport.base import Head
 from impact_jobs._transport.headers import Span, content_range
 
@@ -64,11 +64,11 @@ class TestCoverage:
         assert Coverage().gaps(3) == [Span(0, 3)]
 
 
-class TestPieces:
+class TestSplitRanges:
     @given(spans, st.integers(1, 64))
     def test_they_are_the_gaps_cut_up(self, found: list[Span], connections: int) -> None:
         gaps = coverage_of(found).gaps(LENGTH)
-        cut = pieces(gaps, connections)
+        cut = split_ranges(gaps, connections)
         assert covered(cut) == covered(gaps)
         assert sum(stop - start for start, stop in cut) == len(covered(gaps)), "none twice"
         assert cut == sorted(cut)
@@ -76,7 +76,7 @@ class TestPieces:
 
     @pytest.mark.parametrize(("size", "connections", "sizes"), [(10, 3, [4, 4, 2]), (2, 8, [1, 1]), (9, 1, [9])])
     def test_they_are_even(self, size: int, connections: int, sizes: list[int]) -> None:
-        assert [stop - start for start, stop in pieces([Span(0, size)], connections)] == sizes
+        assert [stop - start for start, stop in split_ranges([Span(0, size)], connections)] == sizes
 
     @given(st.integers(0, 1 << 62), st.floats(0, 1e12))
     def test_any_speed_gives_one_or_several(self, missing: int, speed: float) -> None:
@@ -126,7 +126,7 @@ class TestContentRange:
 DATES = {"last-modified": "Fri, 29 May 2026 00:00:00 GMT", "date": "Fri, 29 May 2026 00:01:00 GMT"}
 
 
-class TestVersion:
+class TestRepresentation:
     @pytest.mark.parametrize(
         ("headers", "validator"),
         [
@@ -145,7 +145,7 @@ class TestVersion:
         ],
     )
     def test_only_what_is_strong_tells_versions_apart(self, headers: dict[str, str], validator: str | None) -> None:
-        assert Representation.of({"content-length": "10", **headers}).validator == validator
+        assert Representation.from_headers({"content-length": "10", **headers}).validator == validator
 
     @pytest.mark.parametrize(
         ("headers", "length"),
@@ -164,7 +164,7 @@ class TestVersion:
         ],
     )
     def test_its_length_is_the_file_s(self, headers: dict[str, str], length: int | None) -> None:
-        assert Representation.of(headers).length == length
+        assert Representation.from_headers(headers).length == length
 
     @given(
         st.dictionaries(
@@ -173,7 +173,7 @@ class TestVersion:
         )
     )
     def test_no_header_raises(self, headers: dict[str, str]) -> None:
-        version = Representation.of(headers)
+        version = Representation.from_headers(headers)
         assert version.is_resumable == (version.length is not None and version.validator is not None)
 
 
@@ -184,7 +184,7 @@ def head(status: int, headers: Mapping[str, str]) -> Head:
     return Head(status_code=status, headers=headers, received_at=datetime(2026, 5, 29, tzinfo=UTC))
 
 
-class TestMisplaced:
+class TestRangeMismatch:
     @pytest.mark.parametrize(
         ("status", "position", "headers", "problem"),
         [
@@ -198,7 +198,7 @@ class TestMisplaced:
             (206, 7, {"etag": '"v1"', "content-length": "93"}, "another file"),
             (206, 7, {"etag": '"v1"', "content-length": "100"}, "another part"),
             (200, 0, {"etag": '"v1"', "content-length": "100"}, ""),
-            (200, 7, {"etag": '"v1"', "content-length": "100"}, "no parts"),
+            (200, 7, {"etag": '"v1"', "content-length": "100"}, "does not serve parts"),
             (200, 0, {"etag": '"v2"', "content-length": "100"}, "another file"),
             (200, 0, {"etag": '"v1"', "content-length": "99"}, "another file"),
             (200, 0, {"etag": '"v1"'}, "another file"),
@@ -234,5 +234,5 @@ BY_DATE = Representation(length=100, validator=DATES["last-modified"])
 def test_what_was_noted_by_its_date_is_known_by_it_though_it_has_a_tag_now(
     headers: dict[str, str], *, is_of: bool
 ) -> None:
-    assert BY_DATE.is_of({"content-length": "100", **headers}) is is_of
-    assert VERSION.is_of({"content-length": "100", **DATES}) is False, "but not what was noted by its tag"
+    assert BY_DATE.matches({"content-length": "100", **headers}) is is_of
+    assert VERSION.matches({"content-length": "100", **DATES}) is False, "but not what was noted by its tag"

@@ -164,8 +164,8 @@ class Actor:
             case _:
                 own = httpx.AsyncClient(verify=tls), httpx.AsyncClient(verify=tls)
                 jobs = AsyncJobsClient(**options, http_client=own[0], storage_client=own[1])
-        wire = jobs._transport.wire
-        object.__setattr__(wire, "headers", NamingHeaders(wire.headers))  # it is frozen
+        builder = jobs._transport.builder
+        object.__setattr__(builder, "headers", NamingHeaders(builder.headers))  # it is frozen
         return cls(settings, jobs, runner, own)
 
     @property

@@ -42,8 +42,8 @@ class InjectedError(Exception):
 def shrink_thresholds(patch: pytest.MonkeyPatch) -> None:
     """Make thresholds of gigabytes apply to megabytes."""
     patch.setattr(part_file, "_CHECKPOINT_BYTES", 512 * 1024)
-    patch.setattr(ranges, "_WORTH_SPLITTING_BYTES", 2 * 1024 * 1024)
-    patch.setattr(ranges, "_WORTH_SPLITTING_SECONDS", 0.0)
+    patch.setattr(ranges, "_SPLIT_FROM_BYTES", 2 * 1024 * 1024)
+    patch.setattr(ranges, "_SPLIT_FROM_SECONDS", 0.0)
     patch.setattr(ranges, "_FAST_BYTES_PER_SECOND", 1e15)
     patch.setattr(transfer, "MEASURED_BYTES", 1024 * 1024)
 
@@ -259,7 +259,7 @@ class WatchedDownload:
         journal = self.load_journal()
         if journal is None:
             return None
-        stated = journal.version
+        stated = journal.representation
         tagged = [version for version in self.versions if version.etag == stated.validator]
         (found,) = tagged or [version for version in self.versions if version.size == stated.length]
         return found

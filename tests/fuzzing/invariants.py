@@ -17,9 +17,9 @@ from pathlib import Path
 
 from impact_jobs import Job, JobsError
 from impact_jobs._account import is_job_id
-from impact_jobs._policy.durations import history_of
+from impact_jobs._policy.durations import learn_history
 from impact_jobs._policy.polling import JobProgress, Polling
-from impact_jobs._policy.rate_limit_headers import Limits
+from impact_jobs._policy.rate_limit_headers import RateLimitHeaders
 from impact_jobs.errors import ApiError
 
 SECONDS_A_KILOBYTE = 0.010
@@ -78,13 +78,13 @@ def check_job(job: Job) -> None:
     for moment in (job.created_date, job.started_date, job.completed_date, job.last_progress_update_date):
         assert moment is None or (moment - _NOW).total_seconds() == (moment - _NOW).total_seconds()
     assert repr(job)
-    course = JobProgress()
-    course.see(job, waited=1.0)
-    pause = Polling(history=history_of([job])).pause(1.0, course=course, random=lambda: 0.5)
+    progress = JobProgress()
+    progress.update(job, waited=1.0)
+    pause = Polling(history=learn_history([job])).pause(1.0, progress=progress, random=lambda: 0.5)
     assert 0 < pause < math.inf
 
 
-def check_limits(limits: Limits) -> None:
+def check_limits(limits: RateLimitHeaders) -> None:
     for number in (limits.limit, limits.remaining, limits.reset, limits.retry_after):
         assert number is None or 0 <= number < math.inf
 

@@ -14,7 +14,7 @@ from impact_jobs import ConfigurationError, DownloadError, JobsError, ResultNotR
 from impact_jobs._account import is_job_id, is_loopback
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import Pages, get
-from impact_jobs._api.generated import _checked
+from impact_jobs._api.generated import _exchange
 from impact_jobs._api.responses import check_result, error_of, may_be_no_result
 from impact_jobs._dates import Window
 from impact_jobs._download.checksums import Digester, is_digest, stated_checksums
@@ -23,20 +23,21 @@ from impact_jobs._download.journal import Journal
 from impact_jobs._download.ranges import Representation, range_mismatch
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._download.source import ResultSource
-from impact_jobs._policy.rate_limit_headers import Limits, retry_after_seconds, server_time
+from impact_jobs._policy.rate_limit_headers import RateLimitHeaders, retry_after_seconds, server_time
 from impact_jobs._policy.rate_limiter import RateLimiter
 from impact_jobs._redaction import secret_url
 from impact_jobs._transport.base import Head, Request, Response
 from impact_jobs._transport.blocking import BlockingTransport
-from impact_jobs._transport.gzip import Decoder
+from impact_jobs._transport.gzip import GzipDecoder
 from impact_jobs._transport.headers import LARGEST, Span, content_range
 from impact_jobs._transport.httpx_common import FAILURES, RequestBuilder, framed_length
+from impact_jobs._transport.httpx_common import head_of as head_of_response
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import JobFailedError, TransportError, UnexpectedResponseError, WaitTimeoutError
 from impact_jobs.models import Job
 
 from tests.fuzzing.invariants import check_error, check_job, check_limits, check_message, check_moment, check_name
-from tests.support.simulated import EPOCH, JOB_ID, answer, context
+from tests.support.simulated import EPOCH, JOB_ID, SimulatedTransport, answer, context
 
 _STATUSES: Final = (200, 202, 206, 400, 401, 403, 404, 416, 429, 500, 503, 999)
 _FOLDER: Final = tempfile.TemporaryDirectory(prefix="fuzzing-")
@@ -145,13 +146,18 @@ def direct(data: bytes) -> None:
 def generated(data: bytes) -> None:
     """On its way to generated code; the first byte chooses the status, a header's value and the body follow."""
     value, _, body = data[1:].partition(b"\n")
-    request = httpx.Request("GET", f"https://api.impact.com/Agencies/IRtest/Jobs/{JOB_ID}")
-    response = httpx.Response(_status(data), headers=[(b"X-Odd", value)], request=request)
-    found = _checked(response, answer(_status(data), body), _WIRE)
-    if isinstance(found, JobsError):
-        check_error(found)
+    request = Request(
+        method="GET", url=secret_url(f"https://api.impact.com/Agencies/IRtest/Jobs/{JOB_ID}"), timeout=1.0
+    )
+    sent = httpx.Response(_status(data), headers=[(b"X-Odd", value)])
+    transport = SimulatedTransport(lambda *_: Response(head=head_of_response(sent), body=body))
+    try:
+        found = run_sync(_exchange(transport, _ACCOUNT, request))
+    except JobsError as error:
+        check_error(error)
         return
-    assert (found.status_code, found.content, found.headers.raw[0]) == (_status(data), body, (b"X-Odd", value))
+    assert (found.status_code, found.content) == (_status(data), body)
+    assert found.headers["X-Odd"] == sent.headers["X-Odd"]
     assert not found.is_success or isinstance(found.json(), dict | list)
 
 
@@ -169,7 +175,7 @@ def content_ranges(data: bytes) -> None:
 
 def rate_limits(data: bytes) -> None:
     head = head_of(data)
-    check_limits(Limits.of(head))
+    check_limits(RateLimitHeaders.from_head(head))
     wait = retry_after_seconds(head)
     assert wait is None or 0 <= wait < 1e9
     rate_limiter = RateLimiter()
@@ -186,9 +192,8 @@ def date(data: bytes) -> None:
 def location(data: bytes) -> None:
     _LOCATIONS.append(data)
     try:
-        target = _REDIRECTING.open(
-            Request(method="GET", url=secret_url("https://api.impact.com/"), timeout=1.0)
-        ).head.location
+        asked = Request(method="GET", url=secret_url("https://api.impact.com/"), timeout=1.0)
+        target = run_sync(_REDIRECTING.open(asked)).head.location
     except TransportError as error:
         check_error(error)
         target = secret_url(text_of(data))
@@ -214,7 +219,7 @@ def checksums(data: bytes) -> None:
 
 def version(data: bytes) -> None:
     head = head_of(data)
-    found = Representation.of(head.headers)
+    found = Representation.from_headers(head.headers)
     assert found.length is None or 0 <= found.length < _BEYOND_ANY_LENGTH  # the disk refuses what is too large
     assert -1 <= framed_length(head) < _BEYOND_ANY_LENGTH
     assert isinstance(range_mismatch(head, 7, Representation(length=100, validator='"v1"')), str)
@@ -229,9 +234,9 @@ def journal(data: bytes) -> None:
         found = Journal.load(path)
         if found is None:
             return
-        assert found.version.length is not None
-        assert 0 <= found.version.length <= LARGEST
-        assert found.coverage.fits(found.version.length)
+        assert found.representation.length is not None
+        assert 0 <= found.representation.length <= LARGEST
+        assert found.coverage.fits(found.representation.length)
         edges = [edge for span in found.coverage.spans for edge in span]
         assert edges == sorted(set(edges))
         assert all(isinstance(span, Span) for span in found.coverage.spans)
@@ -267,14 +272,16 @@ def window(data: bytes) -> None:
 def gzipped(data: bytes) -> None:
     """A body that comes in pieces of as many bytes as the first one says."""
     head = Head(status_code=200, headers={"content-encoding": "gzip"}, received_at=EPOCH)
-    decoder = Decoder.of(head, Request(method="GET", url=secret_url("https://api.impact.com/?a=b"), timeout=1.0))
+    decoder = GzipDecoder.for_response(
+        head, Request(method="GET", url=secret_url("https://api.impact.com/?a=b"), timeout=1.0)
+    )
     assert decoder is not None
     size = data[0] + 1 if data else 1
     pieces = [data[at : at + size] for at in range(1, len(data), size)]
     try:
         for piece in [*pieces, b""]:
             decoder.feed(piece)
-            while decoded := decoder.piece():
+            while decoded := decoder.next_piece():
                 assert len(decoded) <= 256 * 1024
     except (TransportError, UnexpectedResponseError) as error:
         check_error(error)

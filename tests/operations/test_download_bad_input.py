@@ -60,8 +60,8 @@ def names_under(folder: Path) -> list[str]:
         ("pipe", r"'.*/pipe' is not a regular file: choose another path"),
         ("link", r"'.*/link' is not a regular file: choose another path"),
         ("dangling", r"'.*/dangling' is not a regular file: choose another path"),
-        ("a\0b", r"path=.* is no file name: give the path of a file, or of an existing folder"),
-        ("\ud800", r"path=.* is no file name"),
+        ("a\0b", r"path=.* is not a file name: give the path of a file, or of an existing folder"),
+        ("\ud800", r"path=.* is not a file name"),
     ],
 )
 def test_a_target_that_cannot_be_is_told_of_before_any_request(

@@ -25,6 +25,7 @@ from impact_jobs import (
     Retry,
     TransportError,
 )
+from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._operations import fetch_all as collecting
 from impact_jobs.sandbox import Sandbox
@@ -261,7 +262,7 @@ def test_what_another_process_writes_is_waited_for(
 ) -> None:
     job_id = sandbox.add_job()
     target = tmp_path / f"{job_id}.csv"
-    other = PartFile(target, job_id, overwrite=False, resume=True, digest=False)
+    other = PartFile(target, job_id, DownloadOptions())
     is_waiting = threading.Event()
     real = collecting._scan_folder
 
@@ -286,7 +287,7 @@ def test_who_never_lets_go_is_told_of_in_the_end(
 ) -> None:
     monkeypatch.setattr(collecting, "HOUR", 0.01)
     job_id = sandbox.add_job()
-    other = PartFile(tmp_path / f"{job_id}.csv", job_id, overwrite=False, resume=True, digest=False)
+    other = PartFile(tmp_path / f"{job_id}.csv", job_id, DownloadOptions())
     report = jobs.fetch_all([job_id], tmp_path)
     assert isinstance(report.errors[job_id], DestinationExistsError)
     other.discard()

@@ -32,7 +32,7 @@ from impact_jobs._operations.wait import wait
 from impact_jobs._transport.base import Request
 from impact_jobs._transport.run_sync import run_sync
 
-from tests.support.simulated import JOB_ID, Answer, SimulatedPort, answer, context, job_json, port_of
+from tests.support.simulated import JOB_ID, Answer, SimulatedTransport, answer, context, job_json, transport_of
 
 
 def wait_for(
@@ -69,7 +69,7 @@ def test_returns_the_completed_job_and_shows_every_snapshot() -> None:
 def test_a_long_job_costs_few_requests_and_is_noticed_within_the_longest_pause(maximum: float) -> None:
     simulated = context(lived(done_after=4 * 3600))
     wait_for(simulated, timeout=None, polling=Polling(maximum=maximum))
-    port = port_of(simulated)
+    port = transport_of(simulated)
     assert port.clock - 1000.0 - 4 * 3600 <= maximum
     assert len(port.asked) < 4 * 3600 / maximum + 150
 
@@ -77,18 +77,18 @@ def test_a_long_job_costs_few_requests_and_is_noticed_within_the_longest_pause(m
 def test_a_snapshot_that_has_ended_costs_no_request() -> None:
     simulated = context(lived(done_after=0))
     job = wait_for(simulated)
-    asked = len(port_of(simulated).asked)
+    asked = len(transport_of(simulated).asked)
     seen: list[Job] = []
     assert wait_for(simulated, job, on_update=seen.append) is job
     assert seen == [job]
-    assert len(port_of(simulated).asked) == asked
+    assert len(transport_of(simulated).asked) == asked
 
 
 def test_a_job_that_has_just_been_scheduled_is_not_asked_for_at_once() -> None:
     simulated = context(lived(done_after=10))
     scheduled = parse_job(job_json("QUEUED", CreatedDate="2026-05-29T00:00:00Z"))
     assert wait_for(simulated, scheduled).status == "COMPLETED"
-    assert 1001.0 <= port_of(simulated).asked[0][0] <= 1005.0
+    assert 1001.0 <= transport_of(simulated).asked[0][0] <= 1005.0
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_a_job_that_has_just_been_scheduled_is_not_asked_for_at_once() -> None:
 def test_a_snapshot_that_may_be_old_is_asked_for_at_once(snapshot: dict[str, Any]) -> None:
     simulated = context(lived(done_after=10))
     wait_for(simulated, parse_job(snapshot))
-    assert port_of(simulated).asked[0][0] == 1000.0
+    assert transport_of(simulated).asked[0][0] == 1000.0
 
 
 def test_a_snapshot_waited_for_with_timeout_zero_is_asked_for_once() -> None:
     simulated = context(lived(done_after=5))
     with pytest.raises(WaitTimeoutError):
         wait_for(simulated, parse_job(job_json("QUEUED")), timeout=0)
-    assert [at for at, _ in port_of(simulated).asked] == [1000.0]
+    assert [at for at, _ in transport_of(simulated).asked] == [1000.0]
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_an_end_without_result_raises_at_once_with_the_reason(status: str, error
         wait_for(simulated)
     assert raised.value.job.status == status
     assert JOB_ID in str(raised.value)
-    assert len(port_of(simulated).asked) == 1
+    assert len(transport_of(simulated).asked) == 1
 
 
 def test_the_deadline_bounds_the_wait_to_the_second() -> None:
     simulated = context(lived(done_after=1e9))
     with pytest.raises(WaitTimeoutError, match="RUNNING") as raised:
         wait_for(simulated, timeout=100)
-    assert port_of(simulated).clock == pytest.approx(1100.0)
+    assert transport_of(simulated).clock == pytest.approx(1100.0)
     assert isinstance(raised.value, TimeoutError)
     assert raised.value.job is not None
 
@@ -141,16 +141,16 @@ def test_every_request_is_cut_to_what_is_left_of_the_wait() -> None:
     simulated = context(lived(done_after=1e9), exchange_seconds=0.3)
     with pytest.raises(WaitTimeoutError):
         wait_for(simulated, timeout=20)
-    for at, timeout in port_of(simulated).asked:
+    for at, timeout in transport_of(simulated).asked:
         assert timeout <= max(1020.0 - at, 0.5) + 1e-9
-    assert port_of(simulated).clock <= 1021.0
+    assert transport_of(simulated).clock <= 1021.0
 
 
 def test_timeout_zero_asks_exactly_once() -> None:
     simulated = context(lived(done_after=5))
     with pytest.raises(WaitTimeoutError):
         wait_for(simulated, timeout=0)
-    assert len(port_of(simulated).asked) == 1
+    assert len(transport_of(simulated).asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_cannot_get_better_ends_the_wait_at_once(status: int, error: type[J
     simulated = context(in_turn([answer(200, job_json("RUNNING")), answer(status, b"")]))
     with pytest.raises(error):
         wait_for(simulated)
-    assert len(port_of(simulated).asked) == 2
+    assert len(transport_of(simulated).asked) == 2
 
 
 def test_nonsense_ends_the_wait_only_when_it_stays() -> None:
@@ -199,26 +199,26 @@ def test_retry_after_is_honoured_within_the_cap() -> None:
     limited = answer(429, {}, headers={"retry-after": "45"})
     simulated = context(in_turn([limited, answer(200, job_json("COMPLETED"))]))
     wait_for(simulated)
-    assert port_of(simulated).asked[1][0] == pytest.approx(1045.0)
+    assert transport_of(simulated).asked[1][0] == pytest.approx(1045.0)
     simulated = context(
         in_turn([answer(429, {}, headers={"retry-after": "604800"}), answer(200, job_json("COMPLETED"))])
     )
     wait_for(simulated)
-    assert port_of(simulated).asked[1][0] == pytest.approx(1060.0)
+    assert transport_of(simulated).asked[1][0] == pytest.approx(1060.0)
 
 
 def test_a_suspended_machine_asks_as_soon_as_it_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the clock goes on meanwhile: it jumps by an hour within a pause, and then the pause is over."""
 
-    async def sleep(port: SimulatedPort, seconds: float) -> None:
+    async def sleep(port: SimulatedTransport, seconds: float) -> None:
         port.clock += 3600.0 if len(port.asked) == 5 else seconds
 
-    monkeypatch.setattr(SimulatedPort, "sleep", sleep)
+    monkeypatch.setattr(SimulatedTransport, "sleep", sleep)
     simulated = context(lived(done_after=3700))
     wait_for(simulated, timeout=None)
-    asked = [at for at, _ in port_of(simulated).asked]
+    asked = [at for at, _ in transport_of(simulated).asked]
     assert max(later - earlier for earlier, later in itertools.pairwise(asked)) == 3600.0
-    assert port_of(simulated).clock - 4700.0 <= 100.0
+    assert transport_of(simulated).clock - 4700.0 <= 100.0
 
 
 def test_a_clock_that_stood_still_while_the_machine_slept_does_no_harm() -> None:
@@ -230,8 +230,8 @@ def test_a_clock_that_stood_still_while_the_machine_slept_does_no_harm() -> None
 
     simulated = context(life)
     wait_for(simulated, timeout=None)
-    assert port_of(simulated).clock - (1000.0 + 3600.0) <= 100.0
-    assert len(port_of(simulated).asked) < 150
+    assert transport_of(simulated).clock - (1000.0 + 3600.0) <= 100.0
+    assert len(transport_of(simulated).asked) < 150
 
 
 def test_the_dates_of_a_server_whose_clock_is_years_off_do_not_matter() -> None:
@@ -244,7 +244,7 @@ def test_the_dates_of_a_server_whose_clock_is_years_off_do_not_matter() -> None:
 
         simulated = context(life)
         wait_for(simulated)
-        return port_of(simulated).asked
+        return transport_of(simulated).asked
 
     assert asked(1999) == asked(2026) == asked(2077)
 
@@ -269,8 +269,8 @@ def test_odd_progress_neither_floods_the_server_nor_hides_the_end(percentage: Ca
 
     simulated = context(life)
     wait_for(simulated, timeout=None)
-    assert port_of(simulated).clock - 4700.0 <= 150.0
-    assert len(port_of(simulated).asked) <= 200
+    assert transport_of(simulated).clock - 4700.0 <= 150.0
+    assert len(transport_of(simulated).asked) <= 200
 
 
 def test_a_job_that_vanishes_midway_ends_the_wait_at_once() -> None:
@@ -280,7 +280,7 @@ def test_a_job_that_vanishes_midway_ends_the_wait_at_once() -> None:
     simulated = context(life)
     with pytest.raises(JobNotFoundError, match=JOB_ID):
         wait_for(simulated)
-    assert port_of(simulated).clock < 1350.0
+    assert transport_of(simulated).clock < 1350.0
 
 
 def test_after_an_outage_the_first_answer_comes_soon() -> None:
@@ -289,7 +289,7 @@ def test_after_an_outage_the_first_answer_comes_soon() -> None:
 
     simulated = context(life)
     wait_for(simulated, timeout=None)
-    assert port_of(simulated).clock <= 4700.0 + 60.0
+    assert transport_of(simulated).clock <= 4700.0 + 60.0
 
 
 def test_an_unknown_status_warns_once_and_is_bounded_by_the_deadline(caplog: pytest.LogCaptureFixture) -> None:
@@ -297,7 +297,7 @@ def test_an_unknown_status_warns_once_and_is_bounded_by_the_deadline(caplog: pyt
     with caplog.at_level(logging.WARNING, "impact_jobs"), pytest.raises(WaitTimeoutError, match="HIBERNATING"):
         wait_for(simulated, timeout=300)
     assert [record.message for record in caplog.records if "HIBERNATING" in record.message] == [
-        f"job {JOB_ID} has the status 'HIBERNATING', which is new to us; the wait goes on"
+        f"job {JOB_ID} has the unknown status 'HIBERNATING'; the wait goes on"
     ]
 
 
@@ -336,7 +336,7 @@ def test_a_bad_timeout_is_refused_before_any_request(timeout: float) -> None:
     simulated = context(lived(done_after=0))
     with pytest.raises(ConfigurationError, match="timeout"):
         wait_for(simulated, timeout=timeout)
-    assert port_of(simulated).asked == []
+    assert transport_of(simulated).asked == []
 
 
 def test_polls_are_not_multiplied_by_retries() -> None:
@@ -344,4 +344,4 @@ def test_polls_are_not_multiplied_by_retries() -> None:
     simulated = context(in_turn([answer(503, b"")]), retry=Retry(attempts=10))
     with pytest.raises(WaitTimeoutError):
         wait_for(simulated, timeout=300, polling=Polling(minimum=30, maximum=30))
-    assert len(port_of(simulated).asked) <= 11
+    assert len(transport_of(simulated).asked) <= 11

@@ -29,7 +29,7 @@ from impact_jobs._transport.run_sync import SyncIterator, run_sync
 
 from tests.support.account import START, ManyJobs, ending, ids, job_id
 from tests.support.driving import AnyClient
-from tests.support.simulated import Answer, answer, context, port_of
+from tests.support.simulated import Answer, answer, context, transport_of
 
 DAY = "2026-05-29T04:33:50-05:00"
 
@@ -51,8 +51,8 @@ def outcomes_of(context: ClientContext, jobs: Iterable[Any], **options: Any) -> 
 
 def in_order(context: ClientContext, jobs: Iterable[Any], **options: Any) -> Iterator[tuple[float, JobOutcome]]:
     """What finishes, with the time at which it is told."""
-    batches = SyncIterator(group(context, jobs, **options))
-    return ((port_of(context).clock - START, finished) for batch in batches for finished in batch)
+    batch = SyncIterator(group(context, jobs, **options))
+    return ((transport_of(context).clock - START, finished) for finished in batch)
 
 
 def statuses(outcomes: dict[str, Job | JobsError]) -> list[str]:
@@ -87,7 +87,7 @@ def test_no_page_is_asked_for_when_time_is_up(page_size: int) -> None:
 def test_a_job_s_deadline_does_not_wait_for_an_answer_that_concerns_another() -> None:
     api = context(ManyJobs({job_id(n): ending(n, after=1e6) for n in range(2)}))
     list(in_order(api, ids(2), timeout={job_id(0): 3.0, job_id(1): 100.0}))
-    asked = port_of(api).asked
+    asked = transport_of(api).asked
     assert asked
     assert all(timeout <= max(START + 3.0 - at, 0.5) for at, timeout in asked if at < START + 3.0)
 
@@ -215,14 +215,14 @@ def test_snapshots_that_have_ended_cost_no_request_and_nothing_is_called_before_
     assert seen == []
     assert [type(outcome) for outcome in SyncIterator(finished)] == [Job, JobFailedError, Job]
     assert seen == snapshots
-    assert port_of(simulated).asked == []
+    assert transport_of(simulated).asked == []
 
 
 def test_nothing_to_wait_for_is_done_at_once() -> None:
     simulated = context(many(1))
     assert outcomes_of(simulated, []) == {}
     assert list(in_order(simulated, iter(()))) == []
-    assert port_of(simulated).asked == []
+    assert transport_of(simulated).asked == []
 
 
 def test_an_error_may_pass_where_the_server_tries_again() -> None:
@@ -265,7 +265,7 @@ def test_wait_all_raises_the_first_failure_at_once() -> None:
     with pytest.raises(JobFailedError) as raised:
         run_sync(wait_all(group(simulated, ids(5)), return_exceptions=False))
     assert raised.value.job_id == job_id(1)
-    assert port_of(simulated).clock - START < 130
+    assert transport_of(simulated).clock - START < 130
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 100])
@@ -273,7 +273,7 @@ def test_one_deadline_for_all_bounds_them_to_the_second(count: int) -> None:
     api = ManyJobs({job_id(n): ending(n, after=99.9 if n % 2 else math.inf) for n in range(count)})
     simulated = context(api)
     found = statuses(outcomes_of(simulated, ids(count), timeout=100))
-    assert port_of(simulated).clock - START == pytest.approx(100.0)
+    assert transport_of(simulated).clock - START == pytest.approx(100.0)
     assert found == ["COMPLETED" if n % 2 else "WaitTimeoutError" for n in range(count)]
 
 
@@ -306,8 +306,8 @@ def test_the_deadline_cuts_a_long_retry_after_and_every_request() -> None:
     limited = answer(429, {}, headers={"retry-after": "604800"})
     simulated = context(many(50, listed=lambda at: limited if at > 5 else None), exchange_seconds=0.2)
     outcomes_of(simulated, ids(50), timeout=40)
-    assert port_of(simulated).clock - START <= 41.0
-    assert all(timeout <= max(START + 40 - at, 0.5) + 1e-9 for at, timeout in port_of(simulated).asked)
+    assert transport_of(simulated).clock - START <= 41.0
+    assert all(timeout <= max(START + 40 - at, 0.5) + 1e-9 for at, timeout in transport_of(simulated).asked)
 
 
 async def _none() -> AsyncIterator[str]:
@@ -336,7 +336,7 @@ def test_what_makes_no_sense_is_refused_before_any_request(jobs: Any, timeout: A
     simulated = context(many(2))
     with pytest.raises(ConfigurationError, match=words):
         group(simulated, jobs, timeout=timeout)
-    assert port_of(simulated).asked == []
+    assert transport_of(simulated).asked == []
 
 
 # What users hang in
@@ -376,10 +376,10 @@ def test_an_interrupted_wait_says_what_goes_on_and_can_be_taken_up_again(monkeyp
         with pytest.raises(KeyboardInterrupt) as raised:
             next(waiting)
     (note,) = raised.value.__notes__
-    assert note.startswith(f"40 of 50 jobs go on ({job_id(10)}, ")
+    assert note.startswith(f"40 of 50 jobs continue on the server ({job_id(10)}, ")
     assert "20 more" in note
     assert [job.id for job in waiting] == ids(50)[10:]  # type: ignore[union-attr]
-    assert simulated.rate_limiter._promised == 0
+    assert simulated.rate_limiter._reserved == 0
 
 
 # Over sockets, with both clients

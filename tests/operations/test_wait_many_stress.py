@@ -25,7 +25,7 @@ from impact_jobs.sandbox import Sandbox
 
 from tests.operations.test_wait_many import in_order, many, outcomes_of, statuses
 from tests.support.account import START, ManyJobs, Told, ending, ids, job_id
-from tests.support.simulated import Answer, SimulatedPort, answer, context, port_of
+from tests.support.simulated import Answer, SimulatedTransport, answer, context, transport_of
 
 HOUR = 3600.0
 
@@ -65,13 +65,13 @@ def test_a_clock_that_is_set_back_does_no_harm(name: str) -> None:
 def test_a_machine_that_sleeps_for_an_hour_catches_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
-    async def sleep(port: SimulatedPort, seconds: float) -> None:
+    async def sleep(port: SimulatedTransport, seconds: float) -> None:
         if not slept and port.clock > START + 100:
             slept.append(port.clock)
             seconds = HOUR
         port.clock += seconds
 
-    monkeypatch.setattr(SimulatedPort, "sleep", sleep)
+    monkeypatch.setattr(SimulatedTransport, "sleep", sleep)
     api = many(400)
     told = list(in_order(context(api), ids(400)))
     woken = slept[0] - START + HOUR
@@ -82,10 +82,10 @@ def test_a_machine_that_sleeps_for_an_hour_catches_up_at_once(monkeypatch: pytes
 def test_a_deadline_that_passed_in_the_machines_sleep_is_told_after_a_last_question(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def sleep(port: SimulatedPort, seconds: float) -> None:
+    async def sleep(port: SimulatedTransport, seconds: float) -> None:
         port.clock += HOUR if port.clock > START + 30 else seconds
 
-    monkeypatch.setattr(SimulatedPort, "sleep", sleep)
+    monkeypatch.setattr(SimulatedTransport, "sleep", sleep)
     api = ManyJobs({job_id(n): ending(n, after=100 if n % 2 else 1e9) for n in range(10)})
     assert statuses(outcomes_of(context(api), ids(10), timeout=600)) == ["WaitTimeoutError", "COMPLETED"] * 5
 
@@ -103,7 +103,7 @@ def test_a_cancelled_task_says_what_goes_on(sandbox: Sandbox) -> None:
             return raised.value.__notes__
 
     (note,) = asyncio.run(cancelled())
-    assert note.startswith("3 of 3 jobs go on")
+    assert note.startswith("3 of 3 jobs continue on the server")
     assert all(name in note for name in made)
 
 
@@ -213,7 +213,7 @@ def test_after_an_outage_the_list_is_asked_again() -> None:
     assert len(told) == 250
     assert max(at for at, finished in told if finished.job_id <= job_id(200)) < 2100 + 300
     assert api.counts["get"] < 200
-    outage = [at for at, _ in port_of(simulated).asked if 300 < at - START < 2100]
+    outage = [at for at, _ in transport_of(simulated).asked if 300 < at - START < 2100]
     assert len(outage) < 60
 
 
@@ -248,7 +248,7 @@ def test_a_job_that_cannot_be_asked_for_does_not_hold_up_the_others(told: Answer
     at_and_told = list(in_order(simulated, ids(4), timeout=900))
     assert [type(finished.outcome).__name__ for _, finished in at_and_told] == ["Job"] * 3 + ["WaitTimeoutError"]
     assert max(at for at, _ in at_and_told[:3]) < 200
-    assert len(port_of(simulated).asked) < 150
+    assert len(transport_of(simulated).asked) < 150
 
 
 def test_401_to_one_ends_the_wait_for_all() -> None:
@@ -274,7 +274,7 @@ def test_retry_after_holds_back_the_whole_group() -> None:
     api = many(100, listed=lambda at: limited if 200 < at < 1000 else None)
     simulated = context(api)
     assert len(outcomes_of(simulated, ids(100))) == 100
-    asked = [at - START for at, _ in port_of(simulated).asked]
+    asked = [at - START for at, _ in transport_of(simulated).asked]
     pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
     assert max(pauses) == pytest.approx(900.0, abs=5)
 

@@ -18,7 +18,7 @@ from tests.benchmarks.waiting.measured import KNOB, WORSE_THAN_THE_ORACLE, Measu
 from tests.benchmarks.waiting.report import finished, more, rows, text
 from tests.benchmarks.waiting.schedules import PEERS, ours
 from tests.benchmarks.waiting.simulate import figures, live
-from tests.support.simulated import JOB_ID, Answer, answer, context, job_json, port_of
+from tests.support.simulated import JOB_ID, Answer, answer, context, job_json, transport_of
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def waited_for(life: Life, polling: Polling, *, by_id: bool) -> ClientContext:
 def test_the_simulation_asks_when_wait_asks(by_id: bool) -> None:  # noqa: FBT001 - a case
     polling = Polling()
     for life in lives(150):
-        port = port_of(waited_for(life, polling, by_id=by_id))
+        port = transport_of(waited_for(life, polling, by_id=by_id))
         schedule = ours(polling, by_id=by_id)(life, random.Random(7).random)  # noqa: S311 - the same
         moments = [at for at, _ in zip(schedule, port.asked, strict=False)]
         assert moments == pytest.approx([at - 1000.0 for at, _ in port.asked])

@@ -161,15 +161,15 @@ def test_an_error_comes_back_from_another_process_with_its_job() -> None:
         (
             WaitTimeoutError(job(JobStatus.RUNNING, percentage_complete=40), timeout=3600),
             (
-                f"job {JOB_ID} was not done after 3600 s (last seen RUNNING at 40 %). "
-                "It goes on at the server: wait for it again, with a longer timeout."
+                f"job {JOB_ID} did not complete in 3600 s (last seen RUNNING at 40 %). "
+                "It continues on the server: wait for it again, with a longer timeout."
             ),
         ),
         (
             WaitTimeoutError(None, job_id=JOB_ID, timeout=0.5, cause="HTTP 503"),
             (
-                f"job {JOB_ID} was not done after 0.5 s (never seen; the last request failed: HTTP 503). "
-                "It goes on at the server: wait for it again, with a longer timeout."
+                f"job {JOB_ID} did not complete in 0.5 s (never seen; the last request failed: HTTP 503). "
+                "It continues on the server: wait for it again, with a longer timeout."
             ),
         ),
         (
@@ -182,8 +182,8 @@ def test_an_error_comes_back_from_another_process_with_its_job() -> None:
         (
             ReplayUncertainError(JOB_ID),
             (
-                f"the replay of job {JOB_ID} may or may not have been accepted (no readable answer); "
-                "candidates: none known. List the newest jobs before you replay it again."
+                f"the replay of job {JOB_ID} may or may not have been accepted (no readable response); "
+                "candidates: none. List the newest jobs before you replay it again."
             ),
         ),
         (

@@ -1,3 +1,3 @@
 from __future__ import annotations
 
-collect_ignore = ["sample"]  # a project of its own, run by test_sample.py in a process of its own
+collect_ignore = ["sample"]  # a separate project, which test_sample.py runs in a process of its own

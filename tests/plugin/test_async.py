@@ -1,4 +1,4 @@
-"""The asynchronous client leaves nothing behind, whichever way a test runs its event loop."""
+"""The asynchronous client is closed, however a test runs its event loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def get(jobs: AsyncJobsClient, job_id: str, _: Path) -> object:
     return await jobs.get(job_id)
 
 
-async def list_half(jobs: AsyncJobsClient, job_id: str, _: Path) -> None:
+async def list_partly(jobs: AsyncJobsClient, job_id: str, _: Path) -> None:
     async for job in jobs.list():
         assert job.id == job_id
         return
@@ -40,29 +40,29 @@ async def fail(jobs: AsyncJobsClient, job_id: str, _: Path) -> None:
     raise KeyError
 
 
-async def be_cancelled(jobs: AsyncJobsClient, job_id: str, _: Path) -> None:
+async def cancel(jobs: AsyncJobsClient, job_id: str, _: Path) -> None:
     waiting = asyncio.ensure_future(jobs.wait(job_id, timeout=600))
     await jobs.get(job_id)
     waiting.cancel()
 
 
-USES: list[Use] = [get, list_half, download, enter, fail, be_cancelled]
+USES: list[Use] = [get, list_partly, download, enter, fail, cancel]
 
 
-def run_plainly(coroutine: Coroutine[Any, Any, object]) -> None:
+def run_here(coroutine: Coroutine[Any, Any, object]) -> None:
     asyncio.run(coroutine)
 
 
-def run_elsewhere(coroutine: Coroutine[Any, Any, object]) -> None:
+def run_in_a_thread(coroutine: Coroutine[Any, Any, object]) -> None:
     thread = threading.Thread(target=asyncio.run, args=(coroutine,))
     thread.start()
     thread.join()
 
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
-@pytest.mark.parametrize("run", [run_plainly, run_elsewhere], ids=lambda run: run.__name__)
+@pytest.mark.parametrize("run", [run_here, run_in_a_thread], ids=lambda run: run.__name__)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_after_its_loop_nothing_is_open(
+def test_the_client_is_closed_when_its_loop_ends(
     use: Use,
     run: Callable[[Coroutine[Any, Any, object]], None],
     impact_scenario: Arrange,
@@ -74,20 +74,18 @@ def test_after_its_loop_nothing_is_open(
         run(use(async_impact_jobs_client, job_id, tmp_path))
     except KeyError:
         assert use is fail
-    gc.collect()  # an open transport would warn, and a warning is an error
-    if use is not download:  # whose connections are its threads', and are closed with the fixture
+    gc.collect()  # an open transport would warn, and warnings are errors
+    if use is not download:  # its threads own the connections, which the fixture closes
         assert async_impact_jobs_client._transport.api.is_closed
 
 
-def test_one_that_was_never_used_is_closed_with_the_fixture(request: pytest.FixtureRequest) -> None:
+def test_an_unused_client_is_closed_with_the_fixture(request: pytest.FixtureRequest) -> None:
     client: AsyncJobsClient = request.getfixturevalue("async_impact_jobs_client")
     request.addfinalizer(gc.collect)
     assert not client._transport.api.is_closed
 
 
-def test_a_second_loop_is_refused_as_in_production(
-    impact_scenario: Arrange, async_impact_jobs_client: AsyncJobsClient
-) -> None:
+def test_a_second_event_loop_is_refused(impact_scenario: Arrange, async_impact_jobs_client: AsyncJobsClient) -> None:
     job_id = impact_scenario("completed")
     with asyncio.Runner() as runner, asyncio.Runner() as other:
         assert runner.run(async_impact_jobs_client.get(job_id)).id == job_id
@@ -95,15 +93,15 @@ def test_a_second_loop_is_refused_as_in_production(
             other.run(async_impact_jobs_client.get(job_id))
 
 
-def test_a_loop_that_outlives_the_fixture_is_used_to_close(request: pytest.FixtureRequest) -> None:
+def test_the_fixture_closes_the_client_in_a_loop_that_still_exists(request: pytest.FixtureRequest) -> None:
     runner = asyncio.Runner()
-    request.addfinalizer(runner.close)  # after the client's own, which is asked for later
+    request.addfinalizer(runner.close)  # runs after the finalizer of the client, which is requested later
     client: AsyncJobsClient = request.getfixturevalue("async_impact_jobs_client")
     job_id = request.getfixturevalue("impact_scenario")("completed")
     assert runner.run(client.get(job_id)).id == job_id
 
 
-def test_the_thread_s_own_loop_is_left_alone(request: pytest.FixtureRequest) -> None:
+def test_the_current_loop_of_the_thread_is_left_alone(request: pytest.FixtureRequest) -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
 

@@ -1,4 +1,4 @@
-"""The fixtures, as a test sees them: this suite has the plugin loaded, like everyone else's."""
+"""The fixtures, used by tests as users would use them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from impact_jobs import (
     pytest_plugin,
 )
 from impact_jobs._transport import clock
+from impact_jobs.client import use_clock
 from impact_jobs.pytest_plugin import Arrange, ImpactClock, Sandbox
 
 from tests.support.proxy import proxying
@@ -36,26 +37,26 @@ NAMES = ("IMPACT_ACCOUNT_SID", "IMPACT_AUTH_TOKEN", "IMPACT_BASE_URL")
 # The sandbox
 
 
-def test_jobs_of_a_fresh_sandbox_end_at_once(impact_sandbox: Sandbox, impact_jobs_client: JobsClient) -> None:
+def test_jobs_of_a_fresh_sandbox_complete_at_once(impact_sandbox: Sandbox, impact_jobs_client: JobsClient) -> None:
     assert impact_sandbox.job_ids == ()
     assert impact_jobs_client.get(impact_sandbox.add_job()).status == "COMPLETED"
 
 
 @pytest.mark.impact_sandbox(job_seconds=600, result_bytes=7, seed=3)
 class TestMarker:
-    def test_it_takes_the_sandbox_s_options(self, impact_sandbox: Sandbox, impact_jobs_client: JobsClient) -> None:
+    def test_it_sets_options_of_the_sandbox(self, impact_sandbox: Sandbox, impact_jobs_client: JobsClient) -> None:
         job_id = impact_sandbox.add_job()
         assert impact_jobs_client.get(job_id).status == "QUEUED"
         assert impact_sandbox.result(job_id).size == 7
 
     @pytest.mark.impact_sandbox(result_bytes=8)
-    def test_the_one_of_the_test_wins_and_the_others_stay(self, impact_sandbox: Sandbox) -> None:
+    def test_the_options_of_a_test_win_over_those_of_its_class(self, impact_sandbox: Sandbox) -> None:
         with Sandbox(seed=3) as other:
             assert impact_sandbox.account_sid == other.account_sid
         assert impact_sandbox.result(impact_sandbox.add_job()).size == 8
 
 
-def test_a_proxy_of_the_environment_is_passed_by(
+def test_requests_to_the_sandbox_bypass_a_proxy(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     with proxying() as proxy:
@@ -71,20 +72,20 @@ def test_a_proxy_of_the_environment_is_passed_by(
 # The environment
 
 
-def test_by_itself_the_sandbox_leaves_the_environment_alone(request: pytest.FixtureRequest) -> None:
+def test_the_sandbox_alone_does_not_change_the_environment(request: pytest.FixtureRequest) -> None:
     before = dict(os.environ)
     request.getfixturevalue("impact_jobs_client")
     assert {**os.environ, "PYTEST_CURRENT_TEST": ""} == {**before, "PYTEST_CURRENT_TEST": ""}
 
 
-def test_the_environment_leads_to_the_sandbox(impact_environ: dict[str, str], impact_scenario: Arrange) -> None:
+def test_the_environment_points_at_the_sandbox(impact_environ: dict[str, str], impact_scenario: Arrange) -> None:
     assert {name: os.environ[name] for name in NAMES} == impact_environ
     job_id = impact_scenario("completed")
     with JobsClient.from_env() as jobs:
         assert [job.id for job in jobs.list()] == [job_id]
 
 
-def test_a_profile_of_whoever_runs_the_tests_is_left_out(
+def test_a_profile_in_the_environment_is_ignored(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setenv("IMPACT_JOBS_PROFILE", "real")
@@ -95,7 +96,7 @@ def test_a_profile_of_whoever_runs_the_tests_is_left_out(
     assert (listed.returncode, listed.stdout) == (0, ""), listed.stderr
 
 
-def test_the_environment_outlives_an_undo_of_the_test_s_own(
+def test_the_environment_survives_an_undo_of_monkeypatch(
     monkeypatch: pytest.MonkeyPatch, impact_environ: dict[str, str]
 ) -> None:
     monkeypatch.undo()
@@ -105,7 +106,7 @@ def test_the_environment_outlives_an_undo_of_the_test_s_own(
 # Virtual time
 
 
-def test_a_wait_of_an_hour_ends_when_the_clock_says_so(
+def test_a_wait_times_out_after_an_hour_of_virtual_time(
     impact_clock: ImpactClock, impact_scenario: Arrange, impact_jobs_client: JobsClient
 ) -> None:
     with pytest.raises(WaitTimeoutError):
@@ -113,7 +114,7 @@ def test_a_wait_of_an_hour_ends_when_the_clock_says_so(
     assert impact_clock.elapsed == 3600
 
 
-def test_a_job_of_before_the_clock_is_not_of_the_future(
+def test_a_job_created_before_the_clock_is_not_in_the_future(
     impact_scenario: Arrange, impact_jobs_client: JobsClient, request: pytest.FixtureRequest
 ) -> None:
     job_id = impact_scenario("completed")
@@ -121,7 +122,7 @@ def test_a_job_of_before_the_clock_is_not_of_the_future(
     assert impact_jobs_client.get(job_id).status == "COMPLETED"
 
 
-def test_an_asynchronous_wait_goes_by_the_same_clock(
+def test_an_asynchronous_wait_uses_virtual_time(
     impact_clock: ImpactClock, impact_scenario: Arrange, async_impact_jobs_client: AsyncJobsClient
 ) -> None:
     done = asyncio.run(async_impact_jobs_client.wait(impact_scenario("slow"), timeout=2 * 3600))
@@ -129,7 +130,7 @@ def test_an_asynchronous_wait_goes_by_the_same_clock(
     assert 3600 <= impact_clock.elapsed < 3600 + Polling().maximum
 
 
-def test_sums_are_exact_and_the_shortest_sleep_lasts(impact_clock: ImpactClock) -> None:
+def test_sleeps_add_up_exactly_and_the_shortest_one_counts(impact_clock: ImpactClock) -> None:
     for _ in range(7):
         impact_clock.sleep(1 / 7)
     assert impact_clock.elapsed == pytest.approx(1)
@@ -141,21 +142,22 @@ def test_sums_are_exact_and_the_shortest_sleep_lasts(impact_clock: ImpactClock) 
     impact_clock.sleep(0)
 
 
-def test_many_workers_go_by_the_same_clock(
+def test_the_workers_of_fetch_all_share_virtual_time(
     impact_clock: ImpactClock, impact_scenario: Arrange, impact_jobs_client: JobsClient, tmp_path: Path
 ) -> None:
     slow, stuck, failed = impact_scenario("slow"), impact_scenario("stuck_at_99"), impact_scenario("failed")
-    report = impact_jobs_client.fetch_all([slow, stuck, failed], tmp_path, timeout=2 * 3600)
+    # Much longer than the slow job takes, because the stuck one may sleep many times between two of its polls.
+    report = impact_jobs_client.fetch_all([slow, stuck, failed], tmp_path, timeout=12 * 3600)
     assert set(report.files) == {slow}
     assert {job_id: type(error).__name__ for job_id, error in report.errors.items()} == {
         stuck: "WaitTimeoutError",
         failed: "JobFailedError",
     }
-    assert 2 * 3600 <= impact_clock.elapsed < 3 * 3600
+    assert 12 * 3600 <= impact_clock.elapsed < 14 * 3600
 
 
 @pytest.mark.usefixtures("impact_clock")
-def test_what_is_polled_for_is_what_would_be_in_real_time(
+def test_polls_are_as_far_apart_as_in_real_time(
     impact_sandbox: Sandbox, impact_scenario: Arrange, impact_jobs_client: JobsClient
 ) -> None:
     impact_jobs_client.wait(impact_scenario("slow"), timeout=None)
@@ -165,7 +167,7 @@ def test_what_is_polled_for_is_what_would_be_in_real_time(
 
 
 @pytest.mark.impact_sandbox(hourly_budget=3, budget_headers="epoch", link_seconds=60)
-def test_turned_by_hand_it_grants_budgets_and_ends_links(
+def test_advance_renews_the_budget_and_expires_links(
     impact_clock: ImpactClock, impact_sandbox: Sandbox, impact_scenario: Arrange, impact_jobs_client: JobsClient
 ) -> None:
     job_id, impatient = impact_scenario("completed"), impact_jobs_client.with_options(retry=Retry(attempts=1))
@@ -182,30 +184,32 @@ def test_turned_by_hand_it_grants_budgets_and_ends_links(
     assert [request.origin for request in impact_sandbox.requests[-4:]] == ["api", "storage", "api", "storage"]
 
 
-def test_the_clock_tells_the_time_as_the_time_module_does(impact_clock: ImpactClock) -> None:
+def test_the_clock_has_the_functions_of_the_time_module(impact_clock: ImpactClock) -> None:
     moments = impact_clock.time(), impact_clock.monotonic(), impact_clock.now().timestamp()
     impact_clock.sleep(10)
     impact_clock.advance(20.5)
     later = impact_clock.time(), impact_clock.monotonic(), impact_clock.now().timestamp()
     assert [after - before for before, after in zip(moments, later, strict=True)] == [30.5] * 3
-    assert abs(moments[0] - time.time()) < 3600, "it starts now, so that today's jobs are today's"
+    assert abs(moments[0] - time.time()) < 3600, "it starts now, so jobs are created today"
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
-def test_time_does_not_go_back(impact_clock: ImpactClock, seconds: float) -> None:
-    for way in (impact_clock.advance, impact_clock.sleep):
-        with pytest.raises(ValueError, match="does not go back"):
-            way(seconds)
+def test_negative_seconds_are_refused(impact_clock: ImpactClock, seconds: float) -> None:
+    for move in (impact_clock.advance, impact_clock.sleep):
+        with pytest.raises(ValueError, match="cannot go back"):
+            move(seconds)
     assert impact_clock.elapsed == 0
 
 
 @pytest.mark.usefixtures("impact_clock")
-def test_a_wait_without_end_ends_the_test(impact_scenario: Arrange, impact_jobs_client: JobsClient) -> None:
-    with pytest.raises(pytest.fail.Exception, match=r"7 days were slept through.*without a timeout"):
-        impact_jobs_client.wait(impact_scenario("stuck_at_99"), timeout=None, polling=Polling(maximum=86400))
+def test_an_endless_wait_fails_the_test(impact_scenario: Arrange, impact_jobs_client: JobsClient) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"slept for 7 days.*without a timeout"):
+        impact_jobs_client.wait(
+            impact_scenario("stuck_at_99"), timeout=None, polling=Polling(minimum=43200, maximum=86400)
+        )
 
 
-def test_after_the_test_time_is_real_again(request: pytest.FixtureRequest) -> None:
+def test_time_is_real_again_after_the_test(request: pytest.FixtureRequest) -> None:
     with Sandbox(job_seconds=0.2) as sandbox, sandbox.client() as jobs:
         started = time.monotonic()
         jobs.wait(sandbox.add_job(), polling=Polling(minimum=0.05, maximum=0.05), timeout=60)
@@ -213,8 +217,8 @@ def test_after_the_test_time_is_real_again(request: pytest.FixtureRequest) -> No
     assert "impact_clock" not in request.fixturenames
 
 
-def test_a_clock_that_moves_on_does_not_time_out_who_reads(impact_clock: ImpactClock) -> None:
-    """As another thread's sleep may, while an answer arrives."""
+def test_a_jump_of_the_clock_does_not_time_out_a_request(impact_clock: ImpactClock) -> None:
+    """The sleep of another thread moves the clock while a response arrives."""
     whole = b'{"Id": "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1", "Status": "RUNNING"}'
 
     def pieces() -> Iterator[bytes]:
@@ -229,9 +233,9 @@ def test_a_clock_that_moves_on_does_not_time_out_who_reads(impact_clock: ImpactC
         assert jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1").status == "RUNNING"
 
 
-def test_of_nested_clocks_the_inner_one_counts(impact_clock: ImpactClock) -> None:
+def test_the_inner_of_two_clocks_wins(impact_clock: ImpactClock) -> None:
     inner = ImpactClock()
-    with clock.in_place(inner):
+    with use_clock(inner):
         inner.advance(100)
         assert clock.now() == inner.monotonic()
         assert clock.left_to_sleep(5.0) == 0.0
@@ -244,7 +248,7 @@ def test_of_nested_clocks_the_inner_one_counts(impact_clock: ImpactClock) -> Non
 
 @pytest.mark.usefixtures("impact_offline")
 class TestOffline:
-    def test_a_client_of_the_real_api_ends_the_test_at_once(self) -> None:
+    def test_a_client_of_the_real_api_fails_the_test(self) -> None:
         with (
             JobsClient("IRsomebody", "token") as jobs,
             pytest.raises(pytest.fail.Exception, match=r"'api\.impact\.com'.*impact_environ") as raised,
@@ -252,7 +256,7 @@ class TestOffline:
             jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")
         assert not isinstance(raised.value, JobsError | Exception)
 
-    def test_so_does_an_asynchronous_one(self) -> None:
+    def test_an_asynchronous_client_of_the_real_api_fails_the_test(self) -> None:
         async def ask() -> None:
             async with AsyncJobsClient("IRsomebody", "token") as jobs:
                 await jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")
@@ -261,20 +265,20 @@ class TestOffline:
             asyncio.run(ask())
 
     @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "example.com", b"example.com", "127.0.0.1.example"])
-    def test_no_other_way_leads_out(self, host: str) -> None:
+    def test_a_connection_to_another_machine_fails_the_test(self, host: str) -> None:
         with pytest.raises(pytest.fail.Exception, match="impact_offline"):
             socket.create_connection((host, 80))
 
     @pytest.mark.parametrize("name", ["gethostbyname", "gethostbyname_ex"])
-    def test_nor_is_a_host_looked_up(self, name: str) -> None:
+    def test_resolving_another_machine_fails_the_test(self, name: str) -> None:
         with pytest.raises(pytest.fail.Exception, match="impact_offline"):
             getattr(socket, name)("example.com")
 
-    def test_nor_does_an_address_that_was_known_before(self) -> None:
+    def test_connecting_to_a_known_address_fails_the_test(self) -> None:
         with socket.socket() as plain, pytest.raises(pytest.fail.Exception, match="impact_offline"):
             plain.connect_ex(("192.0.2.1", 80))
 
-    def test_this_machine_is_reached(
+    def test_this_machine_can_be_reached(
         self, impact_jobs_client: JobsClient, async_impact_jobs_client: AsyncJobsClient, impact_scenario: Arrange
     ) -> None:
         job_id = impact_scenario("completed")
@@ -288,7 +292,7 @@ class TestOffline:
 # Public names
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     assert all(hasattr(pytest_plugin, name) for name in pytest_plugin.__all__)
     with pytest.raises(AttributeError, match="NoSuchThing"):
         _ = pytest_plugin.NoSuchThing  # type: ignore[attr-defined]
@@ -297,7 +301,7 @@ def test_every_public_name_is_there() -> None:
 # Side by side
 
 
-def test_threads_that_sleep_add_up(impact_clock: ImpactClock) -> None:
+def test_sleeps_of_threads_add_up(impact_clock: ImpactClock) -> None:
     threads = [threading.Thread(target=impact_clock.sleep, args=(1.0,)) for _ in range(50)]
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""The plugin among others: what it loads, what it says, and how it gets along with event loops of other plugins."""
+"""The plugin in sessions of pytest: what it imports, its messages, and other plugins."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import pytest
 
 pytest_plugins = "pytester"
 
-# Of this environment's plugins nothing but ours, for some of them load half the world.
+# Only our plugin, because others of this environment import heavy modules.
 OURS = ("-p", "impact_jobs", "-p", "no:cacheprovider", "--strict-markers", "-W", "error")
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
-def test_where_nobody_asks_nothing_is_loaded(pytester: pytest.Pytester) -> None:
+def test_without_its_fixtures_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """
         import sys
@@ -23,13 +23,13 @@ def test_where_nobody_asks_nothing_is_loaded(pytester: pytest.Pytester) -> None:
         def pytest_unconfigure(config):
             assert config.pluginmanager.has_plugin("impact_jobs")
             heavy = ("httpx", "starlette", "uvicorn", "attr", "attrs", "dateutil", "impact_agency_api", "asyncio")
-            print("loaded:", [name for name in heavy if name in sys.modules])
+            print("imported:", [name for name in heavy if name in sys.modules])
         """
     )
-    pytester.runpytest_subprocess(*OURS, "--collect-only").stdout.fnmatch_lines(["loaded: []"])
+    pytester.runpytest_subprocess(*OURS, "--collect-only").stdout.fnmatch_lines(["imported: []"])
 
 
-def test_the_fixtures_and_the_marker_are_listed(pytester: pytest.Pytester) -> None:
+def test_pytest_lists_the_fixtures_and_the_marker(pytester: pytest.Pytester) -> None:
     listed = pytester.runpytest_subprocess(*OURS, "--fixtures").stdout.str()
     for name in (
         "impact_sandbox", "impact_jobs_client", "async_impact_jobs_client", "impact_scenario", "impact_environ",
@@ -39,7 +39,7 @@ def test_the_fixtures_and_the_marker_are_listed(pytester: pytest.Pytester) -> No
     pytester.runpytest_subprocess(*OURS, "--markers").stdout.fnmatch_lines(["@pytest.mark.impact_sandbox(*"])
 
 
-def test_what_is_wrong_is_told_in_a_line(pytester: pytest.Pytester) -> None:
+def test_wrong_options_are_reported_in_one_line(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -61,9 +61,9 @@ def test_what_is_wrong_is_told_in_a_line(pytester: pytest.Pytester) -> None:
     done.assert_outcomes(errors=4)
     done.stdout.fnmatch_lines(
         [
-            "@pytest.mark.impact_sandbox: job_secs is no option; there are: *hourly_budget*",
-            "@pytest.mark.impact_sandbox: 5 is no option; there are: *",
-            "@pytest.mark.impact_sandbox: clock is no option; there are: *",
+            "@pytest.mark.impact_sandbox: unknown option job_secs; the options are: *hourly_budget*",
+            "@pytest.mark.impact_sandbox: unknown option 5; the options are: *",
+            "@pytest.mark.impact_sandbox: unknown option clock; the options are: *",
             "@pytest.mark.impact_sandbox: *job_seconds*",
         ]
     )
@@ -71,7 +71,7 @@ def test_what_is_wrong_is_told_in_a_line(pytester: pytest.Pytester) -> None:
     done.stdout.no_fnmatch_line("*pytest_plugin*")
 
 
-def test_without_the_sandbox_s_packages_it_says_what_to_install(pytester: pytest.Pytester) -> None:
+def test_a_missing_extra_is_reported_with_the_command_to_install_it(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("import sys; sys.modules['starlette'] = None")
     pytester.makepyfile(
         """
@@ -86,7 +86,7 @@ def test_without_the_sandbox_s_packages_it_says_what_to_install(pytester: pytest
     done.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_it_gets_along_with_anyio_s_plugin(pytester: pytest.Pytester) -> None:
+def test_the_fixtures_work_with_the_plugin_of_anyio(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import gc

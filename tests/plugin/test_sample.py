@@ -1,4 +1,4 @@
-"""A project of somebody else's: it passes by itself, and uses nothing but public names."""
+"""The sample project: it passes on its own, and it uses only public names."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 PUBLIC = {"impact_jobs": impact_jobs.__all__, "impact_jobs.pytest_plugin": pytest_plugin.__all__}
 
 
-def test_it_passes_in_a_process_of_its_own() -> None:
-    # Without the plugins that this environment happens to have, and without the account of whoever runs the tests.
+def test_the_sample_passes_in_a_process_of_its_own() -> None:
+    # Without other plugins of this environment, and without the developer's account.
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("IMPACT_", "PYTEST_"))}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "impact_jobs", "-p", "no:cacheprovider", "-q"],
@@ -33,7 +33,7 @@ def test_it_passes_in_a_process_of_its_own() -> None:
     assert re.search(r"^\d\d passed", done.stdout, re.MULTILINE)
 
 
-def test_it_uses_public_names_alone() -> None:
+def test_the_sample_uses_only_public_names() -> None:
     used = set()
     for file in SAMPLE.rglob("*.py"):
         tree = ast.parse(file.read_text())
@@ -47,7 +47,7 @@ def test_it_uses_public_names_alone() -> None:
     assert {module for module, _ in used} == set(PUBLIC)
 
 
-def test_what_the_page_shows_is_the_sample_s() -> None:
+def test_the_page_shows_code_of_the_sample() -> None:
     shown = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     source = "\n".join(dedent(file.read_text()) for file in SAMPLE.rglob("*.py"))
     assert shown

@@ -1,4 +1,4 @@
-"""docs/testing.md is true: each scenario is what the page says, and comes to what the page says, with either client."""
+"""Each scenario is what docs/testing.md says, and gives the outcomes that the page lists, with either client."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ VERBS: dict[str, Callable[[AnyClient, str], Any]] = {
 
 
 def outcome(verb: str, jobs: AnyClient, job_id: str, sandbox: Sandbox) -> str:
-    """What the user sees."""
+    """Return the outcome as the page words it."""
     try:
         found = VERBS[verb](jobs, job_id)
     except JobsError as error:
@@ -61,22 +61,22 @@ def expected_rows() -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("impact_clock", "impact_offline")
-def test_the_page_says_what_a_scenario_comes_to(name: Scenario, impact_sandbox: Sandbox, client: AnyClient) -> None:
-    said = " ".join((_scenarios._ARRANGEMENTS[name].__doc__ or "").split())
+def test_a_scenario_has_the_outcomes_on_the_page(name: Scenario, impact_sandbox: Sandbox, client: AnyClient) -> None:
+    description = " ".join((_scenarios._ARRANGEMENTS[name].__doc__ or "").split())
     cells = [outcome(verb, client, arrange(impact_sandbox, name), impact_sandbox) for verb in VERBS]
-    assert row([f"`{name}`", said, *cells]) in expected_rows()
+    assert row([f"`{name}`", description, *cells]) in expected_rows()
 
 
-def test_the_page_names_all_scenarios_in_their_order_and_no_other() -> None:
+def test_the_page_lists_all_scenarios_in_their_order() -> None:
     assert [line.split("`")[1] for line in expected_rows()] == list(NAMES) == list(_scenarios._ARRANGEMENTS)
 
 
-def test_an_unknown_name_is_told_with_those_there_are(impact_scenario: Arrange) -> None:
-    with pytest.raises(ValueError, match=r"no scenario is called 'flaky'; there are: completed, .*html_answer"):
+def test_an_unknown_name_is_refused_with_the_list_of_scenarios(impact_scenario: Arrange) -> None:
+    with pytest.raises(ValueError, match=r"unknown scenario 'flaky'; the scenarios are: completed, .*html_answer"):
         impact_scenario("flaky")  # type: ignore[arg-type]
 
 
-def test_scenarios_of_jobs_do_not_get_into_each_others_way(
+def test_scenarios_of_single_jobs_can_share_a_sandbox(
     impact_scenario: Arrange, impact_jobs_client: Any, impact_sandbox: Sandbox, impact_clock: ImpactClock
 ) -> None:
     of_jobs = NAMES[: NAMES.index("rate_limited")]
@@ -85,11 +85,11 @@ def test_scenarios_of_jobs_do_not_get_into_each_others_way(
         expected = next(line for line in expected_rows() if line.startswith(f"| `{name}` |"))
         found = outcome("wait_and_download", impact_jobs_client, arranged[name], impact_sandbox)
         assert found == expected.split(" | ")[3], name
-    assert impact_clock.elapsed > 5 * 3600, "five jobs and more are waited for in vain, none of them in real time"
+    assert impact_clock.elapsed > 5 * 3600, "several waits time out, all of them in virtual time"
 
 
 @pytest.mark.usefixtures("impact_clock")
-def test_the_list_leaves_the_malformed_job_out(
+def test_a_list_skips_the_malformed_job_with_a_warning(
     impact_scenario: Arrange, impact_jobs_client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     malformed, good = impact_scenario("malformed"), impact_scenario("completed")

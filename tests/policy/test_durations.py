@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import ConfigurationError, Job, JobStatus, JobType, Polling
-from impact_jobs._policy.durations import USUAL, DurationModel, History, history_of
+from impact_jobs._policy.durations import PRIOR, DurationModel, History, learn_history
 
 BEGUN = datetime(2026, 5, 29, tzinfo=UTC)
 
@@ -25,27 +25,27 @@ def finished(seconds: float, *, kind: JobType | str | None = "Export", **changes
 
 
 def learned(jobs: Sequence[Job]) -> History:
-    history = history_of(jobs)
+    history = learn_history(jobs)
     assert history is not None
     return history
 
 
 def test_what_is_usual_is_what_the_vendor_says() -> None:
-    assert USUAL.median == pytest.approx(5.0)
-    assert USUAL.survival(3600) == pytest.approx(1 / 270, rel=0.1)
+    assert PRIOR.median == pytest.approx(5.0)
+    assert PRIOR.survival(3600) == pytest.approx(1 / 270, rel=0.1)
 
 
 @given(st.lists(st.floats(0, 1e9), max_size=20), st.floats(0, 1e300), st.floats(0, 1e300))
 def test_the_longer_the_fewer_outlast_it(seconds: list[float], shorter: float, longer: float) -> None:
-    lengths = DurationModel.of(seconds)
+    lengths = DurationModel.fit(seconds)
     shorter, longer = sorted((shorter, longer))
     assert 1.0 >= lengths.survival(shorter) >= lengths.survival(longer) > 0.0
     assert lengths.survival(0.0) == 1.0
 
 
 def test_few_jobs_teach_little_and_many_much() -> None:
-    medians = [DurationModel.of([60.0] * count).median for count in (0, 1, 3, 100)]
-    shapes = [DurationModel.of([60.0] * count).shape for count in (0, 1, 3, 100, 10_000)]
+    medians = [DurationModel.fit([60.0] * count).median for count in (0, 1, 3, 100)]
+    shapes = [DurationModel.fit([60.0] * count).shape for count in (0, 1, 3, 100, 10_000)]
     assert medians == sorted(medians)
     assert medians[-1] == pytest.approx(60, rel=0.01)
     assert shapes == sorted(shapes)
@@ -55,10 +55,10 @@ def test_few_jobs_teach_little_and_many_much() -> None:
 def test_each_type_is_learned_by_itself() -> None:
     jobs = [finished(60, kind=JobType.APIREPORT), finished(3600, kind="ClickExport")] * 50
     history = learned(jobs)
-    assert history.lengths_of(JobType.APIREPORT).median == pytest.approx(60, rel=0.01)
-    assert history.lengths_of("ClickExport").median == pytest.approx(3600, rel=0.02)
-    assert history.lengths_of("never seen") is USUAL
-    assert history.lengths_of(None) is USUAL
+    assert history.model_for(JobType.APIREPORT).median == pytest.approx(60, rel=0.01)
+    assert history.model_for("ClickExport").median == pytest.approx(3600, rel=0.02)
+    assert history.model_for("never seen") is PRIOR
+    assert history.model_for(None) is PRIOR
 
 
 @pytest.mark.parametrize(

@@ -29,15 +29,15 @@ def job(percentage: int | None = None, **changes: Any) -> Job:
     return Job(id="x", status=JobStatus.RUNNING, percentage_complete=percentage, **changes)
 
 
-def course_of(*looks: tuple[float, int | None]) -> JobProgress:
-    course = JobProgress()
+def progress_of(*looks: tuple[float, int | None]) -> JobProgress:
+    progress = JobProgress()
     for waited, percentage in looks:
-        course.see(job(percentage), waited=waited)
-    return course
+        progress.update(job(percentage), waited=waited)
+    return progress
 
 
 def pause_after(*looks: tuple[float, int | None], polling: Polling = Polling()) -> float:
-    return polling.pause(looks[-1][0], course=course_of(*looks), random=half)
+    return polling.pause(looks[-1][0], progress=progress_of(*looks), random=half)
 
 
 @given(positive, positive, st.floats(min_value=0), fractions)
@@ -57,11 +57,11 @@ def test_whatever_the_server_tells_the_pause_lies_within_its_bounds(
     looks: list[Any], waited: float, request_cost: float, fraction: float
 ) -> None:
     """Progress that falls, exceeds 100 or is negative; dates in any order; a clock that stands still or goes back."""
-    course, polling = JobProgress(), Polling(request_cost=request_cost)
+    progress, polling = JobProgress(), Polling(request_cost=request_cost)
     for at, percentage, created, started, moved in looks:
         snapshot = job(percentage, created_date=created, started_date=started, last_progress_update_date=moved)
-        course.see(snapshot, waited=at)
-    assert 1.0 <= polling.pause(waited, course=course, random=lambda: fraction) <= 300.0
+        progress.update(snapshot, waited=at)
+    assert 1.0 <= polling.pause(waited, progress=progress, random=lambda: fraction) <= 300.0
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9), fractions)
@@ -74,9 +74,10 @@ def test_who_has_waited_longer_asks_no_sooner(waited: float, longer: float, frac
 @given(st.floats(0.01, 1e4), st.floats(0.01, 1e4), st.lists(st.tuples(seconds, st.integers(0, 100)), max_size=4))
 def test_dearer_requests_are_never_more_frequent(cost: float, dearer: float, looks: list[tuple[float, int]]) -> None:
     cost, dearer = sorted((cost, dearer))
-    course = course_of(*sorted(looks))
+    progress = progress_of(*sorted(looks))
     often, seldom = (
-        Polling(request_cost=each).pause(course.seen or 0.0, course=course, random=half) for each in (cost, dearer)
+        Polling(request_cost=each).pause(progress.seen_at or 0.0, progress=progress, random=half)
+        for each in (cost, dearer)
     )
     assert often <= seldom
 
@@ -111,44 +112,44 @@ def test_a_stall_ends_the_belief_in_progress() -> None:
 
 
 def test_progress_that_goes_back_starts_over() -> None:
-    course = course_of((0, 0), (50, 90), (60, 10))
-    assert course.remainder is None
-    course.see(job(20), waited=70.0)
-    assert course.remainder == pytest.approx(79.5)
+    progress = progress_of((0, 0), (50, 90), (60, 10))
+    assert progress.remaining is None
+    progress.update(job(20), waited=70.0)
+    assert progress.remaining == pytest.approx(79.5)
 
 
 def test_progress_that_comes_and_goes_is_kept() -> None:
-    assert course_of((0, 0), (50, 50), (60, None)) == course_of((0, 0), (50, 50), (60, 50))
+    assert progress_of((0, 0), (50, 50), (60, None)) == progress_of((0, 0), (50, 50), (60, 50))
 
 
 def test_a_queue_is_no_part_of_the_progress() -> None:
-    assert course_of((0, None), (1000, 0), (1010, 10)).remainder == pytest.approx(89.5)
+    assert progress_of((0, None), (1000, 0), (1010, 10)).remaining == pytest.approx(89.5)
 
 
 def test_a_job_met_midway_tells_its_age_by_the_servers_own_dates() -> None:
-    course = JobProgress()
+    progress = JobProgress()
     hours = {"created_date": BEGUN, "started_date": BEGUN + timedelta(hours=1)}
-    course.see(job(50, **hours, last_progress_update_date=BEGUN + timedelta(hours=2)), waited=5.0)
-    assert course.age == pytest.approx(7200 - 5)
-    assert course.remainder == pytest.approx(49.5 * 72)
-    assert Polling().pause(5.0, course=course, random=half) > 10 * Polling().pause(5.0, random=half)
+    progress.update(job(50, **hours, last_progress_update_date=BEGUN + timedelta(hours=2)), waited=5.0)
+    assert progress.age_at_start == pytest.approx(7200 - 5)
+    assert progress.remaining == pytest.approx(49.5 * 72)
+    assert Polling().pause(5.0, progress=progress, random=half) > 10 * Polling().pause(5.0, random=half)
 
 
 def test_a_job_met_midway_without_dates_is_watched_until_it_moves() -> None:
-    assert course_of((0, 50)).remainder is None
-    assert course_of((0, 50), (10, 51)).remainder == pytest.approx(485)
+    assert progress_of((0, 50)).remaining is None
+    assert progress_of((0, 50), (10, 51)).remaining == pytest.approx(485)
 
 
 def test_dates_that_make_no_sense_are_no_age() -> None:
-    course = JobProgress()
-    course.see(job(created_date=BEGUN, started_date=BEGUN - timedelta(days=9)), waited=0.0)
-    assert course.age == 0.0
+    progress = JobProgress()
+    progress.update(job(created_date=BEGUN, started_date=BEGUN - timedelta(days=9)), waited=0.0)
+    assert progress.age_at_start == 0.0
 
 
 def test_who_has_not_been_answered_for_long_asks_soon() -> None:
     """After an outage, or a night's sleep of the machine, the job may well be done."""
-    course = course_of((0, 0), (100, None))
-    assert Polling().pause(3700.0, course=course, random=half) == 1.0
+    progress = progress_of((0, 0), (100, None))
+    assert Polling().pause(3700.0, progress=progress, random=half) == 1.0
 
 
 def test_history_moves_the_question_to_where_jobs_end() -> None:
@@ -162,11 +163,11 @@ def test_history_moves_the_question_to_where_jobs_end() -> None:
         )
         for length in (110, 120, 130) * 30
     ]
-    course = JobProgress()
-    course.see(job(type="Export"), waited=0.0)
-    assert 80 < Polling(history=past).pause(0.0, course=course, random=half) < 150
-    course.see(job(type="Other"), waited=0.0)
-    assert Polling(history=past).pause(0.0, course=course, random=half) < 5
+    progress = JobProgress()
+    progress.update(job(type="Export"), waited=0.0)
+    assert 80 < Polling(history=past).pause(0.0, progress=progress, random=half) < 150
+    progress.update(job(type="Other"), waited=0.0)
+    assert Polling(history=past).pause(0.0, progress=progress, random=half) < 5
 
 
 @given(seconds, st.floats(0, 1000), st.floats(0, 1e4))
@@ -234,7 +235,7 @@ def test_it_is_a_frozen_value() -> None:
 
 
 def test_what_a_wait_remembers_does_not_grow() -> None:
-    course = JobProgress()
+    progress = JobProgress()
     for waited in itertools.islice(itertools.count(), 10_000):
-        course.see(job(waited % 100), waited=float(waited))
-    assert len(pickle.dumps(course)) < 1000
+        progress.update(job(waited % 100), waited=float(waited))
+    assert len(pickle.dumps(progress)) < 1000

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_jobs._policy.rate_limit_headers import Limits, retry_after_seconds, server_time
+from impact_jobs._policy.rate_limit_headers import RateLimitHeaders, retry_after_seconds, server_time
 from impact_jobs._transport.base import Head
 
 from tests.support.simulated import EPOCH
@@ -42,7 +42,7 @@ DATE = {"date": format_datetime(EPOCH + timedelta(seconds=60), usegmt=True)}  # 
     ],
 )
 def test_every_form_of_the_headers_is_read(headers: dict[str, str], limits: tuple[float | None, ...]) -> None:
-    found = Limits.of(head_with(headers))
+    found = RateLimitHeaders.from_head(head_with(headers))
     assert (found.limit, found.remaining, found.reset, found.retry_after) == (*limits, None)
 
 
@@ -69,19 +69,24 @@ def test_every_form_of_the_headers_is_read(headers: dict[str, str], limits: tupl
     ],
 )
 def test_odd_headers_are_made_sense_of(headers: dict[str, str], limits: tuple[float | None, ...]) -> None:
-    found = Limits.of(head_with(headers))
+    found = RateLimitHeaders.from_head(head_with(headers))
     assert (found.limit, found.remaining, found.reset) == limits
 
 
 @pytest.mark.parametrize("text", ["", "-1", "many", "nan", "inf", "1e400", "1e300", "0x10", "None", ",", ";"])
 def test_nonsense_is_as_good_as_nothing(text: str) -> None:
-    found = Limits.of(head_with({"x-ratelimit-limit": text, "x-ratelimit-remaining": text, "x-ratelimit-reset": text}))
+    found = RateLimitHeaders.from_head(
+        head_with({"x-ratelimit-limit": text, "x-ratelimit-remaining": text, "x-ratelimit-reset": text})
+    )
     assert (found.limit, found.remaining, found.reset) == (None, None, None)
 
 
 def test_nonsense_in_one_form_does_not_hide_another() -> None:
-    assert Limits.of(head_with({"x-ratelimit-remaining": "many", "ratelimit-remaining": "7"})).remaining == 7
-    assert Limits.of(head_with({"x-ratelimit-reset": "soon", "ratelimit-reset": "7"})).reset == 7
+    assert (
+        RateLimitHeaders.from_head(head_with({"x-ratelimit-remaining": "many", "ratelimit-remaining": "7"})).remaining
+        == 7
+    )
+    assert RateLimitHeaders.from_head(head_with({"x-ratelimit-reset": "soon", "ratelimit-reset": "7"})).reset == 7
 
 
 def test_a_429_without_retry_after_is_read_by_the_reset() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs._account import Account
-from impact_jobs._policy.rate_limiter import RateLimiter, _of_accounts
+from impact_jobs._policy.rate_limiter import RateLimiter, Reservation, _by_account
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Head
 
@@ -95,7 +95,7 @@ def test_slots_that_are_taken_count_as_spent_until_their_polls_are_made() -> Non
     assert slots[:101] == [0.0] * 101
     assert slots[101:] == pytest.approx([1800 / 400 * turn for turn in range(1, 100)])
     for _ in range(200):
-        rate_limiter.commit()
+        rate_limiter.commit(Reservation(0.0, 0.0))
         rate_limiter.on_request(START + 1800 / 4)
     assert rate_limiter.pace(START + 1800 / 4) == pytest.approx(1800 / 400)
 
@@ -241,24 +241,24 @@ def account(sid: str = "IRbudget", base_url: str = "https://api.impact.com") -> 
 
 
 def test_it_is_the_account_s_and_not_the_client_s() -> None:
-    rate_limiter = RateLimiter.of(account())
-    assert RateLimiter.of(account(base_url="https://API.impact.com/")) is rate_limiter
-    assert RateLimiter.of(account(sid="IRother")) is not rate_limiter
-    assert RateLimiter.of(account(base_url="https://api.example.com")) is not rate_limiter
+    rate_limiter = RateLimiter.for_account(account())
+    assert RateLimiter.for_account(account(base_url="https://API.impact.com/")) is rate_limiter
+    assert RateLimiter.for_account(account(sid="IRother")) is not rate_limiter
+    assert RateLimiter.for_account(account(base_url="https://api.example.com")) is not rate_limiter
 
 
 def test_it_is_forgotten_with_its_last_client() -> None:
-    kept = RateLimiter.of(account())
+    kept = RateLimiter.for_account(account())
     kept.on_response(head(left=0), START)
     del kept
     gc.collect()
-    assert RateLimiter.of(account()).pace(START) == 0.0
+    assert RateLimiter.for_account(account()).pace(START) == 0.0
 
 
 def test_a_forked_process_has_locks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    rate_limiter = RateLimiter.of(account())
-    lock, _ = _of_accounts._by_process[os.getpid()]
+    rate_limiter = RateLimiter.for_account(account())
+    lock, _ = _by_account._by_process[os.getpid()]
     with lock, monkeypatch.context() as patch:  # as if another thread held it when we were forked off
         patch.setattr(os, "getpid", lambda: -1)
-        assert RateLimiter.of(account()) is not rate_limiter
-    del _of_accounts._by_process[-1]
+        assert RateLimiter.for_account(account()) is not rate_limiter
+    del _by_account._by_process[-1]

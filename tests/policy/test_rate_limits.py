@@ -21,8 +21,8 @@ from impact_jobs._transport.run_sync import run_sync
 from impact_jobs.sandbox import Sandbox
 from impact_jobs.sandbox._auth import BudgetHeaders
 
-from tests.support.interleaved import InterleavedPort, Timeline
-from tests.support.simulated import EPOCH, JOB_ID, answer, context, job_json, port_of
+from tests.support.interleaved import InterleavedTransport, Timeline
+from tests.support.simulated import EPOCH, JOB_ID, answer, context, job_json, transport_of
 
 START = 1000.0
 HOUR = 3600.0
@@ -74,7 +74,7 @@ class Account:
 
 def over(account: Account) -> tuple[ClientContext, Timeline]:
     """A client of the account, and the time in which it lives."""
-    port = InterleavedPort(account)
+    port = InterleavedTransport(account)
     return evolve(context(account), transport=port), Timeline(port)
 
 
@@ -148,19 +148,19 @@ def test_a_deadline_ends_the_longest_pause() -> None:
 
     timeline.start(pausing())
     timeline.run(until=START + 89)
-    assert timeline.port.clock == START
+    assert timeline.transport.clock == START
     timeline.run(until=START + 91)
-    assert timeline.port.clock == START + 90
+    assert timeline.transport.clock == START + 90
     assert told == [False]
 
 
 def test_with_plenty_left_a_pause_is_what_the_poller_wants() -> None:
     simulated = context(Account())
     assert run_sync(simulated.pause_to_poll(7.0))
-    assert port_of(simulated).clock == START + 7.0
+    assert transport_of(simulated).clock == START + 7.0
     run_sync(simulated.pause_to_poll(0.0))
     run_sync(simulated.pause_to_poll(7.0, deadline=START))
-    assert port_of(simulated).clock == START + 7.0
+    assert transport_of(simulated).clock == START + 7.0
 
 
 @pytest.mark.parametrize(
@@ -240,5 +240,5 @@ def test_an_asynchronous_client_shares_it_too_and_downloads_count(limited: Sandb
 
     with limited.client() as client:
         asyncio.run(spend())
-        assert client._context.rate_limiter._left in {9.0, None}
-        assert client._context.rate_limiter._count == 11
+        assert client._context.rate_limiter._remaining in {9.0, None}
+        assert client._context.rate_limiter._sent.total() == 11

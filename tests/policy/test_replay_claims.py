@@ -34,7 +34,7 @@ class Process:
 
     def begin(self, source: str, *, lost: bool = True, kind: Any = KIND) -> ReplayAttempt:
         way_out = ExitStack()
-        attempt = way_out.enter_context(self.claims.calling(source, now=lambda: self.clock))
+        attempt = way_out.enter_context(self.claims.attempt(source, now=lambda: self.clock))
         attempt.is_lost, attempt.kind = lost, kind
         self.ways_out[attempt.number] = way_out
         return attempt
@@ -50,7 +50,7 @@ class Process:
 
 def test_a_job_that_a_call_was_told_is_no_candidate() -> None:
     process = Process()
-    process.claims.tell(job("told"))
+    process.claims.record(job("told"))
     attempt = process.begin(A)
     assert process.claim(attempt, "told") is None
     assert process.claim(attempt, "new", "told") == "new"
@@ -80,7 +80,7 @@ def test_while_another_may_still_be_answered_nothing_is_taken() -> None:
     process = Process()
     lost, waiting = process.begin(A), process.begin(A, lost=False, kind=None)
     assert process.claim(lost, "new") is None
-    process.claims.tell(job("new"))
+    process.claims.record(job("new"))
     process.end(waiting)
     assert process.claim(lost, "new") is None
     assert process.claim(lost, "newer", "new") == "newer"
@@ -133,10 +133,10 @@ def test_one_of_the_same_job_that_ended_without_knowing_holds_nobody_up() -> Non
 def test_it_does_not_grow_without_end() -> None:
     process = Process()
     for number in range(5000):
-        process.claims.tell(job(str(number)))
+        process.claims.record(job(str(number)))
         process.end(process.begin(B), ReplayUncertainError(B))
     assert process.claim(process.begin(A), "new") is None
-    assert len(process.claims._told) <= 4096
+    assert len(process.claims._claimed) <= 4096
     assert len(process.claims._unresolved) <= 256
 
 
@@ -163,7 +163,7 @@ def test_in_whatever_order_no_job_is_taken_twice_nor_by_a_replay_of_another_job(
         elif stage == 1 and fate in {"told", "lost"}:
             shown[f"job {name}"] = source  # carried out
         elif fate == "told":
-            process.claims.tell(job(f"job {name}"))
+            process.claims.record(job(f"job {name}"))
             owned.append(f"job {name}")
             process.end(attempt)
             steps.remove(step)

@@ -1,4 +1,4 @@
-"""A clock that stands still until told otherwise, a sandbox that goes by it, and a client of its API."""
+"""A clock that tests advance, a sandbox that follows it, and a client of its API."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import httpx
 import pytest
 from impact_jobs.sandbox import Sandbox
 
-# Loading a machine's certificates takes longer than most tests here, and nothing here speaks TLS.
+# Loading the certificates of the machine takes longer than most tests here, none of which uses TLS.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Clock:
-    """Epoch seconds that pass only when a test says so."""
+    """Epoch seconds that advance only when a test advances them."""
 
     def __init__(self) -> None:
         self.now = 1_780_000_000.0  # 2026-05-28T15:26:40-05:00
@@ -28,7 +28,7 @@ class Clock:
 
 
 def connect(sandbox: Sandbox, *, token: str | None = None, accept: str = "application/json") -> httpx.Client:
-    """Open a client below the sandbox's account."""
+    """Create a client whose paths begin below the sandbox's account."""
     return httpx.Client(
         base_url=f"{sandbox.base_url}/Agencies/{sandbox.account_sid}",
         auth=(sandbox.account_sid, token or sandbox.auth_token),
@@ -45,15 +45,15 @@ def clock() -> Clock:
 
 @pytest.fixture
 def start(clock: Clock) -> Iterator[Callable[..., tuple[Sandbox, httpx.Client]]]:
-    """Start a sandbox with options of the test's own, and a client of it."""
+    """Return a function that starts a sandbox with other options, and a client of it."""
     with ExitStack() as stack:
 
-        def starting(**options: object) -> tuple[Sandbox, httpx.Client]:
+        def start_sandbox(**options: object) -> tuple[Sandbox, httpx.Client]:
             arguments = {"clock": clock, "job_seconds": 10.0, "result_bytes": 5_000} | options
             sandbox = stack.enter_context(Sandbox(**arguments))  # type: ignore[arg-type]
             return sandbox, stack.enter_context(connect(sandbox))
 
-        yield starting
+        yield start_sandbox
 
 
 @pytest.fixture
@@ -70,6 +70,6 @@ def api(sandbox: Sandbox) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def storage() -> Iterator[httpx.Client]:
-    """A client without credentials, as the storage wants it."""
+    """A client without credentials, because the storage refuses them."""
     with httpx.Client(verify=NO_TLS, trust_env=False) as client:
         yield client

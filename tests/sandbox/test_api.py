@@ -1,4 +1,4 @@
-"""The API's origin: credentials, formats, errors, lists, reports, budget."""
+"""The API: credentials, formats, errors, lists, reports, budget."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
 def envelope(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """Give the error envelope of an answer that must be one."""
+    """Return the error envelope of a response, which must be one."""
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/json"
     body: dict[str, Any] = answer.json()
@@ -46,7 +46,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 @pytest.mark.parametrize("path", ["/Jobs", "/Jobs/" + NOWHERE, "/Nothing", "/Reports"])
-def test_401(sandbox: Sandbox, wrong: str, path: str) -> None:
+def test_401_for_wrong_credentials(sandbox: Sandbox, wrong: str, path: str) -> None:
     value = wrong.format(sid=sandbox.account_sid, token=sandbox.auth_token).encode("latin-1")
     if b" " not in value:
         value = b"Basic " + base64.b64encode(value)
@@ -63,7 +63,7 @@ def test_403_for_another_account(sandbox: Sandbox, api: httpx.Client, account: s
     assert "permission" in body["Message"]
 
 
-def test_a_read_only_token_reads_and_no_more(sandbox: Sandbox) -> None:
+def test_a_read_only_token_may_only_read(sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(seconds=0)
     with connect(sandbox, token=sandbox.read_only_token) as reader:
         assert reader.get("/Jobs").status_code == 200
@@ -95,25 +95,25 @@ def test_xml_is_the_default(sandbox: Sandbox, accept: str, path: str, status: in
         answer = client.get(path.format(**paths))
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/xml"
-    root = ET.fromstring(answer.content)  # noqa: S314 - our own
+    root = ET.fromstring(answer.content)  # noqa: S314 - trusted
     assert root.tag == "ImpactRadiusResponse"
     assert [child.tag for child in root] == below_root
 
 
-def test_xml_says_what_json_says(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_xml_has_the_same_fields_as_json(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.add_job(seconds=0, message="<a> & 'b' \x00\ufffe \"c\" é")
     job = api.get("/Jobs").json()[0]
     with connect(sandbox, accept="*/*") as client:
-        root = ET.fromstring(client.get("/Jobs").content)  # noqa: S314 - our own
+        root = ET.fromstring(client.get("/Jobs").content)  # noqa: S314 - trusted
     shown = {child.tag: child.text or "" for child in root[0][0]}
     expected = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in job.items()}
-    expected["StatusMessage"] = "<a> & 'b'  \"c\" é"  # what XML cannot hold is left out
+    expected["StatusMessage"] = "<a> & 'b'  \"c\" é"  # characters that XML forbids are removed
     assert shown == expected
 
 
-def test_pages_in_xml_have_attributes() -> None:
+def test_page_numbers_are_attributes_in_xml() -> None:
     page = {"@page": "1", "@nextpageuri": '/a?b=1&c="', "Jobs": [{"Id": None}]}
-    root = ET.fromstring(to_xml(page))  # noqa: S314 - our own
+    root = ET.fromstring(to_xml(page))  # noqa: S314 - trusted
     assert root[0].attrib == {"page": "1", "nextpageuri": '/a?b=1&c="'}
     assert [(child.tag, child[0].tag, child[0].text) for child in root[0]] == [("Job", "Id", None)]
 
@@ -132,12 +132,12 @@ def test_pages_in_xml_have_attributes() -> None:
         ("application/json5", False),
     ],
 )
-def test_when_json_is_asked_for(accept: str, is_json: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_the_accept_header_selects_json(accept: str, is_json: bool) -> None:  # noqa: FBT001 - a test parameter
     assert accepts_json(accept) is is_json
 
 
 @pytest.mark.parametrize("path", ["/Jobs.json", "/Jobs/{job}.json", "/Reports.json", "/Nothing.json"])
-def test_a_json_suffix_asks_for_json(sandbox: Sandbox, path: str) -> None:
+def test_a_json_suffix_selects_json(sandbox: Sandbox, path: str) -> None:
     job_id = sandbox.add_job()
     with connect(sandbox, accept="application/xml") as client:
         assert client.get(path.format(job=job_id)).headers["content-type"] == "application/json"
@@ -148,7 +148,7 @@ def test_a_json_suffix_asks_for_json(sandbox: Sandbox, path: str) -> None:
 
 @pytest.mark.parametrize("job_id", [NOWHERE, "x", "1", "%00", "..%2F..", "a b", "é", NOWHERE + "%2F"])
 @pytest.mark.parametrize("path", ["/Jobs/{}", "/Jobs/{}/Download"])
-def test_404_for_jobs_that_are_not_there(api: httpx.Client, job_id: str, path: str) -> None:
+def test_404_for_unknown_job_ids(api: httpx.Client, job_id: str, path: str) -> None:
     envelope(api.get(path.format(job_id)), 404)
 
 
@@ -162,7 +162,7 @@ def test_ids_are_case_insensitive(sandbox: Sandbox, api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/Nothing", "/Jobs/", "/", "/Jobs/a/b/c", "/Reports/nope/MetaData"])
-def test_404_for_paths_that_are_not_there(api: httpx.Client, path: str) -> None:
+def test_404_for_unknown_paths(api: httpx.Client, path: str) -> None:
     envelope(api.get(path), 404)
 
 
@@ -179,7 +179,7 @@ def test_404_outside_the_accounts(sandbox: Sandbox, api: httpx.Client) -> None:
         ("OPTIONS", f"/Jobs/{NOWHERE}/Download", "GET, HEAD"),
     ],
 )
-def test_405_says_what_is_allowed(api: httpx.Client, method: str, path: str, allow: str) -> None:
+def test_405_lists_the_allowed_methods(api: httpx.Client, method: str, path: str, allow: str) -> None:
     answer = api.request(method, path)
     envelope(answer, 405)
     assert answer.headers["allow"] == allow
@@ -211,7 +211,7 @@ def test_date_filters_include_both_days(
     assert [job["Id"] for job in found] == [jobs[age] for age in ages]
 
 
-def test_days_end_where_the_shown_offset_says(start: Start, clock: Clock) -> None:
+def test_days_end_at_midnight_of_the_shown_offset(start: Start, clock: Clock) -> None:
     sandbox, api = start()
     clock.now = 1_779_942_600.0  # 2026-05-28T04:30:00Z is still the 27th at -05:00
     sandbox.add_job()
@@ -234,12 +234,12 @@ def test_days_end_where_the_shown_offset_says(start: Start, clock: Clock) -> Non
         "null",
     ],
 )
-def test_400_for_what_is_no_date(api: httpx.Client, name: str, value: str) -> None:
+def test_400_for_an_invalid_date(api: httpx.Client, name: str, value: str) -> None:
     body = envelope(api.get("/Jobs", params={name: value}), 400)
     assert [error["Field"] for error in body["Errors"]] == [name]
 
 
-def test_an_object_around_the_list(start: Start) -> None:
+def test_the_list_can_be_wrapped_in_an_object(start: Start) -> None:
     sandbox, api = start(list_shape="jobs")
     job_id = sandbox.add_job()
     body = api.get("/Jobs").json()
@@ -247,7 +247,7 @@ def test_an_object_around_the_list(start: Start) -> None:
     assert [job["Id"] for job in body["Jobs"]] == [job_id]
 
 
-def test_pages_lead_from_one_to_the_next(start: Start) -> None:
+def test_each_page_links_to_the_next(start: Start) -> None:
     sandbox, api = start(list_shape="pages", page_size=3)
     jobs = [sandbox.add_job() for _ in range(7)]
     path, found, pages = f"/Agencies/{sandbox.account_sid}/Jobs?CreatedAfter=2026-01-01", [], []
@@ -266,7 +266,7 @@ def test_pages_lead_from_one_to_the_next(start: Start) -> None:
     assert pages[-1]["@nextpageuri"] == ""
 
 
-def test_the_next_page_has_the_format_and_the_brand_of_the_first(start: Start) -> None:
+def test_the_next_page_keeps_the_format_and_the_brand(start: Start) -> None:
     sandbox, api = start(list_shape="pages", page_size=1)
     sandbox.add_job()
     sandbox.add_job()
@@ -275,19 +275,19 @@ def test_the_next_page_has_the_format_and_the_brand_of_the_first(start: Start) -
     assert page["@nextpageuri"].startswith(path + "?")
 
 
-def test_no_jobs_are_one_empty_page(start: Start) -> None:
+def test_an_empty_list_is_one_empty_page(start: Start) -> None:
     _, api = start(list_shape="pages")
     page = api.get("/Jobs").json()
     assert (page["@numpages"], page["@total"], page["@nextpageuri"], page["Jobs"]) == ("1", "0", "", [])
 
 
 @pytest.mark.parametrize("query", [{"Page": "/Agencies/x/Jobs?Page=2"}, {"Page": "0"}, {"PageSize": "20001"}])
-def test_400_for_impossible_pages(start: Start, query: dict[str, str]) -> None:
+def test_400_for_invalid_page_numbers(start: Start, query: dict[str, str]) -> None:
     _, api = start(list_shape="pages")
     envelope(api.get("/Jobs", params=query), 400)
 
 
-def test_a_brand_of_the_agency(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_paths_of_a_brand_work(sandbox: Sandbox, api: httpx.Client) -> None:
     job_id = sandbox.add_job(seconds=0)
     brand = f"/Agencies/{sandbox.account_sid}/Advertisers/1234"
     job = api.get(f"{sandbox.base_url}{brand}/Jobs/{job_id}").json()
@@ -313,7 +313,7 @@ def test_an_export_schedules_a_job(sandbox: Sandbox, api: httpx.Client) -> None:
     assert (job["Type"], job["ProgramId"], job["Status"]) == ("ApiReport", "99", "QUEUED")
 
 
-def test_the_same_export_is_the_same_job(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_an_equal_export_returns_the_same_job(sandbox: Sandbox, api: httpx.Client) -> None:
     path, query = "/ReportExport/agency_action_listing", {"START_DATE": "2026-05-01", "END_DATE": "2026-05-02"}
     first = api.get(path, params=query).json()
     assert api.get(path, params=dict(reversed(query.items()))).json() == first
@@ -332,7 +332,7 @@ def test_the_same_export_is_the_same_job(sandbox: Sandbox, api: httpx.Client) ->
         ("agency_action_listing", {"ResultFormat": "PDF"}, "ResultFormat"),
     ],
 )
-def test_a_bad_export_is_an_error_with_status_200(
+def test_an_invalid_export_is_an_error_with_status_200(
     sandbox: Sandbox, api: httpx.Client, report: str, query: dict[str, str], message: str
 ) -> None:
     answer = api.get(f"/ReportExport/{report}", params=query)
@@ -340,7 +340,7 @@ def test_a_bad_export_is_an_error_with_status_200(
     assert sandbox.job_ids == ()
 
 
-def test_reports_and_what_they_can_be_asked(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_reports_list_their_filters_and_columns(sandbox: Sandbox, api: httpx.Client) -> None:
     reports = api.get("/Reports").json()["Reports"]
     listing = next(report for report in reports if report["Id"] == "agency_action_listing")
     assert listing["ApiAccessible"]
@@ -353,7 +353,7 @@ def test_reports_and_what_they_can_be_asked(sandbox: Sandbox, api: httpx.Client)
 # Budget
 
 
-def test_the_budget_is_counted_and_then_spent(start: Start, clock: Clock) -> None:
+def test_the_budget_runs_out_and_is_renewed_after_an_hour(start: Start, clock: Clock) -> None:
     _, api = start(hourly_budget=2)
     left = []
     for _ in range(2):
@@ -372,7 +372,7 @@ def test_the_budget_is_counted_and_then_spent(start: Start, clock: Clock) -> Non
     assert api.get("/Jobs").headers["x-ratelimit-remaining"] == "1"
 
 
-def test_who_comes_back_after_the_stated_seconds_is_let_in(start: Start, clock: Clock) -> None:
+def test_a_request_after_retry_after_is_allowed(start: Start, clock: Clock) -> None:
     _, api = start(hourly_budget=1)
     api.get("/Jobs")
     clock.advance(0.123)
@@ -380,10 +380,10 @@ def test_who_comes_back_after_the_stated_seconds_is_let_in(start: Start, clock: 
     assert api.get("/Jobs").status_code == 200
 
 
-def test_errors_cost_too_but_strangers_do_not(start: Start) -> None:
+def test_errors_count_against_the_budget_but_unauthorized_requests_do_not(start: Start) -> None:
     sandbox, api = start(hourly_budget=2)
-    with connect(sandbox, token="wrong") as stranger:
-        assert "x-ratelimit-limit" not in stranger.get("/Jobs").headers
+    with connect(sandbox, token="wrong") as unauthorized:
+        assert "x-ratelimit-limit" not in unauthorized.get("/Jobs").headers
     assert api.get("/Nothing").headers["x-ratelimit-remaining"] == "1"
     assert api.get("/Jobs?CreatedAfter=x").headers["x-ratelimit-remaining"] == "0"
 
@@ -397,7 +397,7 @@ def test_errors_cost_too_but_strangers_do_not(start: Start) -> None:
         ("none", {}),
     ],
 )
-def test_the_budget_is_told_in_any_documented_form(start: Start, form: str, stated: dict[str, str]) -> None:
+def test_the_budget_is_stated_in_every_documented_form(start: Start, form: str, stated: dict[str, str]) -> None:
     _, api = start(hourly_budget=5, budget_headers=form)
     headers = api.get("/Jobs").headers
     assert {name: text for name, text in headers.items() if "ratelimit" in name} == stated
@@ -406,6 +406,6 @@ def test_the_budget_is_told_in_any_documented_form(start: Start, form: str, stat
     assert api.get("/Jobs").headers["retry-after"] == "3600"
 
 
-def test_without_a_limit_there_are_no_headers(start: Start) -> None:
+def test_no_limit_means_no_headers(start: Start) -> None:
     _, api = start(hourly_budget=None)
     assert not [name for name in api.get("/Jobs").headers if name.startswith("x-ratelimit")]

@@ -1,4 +1,4 @@
-"""Downloads by redirect and by stream, what they answer while there is nothing, and replays."""
+"""Downloads by redirect and by stream, before and after the job has completed, and replays."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_completed_job_redirects_to_its_file(sandbox: Sandbox, api: httpx.Clie
 
 
 @pytest.mark.parametrize("query", ["", "?Mode=Stream"])
-def test_202_with_the_job_while_it_runs(sandbox: Sandbox, api: httpx.Client, clock: Clock, query: str) -> None:
+def test_202_with_the_job_until_it_has_completed(sandbox: Sandbox, api: httpx.Client, clock: Clock, query: str) -> None:
     job_id = sandbox.add_job(seconds=10)
     for status in ("QUEUED", "RUNNING"):
         answer = api.get(f"/Jobs/{job_id}/Download{query}")
@@ -46,12 +46,12 @@ def test_202_with_the_job_while_it_runs(sandbox: Sandbox, api: httpx.Client, clo
 
 
 @pytest.mark.parametrize("status", [*sorted(TERMINAL - {"COMPLETED"}), "PAUSED"])
-def test_202_for_ever_when_there_will_be_no_file(sandbox: Sandbox, api: httpx.Client, status: str) -> None:
+def test_202_with_the_status_of_a_job_that_failed(sandbox: Sandbox, api: httpx.Client, status: str) -> None:
     answer = api.get(f"/Jobs/{sandbox.add_job(status=status, seconds=0)}/Download")
     assert (answer.status_code, answer.json()["Status"]) == (202, status)
 
 
-def test_mode_stream_gives_the_bytes_without_their_number(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_mode_stream_sends_the_bytes_without_a_length(sandbox: Sandbox, api: httpx.Client) -> None:
     job_id = sandbox.add_job(seconds=0, result_bytes=3_000_000)
     answer = api.get(f"/Jobs/{job_id}/Download?Mode=Stream")
     assert answer.status_code == 200
@@ -63,7 +63,7 @@ def test_mode_stream_gives_the_bytes_without_their_number(sandbox: Sandbox, api:
 
 
 @pytest.mark.parametrize("mode", ["", "stream", "STREAM", "Redirect", "Stream ", "0", "null"])
-def test_400_for_other_modes_whatever_the_state(sandbox: Sandbox, api: httpx.Client, mode: str) -> None:
+def test_400_for_other_modes_in_every_state(sandbox: Sandbox, api: httpx.Client, mode: str) -> None:
     for job_id in (sandbox.add_job(), sandbox.add_job(seconds=0)):
         answer = api.get(f"/Jobs/{job_id}/Download", params={"Mode": mode})
         assert answer.status_code == 400
@@ -71,14 +71,14 @@ def test_400_for_other_modes_whatever_the_state(sandbox: Sandbox, api: httpx.Cli
 
 
 @pytest.mark.parametrize("query", ["", "?Mode=Stream"])
-def test_an_empty_result(sandbox: Sandbox, api: httpx.Client, storage: httpx.Client, query: str) -> None:
+def test_an_empty_result_has_no_bytes(sandbox: Sandbox, api: httpx.Client, storage: httpx.Client, query: str) -> None:
     job_id = sandbox.add_job(seconds=0, result_bytes=0)
     answer = api.get(f"/Jobs/{job_id}/Download{query}")
     content = answer.content if query else storage.get(answer.headers["location"]).content
     assert content == b""
 
 
-def test_head_has_no_body_and_uses_up_no_fault(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_head_has_no_body_and_consumes_no_fault(sandbox: Sandbox, api: httpx.Client) -> None:
     job_id = sandbox.add_job(seconds=0)
     sandbox.cut_next_download(10)
     assert api.head(f"/Jobs/{job_id}/Download?Mode=Stream").status_code == 200
@@ -96,17 +96,17 @@ def test_a_replay_is_a_new_job_over_fresh_data(sandbox: Sandbox, api: httpx.Clie
     before = api.get(f"/Jobs/{first}").json()
     answer = api.put(f"/Jobs/{first}/Replay")
     assert answer.status_code == 200
-    again = answer.json()
-    assert again["Id"] != first
-    assert sandbox.job_ids == (first, again["Id"])
-    assert (again["Status"], again["Type"], again["ProgramId"]) == ("QUEUED", "ClickExport", "7")
-    assert again["CreatedDate"] > before["CreatedDate"]
-    assert sandbox.result(again["Id"]).size == 4_000
-    assert sandbox.result(again["Id"]) != sandbox.result(first)
+    replayed = answer.json()
+    assert replayed["Id"] != first
+    assert sandbox.job_ids == (first, replayed["Id"])
+    assert (replayed["Status"], replayed["Type"], replayed["ProgramId"]) == ("QUEUED", "ClickExport", "7")
+    assert replayed["CreatedDate"] > before["CreatedDate"]
+    assert sandbox.result(replayed["Id"]).size == 4_000
+    assert sandbox.result(replayed["Id"]) != sandbox.result(first)
     assert api.get(f"/Jobs/{first}").json() == before
 
 
-def test_a_replay_takes_its_time_and_completes(sandbox: Sandbox, api: httpx.Client, clock: Clock) -> None:
+def test_a_replay_runs_as_long_as_the_job_and_completes(sandbox: Sandbox, api: httpx.Client, clock: Clock) -> None:
     first = sandbox.add_job(status="FAILED", seconds=30, message="No.", fields={"Status": "FAILED"})
     clock.advance(30)
     job_id = api.put(f"/Jobs/{first}/Replay").json()["Id"]
@@ -126,7 +126,7 @@ def test_a_replay_takes_its_time_and_completes(sandbox: Sandbox, api: httpx.Clie
         ({"seconds": 0, "status": "PAUSED"}, "PAUSED"),
     ],
 )
-def test_403_that_speaks_of_the_state(sandbox: Sandbox, api: httpx.Client, job: dict[str, object], status: str) -> None:
+def test_403_names_the_state(sandbox: Sandbox, api: httpx.Client, job: dict[str, object], status: str) -> None:
     job_id = sandbox.add_job(**job)  # type: ignore[arg-type]
     assert api.get(f"/Jobs/{job_id}").json()["Replayable"] is False
     answer = api.put(f"/Jobs/{job_id}/Replay")
@@ -138,7 +138,7 @@ def test_403_that_speaks_of_the_state(sandbox: Sandbox, api: httpx.Client, job: 
     assert sandbox.job_ids == (job_id,)
 
 
-def test_a_replay_that_queues_the_same_job(start: Start, storage: httpx.Client) -> None:
+def test_a_replay_can_queue_the_same_job(start: Start, storage: httpx.Client) -> None:
     sandbox, api = start(replay_same_id=True)
     job_id = sandbox.add_job(seconds=0)
     link, before = sandbox.result_url(job_id), sandbox.result(job_id)
@@ -148,7 +148,7 @@ def test_a_replay_that_queues_the_same_job(start: Start, storage: httpx.Client) 
     assert storage.get(link).headers["etag"] == sandbox.result(job_id).etag
 
 
-def test_a_replay_does_not_change_what_an_export_gives(sandbox: Sandbox, api: httpx.Client, clock: Clock) -> None:
+def test_a_replay_does_not_change_the_job_of_an_export(sandbox: Sandbox, api: httpx.Client, clock: Clock) -> None:
     path = "/ReportExport/agency_action_listing"
     uri = api.get(path).json()["QueuedUri"]
     clock.advance(10)
@@ -157,7 +157,7 @@ def test_a_replay_does_not_change_what_an_export_gives(sandbox: Sandbox, api: ht
     assert len(sandbox.job_ids) == 2
 
 
-def test_a_body_on_replay_is_ignored_and_the_connection_lives_on(sandbox: Sandbox) -> None:
+def test_the_body_of_a_replay_is_ignored_and_the_connection_reused(sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(seconds=0)
     with connect(sandbox) as api:
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""What goes wrong on request, and the record of what was asked."""
+"""Canned responses, cut downloads, and the record of requests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from impact_jobs.sandbox import Sandbox
 
 from .conftest import Clock, connect
 
-# Canned answers
+# Canned responses
 
 
-def test_the_very_bytes_once(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_canned_response_is_sent_once(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.answer_next("GET", "/Jobs", status=502, body="<h1>Bad Gateway</h1>", content_type="text/html")
     answer = api.get("/Jobs")
     assert (answer.status_code, answer.text) == (502, "<h1>Bad Gateway</h1>")
@@ -35,7 +35,7 @@ def test_the_very_bytes_once(sandbox: Sandbox, api: httpx.Client) -> None:
         (599, "é".encode("latin-1"), "text/plain"),
     ],
 )
-def test_any_status_with_any_body(
+def test_any_status_and_body_can_be_sent(
     sandbox: Sandbox, api: httpx.Client, status: int, body: bytes, content_type: str
 ) -> None:
     sandbox.answer_next("GET", "/Jobs", status=status, body=body, content_type=content_type)
@@ -44,20 +44,20 @@ def test_any_status_with_any_body(
     assert answer.headers.get("content-type", "") == content_type
 
 
-def test_headers_of_ones_own(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_headers_can_be_set(sandbox: Sandbox, api: httpx.Client) -> None:
     headers = {"Retry-After": "7", "Content-Type": "text/odd"}
     sandbox.answer_next("GET", "/Jobs", status=429, headers={**headers, "content-type": "text/odd"})
     answer = api.get("/Jobs")
     assert (answer.headers["retry-after"], answer.headers["content-type"]) == ("7", "text/odd")
 
 
-def test_several_times_and_in_order(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_canned_responses_repeat_and_keep_their_order(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.answer_next("GET", "/Jobs", status=503, times=2)
     sandbox.answer_next("GET", "/Jobs", status=504)
     assert [api.get("/Jobs").status_code for _ in range(4)] == [503, 503, 504, 200]
 
 
-def test_only_the_request_that_was_meant(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_only_matching_requests_get_a_canned_response(sandbox: Sandbox, api: httpx.Client) -> None:
     job_id = sandbox.add_job(seconds=0)
     sandbox.answer_next("put", "/Replay", status=500)
     sandbox.answer_next("GET", re.compile(rf"{job_id}/Download\?.*Mode=Stream"), status=501)
@@ -68,37 +68,37 @@ def test_only_the_request_that_was_meant(sandbox: Sandbox, api: httpx.Client) ->
     assert sandbox.job_ids == (job_id,)
 
 
-def test_the_storage_too(sandbox: Sandbox, storage: httpx.Client) -> None:
+def test_the_storage_sends_canned_responses_too(sandbox: Sandbox, storage: httpx.Client) -> None:
     link = sandbox.result_url(sandbox.add_job(seconds=0))
     sandbox.answer_next("GET", ".csv", status=302, headers={"Location": "http://elsewhere.invalid/"})
     assert storage.get(link).headers["location"] == "http://elsewhere.invalid/"
     assert storage.get(link).status_code == 200
 
 
-def test_before_credentials_and_budget(sandbox: Sandbox) -> None:
+def test_a_canned_response_precedes_credentials_and_budget(sandbox: Sandbox) -> None:
     sandbox.answer_next("GET", "/Jobs", status=200, body="[]")
-    with connect(sandbox, token="wrong") as stranger:
-        answer = stranger.get("/Jobs")
+    with connect(sandbox, token="wrong") as unauthorized:
+        answer = unauthorized.get("/Jobs")
     assert (answer.status_code, answer.text) == (200, "[]")
     assert "x-ratelimit-remaining" not in answer.headers
 
 
 @pytest.mark.parametrize("body", [b"", b"[{"])
-def test_an_answer_that_breaks_off(sandbox: Sandbox, api: httpx.Client, body: bytes) -> None:
+def test_a_length_above_the_body_truncates_the_response(sandbox: Sandbox, api: httpx.Client, body: bytes) -> None:
     sandbox.answer_next("GET", "/Jobs", status=200, body=body, headers={"Content-Length": "1000"})
     with pytest.raises(httpx.RemoteProtocolError, match=f"received {len(body)} bytes, expected 1000"):
         api.get("/Jobs")
     assert api.get("/Jobs").status_code == 200
 
 
-def test_no_answer_at_all(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_request_can_get_no_response(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.answer_next("GET", "/Jobs", status=None)
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         api.get("/Jobs")
     assert api.get("/Jobs").status_code == 200
 
 
-def test_done_but_nobody_hears_of_it(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_request_is_carried_out_though_its_response_is_lost(sandbox: Sandbox, api: httpx.Client) -> None:
     job_id = sandbox.add_job(seconds=0)
     sandbox.answer_next("PUT", "/Replay", status=None, perform=True)
     with pytest.raises(httpx.RemoteProtocolError):
@@ -109,7 +109,7 @@ def test_done_but_nobody_hears_of_it(sandbox: Sandbox, api: httpx.Client) -> Non
     assert len(sandbox.job_ids) == 3
 
 
-def test_a_slow_answer_holds_up_nobody_else(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_slow_response_does_not_block_other_requests(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.answer_next("GET", "/Reports", status=200, delay=30)
     with connect(sandbox) as other, ThreadPoolExecutor() as pool:
         waiting = pool.submit(other.get, "/Reports", timeout=0.2)
@@ -118,7 +118,7 @@ def test_a_slow_answer_holds_up_nobody_else(sandbox: Sandbox, api: httpx.Client)
             waiting.result()
 
 
-def test_a_slow_answer_arrives(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_delayed_response_arrives(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.answer_next("GET", "/Jobs", status=418, delay=0.05)
     started = time.monotonic()
     assert api.get("/Jobs").status_code == 418
@@ -126,7 +126,7 @@ def test_a_slow_answer_arrives(sandbox: Sandbox, api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 100, 600])
-def test_what_is_no_final_status_is_refused(sandbox: Sandbox, status: int) -> None:
+def test_an_invalid_status_is_refused(sandbox: Sandbox, status: int) -> None:
     with pytest.raises(ValueError, match="status"):
         sandbox.answer_next("GET", "/Jobs", status=status)
 
@@ -155,7 +155,7 @@ def test_a_download_is_cut_and_can_be_resumed(sandbox: Sandbox, storage: httpx.C
     assert got + rest.content == b"".join(sandbox.result(job_id).read())
 
 
-def test_a_stream_is_cut_before_its_end_is_told(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_stream_is_cut_before_its_last_chunk(sandbox: Sandbox, api: httpx.Client) -> None:
     job_id = sandbox.add_job(seconds=0, result_bytes=1_000)
     sandbox.cut_next_download(1_000)
     with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
@@ -173,7 +173,7 @@ def test_each_call_cuts_one_download(sandbox: Sandbox, storage: httpx.Client) ->
     assert storage.get(link).status_code == 200
 
 
-def test_a_body_shorter_than_the_cut_arrives_whole(sandbox: Sandbox, storage: httpx.Client) -> None:
+def test_a_body_shorter_than_the_cut_arrives_complete(sandbox: Sandbox, storage: httpx.Client) -> None:
     link = sandbox.result_url(sandbox.add_job(seconds=0))
     sandbox.cut_next_download(100)
     assert len(storage.get(link, headers={"Range": "bytes=0-9"}).content) == 10
@@ -183,7 +183,7 @@ def test_a_body_shorter_than_the_cut_arrives_whole(sandbox: Sandbox, storage: ht
 # The record
 
 
-def test_the_record_of_a_request(sandbox: Sandbox, api: httpx.Client, clock: Clock) -> None:
+def test_a_record_holds_all_parts_of_a_request(sandbox: Sandbox, api: httpx.Client, clock: Clock) -> None:
     api.get("/Jobs", params={"CreatedAfter": "2026-05-01"}, headers=[("X-Twice", "1"), ("X-Twice", "2")])
     clock.advance(5)
     api.put("/Jobs/x y/Replay")
@@ -200,7 +200,7 @@ def test_the_record_of_a_request(sandbox: Sandbox, api: httpx.Client, clock: Clo
     assert second.headers["content-length"] == "0"
 
 
-def test_the_record_is_of_now_and_can_be_emptied(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_the_record_is_a_copy_and_can_be_emptied(sandbox: Sandbox, api: httpx.Client) -> None:
     before = sandbox.requests
     api.get("/Jobs")
     assert (len(before), len(sandbox.requests)) == (0, 1)
@@ -208,7 +208,7 @@ def test_the_record_is_of_now_and_can_be_emptied(sandbox: Sandbox, api: httpx.Cl
     assert sandbox.requests == ()
 
 
-def test_canned_answers_are_recorded_too(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_requests_with_canned_responses_are_recorded_too(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.answer_next("GET", "/Jobs", status=500)
     api.get("/Jobs")
     assert len(sandbox.requests) == 1

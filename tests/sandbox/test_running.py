@@ -1,4 +1,4 @@
-"""Starting, stopping, several at once, from anywhere; and as a process."""
+"""Starting and stopping, concurrency, logging, imports, and the sandbox as a process."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from .conftest import connect
 
 
 def open_files() -> int:
-    gc.collect()  # an earlier test's sockets are not this one's
+    gc.collect()  # closes sockets of earlier tests
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_nothing_is_left_behind() -> None:
-    with Sandbox():  # whatever is made only once is made now
+def test_close_ends_all_threads_and_connections() -> None:
+    with Sandbox():  # initializes what is created only once
         pass
     threads, files = threading.enumerate(), open_files()
     with Sandbox(job_seconds=0, result_bytes=10**9) as sandbox, connect(sandbox) as api:
@@ -41,7 +41,7 @@ def test_nothing_is_left_behind() -> None:
         with pytest.raises(httpx.ReadTimeout):
             api.get("/Reports", timeout=0.05)
         with httpx.Client(trust_env=False) as storage, storage.stream("GET", link) as answer:
-            # Closed in the middle of a download, a delayed answer and an idle connection.
+            # During a download and a delayed response, and with an idle connection.
             assert next(answer.iter_raw())
             api.get("/Jobs")
             started = time.monotonic()
@@ -53,20 +53,20 @@ def test_nothing_is_left_behind() -> None:
         httpx.get(sandbox.base_url, trust_env=False)
 
 
-def test_closing_while_connections_come_in_leaks_none(caplog: pytest.LogCaptureFixture) -> None:
-    def knock(address: tuple[str, int], closed: threading.Event) -> None:
+def test_closing_leaks_no_connection_that_is_being_accepted(caplog: pytest.LogCaptureFixture) -> None:
+    def connect_repeatedly(address: tuple[str, int], closed: threading.Event) -> None:
         while not closed.is_set():
             with suppress(OSError), socket.create_connection(address, timeout=0.2) as raw:
                 raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
     files = open_files()
-    for _ in range(5):
+    for _ in range(3):
         closed = threading.Event()
         with ThreadPoolExecutor(3) as pool:
             with Sandbox() as sandbox:
                 host, port = sandbox.base_url.removeprefix("http://").split(":")
                 for _ in range(3):
-                    pool.submit(knock, (host, int(port)), closed)
+                    pool.submit(connect_repeatedly, (host, int(port)), closed)
                 deadline = time.monotonic() + 5
                 while not sandbox.requests and time.monotonic() < deadline:
                     pass
@@ -75,7 +75,7 @@ def test_closing_while_connections_come_in_leaks_none(caplog: pytest.LogCaptureF
     assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
-def test_starting_is_quick() -> None:
+def test_ten_sandboxes_start_and_stop_within_seconds() -> None:
     started = time.monotonic()
     for _ in range(10):
         with Sandbox():
@@ -83,19 +83,19 @@ def test_starting_is_quick() -> None:
     assert time.monotonic() - started < 5
 
 
-def test_a_request_waits_for_no_acknowledgement() -> None:
-    # Without TCP_NODELAY each but the first takes over 40 ms; the best of many is robust on a busy machine.
-    def one(api: httpx.Client) -> float:
+def test_a_response_does_not_wait_for_an_acknowledgement() -> None:
+    # Without TCP_NODELAY, each request but the first takes over 40 ms. The fastest of 20 is robust on a busy machine.
+    def seconds_of_a_request(api: httpx.Client) -> float:
         started = time.monotonic()
         api.get("/Jobs")
         return time.monotonic() - started
 
     with Sandbox() as sandbox, connect(sandbox) as api:
-        one(api)
-        assert min(one(api) for _ in range(20)) < 0.03
+        seconds_of_a_request(api)
+        assert min(seconds_of_a_request(api) for _ in range(20)) < 0.03
 
 
-def test_what_there_is_before_and_after() -> None:
+def test_jobs_are_available_before_the_start_and_after_the_end() -> None:
     sandbox = Sandbox()
     assert repr(sandbox) == "<Sandbox not started>"
     for address in ("base_url", "storage_url", "environ"):
@@ -114,14 +114,14 @@ def test_what_there_is_before_and_after() -> None:
     assert len(sandbox.requests) == 1
 
 
-def test_several_at_once() -> None:
+def test_several_sandboxes_run_at_once() -> None:
     with Sandbox(seed=1) as first, Sandbox(seed=2) as second:
         assert len({first.base_url, first.storage_url, second.base_url, second.storage_url}) == 4
         with connect(first) as one, connect(second) as two:
             first.add_job()
             assert (len(one.get("/Jobs").json()), len(two.get("/Jobs").json())) == (1, 0)
-            stranger = one.get(f"{second.base_url}/Agencies/{second.account_sid}/Jobs")
-            assert stranger.status_code == 401
+            unauthorized = one.get(f"{second.base_url}/Agencies/{second.account_sid}/Jobs")
+            assert unauthorized.status_code == 401
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("which", ["port", "storage_port"])
-def test_a_port_that_is_taken_is_an_error_and_leaks_nothing(which: str) -> None:
+def test_a_taken_port_is_an_error_and_leaks_nothing(which: str) -> None:
     with taken_port() as port:
         files = open_files()
         with pytest.raises(OSError, match="in use"):
@@ -139,7 +139,7 @@ def test_a_port_that_is_taken_is_an_error_and_leaks_nothing(which: str) -> None:
         assert open_files() == files
 
 
-def test_ports_of_ones_own() -> None:
+def test_a_port_can_be_chosen_and_reused() -> None:
     with taken_port() as port:
         pass
     with Sandbox(port=port) as sandbox:
@@ -163,12 +163,12 @@ def test_ports_of_ones_own() -> None:
         {"storage_port": -1},
     ],
 )
-def test_impossible_options_are_refused(option: dict[str, object]) -> None:
+def test_invalid_options_are_refused(option: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(option))):
         Sandbox(**option)  # type: ignore[arg-type]
 
 
-def test_inside_a_running_loop() -> None:
+def test_a_sandbox_can_run_inside_an_event_loop() -> None:
     async def ask() -> list[int]:
         with Sandbox(job_seconds=0) as sandbox:
             sandbox.add_job()
@@ -181,7 +181,7 @@ def test_inside_a_running_loop() -> None:
     assert asyncio.run(ask()) == [200] * 20
 
 
-def test_many_threads_lose_and_double_nothing() -> None:
+def test_concurrent_threads_neither_lose_nor_duplicate_jobs() -> None:
     def work(sandbox: Sandbox) -> list[str]:
         ids = []
         with connect(sandbox) as api:
@@ -198,7 +198,7 @@ def test_many_threads_lose_and_double_nothing() -> None:
     assert len(set(ids)) == 160
 
 
-def test_a_large_download_is_right_and_lets_others_in() -> None:
+def test_a_large_download_is_correct_and_does_not_block_others() -> None:
     with Sandbox(job_seconds=0, result_bytes=64 * 2**20) as sandbox, connect(sandbox) as api:
         job_id = sandbox.add_job()
         digest, answers = hashlib.sha256(), 0
@@ -211,12 +211,12 @@ def test_a_large_download_is_right_and_lets_others_in() -> None:
         assert answers
 
 
-def test_a_reader_that_never_makes_it_wait_holds_up_nobody() -> None:
-    async def meanwhile() -> int:
+def test_a_fast_reader_does_not_block_others() -> None:
+    async def turns_of_others() -> int:
         turns = 0
 
         async def send(_message: object) -> None:
-            """Take everything at once."""
+            """Accept a message without suspending."""
 
         async def others() -> None:
             nonlocal turns
@@ -230,19 +230,19 @@ def test_a_reader_that_never_makes_it_wait_holds_up_nobody() -> None:
         task.cancel()
         return turns
 
-    assert asyncio.run(meanwhile()) >= 99
+    assert asyncio.run(turns_of_others()) >= 99
 
 
-def test_nobody_makes_bytes_for_a_client_that_left() -> None:
+def test_a_download_ends_when_its_client_leaves() -> None:
     with Sandbox(job_seconds=0, result_bytes=10**13) as sandbox, connect(sandbox) as api:
         link = sandbox.result_url(sandbox.add_job())
         with httpx.Client(trust_env=False) as storage, storage.stream("GET", link) as answer:
             next(answer.iter_raw())
-        api.get("/Jobs")  # the loop has had its turns
+        api.get("/Jobs")  # gives the loop some turns
         deadline = time.monotonic() + 5
         while len(server_tasks(sandbox)) > 1 and time.monotonic() < deadline:
             api.get("/Jobs")
-        assert len(server_tasks(sandbox)) == 1  # the one that serves
+        assert len(server_tasks(sandbox)) == 1  # the server's own
 
 
 def server_tasks(sandbox: Sandbox) -> set[asyncio.Task[object]]:
@@ -254,7 +254,7 @@ def server_tasks(sandbox: Sandbox) -> set[asyncio.Task[object]]:
 # Logging
 
 
-def test_the_hosts_logging_is_neither_used_nor_changed(caplog: pytest.LogCaptureFixture) -> None:
+def test_logging_of_the_host_program_is_neither_used_nor_changed(caplog: pytest.LogCaptureFixture) -> None:
     names = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "impact_jobs.sandbox")
     caplog.set_level(logging.DEBUG)
 
@@ -271,15 +271,13 @@ def test_the_hosts_logging_is_neither_used_nor_changed(caplog: pytest.LogCapture
         api.get("/Jobs")
         host, port = sandbox.base_url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as raw:
-            raw.sendall(b"this is no HTTP\r\n\r\n")
+            raw.sendall(b"this is not HTTP\r\n\r\n")
             assert raw.recv(100).startswith(b"HTTP/1.1 400")
     assert (state(), logging.getLogger().handlers) == (before, root)
     assert not [record for record in caplog.records if record.name.startswith(("uvicorn", "impact_jobs"))]
 
 
-def test_a_fault_of_the_sandbox_itself_is_told(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_of_the_sandbox_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox() as sandbox, connect(sandbox) as api:
         monkeypatch.setattr(sandbox._state.store, "all", lambda: [None])
         assert api.get("/Jobs").status_code == 500
@@ -291,16 +289,16 @@ def test_a_fault_of_the_sandbox_itself_is_told(
 # The module
 
 
-def test_a_name_it_does_not_have() -> None:
+def test_an_unknown_name_raises_import_error() -> None:
     with pytest.raises(ImportError, match="Nothing"):
-        exec("from impact_jobs.sandbox import Nothing")  # noqa: S102 - what a user would write
+        exec("from impact_jobs.sandbox import Nothing")  # noqa: S102 - as a user would write it
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
 @pytest.mark.parametrize(
     "run", ["from impact_jobs.sandbox import Sandbox", "runpy.run_module('impact_jobs.sandbox', run_name='__main__')"]
 )
-def test_what_to_install_when_the_extra_is_missing(missing: str, run: str) -> None:
+def test_a_missing_extra_is_reported_with_the_command_to_install_it(missing: str, run: str) -> None:
     code = f"import runpy, sys; sys.argv = ['sandbox']; sys.modules[{missing!r}] = None; {run}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 1
@@ -311,7 +309,7 @@ def test_what_to_install_when_the_extra_is_missing(missing: str, run: str) -> No
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_importing_the_package_imports_no_server() -> None:
+def test_importing_the_package_does_not_import_the_server() -> None:
     code = "import sys, impact_jobs.sandbox; sys.exit(bool({'starlette', 'uvicorn', 'asyncio'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
 
@@ -329,7 +327,7 @@ def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
         try:
             lines = [running.stdout.readline() for _ in range(3)]
             pairs = [line.removeprefix("export ").strip().split("=", 1) for line in lines]
-            yield running, {name: value for name, value in pairs}  # noqa: C416 - to fail on what is no pair
+            yield running, {name: value for name, value in pairs}  # noqa: C416 - fails unless each is a pair
         finally:
             running.kill()
 
@@ -341,7 +339,7 @@ def jobs_of(environ: dict[str, str]) -> httpx.Response:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_process_until_it_is_told_to_stop(number: signal.Signals) -> None:
+def test_a_process_runs_until_a_signal(number: signal.Signals) -> None:
     with process() as (running, environ):
         assert list(environ) == ["IMPACT_ACCOUNT_SID", "IMPACT_AUTH_TOKEN", "IMPACT_BASE_URL"]
         assert len(jobs_of(environ).json()) == 3
@@ -352,7 +350,7 @@ def test_a_process_until_it_is_told_to_stop(number: signal.Signals) -> None:
     assert "Traceback" not in err
 
 
-def test_a_process_with_options() -> None:
+def test_a_process_takes_options() -> None:
     with taken_port() as port:
         pass
     options = {
@@ -376,14 +374,14 @@ def test_a_process_with_options() -> None:
         assert (page["@numpages"], page["Jobs"][0]["PercentageComplete"]) == ("2", "100")
 
 
-def test_an_empty_process_with_a_budget() -> None:
+def test_a_process_can_start_empty_and_with_a_budget() -> None:
     with process("--empty", "--hourly-budget=1", "--budget-headers=hour") as (_, environ):
         first = jobs_of(environ)
         assert (first.json(), first.headers["x-ratelimit-remaining-hour"]) == ([], "0")
         assert jobs_of(environ).status_code == 429
 
 
-def test_a_process_whose_port_is_taken() -> None:
+def test_a_process_whose_port_is_taken_fails_with_one_line() -> None:
     with taken_port() as port:
         command = [sys.executable, "-m", "impact_jobs.sandbox", f"--port={port}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
@@ -395,7 +393,7 @@ def test_a_process_whose_port_is_taken() -> None:
 @pytest.mark.parametrize(
     "wrong", ["--result-bytes=-1", "--shape=tree", "--hourly-budget=many", "--nonsense", "--port=99999"]
 )
-def test_a_process_with_wrong_options(wrong: str) -> None:
+def test_a_process_with_invalid_options_fails(wrong: str) -> None:
     command = [sys.executable, "-m", "impact_jobs.sandbox", wrong]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
     assert done.returncode in {1, 2}

@@ -1,21 +1,22 @@
-"""The simulated port: a virtual clock and a scripted API, so that hours of waiting take no time at all."""
+"""A simulated transport: a virtual clock and a scripted API, so that hours of waiting take no time at all."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from impact_jobs._account import Account
 from impact_jobs._api.context import ClientContext
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limiter import RateLimiter
 from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import Secret, secret_url
-from impact_jobs._transport.base import Head, Request, Response, Stream
+from impact_jobs._transport.base import Head, Request, Response, Write
 from impact_jobs.errors import JobsError
 
 T = TypeVar("T")
@@ -37,14 +38,38 @@ def job_json(status: str, **fields: Any) -> dict[str, Any]:
 
 
 @define
-class SimulatedPort:
-    """Answers as its script says for the time of its clock; sleeping moves the clock, and nothing else takes time.
+class WholeStream:
+    """An open response whose body has arrived already."""
+
+    head: Head
+    _body: bytes
+    deadline: float = math.inf
+
+    async def read(self, deadline: float = math.inf) -> bytes:  # noqa: ARG002 - nothing takes time
+        body, self._body = self._body, b""
+        return body
+
+    async def copy_to(self, write: Write, limit: int) -> int:  # noqa: ARG002 - a piece may be larger
+        body = await self.read()
+        write(body)
+        return len(body)
+
+    def abort(self) -> None:
+        """Do nothing, because no thread reads it."""
+
+    async def aclose(self) -> None:
+        """Do nothing, because there is no connection."""
+
+
+@define
+class SimulatedTransport:
+    """Responds as its script says for the time of its clock. Only sleeping and exchanges move the clock.
 
     Attributes:
         script: Called with the time and the request.
         clock: Seconds.
-        exchange_seconds: What one exchange takes.
-        asked: When each request was made, and with which timeout.
+        exchange_seconds: How long one exchange takes.
+        asked: When each request was sent, and with which timeout.
     """
 
     script: Script
@@ -52,24 +77,13 @@ class SimulatedPort:
     exchange_seconds: float = 0.0
     asked: list[tuple[float, float]] = field(factory=list)
 
-    async def send(self, request: Request) -> Response:
+    async def open(self, request: Request) -> WholeStream:
         self.asked.append((self.clock, request.timeout))
         self.clock += self.exchange_seconds
         outcome = self.script(self.clock, request)
         if isinstance(outcome, JobsError):
             raise outcome
-        received = EPOCH + timedelta(seconds=self.clock)
-        head = outcome.head
-        return Response(
-            head=Head(status_code=head.status_code, headers=head.headers, location=head.location, received_at=received),
-            body=outcome.body,
-        )
-
-    async def stream(self, request: Request) -> Stream:
-        raise NotImplementedError("downloads are tested over real sockets")
-
-    async def whole(self, stream: Stream, request: Request) -> Response:
-        raise NotImplementedError("downloads are tested over real sockets")
+        return WholeStream(evolve(outcome.head, received_at=EPOCH + timedelta(seconds=self.clock)), outcome.body)
 
     async def sleep(self, seconds: float) -> None:
         assert seconds >= 0
@@ -98,20 +112,19 @@ class SimulatedPort:
 def context(
     script: Script, *, retry: Retry = Retry(), polling: Polling = Polling(), exchange_seconds: float = 0.0
 ) -> ClientContext:
-    """A context over a simulated port, without jitter."""
+    """Return a context over a simulated transport, without jitter."""
     account = Account.create("IRtest", Secret("token"), secret_url("https://api.impact.com"))
-    port = SimulatedPort(script, exchange_seconds=exchange_seconds)
     return ClientContext(
         account=account,
-        transport=port,
+        transport=SimulatedTransport(script, exchange_seconds=exchange_seconds),
         retry=retry,
         polling=polling,
         request_timeout=30.0,
         random=lambda: 0.5,
-        rate_limiter=RateLimiter(),  # of its own, for so is its clock
+        rate_limiter=RateLimiter(),  # its own, because so is the clock
     )
 
 
-def port_of(context: ClientContext) -> SimulatedPort:
-    assert isinstance(context.transport, SimulatedPort)
+def transport_of(context: ClientContext) -> SimulatedTransport:
+    assert isinstance(context.transport, SimulatedTransport)
     return context.transport

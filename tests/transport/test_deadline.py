@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from impact_jobs._transport.deadline import TimeLeft, check, deadline_scope, enforce_deadline
+from impact_jobs._transport.deadline import CONNECTION_EVENTS, TimeLeft, deadline_scope, enforce_deadline
 
 HOUR = 3600.0
 
 
 class Connection:
-    """Has steps that take a timeout, as those of httpcore do."""
+    """Its methods take a timeout, as those of a connection of httpcore do."""
 
     def __init__(self) -> None:
         self.timeouts: list[float | None] = []
@@ -26,12 +26,12 @@ class Connection:
         return f"{ssl_context} for {server_hostname}"
 
 
-@pytest.fixture(params=["connect_tcp", "connect_unix_socket", "start_tls"])
+@pytest.fixture(params=sorted(event for event in CONNECTION_EVENTS if event.endswith(".complete")))
 def connection(request: pytest.FixtureRequest) -> Connection:
-    """Give one that httpcore tells its `trace` of."""
+    """Return a connection that httpcore has passed to its `trace`."""
     made = Connection()
-    enforce_deadline(f"connection.{request.param}.started", {})
-    enforce_deadline(f"connection.{request.param}.complete", {"return_value": made})
+    enforce_deadline("connect_tcp.started", {})
+    enforce_deadline(request.param, {"return_value": made})
     return made
 
 
@@ -42,36 +42,38 @@ def test_without_a_deadline_each_step_has_its_own_timeout(connection: Connection
     assert connection.timeouts == [5.0, None, 7.0]
 
 
-def test_a_step_gets_what_is_left_if_that_is_less(connection: Connection) -> None:
+def test_a_step_is_shortened_to_the_time_that_is_left(connection: Connection) -> None:
     with deadline_scope(time.monotonic() + HOUR):
         connection.read(1, 2 * HOUR)
         connection.read(1)
         connection.read(1, 5.0)
         connection.start_tls("tls", "a", 2 * HOUR)
-    assert connection.timeouts == [
-        pytest.approx(HOUR, abs=60),
-        pytest.approx(HOUR, abs=60),
-        5.0,
-        pytest.approx(HOUR, abs=60),
-    ]
+    left = pytest.approx(HOUR, abs=60)
+    assert connection.timeouts == [left, left, 5.0, left]
 
 
-def test_when_it_has_passed_nothing_is_read(connection: Connection) -> None:
-    with deadline_scope(time.monotonic()):
+def test_nothing_is_read_after_the_deadline(connection: Connection) -> None:
+    with deadline_scope(time.monotonic() + 0.01):
+        time.sleep(0.01)
         with pytest.raises(httpx.ReadTimeout):
             connection.read(1, 5.0)
         assert connection.start_tls(ssl_context="tls", timeout=5.0)
-    assert connection.timeouts == [0.001], "for 0 would make a socket a non-blocking one"
+        with pytest.raises(httpx.ConnectTimeout):
+            enforce_deadline("connect_tcp.started", {})
+    assert connection.timeouts == [0.001], "because 0 would make the socket non-blocking"
     connection.read(1, 5.0)
 
 
-def test_of_two_deadlines_the_earlier_one_holds() -> None:
-    with deadline_scope(time.monotonic()), deadline_scope(time.monotonic() + HOUR), pytest.raises(httpx.ReadTimeout):
-        check()
-    check()
+def test_the_earlier_of_two_deadlines_holds() -> None:
+    now = time.monotonic()
+    with deadline_scope(now + HOUR), deadline_scope(now + 2 * HOUR):
+        assert TimeLeft(9 * HOUR)["read"] == pytest.approx(HOUR, abs=60)
+    with pytest.raises(httpx.ReadTimeout), deadline_scope(now):
+        pytest.fail("it has passed already")
+    assert TimeLeft(9 * HOUR)["read"] == 9 * HOUR
 
 
-def test_a_connection_that_cannot_be_bound_is_left_alone() -> None:
+def test_a_connection_that_cannot_be_limited_is_left_alone() -> None:
     class Slotted:
         __slots__ = ()
 
@@ -79,11 +81,11 @@ def test_a_connection_that_cannot_be_bound_is_left_alone() -> None:
             return b"read"
 
     stream: Any = Slotted()
-    enforce_deadline("connection.connect_tcp.complete", {"return_value": stream})
+    enforce_deadline("connect_tcp.complete", {"return_value": stream})
     assert stream.read() == b"read"
 
 
-def test_the_time_left_is_a_request_s_extension() -> None:
+def test_the_timeout_of_each_step_is_shortened_to_the_time_that_is_left() -> None:
     with deadline_scope(time.monotonic() + 5.0):
         assert dict(TimeLeft(2.0)) == {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}
         assert TimeLeft(60.0).get("connect") == pytest.approx(5.0, abs=1)

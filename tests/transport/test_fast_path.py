@@ -322,7 +322,7 @@ def test_without_it_a_file_large_enough_to_be_measured_is_right(
     http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The parser's pieces straddle the point where the measuring ends, and none of their bytes may be lost."""
-    monkeypatch.setattr(SocketReader, "of", classmethod(lambda *_, **__: None))
+    monkeypatch.setattr(SocketReader, "from_response", classmethod(lambda *_, **__: None))
     with serving(storing(LARGE)) as storage, client_over(sandbox, http_client(), http_client) as jobs:
         done = jobs.download(job_at(sandbox, f"{storage.url}/a"), tmp_path / "a.csv")
     assert holds(done.path, LARGE)

@@ -1,4 +1,4 @@
-"""How far a request has come, by what httpcore's `trace` tells."""
+"""How far a request has got, by the events of httpcore's `trace`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Event: TypeAlias = tuple[str, dict[str, Any]]
 GET = httpcore.Request("GET", "https://api.impact.com/")
 CONNECT = httpcore.Request("CONNECT", "https://api.impact.com/")
 MADE = object()
-STARTED: Event = ("connection.connect_tcp.started", {})
-COMPLETE: Event = ("connection.connect_tcp.complete", {"return_value": MADE})
-SECURED: Event = ("connection.start_tls.complete", {"return_value": MADE})
-SENT: Event = ("http11.send_request_headers.started", {"request": GET})
-ASKED_OF_A_PROXY: Event = ("http11.send_request_headers.started", {"request": CONNECT})
+STARTED: Event = ("connect_tcp.started", {})
+COMPLETE: Event = ("connect_tcp.complete", {"return_value": MADE})
+SECURED: Event = ("start_tls.complete", {"return_value": MADE})
+SENT: Event = ("send_request_headers.started", {"request": GET})
+SENT_TO_A_PROXY: Event = ("send_request_headers.started", {"request": CONNECT})
 
 
-def course_after(*events: Event) -> RequestTrace:
-    course = RequestTrace()
+def trace_after(*events: Event) -> RequestTrace:
+    trace = RequestTrace()
     for event, info in events:
-        course.note(event, info)
-    return course
+        trace.note(event, info)
+    return trace
 
 
 @pytest.mark.parametrize(
@@ -34,43 +34,43 @@ def course_after(*events: Event) -> RequestTrace:
         (STARTED,),
         (STARTED, COMPLETE),
         (STARTED, COMPLETE, SECURED),
-        (STARTED, COMPLETE, ASKED_OF_A_PROXY),
-        (STARTED, COMPLETE, ASKED_OF_A_PROXY, SECURED),
+        (STARTED, COMPLETE, SENT_TO_A_PROXY),
+        (STARTED, COMPLETE, SENT_TO_A_PROXY, SECURED),
     ],
 )
 def test_a_request_that_is_connecting_has_not_left(events: tuple[Event, ...]) -> None:
-    course = course_after(*events)
-    assert course.is_connecting
-    assert course.connecting == [MADE] * len({COMPLETE[0], SECURED[0]} & {event for event, _ in events})
-    assert course.has_not_left(own_error(course))
+    trace = trace_after(*events)
+    assert trace.is_connecting
+    assert trace.connecting == [MADE] * len({COMPLETE[0], SECURED[0]} & {event for event, _ in events})
+    assert trace.has_not_left(own_error(trace))
 
 
 @pytest.mark.parametrize(
     "events",
     [
-        (),  # a transport that tells nothing, or a connection that was kept
+        (),  # a transport without events, or a kept connection
         (SENT,),
         (STARTED, COMPLETE, SENT),
         (STARTED, COMPLETE, SENT, STARTED),  # a transport that fails over to another host
-        (STARTED, COMPLETE, ASKED_OF_A_PROXY, SENT),
+        (STARTED, COMPLETE, SENT_TO_A_PROXY, SENT),
     ],
 )
-def test_any_other_may_have_left(events: tuple[Event, ...]) -> None:
-    course = course_after(*events)
-    assert not course.is_connecting
-    assert course.connecting == [], "what is made may serve others"
-    assert course.has_not_left(own_error(course)) == (events == ()), "then the error's word is all there is"
+def test_any_other_request_may_have_left(events: tuple[Event, ...]) -> None:
+    trace = trace_after(*events)
+    assert not trace.is_connecting
+    assert trace.connecting == [], "other requests may use it"
+    assert trace.has_not_left(own_error(trace)) == (events == ()), "then only the error itself can tell"
 
 
-def own_error(course: RequestTrace, kind: type[httpx.RequestError] = httpx.ConnectError) -> httpx.RequestError:
-    return kind("", request=httpx.Request("PUT", "https://api.impact.com/", extensions={EXTENSION: course}))
+def own_error(trace: RequestTrace, kind: type[httpx.RequestError] = httpx.ConnectError) -> httpx.RequestError:
+    return kind("", request=httpx.Request("PUT", "https://api.impact.com/", extensions={EXTENSION: trace}))
 
 
-def test_another_request_s_error_says_nothing_of_this_one() -> None:
-    """Such as one that a hook of the user's makes, when this one has been answered."""
-    course = RequestTrace()
-    assert not course.has_not_left(own_error(RequestTrace()))
-    assert not course.has_not_left(httpx.ConnectError(""))
-    assert not course.has_not_left(httpx.ConnectError("", request=httpx.Request("GET", "https://example.com/")))
-    assert not course.has_not_left(own_error(course, httpx.ReadError))
-    assert not course.has_not_left(ValueError())
+def test_the_error_of_another_request_proves_nothing() -> None:
+    """A user's hook, for example, may send a request of its own after the response to this one."""
+    trace = RequestTrace()
+    assert not trace.has_not_left(own_error(RequestTrace()))
+    assert not trace.has_not_left(httpx.ConnectError(""))
+    assert not trace.has_not_left(httpx.ConnectError("", request=httpx.Request("GET", "https://example.com/")))
+    assert not trace.has_not_left(own_error(trace, httpx.ReadError))
+    assert not trace.has_not_left(ValueError())

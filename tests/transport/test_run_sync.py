@@ -72,7 +72,7 @@ def test_a_coroutine_that_suspends_is_closed_and_told_of() -> None:
             closed.append(True)
 
     coroutine = suspend()
-    with pytest.raises(RuntimeError, match="suspended: was it given an asynchronous port"):
+    with pytest.raises(RuntimeError, match="suspended: is its transport asynchronous"):
         run_sync(coroutine)
     assert closed == [True]
     assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED

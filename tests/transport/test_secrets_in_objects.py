@@ -55,7 +55,7 @@ def shown(thing: object) -> str:
 @kinds
 def test_neither_a_client_nor_what_it_stands_on_shows_the_token(kind: AnyKind) -> None:
     jobs = kind(SID, TOKEN)
-    context, port = jobs._context, jobs._transport
+    context, transport = jobs._context, jobs._transport
     parts = [
         jobs,
         jobs.with_options(),
@@ -63,9 +63,9 @@ def test_neither_a_client_nor_what_it_stands_on_shows_the_token(kind: AnyKind) -
         context,
         context.account,
         context.account.token,
-        port,
-        port.wire,
-        port.api,
+        transport,
+        transport.builder,
+        transport.api,
     ]
     for part in parts:
         for secret in (TOKEN, BASIC):

@@ -41,7 +41,7 @@ def test_an_end_before_any_byte_is_told_at_once(ends: tuple[socket.socket, socke
 def test_what_has_come_within_a_moment_is_handed_out_and_the_rest_later(
     ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socket_door, "_LONGEST_FILL_SECONDS", 0.0)
+    monkeypatch.setattr(socket_door, "_MAX_FILL_SECONDS", 0.0)
     ours, theirs = ends
     door = SocketReader(ours, left=10, timeout=5)
     theirs.sendall(b"1234")
@@ -73,9 +73,9 @@ def answer(extensions: dict[str, object]) -> httpx.Response:
 
 
 def test_without_a_socket_there_is_no_door(ends: tuple[socket.socket, socket.socket]) -> None:
-    assert SocketReader.of(answer({}), received=0, timeout=5) is None
-    assert SocketReader.of(answer({"network_stream": Stream(None)}), received=0, timeout=5) is None
-    assert SocketReader.of(answer({"network_stream": Stream(ends[0])}), received=0, timeout=5) is not None
+    assert SocketReader.from_response(answer({}), received=0, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Stream(None)}), received=0, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Stream(ends[0])}), received=0, timeout=5) is not None
 
 
 def test_a_socket_that_was_reset_already_is_left_to_the_parser() -> None:
@@ -83,4 +83,4 @@ def test_a_socket_that_was_reset_already_is_left_to_the_parser() -> None:
         def get_extra_info(self, name: str) -> object:
             raise OSError(name)
 
-    assert SocketReader.of(answer({"network_stream": Reset(None)}), received=0, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Reset(None)}), received=0, timeout=5) is None

@@ -12,6 +12,7 @@ from impact_jobs import DownloadError
 from impact_jobs._download import part_file
 from impact_jobs._download.checksums import Digester
 from impact_jobs._download.journal import Journal
+from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import Representation
 
@@ -19,7 +20,7 @@ MIB = 1024 * 1024
 
 
 def described(length: int) -> Journal:
-    return Journal(job_id="job", version=Representation(length=length, validator='"v1"'))
+    return Journal(job_id="job", representation=Representation(length=length, validator='"v1"'))
 
 
 class FailingSync:
@@ -37,8 +38,8 @@ class FailingSync:
 
 @pytest.fixture
 def part(tmp_path: Path) -> PartFile:
-    part = PartFile(tmp_path / "report.csv", "job", overwrite=False, resume=True, digest=True)
-    part.begin(described(4 * MIB))
+    part = PartFile(tmp_path / "report.csv", "job", DownloadOptions())
+    part.start(described(4 * MIB))
     return part
 
 
@@ -62,7 +63,7 @@ def test_what_went_wrong_in_the_background_is_told_by_the_next_write(part: PartF
     assert sync.told.is_set()
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
         part.write(bytes(MIB), MIB)
-    part.leave()
+    part.close()
     assert list(part.target.parent.iterdir()) == [], "what the journal would say of it is not true"
 
 
@@ -71,8 +72,8 @@ def test_what_went_wrong_in_the_background_keeps_the_file_from_its_name(part: Pa
     wait_for(part)
     assert sync.told.is_set()
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
-        part.publish()
-    part.leave()
+        part.commit()
+    part.close()
     assert list(part.target.parent.iterdir()) == []
 
 
@@ -80,8 +81,8 @@ def test_nor_is_it_resumed_when_the_last_sync_of_all_fails(part: PartFile, monke
     monkeypatch.setattr(os, "fsync", FailingSync())
     part.write(bytes(4 * MIB), 0)
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
-        part.publish()
-    part.leave()
+        part.commit()
+    part.close()
     assert list(part.target.parent.iterdir()) == []
 
 
@@ -103,8 +104,8 @@ def test_where_a_file_system_tells_no_room_a_length_beyond_its_files_is_refused(
 ) -> None:
     told = os.statvfs(tmp_path)
     monkeypatch.setattr(os, "fstatvfs", lambda _: os.statvfs_result((*told[:2], 0, 0, 0, *told[5:])))
-    part = PartFile(tmp_path / "report.csv", "job", overwrite=False, resume=True, digest=True)
-    with pytest.raises(DownloadError, match=f"File too large.*it is to have {2**64} bytes"):
-        part.begin(described(2**64))
+    part = PartFile(tmp_path / "report.csv", "job", DownloadOptions())
+    with pytest.raises(DownloadError, match=f"File too large.*{2**64} bytes are needed"):
+        part.start(described(2**64))
     part.discard()
     assert list(tmp_path.iterdir()) == []

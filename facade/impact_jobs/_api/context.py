@@ -1,4 +1,4 @@
-"""What every operation of the core stands on: the account, the port, the policies, and one way to call the API."""
+"""What every operation needs: the account, the transport, the policies, and one way to call the API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from impact_jobs._policy.rate_limiter import RateLimiter
 from impact_jobs._policy.replay_claims import ReplayClaims
 from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import secret_url
-from impact_jobs._transport.base import Request, Response, Stream, Transport
+from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number
 from impact_jobs.errors import ConfigurationError, JobsError, UnexpectedResponseError
 
@@ -25,23 +25,18 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _OK = 200
 _FIRST_ERROR = 400
-# So that a last look at the very end of a wait can be answered at all.
-_SHORTEST_TIMEOUT_SECONDS = 0.5
+# Long enough for the last poll at the very end of a wait to be answered.
+_MIN_TIMEOUT_SECONDS = 0.5
 
 
 @frozen(kw_only=True)
 class ClientContext:
-    """One client's settings. The operations are functions of it; see `listing`, `waiting` and their like.
+    """The settings of one client, which every operation takes as its first argument.
 
     Attributes:
-        account: Whose jobs, where.
-        port: The world outside.
-        retry: Whether and when to try again.
-        polling: When to ask again in a wait.
-        request_timeout: Seconds for one exchange.
-        random: Gives numbers from 0 to 1, for jitter.
-        rate_limiter: What is left of the account's requests; shared by all of its clients.
-        replay_claims: Which new jobs belong to which replays; shared by all of its clients.
+        random: Returns numbers from 0 to 1, for jitter.
+        rate_limiter: The account's request quota; shared by all clients of the account.
+        replay_claims: Which new jobs belong to which replays; shared by all clients of the account.
     """
 
     account: Account
@@ -51,16 +46,16 @@ class ClientContext:
     request_timeout: float = field(validator=number(above=0))
     random: Callable[[], float] = field(repr=False)
     rate_limiter: RateLimiter = field(
-        default=Factory(lambda self: RateLimiter.of(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: RateLimiter.for_account(self.account), takes_self=True), repr=False
     )
     replay_claims: ReplayClaims = field(
-        default=Factory(lambda self: ReplayClaims.of(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: ReplayClaims.for_account(self.account), takes_self=True), repr=False
     )
 
     def with_options(
         self, *, request_timeout: float | None, retry: Retry | None, polling: Polling | None
     ) -> ClientContext:
-        """The same with other settings; None keeps one."""
+        """Return a copy with other settings; None keeps a setting."""
         return evolve(
             self,
             request_timeout=self.request_timeout if request_timeout is None else request_timeout,
@@ -70,71 +65,65 @@ class ClientContext:
 
     def request(
         self,
-        kwargs: Mapping[str, Any],
         *,
+        url: str,
+        method: str = "GET",
+        params: Mapping[str, Any] = {},
+        headers: Mapping[str, str] = {},
         deadline: float = math.inf,
-        headers: Mapping[str, str] | None = None,
+        is_download: bool = False,
     ) -> Request:
-        """A request for the API.
+        """Return a request to the API.
+
+        Method, URL and parameters may come from a generated operation's `_get_kwargs`. That function is private, but
+        it is the only part of a generated operation without I/O, and our tests verify that it exists.
 
         Args:
-            kwargs: Method, path and query as a generated operation's `_get_kwargs` gives them. It is the one
-                part of a generated operation that does no I/O; that it is there is held by our own tests.
-            deadline: When the call as a whole must be over, on the port's clock.
+            url: Absolute, or a path below the base URL.
+            method: The HTTP method, in any case.
+            params: The query.
             headers: Headers of this request alone.
+            deadline: When the whole call must be over, by the transport's clock.
+            is_download: Whether the response may be a result.
         """
-        query = urlencode(kwargs.get("params", {}))
-        return self.request_to(
-            f"{self.account.base_url}{kwargs['url']}{'?' if query else ''}{query}",
-            method=kwargs["method"].upper(),
-            deadline=deadline,
-            headers=headers,
-        )
-
-    def request_to(
-        self,
-        url: str,
-        *,
-        method: str = "GET",
-        deadline: float = math.inf,
-        headers: Mapping[str, str] | None = None,
-    ) -> Request:
-        """A request for the API at an absolute URL."""
-        left = max(deadline - self.transport.now(), _SHORTEST_TIMEOUT_SECONDS)
+        query = urlencode(params)
+        base_url = self.account.base_url if url.startswith("/") else ""
+        left = max(deadline - self.transport.now(), _MIN_TIMEOUT_SECONDS)
         return Request(
-            method=method, url=secret_url(url), headers=headers or {}, timeout=min(self.request_timeout, left)
+            method=method.upper(),
+            url=secret_url(f"{base_url}{url}{'?' if query else ''}{query}"),
+            headers=headers,
+            timeout=min(self.request_timeout, left),
+            is_download=is_download,
         )
 
-    async def exchange(self, request: Request, what: str) -> Response:
-        """Send once.
+    async def open(self, request: Request) -> Stream:
+        """Send a request to the API once; return the response, whatever its status, as soon as its head has arrived.
 
         Raises:
-            TransportError: No answer.
-            ApiError: An answer that says no.
-            UnexpectedResponseError: An answer that is neither yes nor no.
+            TransportError: No response arrived.
         """
         self.rate_limiter.on_request(self.transport.now())
-        response = await self.transport.send(request)
-        self.rate_limiter.on_response(response.head, self.transport.now())
-        return self.raise_for_status(response, what)
-
-    async def stream(self, request: Request) -> Stream:
-        """Send once, up to the head of the API's answer, whatever it is.
-
-        Raises:
-            TransportError: No answer.
-        """
-        self.rate_limiter.on_request(self.transport.now())
-        stream = await self.transport.stream(request)
+        stream = await self.transport.open(request)
         self.rate_limiter.on_response(stream.head, self.transport.now())
         return stream
 
+    async def exchange(self, request: Request, what: str) -> Response:
+        """Send a request once.
+
+        Raises:
+            TransportError: No response arrived.
+            ApiError: The API returned an error.
+            UnexpectedResponseError: The status is neither an error nor 200.
+        """
+        return self.raise_for_status(await read_all(await self.open(request), request), what)
+
     def redacted(self, response: Response) -> Response:
-        """The same without the credentials, should a gateway echo what it was sent: with a 200, too."""
+        """Return a copy without the credentials, which a gateway may echo, even with a 200."""
         return evolve(response, body=self.account.redacted(response.body))
 
     def raise_for_status(self, response: Response, what: str) -> Response:
-        """`response` if it is a 200; raises as `exchange` does if it is not."""
+        """Return `response`, redacted, if it is a 200; raise as `exchange` does if it is not."""
         response = self.redacted(response)
         if response.head.status_code >= _FIRST_ERROR:
             raise error_of(response, what)
@@ -146,55 +135,55 @@ class ClientContext:
         return response
 
     async def send(self, request: Request, what: str) -> Response:
-        """Send a GET, trying again as the retry policy says; raises what the last try came to."""
-        tries = RetryState(self, what)
+        """Send a GET, with retries as the retry policy allows; raise the error of the last attempt."""
+        retry_state = RetryState(self, what)
         while True:
             await self.wait_for_quota()
             try:
                 return await self.exchange(request, what)
             except JobsError as error:
-                await tries.pause_after(error)
+                await retry_state.pause_after(error)
 
     async def wait_for_quota(self) -> None:
-        """Wait while the server would only answer 429, unless that takes longer than `retry.max_delay`."""
+        """Wait while the server would only return 429, unless that takes longer than `retry.max_delay`."""
         delay = self.rate_limiter.blocked_for(self.transport.now())
         if 0 < delay <= self.retry.max_delay:
             logger.info("no requests are left: pausing for %.2f s", delay)
             await self.transport.sleep(delay)
 
     async def pause_to_poll(self, seconds: float, *, deadline: float = math.inf, requests: int = 1) -> bool:
-        """Let the pause between two polls pass: longer than asked for where the account's budget is short.
+        """Pause between two polls: longer than requested if the account's quota is short.
 
         Args:
-            seconds: How long the poller itself wants to pause.
-            deadline: When it ends at the latest, on the port's clock.
-            requests: How many the next poll will take.
+            seconds: The pause that the poller asks for.
+            deadline: When to return at the latest, by the transport's clock.
+            requests: How many requests the next poll needs.
 
         Returns:
-            Whether it is over; False where the deadline came first.
+            Whether the pause is over; False if the deadline came first.
         """
         now = self.transport.now()
-        slot = self.rate_limiter.reserve(now, requests)
-        until = now + max(seconds, slot.delay)
+        reservation = self.rate_limiter.reserve(now, requests)
+        until = now + max(seconds, reservation.delay)
         while (delay := min(until, deadline) - self.transport.now()) > 0:
             try:
                 await self.transport.sleep(delay)
             except BaseException:  # Ctrl-C, or a cancelled task
-                self.rate_limiter.release(slot, self.transport.now())
+                self.rate_limiter.release(reservation, self.transport.now())
                 raise
             now = self.transport.now()
-            # Another poll of the account may have been turned away meanwhile.
+            # The server may have rejected another poll of the account meanwhile.
             if self.rate_limiter.blocked_for(now) > 0:
-                self.rate_limiter.release(slot, now)
-                slot = self.rate_limiter.reserve(now, requests)
-                until = now + slot.delay
-        self.rate_limiter.commit(requests)
+                self.rate_limiter.release(reservation, now)
+                reservation = self.rate_limiter.reserve(now, requests)
+                until = now + reservation.delay
+        self.rate_limiter.commit(reservation)
         return self.transport.now() >= until
 
 
 @define
 class RetryState:
-    """The tries of one call of the user: however many requests it makes, together they get `retry.attempts`."""
+    """Counts the failures of one call: all requests of the call together get `retry.attempts`."""
 
     context: ClientContext
     what: str
@@ -202,11 +191,11 @@ class RetryState:
     failures: int = 0
 
     def reset(self) -> None:
-        """Grant all tries anew, for there was progress."""
+        """Allow all attempts again, because the call has made progress."""
         self.failures = 0
 
     async def pause_after(self, error: JobsError) -> None:
-        """Let the pause before the next try pass, or raise `error` when there is to be none."""
+        """Pause before the next attempt, or raise `error` if there is none left."""
         self.failures += 1
         delay = self.context.retry.delay(error, self.failures, random=self.context.random, repeatable=self.repeatable)
         if delay is None:
@@ -216,10 +205,10 @@ class RetryState:
 
 
 def seconds_of(timeout: float | None) -> float:
-    """A user's `timeout`: None is for ever.
+    """Return a user's `timeout` in seconds; None means no limit.
 
     Raises:
-        ConfigurationError: It is no number of seconds, or a negative one.
+        ConfigurationError: It is not a number, or a negative one.
     """
     if timeout is None:
         return math.inf

@@ -58,27 +58,27 @@ async def get_once(context: ClientContext, job_id: str, *, deadline: float = mat
 
 
 def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Request:
-    return context.request(get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see ClientContext.request
+    return context.request(**get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see ClientContext.request
 
 
 def download_request(context: ClientContext, job_id: str, *, is_stream: bool, headers: Mapping[str, str]) -> Request:
     """A request for the result of a job, or with `is_stream` for its bytes in place of a redirect."""
     mode = DownloadJobResultMode.STREAM if is_stream else UNSET
     kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see ClientContext.request
-    return context.request(kwargs, headers=headers)
+    return context.request(**kwargs, headers=headers, is_download=True)
 
 
 def replay_request(context: ClientContext, job_id: str) -> Request:
     """A request to replay a job: a PUT with an empty body."""
     kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see ClientContext.request
-    return context.request(kwargs, headers={"Content-Length": "0"})
+    return context.request(**kwargs, headers={"Content-Length": "0"})
 
 
 def list_request(context: ClientContext, window: Window, *, deadline: float = math.inf) -> Request:
     """Build the request for the first page of a list."""
     after, before = window.after or UNSET, window.before or UNSET
     kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see ClientContext.request
-    return context.request(kwargs, deadline=deadline)
+    return context.request(**kwargs, deadline=deadline)
 
 
 class Pages:
@@ -148,7 +148,7 @@ class Pages:
         if url in self._asked:
             raise UnexpectedResponseError("list jobs: the next page is one that was read already; the list is a loop.")
         self._asked.add(url)
-        return self._context.request_to(url, deadline=self._deadline)
+        return self._context.request(url=url, deadline=self._deadline)
 
 
 class Flat(Generic[T]):

@@ -1,1 +1,1 @@
-"""From an open result to a file on disk: where its bytes come from, which are missing, and how they are kept."""
+"""Downloading: the source of the bytes, the ranges that are missing, the transfer, and the file on disk."""

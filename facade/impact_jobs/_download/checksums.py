@@ -1,4 +1,4 @@
-"""The checksums that storages state, and the digests they are held against."""
+"""The checksums that storages state, and the digests that they are compared with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Protocol
 _READ_BYTES = 1024 * 1024
 _THREAD_FROM_BYTES = 4 * 1024 * 1024
 
-_BYTES = {"crc32": 4, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
+_DIGEST_BYTES = {"crc32": 4, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 _AMZ = "x-amz-checksum-"
 
 
@@ -35,19 +35,22 @@ class _Crc32:
 
 
 def stated_checksums(headers: Mapping[str, str]) -> dict[str, str]:
-    """What the storage says the whole file's checksums are: algorithm to base64, those that can be computed here.
+    """Return the checksums of the whole file that the storage states and that can be computed here.
 
-    `Content-MD5`; Google's `x-goog-hash`; Amazon's `x-amz-checksum-*`, but for those of single parts (`…-2`);
-    `Repr-Digest` and the older `Digest`. CRC32C is in no library that the core depends on and is passed over,
-    as is an entity tag, which is a digest in some storages only.
+    They are read from `Content-MD5`, Google's `x-goog-hash`, Amazon's `x-amz-checksum-*`, `Repr-Digest` and the older
+    `Digest`. Not used: checksums of Amazon's multipart uploads (`…-2`), CRC32C, which no dependency can compute, and
+    entity tags, which are digests at some storages only.
+
+    Returns:
+        Algorithm to base64.
     """
     if "content-encoding" in headers:
         return {}
     found: dict[str, str] = {}
-    # Of a partial answer, Content-MD5 may be of the part alone.
+    # In a partial response, Content-MD5 may be that of the part alone.
     if "content-range" not in headers and "content-md5" in headers:
         found["md5"] = headers["content-md5"]
-    # Google unpacks stored gzip on the way, and then states the hash of what it stores.
+    # When Google decompresses a stored gzip file, it states the hash of the compressed one.
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
         for entry in headers.get("x-goog-hash", "").split(","):
             name, _, value = entry.strip().partition("=")
@@ -63,19 +66,18 @@ def stated_checksums(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_digest(name: str, value: str) -> bool:
-    """Whether `value` is the base64 of a checksum that can be computed here."""
-    # Some state it in hex, which looks like base64 of another length.
+    """Return whether `value` is the base64 of a checksum that can be computed here."""
+    # Some storages state it in hex, which is valid base64 of another length.
     try:
-        return len(base64.b64decode(value, validate=True)) == _BYTES.get(name)
+        return len(base64.b64decode(value, validate=True)) == _DIGEST_BYTES.get(name)
     except (binascii.Error, ValueError):
         return False
 
 
 class Digester:
-    """Reads a growing file from its beginning and digests it, in a thread of its own once it is worth it.
+    """Digests a growing file from its beginning: in a thread of its own, once the file is large enough.
 
-    Reading what was just written comes from the page cache, so it works alike for bytes that arrive in order, in
-    parallel, or were there from an earlier attempt.
+    It reads the file back from the page cache, and so does not depend on the order in which the bytes arrive.
     """
 
     def __init__(self, descriptor: int, algorithms: set[str]) -> None:
@@ -92,7 +94,7 @@ class Digester:
         self._thread: threading.Thread | None = None
 
     def advance(self, available: int) -> None:
-        """Tell that the first `available` bytes are there."""
+        """Announce that the first `available` bytes are in the file."""
         with self._changed:
             self._available = available
             if self._thread is None and self._digests and available >= _THREAD_FROM_BYTES:
@@ -102,7 +104,7 @@ class Digester:
                 self._changed.notify()
 
     def finish(self, length: int) -> dict[str, bytes]:
-        """Digest the rest and give the digests by algorithm.
+        """Digest the rest of the file and return the digests by algorithm.
 
         Raises:
             OSError: The file could not be read.
@@ -115,7 +117,7 @@ class Digester:
         return {name: digest.digest() for name, digest in self._digests.items()}
 
     def stop(self) -> None:
-        """End the thread, once it has digested what is there."""
+        """End the thread, once it has digested the bytes that were announced."""
         with self._changed:
             self._is_over = True
             self._changed.notify()

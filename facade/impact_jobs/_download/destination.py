@@ -1,4 +1,4 @@
-"""Where a result is to be put, and what it may be called."""
+"""The target of a download: whether a file can be written there, and its name if the storage suggests one."""
 
 from __future__ import annotations
 
@@ -10,37 +10,35 @@ from urllib.parse import unquote
 
 from impact_jobs.errors import ConfigurationError, DestinationExistsError
 
-# What a file system or a terminal takes for something else, as it does those that change a text's direction.
+# Characters that a file system or a terminal interprets, among them those that change the direction of text.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff/\\:*?\"<>|]")
 _LEADING = re.compile(r"\A[\s.]+")
-_LONGEST_NAME_BYTES = 200  # below the 255 of common file systems, with room for ".part.json.new"
-_LONGEST_EXTENSION_BYTES = 20
-_LONGEST_TARGET_BYTES = 240
+_MAX_NAME_BYTES = 200  # below the 255 of common file systems, with room for ".part.json.new"
+_MAX_EXTENSION_BYTES = 20
+_MAX_TARGET_BYTES = 240
 _PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
-# Those that RFC 5987 names. Python knows more, and some of them raise, warn or make half a character.
+# Those of RFC 5987 only, because others that Python supports raise, warn, or decode to half a character.
 _CHARSETS = frozenset({"utf-8", "utf8", "iso-8859-1"})
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
-    """Find out before any request whether a result could be put there.
+    """Check, before any request, that a result can be written to `path`.
 
     Args:
         path: The file to write, or an existing folder to write into.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        ConfigurationError: The folder is missing or closed to us, or the path is no regular file.
-        DestinationExistsError: The file is there, and `overwrite` is false.
+        ConfigurationError: The folder is missing or not writable, or the path is not a regular file.
+        DestinationExistsError: The file exists, and `overwrite` is false.
     """
-    # os.path, for Path.is_dir raises where a name is too long or a folder above is closed.
+    # os.path, because Path.is_dir raises if a name is too long or a parent folder is not accessible.
     folder = path if os.path.isdir(path) else path.parent  # noqa: PTH112
     check_folder(folder)
     if folder == path:
         return
-    if len(os.fsencode(path.name)) > _LONGEST_TARGET_BYTES:
-        raise ConfigurationError(
-            f"the file name {path.name[:40]!r}… is too long: {_LONGEST_TARGET_BYTES} bytes at most."
-        )
+    if len(os.fsencode(path.name)) > _MAX_TARGET_BYTES:
+        raise ConfigurationError(f"the file name {path.name[:40]!r}… is too long: {_MAX_TARGET_BYTES} bytes at most.")
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -52,7 +50,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises ConfigurationError unless files can be made in it."""
+    """Raise ConfigurationError unless files can be created in `folder`."""
     if not os.path.isdir(folder):  # noqa: PTH112 - see check_target
         raise ConfigurationError(f"the folder {str(folder)!r} does not exist: create it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -60,27 +58,27 @@ def check_folder(folder: Path) -> None:
 
 
 def suggested_name(content_disposition: str | None) -> str | None:
-    """The file name in a `Content-Disposition`, made safe; None when there is none.
+    """Return the file name in a `Content-Disposition`, made safe, or None if there is none.
 
-    Only the base name counts, whatever system's separators it uses; control characters and those that some
-    file system forbids become `_`; leading dots go; it is cut to 200 bytes, its extension kept.
+    Only the base name is used, with either system's separators; control characters and those that some file systems
+    forbid become `_`; leading dots are removed; the name is cut to 200 bytes, but keeps its extension.
     """
     found = {name.lower(): value for name, value in _PARAMETER.findall(content_disposition or "")}
     plain = found.get("filename", "").strip().removeprefix('"').removesuffix('"')
-    return _safe(_decoded(found.get("filename*", ""))) or _safe(re.sub(r'\\(["\\])', r"\1", plain))
+    return _safe(_decode(found.get("filename*", ""))) or _safe(re.sub(r'\\(["\\])', r"\1", plain))
 
 
-def _decoded(extended: str) -> str:
-    """A value as RFC 5987 writes it, charset'language'percent-encoded; "" where it cannot be read."""
+def _decode(extended: str) -> str:
+    """Decode a value as in RFC 5987, charset'language'percent-encoded; return "" if that is not possible."""
     charset, _, rest = extended.strip().strip('"').partition("'")
-    known = (charset or "utf-8").lower() in _CHARSETS
-    return unquote(rest.partition("'")[2], encoding=charset or "utf-8", errors="replace") if known else ""
+    charset = charset.lower() or "utf-8"
+    return unquote(rest.partition("'")[2], encoding=charset, errors="replace") if charset in _CHARSETS else ""
 
 
 def _safe(name: str) -> str | None:
-    base = PureWindowsPath(name).name  # knows both / and \
+    base = PureWindowsPath(name).name  # splits at both / and \
     clean = _LEADING.sub("", _UNSAFE.sub("_", base)).rstrip()
-    extension = Path(clean).suffix if len(os.fsencode(Path(clean).suffix)) <= _LONGEST_EXTENSION_BYTES else ""
+    extension = Path(clean).suffix if len(os.fsencode(Path(clean).suffix)) <= _MAX_EXTENSION_BYTES else ""
     stem = clean.removesuffix(extension)
-    room = _LONGEST_NAME_BYTES - len(os.fsencode(extension))
+    room = _MAX_NAME_BYTES - len(os.fsencode(extension))
     return (os.fsencode(stem)[:room].decode("utf-8", "ignore") + extension).rstrip() or None

@@ -1,4 +1,4 @@
-"""The download plan: which bytes are there, which are to be asked for, and by how many connections. Pure."""
+"""Which bytes of a file are on disk, which are missing, and how many connections fetch them. Pure."""
 
 from __future__ import annotations
 
@@ -7,39 +7,50 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from impact_jobs._transport.base import Head
 from impact_jobs._transport.headers import Span, content_length, content_range
 
-# Swift leaves the quotes out.
-_STRONG_TAG = re.compile(r'"[^"]+"|[0-9A-Za-z_-]+')
-# A date as validator is strong when the file was a minute old: RFC 9110, 8.8.2.2.
+_STRONG_TAG = re.compile(r'"[^"]+"|[0-9A-Za-z_-]+')  # Swift omits the quotes
+# A date is a strong validator if the file was a minute old when it was served: RFC 9110, section 8.8.2.2.
 _STRONG_AGE = timedelta(seconds=60)
 
-_PARTIAL = 206
-_PAST_THE_END = frozenset({400, 416})  # 400 from those that do not know the better word
+PARTIAL_CONTENT = 206
+_PAST_THE_END = frozenset({400, 416})  # some storages answer 400 where 416 would be right
 
 END = 1 << 62
 """Past the end of any file: the stop of a span whose end is not known."""
 
 MEASURED_BYTES = 32 * 1024 * 1024
 MEASURED_SECONDS = 0.5
-_WORTH_SPLITTING_BYTES = 64 * 1024 * 1024
-_WORTH_SPLITTING_SECONDS = 2.0
-# A connection this fast is not what the link holds back: more of them cost CPU and win nothing.
+_SPLIT_FROM_BYTES = 64 * 1024 * 1024
+_SPLIT_FROM_SECONDS = 2.0
+# The link does not limit a connection this fast, so further connections would only cost CPU time.
 _FAST_BYTES_PER_SECOND = 150e6
+
 AUTOMATIC_CONNECTIONS = 8
+"""How many connections a download uses if the user does not say and several are worth it."""
 
 
 @frozen
 class Coverage:
-    """Which bytes of a file are there: disjoint spans, in order, none touching the next."""
+    """The bytes of a file that are there: disjoint spans, in order, no two adjacent.
+
+    Attributes:
+        spans: The spans.
+        size: How many bytes they hold.
+        prefix: How many bytes are there from the beginning on, without a gap.
+    """
 
     spans: tuple[Span, ...] = ()
+    size: int = field(
+        default=Factory(lambda self: sum(stop - start for start, stop in self.spans), takes_self=True), init=False
+    )
+    prefix: int = field(default=Factory(lambda self: _prefix(self.spans), takes_self=True), init=False)
 
     def plus(self, start: int, stop: int) -> Coverage:
-        """The same with one more span."""
+        """Return this coverage with one more span."""
         if self.spans and self.spans[-1].stop == start:  # the usual case, and there are thousands
             return Coverage((*self.spans[:-1], Span(self.spans[-1].start, max(start, stop))))
         before = [span for span in self.spans if span.stop < start]
@@ -48,64 +59,64 @@ class Coverage:
         joined = Span(min([start, *(s.start for s in touching)]), max([stop, *(s.stop for s in touching)]))
         return Coverage((*before, joined, *after)) if stop > start else self
 
-    @property
-    def prefix(self) -> int:
-        """How many bytes are there from the beginning on, without a gap."""
-        return self.spans[0].stop if self.spans and self.spans[0].start == 0 else 0
-
-    @property
-    def size(self) -> int:
-        """How many bytes are there in all."""
-        return sum(span.stop - span.start for span in self.spans)
-
     def fits(self, size: int) -> bool:
-        """Whether a file of `size` bytes can hold it."""
+        """Return whether a file of `size` bytes can hold it."""
         return not self.spans or self.spans[-1].stop <= size
 
     def gaps(self, length: int) -> list[Span]:
-        """What is missing of a file of `length` bytes."""
+        """Return the spans that are missing from a file of `length` bytes."""
         edges = [0, *(edge for span in self.spans for edge in span), length]
         return [Span(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
 
 
+def _prefix(spans: tuple[Span, ...]) -> int:
+    return spans[0].stop if spans and spans[0].start == 0 else 0
+
+
+EMPTY = Coverage()
+
+
 @frozen(kw_only=True)
 class Representation:
-    """Which bytes they are: answers that agree in it are parts of one file.
+    """One version of a file at the storage (RFC 9110, section 8): responses with an equal one hold parts of one file.
 
     Attributes:
-        length: The file's size in bytes; None where the storage does not say.
-        validator: Its strong entity tag, or else a date that is as good; None where there is neither, and then
-            no part of it can be asked for safely.
+        length: The size of the file in bytes; None if the storage does not state it.
+        validator: Its strong entity tag, or else a strong modification date; None if it has neither, and then its
+            parts cannot be requested safely.
     """
 
     length: int | None
     validator: str | None
 
-    @property
-    def is_resumable(self) -> bool:
-        """Whether parts of it can be asked for safely."""
-        # What no header can hold cannot be asked with; it comes from a journal that is not ours.
-        return self.length is not None and (self.validator or "\n").isprintable() and str(self.validator).isascii()
-
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Representation:
-        """The version that an answer, whole or partial, belongs to."""
+    def from_headers(cls, headers: Mapping[str, str]) -> Representation:
+        """Return the representation that a response, whole or partial, belongs to."""
         found = content_range(headers)
         if found is not None:
             length = found.total
         else:
-            # Of an encoded body, positions on the wire are not those in the file; of a chunked one, it says nothing.
-            is_meant = not {"content-encoding", "transfer-encoding"} & headers.keys()
-            length = content_length(headers) if is_meant else None
+            # The length of an encoded body is not that of the file, and a chunked body has none.
+            is_length_of_file = not {"content-encoding", "transfer-encoding"} & headers.keys()
+            length = content_length(headers) if is_length_of_file else None
         return cls(length=length, validator=None if "content-encoding" in headers else _strong_validator(headers))
 
-    def is_of(self, headers: Mapping[str, str]) -> bool:
-        """Whether an answer belongs to this version: one noted by its date is known by it, though it has a tag now."""
-        found = Representation.of(headers)
+    @property
+    def is_resumable(self) -> bool:
+        """Whether its parts can be requested safely."""
+        # A foreign journal may hold a validator that no header can carry.
+        return self.length is not None and (self.validator or "\n").isprintable() and str(self.validator).isascii()
+
+    def matches(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a response belongs to it: by its date, too, if the storage has added an entity tag since."""
+        found = Representation.from_headers(headers)
         if found == self:
             return True
         without_tag = {name: value for name, value in headers.items() if name != "etag"}
-        return found.validator is not None and Representation.of(without_tag) == self
+        return found.validator is not None and Representation.from_headers(without_tag) == self
+
+
+UNKNOWN = Representation(length=None, validator=None)
 
 
 def _strong_validator(headers: Mapping[str, str]) -> str | None:
@@ -119,33 +130,33 @@ def _strong_validator(headers: Mapping[str, str]) -> str | None:
         return None
 
 
-def pieces(gaps: Iterable[Span], connections: int) -> list[Span]:
-    """What is missing, cut into about as many even spans as there are connections."""
+def split_ranges(gaps: Iterable[Span], connections: int) -> list[Span]:
+    """Cut the missing spans into about as many even ones as there are connections."""
     gaps = list(gaps)
     size = -(-sum(gap.stop - gap.start for gap in gaps) // connections) or 1
     return [Span(start, min(start + size, gap.stop)) for gap in gaps for start in range(gap.start, gap.stop, size)]
 
 
 def connections_for(missing: int, *, bytes_per_second: float) -> int:
-    """How many connections suit what is missing, given how fast the first one proved to be."""
+    """Return how many connections to use for `missing` bytes, given how fast the first one proved to be."""
     seconds = missing / max(bytes_per_second, 1.0)
-    is_worth_it = missing >= _WORTH_SPLITTING_BYTES and seconds >= _WORTH_SPLITTING_SECONDS
-    return AUTOMATIC_CONNECTIONS if is_worth_it and bytes_per_second < _FAST_BYTES_PER_SECOND else 1
+    is_slow = seconds >= _SPLIT_FROM_SECONDS and bytes_per_second < _FAST_BYTES_PER_SECOND
+    return AUTOMATIC_CONNECTIONS if is_slow and is_worth_splitting(missing) else 1
 
 
-def is_worth_measuring(missing: int) -> bool:
-    """Whether a second connection could be worth it at all."""
-    return missing >= _WORTH_SPLITTING_BYTES
+def is_worth_splitting(missing: int) -> bool:
+    """Return whether a second connection could shorten the download of `missing` bytes at all."""
+    return missing >= _SPLIT_FROM_BYTES
 
 
-def range_mismatch(head: Head, position: int, version: Representation) -> str:
-    """Why an answer is not the rest, from `position` on, of that version; "" when it is."""
+def range_mismatch(head: Head, position: int, expected: Representation) -> str:
+    """Return why a response is not the rest of `expected` from `position` on; "" if it is."""
     if head.status_code in _PAST_THE_END:
         return "the file at the storage is shorter now"
-    # Compared here, for hardly a storage heeds `If-Range`.
-    if not version.is_of(head.headers):
+    # Compared here as well, because few storages honour `If-Range`.
+    if not expected.matches(head.headers):
         return "another file is at the storage now"
-    if head.status_code == _PARTIAL:
+    if head.status_code == PARTIAL_CONTENT:
         found = content_range(head.headers)
         return "" if found is not None and found.span.start == position else "the storage sent another part"
-    return "" if position == 0 else "the storage sends no parts"
+    return "" if position == 0 else "the storage does not serve parts"

@@ -1,8 +1,9 @@
-"""From a job to the open body of its result: 202, 302 or 200, and what the storage says."""
+"""From a job to the open body of its result: the API's 202, 302 or 200, and what the storage returns."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._redaction import Secret, secret_url
-from impact_jobs._transport.base import Head, Request, Response, Stream, Write
+from impact_jobs._transport.base import Head, Request, Response, Stream, Write, read_all
 from impact_jobs._transport.headers import Span, content_length
 from impact_jobs.errors import (
     DownloadError,
@@ -34,23 +35,25 @@ _ACCEPTED = 202
 _BAD_REQUEST = 400
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_SERVER_ERROR = 500
-# How the storages say that a link has expired or its object is gone: S3 403, GCS 400, Azure 403, any 404 or 410.
+# How storages refuse an expired link or a deleted object: S3 403, GCS 400, Azure 403, all of them 404 or 410.
 _REFUSALS = frozenset({400, 401, 403, 404, 410})
-_OF_PARTS = frozenset({206, 416})  # to one who asks for the whole they are no answers
-_ANSWERS = _REFUSALS | _OF_PARTS | {_OK}
-_LONGEST_ERROR_BYTES = 64 * 1024
-_LINKS_PER_TRY = 2
-_MOST_HOPS = 5
+_TO_RANGES = frozenset({206, 416})  # only expected if the request has a Range
+_MAX_ERROR_BYTES = 64 * 1024
+_LINKS_PER_ATTEMPT = 2
+_MAX_REDIRECTS = 5
 _NOT_ENCODED = {"Accept-Encoding": "identity"}
+# JSON for the body of a 202, anything for the result.
+_API_HEADERS = {"Accept": "application/json, */*;q=0.1", **_NOT_ENCODED}
+_STORAGE_HEADERS = {"Accept": "*/*", "User-Agent": "impact-jobs", **_NOT_ENCODED}
 
 
 @define
 class ResultSource:
-    """Where the bytes of one job's result come from: the API's link, as long as it holds, then a fresh one.
+    """Opens the result of one job: by the API's last link while that is valid, then by a fresh one.
 
     Attributes:
-        what: What it is for, for messages.
-        tries: The tries of the whole call, for all its stages but the further connections.
+        what: The call, for messages.
+        retry_state: The attempts of the whole call, except those of a download's further connections.
     """
 
     context: ClientContext
@@ -63,20 +66,20 @@ class ResultSource:
     )
 
     async def open(self, span: Span | None = None, *, validator: str | None = None) -> Stream:
-        """The open body, asked for once; the caller closes it and looks whether it is what was asked for.
+        """Open the body, without retries. The caller checks that it is the requested range, and closes it.
 
         Args:
-            span: The bytes wanted, to an end that may lie past the file's; None for all. An answer may hold the
-                whole file nevertheless (200), or refuse (416, or 400 to a fresh link).
-            validator: The version that they are to be of; another one comes whole.
+            span: The bytes to ask for, whose end may exceed the file's; None for all. The storage may send the whole
+                file nevertheless (200), or refuse the range (416, or 400 to a fresh link).
+            validator: The version to ask for; the storage sends another version whole.
 
         Raises:
             ResultNotReadyError: The job has not ended.
-            JobFailedError: It has, without a result.
-            UnexpectedResponseError: The API's answer is neither a result nor the way to one.
-            ResultExpiredError: The storage refused a link, and a fresh one too.
-            DownloadError: A redirect leads where no result may be fetched from.
-            JobsError: What else can go wrong in an exchange.
+            JobFailedError: The job has ended without a result.
+            UnexpectedResponseError: The API returned neither a result nor a redirect.
+            ResultExpiredError: The storage refused a link, and then a fresh one.
+            DownloadError: A redirect leads to a URL that is not safe to request.
+            JobsError: Another failure of an exchange.
         """
         links = 0
         while True:
@@ -90,79 +93,78 @@ class ResultSource:
             url = self._url
             stream = await self._ask_storage(url, _range_headers(span, validator))
             status = stream.head.status_code
-            # Where a fresh link is refused like that, it is the range that is wrong: the file has shrunk.
-            is_past_the_end = status == _BAD_REQUEST and span is not None and links >= _LINKS_PER_TRY
+            # A 400 to a fresh link refuses the range: the file has shrunk.
+            is_past_the_end = status == _BAD_REQUEST and span is not None and links >= _LINKS_PER_ATTEMPT
             if status not in _REFUSALS or is_past_the_end:
                 return stream
             await stream.aclose()
             # Another connection may have fetched a fresh link meanwhile.
             self._url = None if self._url is url else self._url
             logger.info("%s: the storage refused the link with HTTP %d", self.what, status)
-            if links >= _LINKS_PER_TRY:
+            if links >= _LINKS_PER_ATTEMPT:
                 raise ResultExpiredError(
                     f"{self.what}: the storage refused a fresh link, too, with HTTP {status}. "
                     "The result may be gone (they are kept for 90 days): replay the job."
                 )
 
     async def _ask_api(self) -> Stream:
-        """The API's answer when it is the result (200) or the way to it (a redirect)."""
-        # JSON for the 202, anything for the result.
-        headers = {"Accept": "application/json, */*;q=0.1", **_NOT_ENCODED}
-        request = download_request(self.context, self.job_id, is_stream=self.mode == "stream", headers=headers)
+        """Return the API's response if it is the result (200) or a redirect to it."""
+        request = download_request(self.context, self.job_id, is_stream=self.mode == "stream", headers=_API_HEADERS)
         await self.context.wait_for_quota()
-        stream = await self.context.stream(request)
+        stream = await self.context.open(request)
         if stream.head.status_code == _OK or stream.head.status_code in _REDIRECTS:
             return stream
-        response = self.context.redacted(await self.context.transport.whole(stream, request))
+        response = self.context.redacted(await read_all(stream, request))
         if stream.head.status_code != _ACCEPTED:
             self.context.raise_for_status(response, self.what)
         raise await self._why_not_ready(response)
 
     async def _unless_no_result(self, stream: Stream) -> Stream:
-        """The answer to a 200 of the API, unless it is an error, or the job itself, or a page of a gateway."""
+        """Return the body of the API's 200, unless it is an error, the job itself, or a gateway's page."""
         length = content_length(stream.head.headers)
-        if length is not None and length > _LONGEST_ERROR_BYTES:
+        if length is not None and length > _MAX_ERROR_BYTES:
             return stream
-        begun, is_result = PeekedStream(stream, self.context.transport.run), False
+        peeked, is_result = PeekedStream(stream, self.context.transport.run), False
         try:
-            if await begun.is_all(_LONGEST_ERROR_BYTES, may_be_no_result):
-                job = check_result(
-                    self.context.redacted(begun.so_far), self.what, job_id=self.job_id, is_due=self.mode == "stream"
-                )
+            if await peeked.is_all(_MAX_ERROR_BYTES, may_be_no_result):
+                response = self.context.redacted(Response(head=stream.head, body=peeked.peeked))
+                job = check_result(response, self.what, job_id=self.job_id, is_due=self.mode == "stream")
                 if job is not None:
                     raise _without_result(job)
             is_result = True
         finally:
             if not is_result:
                 await stream.aclose()
-        return begun
+        return peeked
 
     async def _why_not_ready(self, response: Response) -> JobsError:
-        """What a 202 means: jobs that failed or were cancelled may be answered with it for ever."""
+        """Return what a 202 means: the API may answer it for ever if the job failed or was cancelled."""
         try:
             job = read_job(response, self.what)
-        except UnexpectedResponseError:  # XML, perhaps; the job itself is always to be had as JSON
+        except UnexpectedResponseError:  # perhaps XML, but the job itself is always available as JSON
             job = await get_once(self.context, self.job_id)
         return _without_result(job)
 
     async def _ask_storage(self, url: Secret, headers: Mapping[str, str]) -> Stream:
-        """The storage's answer, be it a unusable_error; nothing of the account goes along on any hop."""
-        for _ in range(_MOST_HOPS):
+        """Return the storage's response or refusal, after any redirects; no request carries anything of the account."""
+        expected = _REFUSALS | {_OK} | (_TO_RANGES if "Range" in headers else frozenset())
+        for _ in range(_MAX_REDIRECTS):
             request = Request(
                 method="GET",
                 url=url,
-                headers={"Accept": "*/*", "User-Agent": "impact-jobs", **_NOT_ENCODED, **headers},
+                headers={**_STORAGE_HEADERS, **headers},
                 timeout=self.context.request_timeout,
                 to_storage=True,
+                is_download=True,
             )
-            stream = await self.context.transport.stream(request)
-            if stream.head.status_code in _ANSWERS and ("Range" in headers or stream.head.status_code not in _OF_PARTS):
+            stream = await self.context.transport.open(request)
+            if stream.head.status_code in expected:
                 return stream
             await stream.aclose()
             if stream.head.status_code not in _REDIRECTS:
                 raise _storage_failure(stream.head, self.what)
             url = self._location(stream.head, url)
-        raise DownloadError(f"{self.what}: more than {_MOST_HOPS} redirects. Try again later.")
+        raise DownloadError(f"{self.what}: more than {_MAX_REDIRECTS} redirects. Try again later.")
 
     def _location(self, redirect: Head, base: Secret) -> Secret:
         api_host = urlsplit(self.context.account.base_url).hostname
@@ -171,51 +173,42 @@ class ResultSource:
 
 @define(eq=False)
 class PeekedStream:
-    """An open answer of whose body the beginning was looked at."""
+    """An open response, the beginning of whose body has been looked at."""
 
     _rest: Stream
     _run: Callable[[Callable[[], None]], Awaitable[None]]
-    _begin: bytearray = field(factory=bytearray, repr=False)  # a gateway may echo what it was sent
+    peeked: bytes = field(default=b"", init=False, repr=False)  # a gateway may echo the credentials
 
-    async def is_all(self, most_bytes: int, goes_on: Callable[[bytes], bool]) -> bool:
-        """Look at the body for as long as its beginning makes one doubt; whether that was all of it."""
-        while chunk := await self._rest.read():
-            self._begin += chunk
-            if len(self._begin) > most_bytes or not goes_on(bytes(self._begin)):
+    async def is_all(self, max_bytes: int, is_doubtful: Callable[[bytes], bool]) -> bool:
+        """Read while the beginning is doubtful, up to `max_bytes`; return whether that was the whole body."""
+        while data := await self._rest.read():
+            self.peeked += data
+            if len(self.peeked) > max_bytes or not is_doubtful(self.peeked):
                 return False
         return True
 
     @property
-    def so_far(self) -> Response:
-        """The answer, with what of its body was looked at."""
-        return Response(head=self.head, body=bytes(self._begin))
-
-    @property
     def head(self) -> Head:
-        """Status and headers."""
+        """See `Stream`."""
         return self._rest.head
 
     @property
     def deadline(self) -> float:
-        """When it would have to have ended, were it to be read whole."""
+        """See `Stream`."""
         return self._rest.deadline
 
-    async def read(self) -> bytes:
+    async def read(self, deadline: float = math.inf) -> bytes:
         """See `Stream`."""
-        return self._taken() or await self._rest.read()
+        peeked, self.peeked = self.peeked, b""
+        return peeked or await self._rest.read(deadline)
 
     async def copy_to(self, write: Write, limit: int) -> int:
         """See `Stream`."""
-        begin = self._taken()
-        if not begin:
+        peeked, self.peeked = self.peeked, b""
+        if not peeked:
             return await self._rest.copy_to(write, limit)
-        await self._run(lambda: write(begin))
-        return len(begin)
-
-    def _taken(self) -> bytes:
-        begin = bytes(self._begin)
-        self._begin.clear()
-        return begin
+        await self._run(lambda: write(peeked))
+        return len(peeked)
 
     def abort(self) -> None:
         """See `Stream`."""
@@ -227,7 +220,7 @@ class PeekedStream:
 
 
 async def open_whole(source: ResultSource) -> Stream:
-    """The open body from its beginning, with retries."""
+    """Open the body from its beginning, with retries."""
     while True:
         try:
             return await source.open()
@@ -236,7 +229,7 @@ async def open_whole(source: ResultSource) -> Stream:
 
 
 def _without_result(job: Job) -> JobsError:
-    """Why there is none, as the job says that came in its place."""
+    """Return why there is no result, by the job that the API returned instead."""
     if job.is_terminal and job.status != JobStatus.COMPLETED:
         return JobFailedError.of(job)
     return ResultNotReadyError(job)
@@ -250,7 +243,7 @@ def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:
 
 
 def _storage_failure(head: Head, what: str) -> JobsError:
-    # Without the body, in which storages repeat signatures.
+    # Without the body, because storages repeat signatures in it.
     if head.status_code >= _FIRST_SERVER_ERROR:
         return error_of(Response(head=head, body=b""), f"{what} from the storage")
     return DownloadError(f"{what}: the storage answered HTTP {head.status_code}. Try again later.")

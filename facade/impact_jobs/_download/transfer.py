@@ -1,15 +1,12 @@
-"""The transfer of one result into a part file: one connection or several, resumed across whatever cuts them."""
+"""The transfer of one result into a part file: over one connection or several, resumed when a connection breaks."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
 
-from attrs import Factory, define, field
+from attrs import define, field
 
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._download.checksums import stated_checksums
@@ -21,11 +18,13 @@ from impact_jobs._download.ranges import (
     END,
     MEASURED_BYTES,
     MEASURED_SECONDS,
+    PARTIAL_CONTENT,
+    UNKNOWN,
     Representation,
     connections_for,
-    is_worth_measuring,
-    pieces,
+    is_worth_splitting,
     range_mismatch,
+    split_ranges,
 )
 from impact_jobs._download.source import ResultSource, open_whole
 from impact_jobs._transport.base import Head, Stream
@@ -34,20 +33,19 @@ from impact_jobs.errors import DownloadError, JobsError, TransportError
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-_PARTIAL = 206
-_POUR_BYTES = 8 * 1024 * 1024
+_COPY_BYTES = 8 * 1024 * 1024
 
 
+@define
 class ProgressReporter:
-    """Reports progress to the user: from any thread, one at a time, never backwards."""
+    """Reports progress to the user: from any thread, one call at a time, never backwards."""
 
-    def __init__(self, report: OnProgress | None) -> None:
-        self._report = report
-        self._done = -1
-        self._lock = threading.Lock()
+    _report: OnProgress | None
+    _done: int = field(default=-1, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     def show(self, done: int, total: int | None) -> None:
-        """Report `done` bytes of `total`, if that is news."""
+        """Report `done` bytes of `total`, unless as many were reported before."""
         if self._report is None:
             return
         with self._lock:
@@ -57,225 +55,211 @@ class ProgressReporter:
 
 
 class _RestartDownload(Exception):  # noqa: N818 - control flow, not an error
-    """What was fetched so far cannot be added to: another version is there, or parts are not to be had."""
+    """The bytes fetched so far are useless: the result has changed, or the storage does not serve parts."""
 
 
 @define
-class _Cursor:
-    """Where the next byte of a span belongs."""
+class _Piece:
+    """A range that one connection fetches: the position of the next byte, and a body that is open there already."""
 
     position: int
+    stop: int
+    stream: Stream | None = None
 
 
 @define(kw_only=True)
 class Transfer:
-    """Brings what is missing of a result into its part file.
+    """Fetches the missing bytes of a result into its part file.
 
     Attributes:
-        context: The client's settings.
-        source: Where the bytes come from.
-        part: Where they go.
-        connections: How many at once; None finds out.
-        meter: Is told how far it is.
-        resumed_from: How many bytes were there before, and count still.
+        connections: How many to use at once; None decides by the speed of the first one.
+        resumed_from: How many bytes an earlier call has left that are part of the file.
     """
 
     context: ClientContext
     source: ResultSource
     part: PartFile
     connections: int | None
-    meter: ProgressReporter
-    resumed_from: int = field(default=Factory(lambda self: self.part.coverage.size, takes_self=True), init=False)
+    progress: ProgressReporter
+    resumed_from: int = field(default=0, init=False)
     _most_connections: int = field(default=0, init=False)
     _is_stopped: bool = field(default=False, init=False)
     _streams: set[Stream] = field(factory=set, init=False)
 
-    async def run(self, first: Stream | None = None) -> int:
-        """Fetch until the file is whole.
+    async def run(self, first_stream: Stream | None = None) -> int:
+        """Fetch until the file is complete.
 
         Args:
-            first: The whole body, if it is open already; it is closed here.
+            first_stream: The body from its beginning, if it is open already; it is closed here.
 
         Returns:
-            How many connections were used at once, at most; 0 when nothing was missing.
+            How many connections were used at once, at most; 0 if nothing was missing.
 
         Raises:
-            JobsError: What `ResultSource.open` raises, and a TransportError when bytes stopped coming for good.
+            JobsError: What `ResultSource.open` raises, and TransportError if the connections keep breaking.
         """
+        self.resumed_from = self.part.coverage.size
+        # At least twice, because a part of an older result, left by an earlier call, is not a failure of this one.
+        attempts = max(self.context.retry.attempts, 2)
         problem = ""
-        # Twice at least: that an earlier call has left a part of a file that is gone is no failure of this one.
-        times = max(self.context.retry.attempts, 2)
-        for _ in range(times):
+        for _ in range(attempts):
             try:
-                await self._once(first)
+                await self._run_once(first_stream)
             except _RestartDownload as reason:
-                logger.warning("%s: %s; it starts over", self.source.what, reason)
                 problem = str(reason)
-                self._is_stopped, first = False, None
-                self.connections = 1  # for some storages promise parts and give none
-                await self.context.transport.run(self.part.forget)
-                self.resumed_from = 0
+                logger.warning("%s: %s; it starts over", self.source.what, problem)
+                self._is_stopped, first_stream, self.resumed_from = False, None, 0
+                self.connections = 1  # because some storages announce ranges and do not serve them
+                await self.context.transport.run(self.part.reset)
             else:
                 return self._most_connections
         raise DownloadError(
-            f"{self.source.what}: the storage gave another file, or broke off one that it cannot resume, "
-            f"{times} times (at last: {problem}). Try again later."
+            f"{self.source.what}: the storage sent another file, or broke off one that it cannot resume, {attempts} "
+            f"times (the last time: {problem}). Try again later."
         )
 
-    async def _once(self, lead: Stream | None) -> None:
-        is_left_over = self.part.journal is not None
+    async def _run_once(self, stream: Stream | None) -> None:
+        is_resumed = self.part.journal is not None
         try:
-            if is_left_over and lead is not None:
-                await lead.aclose()  # opened for its name: what is missing begins elsewhere
-                lead = None
-            if self.part.journal is None:
-                lead = lead or await open_whole(self.source)
-                await self._begin(lead.head)
-            length = self._length
+            if is_resumed and stream is not None:
+                await stream.aclose()  # it was opened for its headers, and begins with bytes that are there already
+                stream = None
+            if not is_resumed:
+                stream = stream or await open_whole(self.source)
+                await self._start(stream.head)
+            length = self._representation.length
             gaps = [Span(0, END)] if length is None else self.part.coverage.gaps(length)
             if gaps:
-                lead = lead or await self._open_with_retries(gaps[0])
-                await self._fill(gaps, lead)
-            elif is_left_over and length is not None:
-                # Whole, but of what may be gone by now: whoever gives the last byte tells the version.
-                lead = await self._open_with_retries(Span(max(length - 1, 0), length or END))
-            self.meter.show(self.part.coverage.size, length)
+                stream = stream or await self._open_with_retries(gaps[0])
+                await self._fetch_all(gaps, stream)
+            elif is_resumed and length is not None:
+                # All bytes are there, but the result may have changed: the response to its last byte tells.
+                stream = await self._open_with_retries(Span(max(length - 1, 0), length or END))
+            self.progress.show(self.part.coverage.size, length)
         finally:
-            if lead is not None:
-                await lead.aclose()
+            if stream is not None:
+                await stream.aclose()
 
-    async def _begin(self, head: Head) -> None:
+    async def _start(self, head: Head) -> None:
         journal = Journal(
             job_id=self.source.job_id,
-            version=Representation.of(head.headers),
+            representation=Representation.from_headers(head.headers),
             checksums=stated_checksums(head.headers),
             content_type=head.headers.get("content-type"),
             filename=suggested_name(head.headers.get("content-disposition")),
         )
-        await self.context.transport.run(partial(self.part.begin, journal))
-        self.meter.show(0, journal.version.length)
+        await self.context.transport.run(partial(self.part.start, journal))
+        self.progress.show(0, journal.representation.length)
 
-    async def _fill(self, gaps: list[Span], lead: Stream) -> None:
-        """Fetch all gaps, beginning with `lead`, by as many connections as were asked for or seem worth it."""
-        cursor = _Cursor(gaps[0].start)
+    async def _fetch_all(self, gaps: list[Span], stream: Stream) -> None:
+        """Fetch all gaps, the first of them from `stream`, over as many connections as requested or worth it."""
+        first = _Piece(*gaps[0], stream)
         count = 1
-        if self._may_split(lead.head):
-            count = self.connections or await self._measure(lead, cursor, gaps[0].stop)
-        waiting = deque(pieces([Span(cursor.position, gaps[0].stop), *gaps[1:]], count))
-        # Unless measuring has used up the first gap, the first piece is where `lead` stands.
-        own = waiting.popleft() if waiting and waiting[0].start == cursor.position else None
+        if self._may_split(stream.head):
+            count = self.connections or await self._measure(stream, first)
+        pieces = [_Piece(*span) for span in split_ranges([Span(first.position, first.stop), *gaps[1:]], count)]
+        if pieces and pieces[0].position == first.position:  # else the first gap was filled while measuring
+            pieces[0].stream = stream
+        waiting = iter(pieces)  # an iterator, from which several threads can take
 
-        async def work(*, leads: bool = False) -> None:
-            if leads and own is not None:
-                await self._fetch(cursor, own.stop, lead)
-            while not self._is_stopped:
-                try:
-                    span = waiting.popleft()
-                except IndexError:
-                    return
-                await self._fetch(_Cursor(span.start), span.stop)
+        async def work() -> None:
+            for piece in waiting:
+                await self._fetch(piece)
 
-        tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [partial(work, leads=True)]
-        tasks += [work] * (min(count, len(waiting) + 1) - 1)
+        tasks = [work] * max(min(count, len(pieces)), 1)
         self._most_connections = max(self._most_connections, len(tasks))
         if len(tasks) > 1:
             logger.info("%s: %d connections", self.source.what, len(tasks))
         await self.context.transport.run_many(tasks, stop=self._stop)
 
-    async def _measure(self, lead: Stream, cursor: _Cursor, stop: int) -> int:
-        """How many connections suit, after a moment of trying the first."""
-        missing = (self._length or 0) - self.part.coverage.size
-        if not is_worth_measuring(missing):
+    async def _measure(self, stream: Stream, piece: _Piece) -> int:
+        """Fetch for a moment over one connection; return how many suit its speed."""
+        missing = (self._representation.length or 0) - self.part.coverage.size
+        if not is_worth_splitting(missing):
             return 1
-        started, begun = self.context.transport.now(), cursor.position
-        end = min(stop, begun + MEASURED_BYTES)
+        started, begin = self.context.transport.now(), piece.position
+        end = min(piece.stop, begin + MEASURED_BYTES)
         try:
-            # Poured up to `stop`, for what of a piece lies past the limit is lost, and `lead` is still read from.
-            while cursor.position < end and self.context.transport.now() - started < MEASURED_SECONDS:
-                if not await self._pour(lead, cursor, stop):
+            # Copied up to `piece.stop`, not `end`: `_copy` drops bytes past its stop, and the stream is still needed.
+            while piece.position < end and self.context.transport.now() - started < MEASURED_SECONDS:
+                if not await self._copy(stream, piece):
                     break
         except TransportError:
-            return 1  # `_fetch` meets it again, and knows what to do
-        fetched, seconds = cursor.position - begun, self.context.transport.now() - started
+            return 1  # `_fetch` runs into it again, and handles it
+        fetched, seconds = piece.position - begin, self.context.transport.now() - started
         return connections_for(missing - fetched, bytes_per_second=fetched / max(seconds, 1e-6))
 
-    async def _fetch(self, cursor: _Cursor, stop: int, stream: Stream | None = None) -> None:
-        """Fetch from `cursor` up to `stop`, or to the body's end where that is not known, over any number of cuts."""
-        # Further connections have tries of their own: a storage that restarts cuts all of them at once.
-        tries = RetryState(self.context, self.source.what) if stream is None else self.source.retry_state
-        while cursor.position < stop and not self._is_stopped:
-            begun = cursor.position
+    async def _fetch(self, piece: _Piece) -> None:
+        """Fetch one piece, or up to the end of the body if the length is not known, resuming it as often as needed."""
+        # Other connections count their own attempts, because a storage that restarts breaks all of them at once.
+        retry_state = self.source.retry_state if piece.stream else RetryState(self.context, self.source.what)
+        while piece.position < piece.stop and not self._is_stopped:
+            begin = piece.position
             try:
-                stream = stream or await self._open_at(cursor.position, stop)
+                piece.stream = stream = piece.stream or await self._open_at(begin, piece.stop)
                 self._streams.add(stream)
-                while cursor.position < stop and not self._is_stopped:
-                    if not await self._pour(stream, cursor, stop):
-                        if stop == END:
+                while piece.position < piece.stop and not self._is_stopped:
+                    if not await self._copy(stream, piece):
+                        if piece.stop == END:
                             return
                         raise TransportError(
-                            f"{self.source.what}: the body ended {stop - cursor.position} bytes early."
+                            f"{self.source.what}: the body ended {piece.stop - piece.position} bytes early."
                         )
             except JobsError as error:
                 if self._is_stopped:
-                    return  # another connection failed, and tells why
-                if cursor.position > begun:
-                    tries.reset()
-                await tries.pause_after(error)
-                if cursor.position and not self._is_resumable:
-                    raise _RestartDownload("the connection broke, and the storage gives no parts of it") from None
+                    return  # this stream was aborted because another connection failed, which raises its own error
+                if piece.position > begin:
+                    retry_state.reset()
+                await retry_state.pause_after(error)
+                if piece.position and not self._representation.is_resumable:
+                    raise _RestartDownload("the connection broke, and the storage cannot resume it") from None
             finally:
-                if stream is not None:
-                    self._streams.discard(stream)
-                    await stream.aclose()
-                    stream = None
+                if piece.stream is not None:
+                    self._streams.discard(piece.stream)
+                    await piece.stream.aclose()
+                    piece.stream = None
 
-    async def _pour(self, stream: Stream, cursor: _Cursor, stop: int) -> int:
+    async def _copy(self, stream: Stream, piece: _Piece) -> int:
         def write(data: bytes | memoryview) -> None:
-            piece = data if len(data) <= stop - cursor.position else data[: stop - cursor.position]
-            self.part.write(piece, cursor.position)
-            cursor.position += len(piece)
+            wanted = data[: piece.stop - piece.position]
+            self.part.write(wanted, piece.position)
+            piece.position += len(wanted)
 
         try:
-            return await stream.copy_to(write, min(_POUR_BYTES, stop - cursor.position))
+            return await stream.copy_to(write, min(_COPY_BYTES, piece.stop - piece.position))
         finally:
-            self.meter.show(self.part.coverage.size, self._length)
+            self.progress.show(self.part.coverage.size, self._representation.length)
 
     async def _open_with_retries(self, span: Span) -> Stream:
         while True:
             try:
-                return await self._open_at(span.start, span.stop)
+                return await self._open_at(*span)
             except JobsError as error:
                 await self.source.retry_state.pause_after(error)
 
     async def _open_at(self, position: int, stop: int) -> Stream:
-        """The body from `position` on, of the version that we have a part of.
+        """Open the body from `position` on.
 
         Raises:
-            _RestartDownload: It is not to be had.
+            _RestartDownload: The result has changed, or the storage does not serve parts of it.
         """
-        if self.part.journal is None:
-            raise _RestartDownload("nothing is known of it")
-        version = self.part.journal.version
-        span = Span(position, stop) if position or stop < (version.length or END) else None
-        stream = await self.source.open(span, validator=version.validator)
-        problem = range_mismatch(stream.head, position, version)
+        representation = self._representation
+        span = Span(position, stop) if position or stop < (representation.length or END) else None
+        stream = await self.source.open(span, validator=representation.validator)
+        problem = range_mismatch(stream.head, position, representation)
         if problem:
             await stream.aclose()
             raise _RestartDownload(problem)
         return stream
 
     @property
-    def _length(self) -> int | None:
-        return None if self.part.journal is None else self.part.journal.version.length
-
-    @property
-    def _is_resumable(self) -> bool:
-        return self.part.journal is not None and self.part.journal.version.is_resumable
+    def _representation(self) -> Representation:
+        return UNKNOWN if self.part.journal is None else self.part.journal.representation
 
     def _may_split(self, head: Head) -> bool:
-        # Asked for its other parts, a storage that gives none would send the whole file again and again.
-        serves_ranges = head.status_code == _PARTIAL or head.headers.get("accept-ranges", "").strip().lower() == "bytes"
-        return self._is_resumable and serves_ranges
+        # A storage that serves no ranges would send the whole file to every connection.
+        accepts_ranges = head.headers.get("accept-ranges", "").strip().lower() == "bytes"
+        return self._representation.is_resumable and (accepts_ranges or head.status_code == PARTIAL_CONTENT)
 
     def _stop(self) -> None:
         self._is_stopped = True

@@ -31,69 +31,56 @@ async def download(
     path: str | PathLike[str],
     options: DownloadOptions,
     *,
-    name_of: Callable[[Mapping[str, str]], str] | None = None,
+    name_from: Callable[[Mapping[str, str]], str] | None = None,
 ) -> DownloadResult:
-    """The result as a file; see `JobsClient.download`.
+    """Download the result to a file; see `JobsClient.download`.
 
-    With `name_of` the path is a folder; it tells from the answer's headers what the file in it is called. Else that is
-    the storage's name for it.
+    If `name_from` is given, `path` is a folder, and `name_from` returns the name of the file in it, given the headers
+    of the response.
     """
     started = context.transport.now()
     job_id = context.account.job_id(reference)
     source = ResultSource(context, job_id, options.mode, f"download of job {job_id}")
     target = path_of(path)
-    first: Stream | None = None
-    is_folder = name_of is not None or os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
+    first_stream: Stream | None = None
+    is_folder = name_from is not None or os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
     if is_folder:
         check_folder(target)
-        first = await open_whole(source)
-        headers = first.head.headers
-        target /= name_of(headers) if name_of else suggested_name(headers.get("content-disposition")) or job_id
+        first_stream = await open_whole(source)
+        headers = first_stream.head.headers
+        target /= name_from(headers) if name_from else suggested_name(headers.get("content-disposition")) or job_id
+    opened: list[PartFile] = []  # filled in the thread, so that a file is closed even if its opening was cancelled
     try:
-        if is_folder and target.is_dir():
-            raise ConfigurationError(f"{str(target)!r}, as the storage calls it, is a folder: give the path of a file.")
+        if is_folder:
+            _check_name_is_free(target)
         check_target(target, overwrite=options.overwrite)
-        parts: list[PartFile] = []  # filled in the thread, so that a cancelled opening is closed as well
-        try:
-            await context.transport.run(
-                lambda: parts.append(
-                    PartFile(
-                        target,
-                        job_id,
-                        overwrite=options.overwrite,
-                        resume=options.resume,
-                        digest=options.digest,
-                    )
-                )
-            )
-            (part,) = parts
-            transfer = Transfer(
-                context=context,
-                source=source,
-                part=part,
-                connections=options.connections,
-                meter=ProgressReporter(options.on_progress),
-            )
-            count = await transfer.run(first)
-            sha256 = await context.transport.run(part.publish)
-        finally:
-            for opened in parts:
-                await context.transport.run(opened.leave)
+        await context.transport.run(lambda: opened.append(PartFile(target, job_id, options)))
+        (part,) = opened
+        progress = ProgressReporter(options.on_progress)
+        transfer = Transfer(
+            context=context, source=source, part=part, connections=options.connections, progress=progress
+        )
+        connections = await transfer.run(first_stream)
+        sha256 = await context.transport.run(part.commit)
+    except BaseException:
+        for part in opened:
+            await context.transport.run(part.close)
+        raise
     finally:
-        if first is not None:
-            await first.aclose()
-    journal = part.journal
-    logger.info("job %s: %d bytes are in %s", job_id, part.coverage.size, target)
+        if first_stream is not None:
+            await first_stream.aclose()
+    journal, size = part.journal, part.coverage.size
+    logger.info("job %s: %d bytes are in %s", job_id, size, target)
     return DownloadResult(
         path=target,
         job_id=job_id,
         job=reference if isinstance(reference, Job) else None,
-        bytes_written=part.coverage.size,
+        bytes_written=size,
         sha256=sha256,
         content_type=journal.content_type if journal else None,
         filename=journal.filename if journal else None,
         resumed_from=transfer.resumed_from,
-        connections=count,
+        connections=connections,
         seconds=context.transport.now() - started,
     )
 
@@ -108,9 +95,8 @@ async def wait_and_download(
     polling: Polling | None,
     on_update: Callable[[Job], object] | None,
 ) -> DownloadResult:
-    """`wait`, then `download`; see `JobsClient.wait_and_download`."""
-    # What is wrong with the target is worth knowing before an hour of waiting.
-    check_target(path_of(path), overwrite=options.overwrite)
+    """Wait for the job, then download its result; see `JobsClient.wait_and_download`."""
+    check_target(path_of(path), overwrite=options.overwrite)  # before the wait, which may take an hour
     started = context.transport.now()
     deadline = started + seconds_of(timeout)
     job = await wait(context, reference, timeout=timeout, polling=polling, on_update=on_update)
@@ -118,7 +104,7 @@ async def wait_and_download(
         try:
             return await download(context, job, path, options)
         except ResultNotReadyError as error:
-            # COMPLETED, but the endpoint that hands out the result has not noticed yet.
+            # The job is COMPLETED, but the download endpoint may lag behind.
             now = context.transport.now()
             if now >= deadline:
                 raise WaitTimeoutError(job, timeout=seconds_of(timeout), cause=str(error)) from None
@@ -126,14 +112,21 @@ async def wait_and_download(
             await context.pause_to_poll(pause, deadline=deadline)
 
 
+def _check_name_is_free(target: Path) -> None:
+    if target.is_dir():
+        raise ConfigurationError(
+            f"{str(target)!r}, as the storage names the file, is a folder: give the path of a file."
+        )
+
+
 def path_of(path: str | PathLike[str]) -> Path:
-    """A user's path.
+    """Return the path that a user has given.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not a path.
     """
     with suppress(TypeError, UnicodeEncodeError):
         found = Path(path)
         if str(path) and b"\0" not in os.fsencode(found):
             return found
-    raise ConfigurationError(f"path={path!r} is no file name: give the path of a file, or of an existing folder.")
+    raise ConfigurationError(f"path={path!r} is not a file name: give the path of a file, or of an existing folder.")

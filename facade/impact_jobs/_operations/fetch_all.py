@@ -1,4 +1,4 @@
-"""`fetch_all`: wait for a set of jobs and bring all their results into one folder, which is all the state there is."""
+"""`fetch_all`: wait for several jobs and download their results into one folder, which holds all the state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import re
-from collections import deque
 from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from os import PathLike
@@ -36,12 +35,12 @@ from impact_jobs.models import DownloadResult, Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
+_EXTENSION_OF = {"text/csv": ".csv", "application/json": ".json", "application/xml": ".xml", "text/xml": ".xml"}
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
-_OF_TYPES = {"text/csv": ".csv", "application/json": ".json", "application/xml": ".xml", "text/xml": ".xml"}
 _ID_LENGTH = 36
-_EXTENSION = r"\.(?!(?i:part)\b)[A-Za-z0-9]{1,10}"  # none that makes it look like half a file
+_EXTENSION = r"\.(?!(?i:part)\b)[A-Za-z0-9]{1,10}"  # not ".part", because that marks an incomplete file
 _NAME = re.compile(
-    rf"(?P<whole>(?P<job>[0-9A-Fa-f-]{{{_ID_LENGTH}}})(?:{_EXTENSION}){{0,2}})(?P<half>\.part(?:\.json(?:\.new)?)?)?"
+    rf"(?P<file>(?P<job>[0-9A-Fa-f-]{{{_ID_LENGTH}}})(?:{_EXTENSION}){{0,2}})(?P<partial>\.part(?:\.json(?:\.new)?)?)?"
 )
 _PAUSE_SECONDS = 15.0
 _LOCKED_SECONDS = 1.0
@@ -49,11 +48,11 @@ _LOCKED_SECONDS = 1.0
 
 @frozen(kw_only=True)
 class FetchReport:
-    """What came of a set of jobs.
+    """The outcome of `fetch_all`.
 
     Attributes:
         directory: The folder that holds the files.
-        outcomes: By job id, in the order given: the file, or why there is none.
+        outcomes: The file of each job, or the error in place of it: by job id, in the order given.
 
     Example:
         >>> report = jobs.fetch_all([queued_uri], "reports")
@@ -66,7 +65,7 @@ class FetchReport:
 
     @property
     def files(self) -> dict[str, DownloadResult]:
-        """The files, by job id.
+        """The files by job id.
 
         Example:
             >>> sum(file.bytes_written for file in jobs.fetch_all([job], "reports").files.values())
@@ -76,7 +75,7 @@ class FetchReport:
 
     @property
     def errors(self) -> dict[str, JobsError]:
-        """Why the others have none, by job id. Call again with the same folder to try these once more.
+        """The errors of the jobs without a file, by job id. Call `fetch_all` again with the same folder to retry.
 
         Example:
             >>> for job_id, error in jobs.fetch_all([job], "reports").errors.items():
@@ -106,133 +105,122 @@ async def fetch_all(
     polling: Polling | None,
     on_update: Callable[[Job], object] | None,
 ) -> FetchReport:
-    """Every job's file, or why there is none; see `JobsClient.fetch_all`."""
-    _check_numbers(concurrency, options.connections)
+    """Download the results of several jobs; see `JobsClient.fetch_all`."""
+    _check_concurrency(concurrency, options.connections)
     folder = path_of(directory)
     if isinstance(references, AsyncIterable):
         references = [reference async for reference in references]
-    named = named_jobs(context, references)  # by the id in lower case, as are the files and all that follows
-    await context.transport.run(lambda: _prepare(folder))
-    survey = await context.transport.run(lambda: _scan_folder(folder, named))
-    missing = [snapshot or job_id for key, (job_id, snapshot) in named.items() if survey[key].whole is None]
-    collection = FetchWorkers(
+    jobs = named_jobs(context, references)  # by id in lower case, which also names the files
+    await context.transport.run(lambda: _make_folder(folder))
+    entries = await context.transport.run(lambda: _scan_folder(folder, jobs))
+    missing = [snapshot or job_id for key, (job_id, snapshot) in jobs.items() if entries[key].complete is None]
+    workers = FetchWorkers(
         context=context,
-        group=JobBatch(context, missing, timeout=timeout, polling=polling, on_update=on_update),
+        batch=JobBatch(context, missing, timeout=timeout, polling=polling, on_update=on_update),
         folder=folder,
         options=options,
-        whole=iter([(key, found) for key, found in survey.items() if found.whole is not None]),
+        complete=iter([(key, entry) for key, entry in entries.items() if entry.complete is not None]),
     )
     try:
-        await context.transport.run_many([collection.work] * max(min(concurrency, len(named)), 1), stop=lambda: None)
+        await context.transport.run_many([workers.work] * max(min(concurrency, len(jobs)), 1), stop=lambda: None)
     except BaseException as error:
-        left = [job_id for key, (job_id, _) in named.items() if survey[key].whole is None and not collection.has(key)]
-        error.add_note(_what_remains(left, of=len(named), folder=folder))
+        left = [
+            job_id
+            for key, (job_id, _) in jobs.items()
+            if entries[key].complete is None and not isinstance(workers.outcomes.get(key), DownloadResult)
+        ]
+        error.add_note(_what_remains(left, of=len(jobs), folder=folder))
         raise
-    return FetchReport(
-        directory=folder, outcomes={job_id: collection.outcomes[key] for key, (job_id, _) in named.items()}
-    )
+    return FetchReport(directory=folder, outcomes={job_id: workers.outcomes[key] for key, (job_id, _) in jobs.items()})
 
 
 @define
-class _Found:
-    """What the folder holds of one job.
+class _FolderEntry:
+    """The files of one job in the folder.
 
     Attributes:
-        whole: Its file.
-        begun: What a half file with a journal is to be called at last; "" where there is none.
-        halves: The same of all traces of half files.
+        complete: The complete file.
+        resumable: The final name of a partial file that has a journal; "" if there is none.
+        partials: The final names of all partial files.
     """
 
-    whole: Path | None = None
-    begun: str = ""
-    halves: set[str] = field(factory=set)
+    complete: Path | None = None
+    resumable: str = ""
+    partials: set[str] = field(factory=set)
 
 
 @define(kw_only=True)
 class FetchWorkers:
-    """What the workers of one `fetch_all` share.
+    """The workers of one `fetch_all`.
 
-    They take turns at waiting: one of them asks for all jobs until some have finished, hands its place to the next
-    one, and downloads. So results are looked for only while somebody is free to fetch them.
+    They take turns at waiting: one of them polls until some jobs have finished, leaves the turn to another, and
+    downloads. So the jobs are polled only while a worker is free to download a result.
 
     Attributes:
-        whole: Files that an earlier call has finished, still to be digested; an iterator, from which threads can take.
-        outcomes: By the job's id in lower case, as far as there are any.
+        complete: Files that an earlier call has downloaded; an iterator, from which several threads can take.
+        outcomes: The outcomes so far, by job id in lower case.
     """
 
     context: ClientContext
-    group: JobBatch
+    batch: JobBatch
     folder: Path
     options: DownloadOptions
-    whole: Iterator[tuple[str, _Found]]
+    complete: Iterator[tuple[str, _FolderEntry]]
     outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)
-    _finished: deque[JobOutcome] = field(factory=deque)
     _turn: AbstractAsyncContextManager[object] = field(
         default=Factory(lambda self: self.context.transport.lock(), takes_self=True), init=False
     )
 
-    def has(self, key: str) -> bool:
-        """Whether this call has brought the job's file."""
-        return isinstance(self.outcomes.get(key), DownloadResult)
-
     async def work(self) -> None:
-        """Deal with one job after the other, until none is left."""
-        for key, found in self.whole:
-            self.outcomes[key] = await self._existing_result(key, found)
-        while (finished := await self._next()) is not None:
-            job_id, job = finished.job_id, finished.outcome
-            outcome = job if isinstance(job, JobsError) else await self._fetched(job, job_id.lower())
-            if isinstance(outcome, JobsError):
-                outcome.job_id = job_id
-                logger.info("job %s has no file: %s", job_id, outcome)
-            self.outcomes[job_id.lower()] = outcome
+        """Handle one job after another until none is left."""
+        for key, entry in self.complete:
+            self.outcomes[key] = await self._existing_result(key, entry)
+        while (finished := await self._next_finished()) is not None:
+            job_id, outcome = finished.job_id, finished.outcome
+            result = await self._download(outcome, job_id.lower()) if isinstance(outcome, Job) else outcome
+            if isinstance(result, JobsError):
+                result.job_id = job_id
+                logger.info("job %s has no file: %s", job_id, result)
+            self.outcomes[job_id.lower()] = result
 
-    async def _next(self) -> JobOutcome | None:
+    async def _next_finished(self) -> JobOutcome | None:
         async with self._turn:
-            if not self._finished:
-                self._finished.extend(await anext(self.group, []))
-            return self._finished.popleft() if self._finished else None
+            return await anext(self.batch, None)
 
-    async def _fetched(self, job: Job, key: str) -> DownloadResult | JobsError:
+    async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
         give_up_at = self.context.transport.now() + HOUR
         while True:
             try:
-                return await self._fetched_once(job, key)
+                return await self._download_once(job, key)
             except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
-                # The budget is spent, the endpoint has not noticed yet that the job is completed, or another process
-                # is at it: all that passes.
+                # These pass: no requests are left, the download endpoint lags behind, or another process downloads it.
                 if self.context.transport.now() >= give_up_at:
                     return error
                 if isinstance(error, DestinationExistsError):
                     await self.context.transport.sleep(_LOCKED_SECONDS)
                 else:
-                    asked = getattr(error, "retry_after", None) or 0.0
-                    await self.context.pause_to_poll(max(asked, _PAUSE_SECONDS), deadline=give_up_at)
+                    retry_after = getattr(error, "retry_after", None) or 0.0
+                    await self.context.pause_to_poll(max(retry_after, _PAUSE_SECONDS), deadline=give_up_at)
             except JobsError as error:
                 return error
 
-    async def _fetched_once(self, job: Job, key: str) -> DownloadResult | JobsError:
-        # Looked at anew, for another process may be at work in here.
-        found = (await self.context.transport.run(lambda: _scan_folder(self.folder, [key])))[key]
-        if found.whole is not None:
-            return await self._existing_result(key, found)
-        # First, for should another process be at one of them, that is known without a request.
-        await self.context.transport.run(lambda: _remove_partials(self.folder, found.halves - {found.begun}))
-        return await download(
-            self.context,
-            job,
-            self.folder / found.begun,
-            self.options,
-            name_of=None if found.begun else lambda headers: key + _extension(headers),
-        )
+    async def _download_once(self, job: Job, key: str) -> DownloadResult | JobsError:
+        # Scanned again, because another process may use the folder as well.
+        entry = (await self.context.transport.run(lambda: _scan_folder(self.folder, [key])))[key]
+        if entry.complete is not None:
+            return await self._existing_result(key, entry)
+        # Before any request, because this fails if another process is writing one of them.
+        await self.context.transport.run(lambda: _remove_partials(self.folder, entry.partials - {entry.resumable}))
+        name_from = None if entry.resumable else lambda headers: key + _extension(headers)
+        return await download(self.context, job, self.folder / entry.resumable, self.options, name_from=name_from)
 
-    async def _existing_result(self, key: str, found: _Found) -> DownloadResult | JobsError:
-        """What is told of a file that an earlier call, or another process, has finished."""
-        path, started = found.whole or self.folder, self.context.transport.now()
-        with suppress(JobsError):  # another process is about to tidy up itself
-            await self.context.transport.run(lambda: _remove_partials(self.folder, found.halves))
+    async def _existing_result(self, key: str, entry: _FolderEntry) -> DownloadResult | JobsError:
+        """Return the result of a file that an earlier call, or another process, has completed."""
+        path, started = entry.complete or self.folder, self.context.transport.now()
+        with suppress(JobsError):  # another process, which is about to remove its partial file itself
+            await self.context.transport.run(lambda: _remove_partials(self.folder, entry.partials))
         try:
-            size, sha256 = await self.context.transport.run(lambda: _measured(path, digest=self.options.digest))
+            size, sha256 = await self.context.transport.run(lambda: _measure(path, digest=self.options.digest))
         except OSError as error:
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
         return DownloadResult(
@@ -249,13 +237,13 @@ class FetchWorkers:
         )
 
 
-def _check_numbers(concurrency: int, connections: int | None) -> None:
+def _check_concurrency(concurrency: int, connections: int | None) -> None:
     check_count("concurrency", concurrency)
     in_all = concurrency * (connections or AUTOMATIC_CONNECTIONS)
     if in_all > MAX_CONNECTIONS:
         raise ConfigurationError(
-            f"concurrency={concurrency} with connections={connections} may take {in_all} connections: "
-            f"{MAX_CONNECTIONS} in all are the most."
+            f"concurrency={concurrency} with connections={connections} may use {in_all} connections: "
+            f"the maximum is {MAX_CONNECTIONS}."
         )
 
 
@@ -264,54 +252,54 @@ def _what_remains(left: list[str], *, of: int, folder: Path) -> str:
     return f"{of - len(left)} of {of} files are in {str(folder)!r}{remain}"
 
 
-def _prepare(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
-            f"the folder {str(folder)!r} could not be made: {error.strerror}. Choose another."
+            f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
         ) from None
     check_folder(folder)
 
 
-def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _Found]:
-    """What there is of each of these jobs: only what is whole ever has a name without `.part`."""
-    survey = {key: _Found() for key in keys}
+def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]:
+    """Return the files of each job. A name without `.part` always belongs to a complete file."""
+    entries = {key: _FolderEntry() for key in keys}
     try:
-        names = sorted(name for name in os.listdir(folder) if name[:_ID_LENGTH].lower() in survey)  # noqa: PTH208 - large
+        names = sorted(name for name in os.listdir(folder) if name[:_ID_LENGTH].lower() in entries)  # noqa: PTH208 - large
     except OSError as error:
         raise ConfigurationError(
             f"the folder {str(folder)!r} could not be read: {error.strerror}. Choose another."
         ) from None
     for match in filter(None, map(_NAME.fullmatch, names)):
-        found, path = survey[match["job"].lower()], folder / match["whole"]
-        if match["half"]:
-            found.halves.add(path.name)
+        entry, path = entries[match["job"].lower()], folder / match["file"]
+        if match["partial"]:
+            entry.partials.add(path.name)
         elif path.is_file() and not path.is_symlink():
-            found.whole = path
-        if match["half"] == ".part.json" and not path.is_dir():
-            found.begun = path.name
-    return survey
+            entry.complete = path
+        if match["partial"] == ".part.json" and not path.is_dir():
+            entry.resumable = path.name
+    return entries
 
 
-def _remove_partials(folder: Path, halves: Iterable[str]) -> None:
-    """Remove what is left of half files.
+def _remove_partials(folder: Path, names: Iterable[str]) -> None:
+    """Remove partial files and their journals.
 
     Raises:
-        DestinationExistsError: Another process is at one.
+        DestinationExistsError: Another process is writing one of them.
     """
-    for name in halves:
-        PartFile(folder / name, "", overwrite=False, resume=False, digest=False).discard()
+    for name in names:
+        PartFile(folder / name, "", DownloadOptions(resume=False, digest=False)).discard()
 
 
 def _extension(headers: Mapping[str, str]) -> str:
-    """That of the name which the storage suggests, or else of its content type: "", ".csv", ".csv.gz"."""
+    """Return the extension of the name that the storage suggests, or else of the content type; "" if there is none."""
     suffixes = Path(suggested_name(headers.get("content-disposition")) or "").suffixes
     kept = suffixes[-2:] if suffixes and suffixes[-1].lower() in _COMPRESSED else suffixes[-1:]
     plain = "".join(suffix for suffix in kept if re.fullmatch(_EXTENSION, suffix))
-    return plain or _OF_TYPES.get(headers.get("content-type", "").partition(";")[0].strip().lower(), "")
+    return plain or _EXTENSION_OF.get(headers.get("content-type", "").partition(";")[0].strip().lower(), "")
 
 
-def _measured(path: Path, *, digest: bool) -> tuple[int, str | None]:
+def _measure(path: Path, *, digest: bool) -> tuple[int, str | None]:
     with path.open("rb") as file:
         return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest() if digest else None

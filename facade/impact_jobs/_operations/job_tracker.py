@@ -1,15 +1,14 @@
-"""What a wait remembers of one job, alone or among many, and what it makes of each snapshot."""
+"""What a wait remembers of one job, alone or among many, and how it judges each snapshot and each failed poll."""
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 
 from attrs import define, field
 
 from impact_jobs._policy.polling import JobProgress, Polling
-from impact_jobs.errors import JobFailedError
+from impact_jobs.errors import JobsError, RateLimitError, ServerError, TransportError, UnexpectedResponseError
 from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -17,102 +16,70 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 @define(kw_only=True)
 class JobTracker:
-    """One job that is waited for. Times are seconds since the wait began.
+    """One job that is waited for.
 
     Attributes:
         job_id: Its id.
-        polling: When it is to be asked for, and how long it may stay in ERROR.
-        on_update: Is told of every snapshot.
-        seen: The last snapshot.
-        course: What `polling` is to know of it.
+        polling: When to poll it, and how long it may stay in ERROR.
+        on_update: Called with every snapshot.
+        last: The last snapshot.
+        progress: What `polling` needs to know about the job.
     """
 
     job_id: str
     polling: Polling
     on_update: Callable[[Job], object] | None
-    seen: Job | None = None
-    course: JobProgress = field(factory=JobProgress)
+    last: Job | None = None
+    progress: JobProgress = field(factory=JobProgress)
     _in_error_since: float | None = None
     _warned_of: str = ""
 
-    def has_ended(self, job: Job, *, waited: float) -> bool:
-        """Take note of a snapshot.
+    def update(self, job: Job, *, waited: float) -> bool:
+        """Record a snapshot that arrived that many seconds after the wait began.
 
         Returns:
-            Whether it is completed.
-
-        Raises:
-            JobFailedError: It ended otherwise.
+            Whether the wait is over, because the job is completed or has failed for good.
         """
-        if self.seen is None or self.seen.status != job.status:
+        if self.last is None or self.last.status != job.status:
             logger.info("job %s is %s", job.id, job.status)
-        self.seen = job
-        self.course.see(job, waited=waited)
+        self.last = job
+        self.progress.update(job, waited=waited)
         if self.on_update is not None:
             self.on_update(job)
         if job.status == JobStatus.COMPLETED:
             return True
-        is_excused = self._is_excused(job, waited)
-        if job.is_terminal and not is_excused:
-            raise JobFailedError.of(job)
         if not isinstance(job.status, JobStatus) and job.status != self._warned_of:
             self._warned_of = job.status
-            logger.warning("job %s has the status %r, which is new to us; the wait goes on", job.id, job.status)
-        return False
+            logger.warning("job %s has the unknown status %r; the wait goes on", job.id, job.status)
+        may_recover = self._may_recover(job, waited)
+        return job.is_terminal and not may_recover
 
-    def _is_excused(self, job: Job, waited: float) -> bool:
-        # Brand-style accounts: the server itself starts a job in ERROR again, every 15 minutes.
+    def delay_first_poll(self, snapshot: Job) -> bool:
+        """Start from a snapshot of a job that was scheduled a moment ago, so that it is not polled at once.
+
+        Returns:
+            False if the snapshot shows that the job has run for a while; then nothing has changed.
+        """
+        progress = JobProgress()
+        progress.update(snapshot, waited=0.0)
+        if snapshot.is_terminal or progress.percentage or progress.age_at_start:
+            return False
+        progress.type = None  # jobs of its type may take hours, and the snapshot may be old after all
+        self.progress = progress
+        return True
+
+    def _may_recover(self, job: Job, waited: float) -> bool:
+        # For brand-style accounts, the server itself restarts a job in ERROR every 15 minutes.
         if job.status != JobStatus.ERROR or self.polling.error_grace is None:
             self._in_error_since = None
             return False
-        self._in_error_since = waited if self._in_error_since is None else self._in_error_since
+        if self._in_error_since is None:
+            self._in_error_since = waited
         return waited - self._in_error_since < self.polling.error_grace.total_seconds()
 
 
-@define(kw_only=True)
-class BatchEntry:
-    """One job of many that are waited for together. Times are on the port's clock.
-
-    Attributes:
-        tracked: What is known of it.
-        deadline: When it is given up.
-        is_listed: Whether the list showed it the last time, so that it is due when the list is.
-        asked_at: When it was asked for alone, or first missed in the list.
-        due_at: When it is to be asked for alone.
-        missed_at: Since when the list has lacked it.
-        listed_from: When the list may show it after all.
-        unreadable: How many answers in a row made no sense.
-    """
-
-    tracked: JobTracker
-    deadline: float = math.inf
-    is_listed: bool = False
-    asked_at: float = -math.inf
-    due_at: float = -math.inf
-    missed_at: float = math.inf
-    listed_from: float = -math.inf
-    unreadable: int = 0
-
-    @property
-    def early_due_at(self) -> float:
-        """From then on it may go along with others, should the list answer for all of them."""
-        return (self.asked_at + self.due_at) / 2
-
-    @property
-    def was_seen(self) -> bool:
-        """Whether the server has answered for it, in this wait."""
-        return self.tracked.course.seen is not None or self.unreadable > 0
-
-    def show(self) -> None:
-        """The list shows it."""
-        self.is_listed, self.missed_at, self.listed_from = True, math.inf, -math.inf
-
-    def miss(self, now: float) -> None:
-        """The list lacks it. The longer it has, the longer it will: the list is looked at again in double that time."""
-        self.missed_at = min(self.missed_at, now)
-        pause = max(now - self.missed_at, self.tracked.polling.minimum)
-        self.listed_from = now + min(pause, self.tracked.polling.maximum)
-
-    def schedule(self, now: float, pause: float) -> None:
-        """Have it asked for alone so many seconds from now."""
-        self.is_listed, self.asked_at, self.due_at = False, now, now + pause
+def can_poll_again(error: JobsError, failures_in_a_row: int = 1, *, attempts: int = 1) -> bool:
+    """Whether a wait goes on after a failed poll; an unreadable response is tolerated `attempts` times in a row."""
+    if isinstance(error, UnexpectedResponseError):
+        return failures_in_a_row < attempts
+    return isinstance(error, TransportError | RateLimitError | ServerError)

@@ -13,10 +13,10 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import list_request
 from impact_jobs._api.responses import read_json
 from impact_jobs._dates import Window
-from impact_jobs._policy.rate_limit_headers import Limits, server_time
+from impact_jobs._policy.rate_limit_headers import RateLimitHeaders, server_time
 from impact_jobs._redaction import secret_url
 from impact_jobs._transport import clock
-from impact_jobs._transport.base import Head, Request
+from impact_jobs._transport.base import Head, Request, read_all
 from impact_jobs._transport.blocking import BlockingStream, BlockingTransport
 from impact_jobs.errors import JobsError
 
@@ -50,14 +50,14 @@ class Probe:
     error: JobsError | None = None
 
     def _record(self, head: Head) -> None:
-        limits = Limits.of(head)
+        limits = RateLimitHeaders.from_head(head)
         self.status_code, self.received_at = head.status_code, head.received_at
         self.server_time = server_time(head) if "date" in head.headers else None
         self.requests_limit, self.requests_remaining = limits.limit, limits.remaining
         self.reset_seconds = limits.reset
 
     def _record_tls(self, stream: BlockingStream) -> None:
-        network = stream.response.extensions.get("network_stream")
+        network = stream.network_stream
         tls = network.get_extra_info("ssl_object") if network is not None else None
         if tls is not None:
             self.tls_version, self.certificate = tls.version(), tls.getpeercert()
@@ -76,11 +76,11 @@ async def send_probe(
     result = Probe()
     begun = time.monotonic()
     try:
-        stream = await transport.stream(request)
+        stream = await transport.open(request)
         result._record(stream.head)  # noqa: SLF001 - of this module
         result._record_tls(stream)  # noqa: SLF001 - the same
         if has_credentials:
-            response = await transport.whole(stream, request)
+            response = await read_all(stream, request)
             read_json(context.raise_for_status(response, "list jobs"), "list jobs")
         else:
             await stream.aclose()

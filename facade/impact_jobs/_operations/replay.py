@@ -1,20 +1,24 @@
-"""`replay`: one new job, never two."""
+"""`replay`: one new job, never two. If the response is lost, the list of jobs decides; nothing is guessed."""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
-from impact_jobs._api.endpoints import get, replay_request
+from impact_jobs._api.endpoints import Pages, get, get_with_head, replay_request
 from impact_jobs._api.responses import read_job
-from impact_jobs._operations.reconcile import reconcile
-from impact_jobs._transport.base import Response
+from impact_jobs._dates import Window
+from impact_jobs._policy.rate_limit_headers import server_time
+from impact_jobs._policy.replay_claims import ReplayAttempt, kind_of
 from impact_jobs.errors import (
     JobsError,
     NotReplayableError,
     PermissionDeniedError,
+    ReplayUncertainError,
     ServerError,
     TransportError,
     UnexpectedResponseError,
@@ -23,51 +27,35 @@ from impact_jobs.models import Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-# The page: "the response `Message` will indicate which case applies". What speaks of state is not about permission.
-_SPEAKS_OF_STATE = re.compile(
-    r"replay(able|ed)\b|\bstat(e|us)\b|\bQUEUED\b|\bRUNNING\b|in progress|still", re.IGNORECASE
-)
-_SPEAKS_OF_PERMISSION = re.compile(r"permission|scope|access|authori[sz]|read.?only|disabled", re.IGNORECASE)
+_CLOCK_SLACK = timedelta(seconds=2)  # the server's `Date` and the dates of its jobs are whole seconds
+
+# The vendor: "the response `Message` will indicate which case applies". A message about the job's state is not about
+# the account's permission.
+_ABOUT_STATE = re.compile(r"replay(able|ed)\b|\bstat(e|us)\b|\bQUEUED\b|\bRUNNING\b|in progress|still", re.IGNORECASE)
+_ABOUT_PERMISSION = re.compile(r"permission|scope|access|authori[sz]|read.?only|disabled", re.IGNORECASE)
 
 
 async def replay(context: ClientContext, reference: JobReference) -> Job:
-    """The new job; see `JobsClient.replay`."""
+    """Return the new job; see `JobsClient.replay`."""
     job_id = context.account.job_id(reference)
     what = f"replay of job {job_id}"
-    tries = RetryState(context, what, repeatable=False)
+    retries = RetryState(context, what, repeatable=False)
     while True:
         await context.wait_for_quota()
         try:
-            job = await _once(context, job_id, what)
-        except TransportError as error:  # it never left
-            await tries.pause_after(error)
+            job = await _replay_once(context, job_id, what)
+        except TransportError as error:  # no byte was sent
+            await retries.pause_after(error)
         else:
             logger.info("%s: job %s is %s", what, job.id, job.status)
             return job
 
 
-async def _once(context: ClientContext, job_id: str, what: str) -> Job:
-    """Send it once; when its answer is lost, look for its job.
-
-    Raises:
-        TransportError: No byte of it has left.
-    """
-    sent_at = context.transport.now()
-    with context.replay_claims.calling(job_id, now=context.transport.now) as call:
-        try:
-            job = read_job(await _put(context, job_id, what), what)
-        except (TransportError, ServerError, UnexpectedResponseError) as error:
-            if isinstance(error, TransportError) and not error.request_sent:
-                raise
-            # Whatever else has no readable answer may have been carried out: by a server behind a gateway, say.
-            return await reconcile(context, call, sent_at=sent_at, failure=error)
-        context.replay_claims.tell(job)
-        return job
-
-
 async def replay_if_replayable(context: ClientContext, reference: JobReference) -> Job | None:
-    """The new job, or None when the server says that this one cannot be replayed."""
-    if _is_refused(await get(context, reference)):  # not by a `Job` that was given, which may have aged
+    """Return the new job, or None if the server says that this one cannot be replayed."""
+    # A `Job` that was passed in may be out of date, so the server is asked. If it does not say, the replay decides.
+    job = await get(context, reference)
+    if str(job.raw.get("Replayable")).lower() == "false":
         return None
     try:
         return await replay(context, reference)
@@ -75,21 +63,30 @@ async def replay_if_replayable(context: ClientContext, reference: JobReference) 
         return None
 
 
-def _is_refused(job: Job) -> bool:
-    """Whether the server says so; one that says nothing, or nonsense, is asked by the replay itself."""
-    return str(job.raw.get("Replayable")).lower() == "false"
+async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
+    """Send the request once; if its response is lost, look for its job.
+
+    Raises:
+        TransportError: No byte of the request was sent.
+    """
+    sent_at = context.transport.now()
+    with context.replay_claims.attempt(job_id, now=context.transport.now) as attempt:
+        try:
+            job = read_job(await context.exchange(replay_request(context, job_id), what), what)
+        except PermissionDeniedError as error:
+            raise _refusal(error, what) from None
+        except (TransportError, ServerError, UnexpectedResponseError) as error:
+            if isinstance(error, TransportError) and not error.request_sent:
+                raise
+            # The request may have been carried out all the same, for example by a server behind a failing gateway.
+            return await _find_job(context, attempt, sent_at=sent_at, failure=error)
+        context.replay_claims.record(job)
+        return job
 
 
-async def _put(context: ClientContext, job_id: str, what: str) -> Response:
-    try:
-        return await context.exchange(replay_request(context, job_id), what)
-    except PermissionDeniedError as error:
-        raise _which_refusal(error, what) from None
-
-
-def _which_refusal(error: PermissionDeniedError, what: str) -> JobsError:
-    """A 403 on replay means the job's state or the account's rights; what says neither is taken for the latter."""
-    if _SPEAKS_OF_PERMISSION.search(error.message) or not _SPEAKS_OF_STATE.search(error.message):
+def _refusal(error: PermissionDeniedError, what: str) -> JobsError:
+    """Tell the two meanings of a 403 apart: the job's state, or the account's permission if the message is unclear."""
+    if _ABOUT_PERMISSION.search(error.message) or not _ABOUT_STATE.search(error.message):
         return error
     return NotReplayableError(
         f"{what}: HTTP 403: {error.message.rstrip('.')}. Wait until the job has ended, or schedule a new one.",
@@ -99,3 +96,53 @@ def _which_refusal(error: PermissionDeniedError, what: str) -> JobsError:
         request_id=error.request_id,
         body=error.body,
     )
+
+
+async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: float, failure: JobsError) -> Job:
+    """Return the job that a replay without a response made, if the list leaves no doubt.
+
+    The list is read as often as the retry policy grants tries, because it may lag, and because other calls may be about
+    to learn which jobs are theirs.
+
+    Args:
+        context: The client's settings.
+        attempt: The replay.
+        sent_at: When its request was about to be sent, on the transport's clock.
+        failure: The error of its request.
+
+    Raises:
+        ReplayUncertainError: No job fits, or several do, or another call may have made the one that does.
+    """
+    cause = str(failure)
+    attempt.is_lost = True
+    found: tuple[Job, ...] = ()
+    for reads in range(context.retry.attempts):
+        if reads:
+            await context.transport.sleep(context.retry.pause(failure, reads, random=context.random))
+        try:
+            source, head = await get_with_head(context, attempt.source)
+            attempt.kind = kind_of(source)
+            since = server_time(head) - timedelta(seconds=context.transport.now() - sent_at) - _CLOCK_SLACK
+            jobs = [job async for page in Pages(context, Window.create(since, None)) for job in page]
+        except JobsError as error:
+            unread = f"{cause}; and the list could not be read: {error}"
+            raise ReplayUncertainError(attempt.source, found, cause=unread) from None
+        own, found = context.replay_claims.claim(attempt, _candidates(jobs, source), now=context.transport.now())
+        if not found and _is_rerun(source, since) and context.replay_claims.claim_rerun(source):
+            own = source
+        if own is not None:
+            logger.info("the replay of job %s was found in the list: job %s (%s)", attempt.source, own.id, cause)
+            return own
+    raise ReplayUncertainError(attempt.source, found, cause=cause)
+
+
+def _is_rerun(source: Job, since: datetime) -> bool:
+    """Whether the job itself was queued again, as on brand-style accounts."""
+    return not source.is_terminal and (source.created_date is None or source.created_date >= since)
+
+
+def _candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
+    """Return the jobs that may be a replay of `source`, newest first: of its kind, and of known age."""
+    dated = [(job.created_date, job) for job in jobs if job.created_date is not None and job.id != source.id]
+    fitting = [(created, job) for created, job in dated if kind_of(job) == kind_of(source)]
+    return [job for _, job in sorted(fitting, key=lambda pair: pair[0], reverse=True)]

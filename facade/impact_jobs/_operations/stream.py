@@ -1,4 +1,4 @@
-"""`stream` and `open`: a result in the program's hands, with nothing on disk."""
+"""`stream` and `open`: the bytes of a result as they arrive, with nothing on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.options import Mode, check_mode
-from impact_jobs._download.ranges import END, Representation, range_mismatch
+from impact_jobs._download.ranges import END, UNKNOWN, Representation, range_mismatch
 from impact_jobs._download.source import ResultSource, open_whole
 from impact_jobs._transport.base import Stream
 from impact_jobs._transport.headers import Span
@@ -24,27 +24,58 @@ _CHUNK_BYTES = 256 * 1024
 _BUFFER_BYTES = 1024 * 1024
 
 
-class ResultStream:
-    """A result as it arrives, resumed when its connection breaks; see `JobsClient.stream`."""
+class AsyncResultStream:
+    """The bytes of a result as they arrive; `AsyncJobsClient.stream` returns one.
+
+    Enter it with `async with`, then iterate over it with `async for`. If the connection breaks, it is resumed where it
+    stopped, provided that the storage identifies the version of the file.
+
+    Args:
+        context: The settings of the client.
+        reference: The job.
+        mode: As for `AsyncJobsClient.download`.
+
+    Raises:
+        JobsError: On entering, what `download` raises except for errors of the disk.
+        TransportError: While iterating, when the rest of the result cannot be fetched. What to do: start over.
+        DownloadError: While iterating, when the result has changed. What to do: start over.
+
+    Example:
+        >>> import asyncio
+        >>> async def count_bytes():
+        ...     async with AsyncJobsClient.from_env() as jobs, jobs.stream(job_id) as chunks:
+        ...         return sum([len(chunk) async for chunk in chunks])
+        >>> asyncio.run(count_bytes())
+        52428800
+    """
 
     def __init__(self, context: ClientContext, reference: JobReference, *, mode: Mode) -> None:
         check_mode(mode)
         job_id = context.account.job_id(reference)
         self._source = ResultSource(context, job_id, mode, f"stream of job {job_id}")
         self._stream: Stream | None = None
-        self._version = Representation(length=None, validator=None)
+        self._representation = UNKNOWN
         self._position = 0
         self._failure: JobsError | None = None
-        self._is_adrift = False
+        self._is_read_incomplete = False
 
     @property
     def bytes_total(self) -> int | None:
-        """The result's size in bytes, or None where the storage does not say."""
-        return self._version.length
+        """The size of the result in bytes; None if the storage does not state it, or before the stream is entered.
+
+        Example:
+            >>> async def size():
+            ...     async with AsyncJobsClient.from_env() as jobs, jobs.stream(job_id) as chunks:
+            ...         return chunks.bytes_total
+            >>> import asyncio
+            >>> asyncio.run(size())
+            52428800
+        """
+        return self._representation.length
 
     async def __aenter__(self) -> Self:
         self._stream = await open_whole(self._source)
-        self._version = Representation.of(self._stream.head.headers)
+        self._representation = Representation.from_headers(self._stream.head.headers)
         return self
 
     async def __aexit__(
@@ -60,15 +91,15 @@ class ResultStream:
         if self._stream is None:
             raise ConfigurationError("open the stream first: `with jobs.stream(job) as chunks`.")
         if self._failure is not None:
-            raise self._failure  # whoever reads on must not take what is missing for the end
-        if self._is_adrift:
-            await self._resume(TransportError(f"{self._source.what}: a read of it was cancelled."), pauses=False)
+            raise self._failure  # not StopAsyncIteration, because a caller that reads on must not see a short result
+        if self._is_read_incomplete:
+            await self._resume(TransportError(f"{self._source.what}: a read was cancelled."), pause_first=False)
         while True:
             try:
                 chunk = await self._read(self._stream)
                 break
             except TransportError as error:
-                await self._resume(error, pauses=True)
+                await self._resume(error, pause_first=True)
         if not chunk:
             raise StopAsyncIteration
         self._position += len(chunk)
@@ -76,55 +107,79 @@ class ResultStream:
         return chunk
 
     async def _read(self, stream: Stream) -> bytes:
-        self._is_adrift = True  # unless it comes to its end, what it has taken from the connection is lost
-        pieces: list[bytes] = []  # poured, for that takes the fast path where there is one
+        self._is_read_incomplete = True  # a cancelled read loses the bytes that it has taken from the connection
+        pieces: list[bytes] = []
+        # copy_to rather than read, because it reads from the socket itself where it can.
         await stream.copy_to(lambda piece: pieces.append(bytes(piece)), _CHUNK_BYTES)
-        self._is_adrift = False
+        self._is_read_incomplete = False
         chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        left = (self._version.length or 0) - self._position
+        left = (self._representation.length or 0) - self._position
         if not chunk and left > 0:
             raise TransportError(f"{self._source.what}: the body ended {left} bytes early.")
         return chunk
 
-    async def _resume(self, error: JobsError, *, pauses: bool) -> None:
-        """Open the rest; raises, now and ever after, when it is not to be had."""
+    async def _resume(self, error: JobsError, *, pause_first: bool) -> None:
+        """Open the rest of the result. If that fails, every later read raises the same error."""
         try:
-            await self._open_rest(error, pauses=pauses)
+            await self._open_rest(error, pause_first=pause_first)
         except JobsError as failure:
             self._failure = failure
             raise
 
-    async def _open_rest(self, error: JobsError, *, pauses: bool) -> None:
-        if not self._version.is_resumable:
+    async def _open_rest(self, error: JobsError, *, pause_first: bool) -> None:
+        if not self._representation.is_resumable:
             raise error
         while True:
-            if pauses:
+            if pause_first:
                 await self._source.retry_state.pause_after(error)
-            pauses = True
+            pause_first = True
             try:
-                stream = await self._source.open(Span(self._position, END), validator=self._version.validator)
+                stream = await self._source.open(Span(self._position, END), validator=self._representation.validator)
                 break
             except JobsError as next_error:
                 error = next_error
-        broken, self._stream, self._is_adrift = self._stream, stream, False
+        broken, self._stream, self._is_read_incomplete = self._stream, stream, False
         if broken is not None:
             await broken.aclose()
-        problem = range_mismatch(stream.head, self._position, self._version)
+        problem = range_mismatch(stream.head, self._position, self._representation)
         if problem:
             raise DownloadError(
                 f"{self._source.what} broke off after {self._position} bytes, and {problem}: start over."
             )
 
 
-class BlockingResultStream:
-    """A result as it arrives, resumed when its connection breaks; see `JobsClient.stream`."""
+class ResultStream:
+    """The bytes of a result as they arrive; `JobsClient.stream` returns one.
 
-    def __init__(self, stream: ResultStream) -> None:
+    Enter it with `with`, then iterate over it. If the connection breaks, it is resumed where it stopped, provided that
+    the storage identifies the version of the file.
+
+    Args:
+        stream: The asynchronous stream that this one runs, over a transport that blocks.
+
+    Raises:
+        JobsError: On entering, what `download` raises except for errors of the disk.
+        TransportError: While iterating, when the rest of the result cannot be fetched. What to do: start over.
+        DownloadError: While iterating, when the result has changed. What to do: start over.
+
+    Example:
+        >>> with jobs.stream(job) as chunks:
+        ...     sum(len(chunk) for chunk in chunks)
+        52428800
+    """
+
+    def __init__(self, stream: AsyncResultStream) -> None:
         self._stream = stream
 
     @property
     def bytes_total(self) -> int | None:
-        """The result's size in bytes, or None where the storage does not say."""
+        """The size of the result in bytes; None if the storage does not state it, or before the stream is entered.
+
+        Example:
+            >>> with jobs.stream(job) as chunks:
+            ...     chunks.bytes_total
+            52428800
+        """
         return self._stream.bytes_total
 
     def __enter__(self) -> Self:
@@ -141,25 +196,25 @@ class BlockingResultStream:
 
 
 class _RawResult(io.RawIOBase):
-    """The raw side of the file object: `io.BufferedReader` makes the rest of a file's methods of `readinto`."""
+    """The raw side of the file object: `io.BufferedReader` builds a file's other methods on `readinto`."""
 
-    def __init__(self, stream: BlockingResultStream) -> None:
+    def __init__(self, stream: ResultStream) -> None:
         super().__init__()
-        self._stream = stream  # first, for what could not be opened is closed all the same
+        self._stream = stream  # assigned first, because close() runs even if the stream cannot be opened
         stream.__enter__()
         self._chunks = iter(stream)
-        self._left = memoryview(b"")
+        self._unread = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        if not self._left:
-            self._left = memoryview(next(self._chunks, b""))
+        if not self._unread:
+            self._unread = memoryview(next(self._chunks, b""))
         target = memoryview(buffer).cast("B")
-        count = min(len(target), len(self._left))
-        target[:count] = self._left[:count]
-        self._left = self._left[count:]
+        count = min(len(target), len(self._unread))
+        target[:count] = self._unread[:count]
+        self._unread = self._unread[count:]
         return count
 
     def close(self) -> None:
@@ -169,6 +224,6 @@ class _RawResult(io.RawIOBase):
 
 
 def open_file(context: ClientContext, reference: JobReference, *, mode: Mode) -> io.BufferedReader:
-    """The result as a readable binary file over a blocking context; see `JobsClient.open`."""
-    stream = BlockingResultStream(ResultStream(context, reference, mode=mode))
+    """Open the result as a readable binary file over a transport that blocks; see `JobsClient.open`."""
+    stream = ResultStream(AsyncResultStream(context, reference, mode=mode))
     return io.BufferedReader(_RawResult(stream), buffer_size=_BUFFER_BYTES)

@@ -1,4 +1,4 @@
-"""`wait`: ask until the job has ended or the deadline has passed."""
+"""`wait`: poll until the job has ended or the deadline has passed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from attrs import define
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._api.endpoints import get_once
-from impact_jobs._operations.job_tracker import JobTracker
-from impact_jobs._policy.polling import JobProgress, Polling
+from impact_jobs._operations.job_tracker import JobTracker, can_poll_again
+from impact_jobs._policy.polling import Polling
 from impact_jobs.errors import (
     ApiError,
+    JobFailedError,
     JobsError,
-    RateLimitError,
-    ServerError,
     TransportError,
     UnexpectedResponseError,
     WaitTimeoutError,
 )
-from impact_jobs.models import Job
+from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -34,58 +33,63 @@ async def wait(
     polling: Polling | None,
     on_update: Callable[[Job], object] | None,
 ) -> Job:
-    """The completed job; see `JobsClient.wait`."""
+    """Return the completed job; see `JobsClient.wait`."""
     job_id = context.account.job_id(reference)
-    started = context.transport.now()
-    watch = _Watch(
+    waiting = _Wait(
         context=context,
-        tracked=JobTracker(job_id=job_id, polling=polling or context.polling, on_update=on_update),
-        started=started,
-        deadline=started + seconds_of(timeout),
+        tracker=JobTracker(job_id=job_id, polling=polling or context.polling, on_update=on_update),
+        timeout=seconds_of(timeout),
+        started=context.transport.now(),
     )
     try:
-        if isinstance(reference, Job):
-            # A snapshot that has ended needs no request: what has ended stays so.
-            if reference.is_terminal and watch.has_ended(reference):
-                return reference
-            await watch.delay_first_poll(reference)
-        return await _until_done(watch, seconds_of(timeout))
+        return await waiting.run(reference if isinstance(reference, Job) else None)
     except BaseException as error:
         if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
-            error.add_note(f"job {job_id} goes on at the server; wait for it again with wait({job_id!r})")
+            error.add_note(f"job {job_id} continues on the server; wait for it again with wait({job_id!r})")
         raise
 
 
-async def _until_done(watch: _Watch, timeout: float) -> Job:
-    while (job := await watch.ask()) is None:
-        if watch.context.transport.now() >= watch.deadline:
-            seen, job_id = watch.tracked.seen, watch.tracked.job_id
-            raise WaitTimeoutError(seen, job_id=job_id, timeout=timeout, cause=str(watch.failure or ""))
-        await watch.context.pause_to_poll(watch.pause(), deadline=watch.deadline)
-    return job
-
-
 @define(kw_only=True)
-class _Watch:
-    """A wait for one job."""
-
+class _Wait:
     context: ClientContext
-    tracked: JobTracker
+    tracker: JobTracker
+    timeout: float
     started: float
-    deadline: float
     failure: JobsError | None = None
     failures_in_a_row: int = 0
 
-    async def ask(self) -> Job | None:
-        """The job once it is completed, None while it is not.
+    @property
+    def deadline(self) -> float:
+        return self.started + self.timeout
+
+    async def run(self, snapshot: Job | None) -> Job:
+        """Return the completed job, from the snapshot alone if that has ended.
 
         Raises:
-            JobFailedError: It ended otherwise.
-            ApiError: The server will not answer another time either.
-            UnexpectedResponseError: It has not made sense for as many times as the retry policy grants.
+            JobFailedError: The job ended without a result.
+            WaitTimeoutError: The deadline has passed.
+            ApiError: The server will not answer another poll either.
+            UnexpectedResponseError: As many responses in a row as the retry policy grants tries made no sense.
         """
+        if snapshot is not None:
+            if snapshot.is_terminal and self._is_completed(snapshot, self.started):
+                return snapshot
+            if self.tracker.delay_first_poll(snapshot):
+                await self._pause(self.started)
+        while True:
+            job = await self._poll()
+            now = self.context.transport.now()
+            if job is not None and self._is_completed(job, now):
+                return job
+            if now >= self.deadline:
+                job_id, cause = self.tracker.job_id, str(self.failure or "")
+                raise WaitTimeoutError(self.tracker.last, job_id=job_id, timeout=self.timeout, cause=cause)
+            await self._pause(now)
+
+    async def _poll(self) -> Job | None:
+        """Return a snapshot, or None if the poll failed but another one may succeed."""
         try:
-            job = await get_once(self.context, self.tracked.job_id, deadline=self.deadline)
+            job = await get_once(self.context, self.tracker.job_id, deadline=self.deadline)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
             self.failures_in_a_row += 1
             if not can_poll_again(error, self.failures_in_a_row, attempts=self.context.retry.attempts):
@@ -94,39 +98,25 @@ class _Watch:
             self.failure = error
             return None
         self.failure, self.failures_in_a_row = None, 0
-        return job if self.has_ended(job) else None
+        return job
 
-    def has_ended(self, job: Job) -> bool:
-        """Take note of a snapshot: True once it is completed, an error when it ended otherwise."""
-        return self.tracked.has_ended(job, waited=self.context.transport.now() - self.started)
+    def _is_completed(self, job: Job, now: float) -> bool:
+        if not self.tracker.update(job, waited=now - self.started):
+            return False
+        if job.status != JobStatus.COMPLETED:
+            raise JobFailedError.of(job)
+        return True
 
-    async def delay_first_poll(self, snapshot: Job) -> None:
-        """Let the first pause pass where the snapshot is one of a job that has just been scheduled, so not done."""
-        fresh = JobProgress()
-        fresh.see(snapshot, waited=0.0)
-        if not snapshot.is_terminal and fresh.percentage == fresh.age == 0:
-            # Without its type, whose jobs may take hours: the snapshot may be an old one after all.
-            fresh.type = None
-            self.tracked.course = fresh
-            await self.context.pause_to_poll(self.pause(), deadline=self.deadline)
-
-    def pause(self) -> float:
-        """Seconds until the next question, none of them past the deadline."""
-        now = self.context.transport.now()
+    async def _pause(self, now: float) -> None:
+        """Let the time pass until the next poll, or until the deadline."""
         at_least = 0.0
         if self.failure is not None:
             at_least = self.context.retry.pause(self.failure, self.failures_in_a_row, random=self.context.random)
-        return self.tracked.polling.pause(
+        pause = self.tracker.polling.pause(
             now - self.started,
             random=self.context.random,
-            course=self.tracked.course,
+            progress=self.tracker.progress,
             at_least=at_least,
             left=self.deadline - now,
         )
-
-
-def can_poll_again(error: JobsError, failures_in_a_row: int = 1, *, attempts: int = 1) -> bool:
-    """Whether a wait goes on over a failed question."""
-    if isinstance(error, UnexpectedResponseError):
-        return failures_in_a_row < attempts
-    return isinstance(error, TransportError | RateLimitError | ServerError)
+        await self.context.pause_to_poll(pause, deadline=self.deadline)

@@ -1,92 +1,130 @@
-"""How long jobs take: what is believed beforehand, and what finished jobs teach."""
+"""How long jobs take: a prior, what finished jobs show, and the pause between polls that this makes cheapest."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import frozen
 
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import Job
 
-# The vendor: "averages about 5 s", large jobs take minutes to hours. The spread, of the natural logarithm, puts two
-# jobs of three between 0.7 s and 37 s, and one of two thousand above an hour.
-_USUAL_MEDIAN = 5.0
-_USUAL_SPREAD = 2.0
-_USUAL_WEIGHT = 0.1  # of that median against one job's length: types differ widely
-_SHAPE_OF_SPREAD = 1.7  # makes a logistic distribution look like the normal one
-_SHARPEST = 10.0  # however much alike the jobs have been, the next one may be 20 % off
-_SHORTEST = 0.5  # seconds; the server's dates are whole ones
-_FARTHEST = 1e30  # its power is a float still
+# The vendor: "averages about 5 s", large jobs take minutes to hours. With this spread of the natural logarithm, two of
+# three jobs take between 0.7 s and 37 s, and one of two thousand takes more than an hour.
+_PRIOR_MEDIAN = 5.0
+_PRIOR_SPREAD = 2.0
+_PRIOR_WEIGHT = 0.1  # of that median against the duration of one job, because types differ widely
+_SPREAD_TO_SHAPE = 1.7  # makes a logistic distribution resemble the normal one
+_MAX_SHAPE = 10.0  # however alike the past jobs were, the next one may differ by 20 %
+_MIN_SECONDS = 0.5  # the server's dates are whole seconds
+_MAX_RATIO = 1e30  # its power is still a float
+
+# How far extrapolated progress is trusted, and how sharply: some jobs stall, restart or stick. Neither matters much.
+_TRUST = 0.8
+_PROGRESS_SHAPE = 4.0
+
+_STEP = 1.3  # from one candidate pause to the next; near the best one all are about as good
+_CERTAIN = 0.97  # a longer pause gains nothing once the job is this likely to have ended
 
 
 @frozen
 class DurationModel:
-    """A log-logistic distribution: nearly the log-normal one, but cheap to compute, and forgiving far out.
+    """A log-logistic distribution: close to the log-normal one, but cheap to compute and tolerant of outliers.
 
     Attributes:
         median: Seconds.
-        shape: How sharp it is; 1 is wide.
+        shape: Its sharpness; 1 is wide.
     """
 
     median: float
     shape: float
 
     def survival(self, seconds: float) -> float:
-        """The share of jobs that take longer."""
-        return 1.0 / (1.0 + math.pow(min(seconds / self.median, _FARTHEST), self.shape))
+        """Return the share of jobs that take longer."""
+        return 1.0 / (1.0 + math.pow(min(seconds / self.median, _MAX_RATIO), self.shape))
 
     @classmethod
-    def of(cls, seconds: Sequence[float]) -> DurationModel:
-        """What these lengths teach. The fewer they are, the more is left of what is usual."""
-        logs, usual = [math.log(max(length, _SHORTEST)) for length in seconds], math.log(_USUAL_MEDIAN)
-        mean = (math.fsum(logs) + _USUAL_WEIGHT * usual) / (len(logs) + _USUAL_WEIGHT)
-        squares = _USUAL_SPREAD**2 + _USUAL_WEIGHT * (usual - mean) ** 2 + math.fsum((log - mean) ** 2 for log in logs)
-        return cls(math.exp(mean), min(_SHAPE_OF_SPREAD / math.sqrt(squares / (len(logs) + 1)), _SHARPEST))
+    def fit(cls, seconds: Sequence[float]) -> DurationModel:
+        """Fit the model to these durations; the fewer there are, the more the prior counts."""
+        logs, prior = [math.log(max(each, _MIN_SECONDS)) for each in seconds], math.log(_PRIOR_MEDIAN)
+        mean = (math.fsum(logs) + _PRIOR_WEIGHT * prior) / (len(logs) + _PRIOR_WEIGHT)
+        squares = _PRIOR_SPREAD**2 + _PRIOR_WEIGHT * (prior - mean) ** 2 + math.fsum((log - mean) ** 2 for log in logs)
+        return cls(math.exp(mean), min(_SPREAD_TO_SHAPE / math.sqrt(squares / (len(logs) + 1)), _MAX_SHAPE))
 
 
-USUAL = DurationModel.of(())
+PRIOR = DurationModel.fit(())
 
 
 @frozen
 class History:
-    """How long the jobs of each type took.
-
-    Attributes:
-        types: The type's name and its lengths, sorted.
-    """
+    """The durations of each type of job, as (type, model) in alphabetical order."""
 
     types: tuple[tuple[str, DurationModel], ...]
 
-    def lengths_of(self, kind: str | None) -> DurationModel:
-        """What to expect of a job of that type; what is usual where none has been seen."""
-        return next((lengths for name, lengths in self.types if name == kind), USUAL)
+    def model_for(self, kind: str | None) -> DurationModel:
+        """Return the model for a type of job, or the prior if no job of that type has been seen."""
+        return next((model for name, model in self.types if name == kind), PRIOR)
 
 
-def history_of(jobs: Iterable[Job] | History | None) -> History | None:
-    """What finished jobs teach; those that are not completed, or whose dates make no sense, are passed over.
+def learn_history(jobs: Iterable[Job] | History | None) -> History | None:
+    """Learn from finished jobs; jobs that are not completed or whose dates make no sense are ignored.
 
     Raises:
-        ConfigurationError: It is nothing that holds jobs.
+        ConfigurationError: `jobs` does not consist of jobs.
     """
     if jobs is None or isinstance(jobs, History):
         return jobs
+    given = list(jobs) if isinstance(jobs, Iterable) else [jobs]
+    if not all(isinstance(job, Job) for job in given):
+        raise ConfigurationError(f"history={jobs!r}: give finished jobs, such as jobs.list(created_after=...) yields.")
     seconds: defaultdict[str, list[float]] = defaultdict(list)
-    for job in _checked(jobs):
+    for job in given:
         if job.type is not None and job.created_date is not None and job.completed_date is not None:
-            length = (job.completed_date - job.created_date).total_seconds()
-            if length >= 0:
-                seconds[str(job.type)].append(length)
-    return History(tuple((kind, DurationModel.of(seconds[kind])) for kind in sorted(seconds)))
+            duration = (job.completed_date - job.created_date).total_seconds()
+            if duration >= 0:
+                seconds[str(job.type)].append(duration)
+    return History(tuple((kind, DurationModel.fit(seconds[kind])) for kind in sorted(seconds)))
 
 
-def _checked(jobs: Iterable[Job]) -> Iterable[Job]:
-    complaint = "history={!r}: give finished jobs, such as jobs.list(created_after=...) yields."
-    if not isinstance(jobs, Iterable):
-        raise ConfigurationError(complaint.format(jobs))
-    for job in jobs:
-        if not isinstance(job, Job):
-            raise ConfigurationError(complaint.format(jobs))
-        yield job
+def survival_of_job(
+    model: DurationModel, *, age: float, remaining: float | None, stalled: float
+) -> Callable[[float], float]:
+    """Return the chance that a job of this age, seen running, still runs so many seconds later.
+
+    Its progress, which last moved `stalled` seconds before it was seen, predicted then that `remaining` were left.
+    """
+    # Two hypotheses, weighted as they stood when the progress last moved: it goes on at the same speed, or it predicts
+    # nothing. The longer the progress stalls, the less the first one counts.
+    trust = 0.0 if remaining is None else _TRUST
+    steady = DurationModel(remaining or 1.0, _PROGRESS_SHAPE)
+    doubt = (1.0 - trust) / model.survival(age - stalled)
+    scale = 1.0
+
+    def survival(seconds: float) -> float:
+        return (trust * steady.survival(stalled + seconds) + doubt * model.survival(age + seconds)) / scale
+
+    scale = survival(0.0)
+    return survival
+
+
+def cheapest_pause(
+    survival: Callable[[float], float], *, elapsed: float, request_cost: float, shortest: float, longest: float
+) -> float:
+    """Return the pause with the lowest (cost of a request + expected lateness) / chance that the job has ended.
+
+    That ratio is the cost of the rest of the wait if every poll is as good as the next one. The job was last seen
+    `elapsed` seconds ago.
+    """
+    pause = best = shortest
+    lowest = math.inf
+    at = ended = lateness = 0.0
+    while pause < longest * _STEP and ended < _CERTAIN:
+        previous, ended_before, at = at, ended, elapsed + pause
+        ended = 1.0 - survival(at)
+        lateness += (at - previous) * (ended + ended_before) / 2.0
+        if request_cost + lateness < lowest * ended:
+            best, lowest = pause, (request_cost + lateness) / ended
+        pause *= _STEP
+    return best

@@ -1,4 +1,4 @@
-"""What all clients of one account in one process share."""
+"""State that all clients of one account share within a process."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ T = TypeVar("T")
 
 
 class PerAccount(Generic[T]):
-    """One thing an account, made when first asked for, and gone with the last client that holds it.
+    """One object per account, created on first use and dropped with the last client that holds it.
 
     Args:
-        make: Makes it.
-        kept: How many of them outlast their clients, for the account's next one.
+        create: Creates the object.
+        kept: How many of the newest objects outlive their clients.
     """
 
-    def __init__(self, make: Callable[[], T], *, kept: int = 0) -> None:
-        self._make = make
+    def __init__(self, create: Callable[[], T], *, kept: int = 0) -> None:
+        self._create = create
         self._kept: deque[T] = deque(maxlen=kept)
         self._by_process: dict[int, tuple[Lock, WeakValueDictionary[tuple[str, str], T]]] = {}
 
-    def of(self, account: Account) -> T:
-        """The account's: the server counts its requests, and shows its jobs, to all clients together."""
-        # By process, for another thread may have held the lock when this process was forked off. A client itself, like
-        # its connections, is not to be used on both sides of a fork.
-        lock, things = self._by_process.setdefault(os.getpid(), (Lock(), WeakValueDictionary()))
+    def get(self, account: Account) -> T:
+        """Return the account's object."""
+        # By process, because another thread may have held the lock when this process was forked.
+        lock, objects = self._by_process.setdefault(os.getpid(), (Lock(), WeakValueDictionary()))
         key = urlsplit(account.base_url).netloc.lower(), account.sid
         with lock:
-            thing = things.setdefault(key, self._make())
-            if thing not in self._kept:
-                self._kept.append(thing)
-            return thing
+            found = objects.setdefault(key, self._create())
+            if found not in self._kept:
+                self._kept.append(found)
+            return found

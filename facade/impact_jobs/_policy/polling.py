@@ -1,4 +1,4 @@
-"""When to ask for a job's state again: a pure decision."""
+"""When to poll a job again."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from datetime import datetime, timedelta
 
 from attrs import define, field, frozen, validators
 
-from impact_jobs._policy.durations import USUAL, DurationModel, History, history_of
+from impact_jobs._policy.durations import PRIOR, History, cheapest_pause, learn_history, survival_of_job
 from impact_jobs._validators import instance_of, number
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import Job
 
 _JITTER = 0.1
-_SOONEST = 0.01  # seconds; nothing sooner is considered
-_STRIDE = 1.3  # from one pause that is considered to the next; near the best one all are about as good
-_SURE = 0.97  # past the moment at which the job is that likely done there is nothing to be gained
-# How far progress is believed, and how sharply: some jobs stall, restart or stick. Neither number matters much.
-_TRUST = 0.8
-_SHARPNESS = 4.0
+_MIN_PAUSE = 0.01  # seconds; no shorter pause is considered
 
 
 @define(kw_only=True)
@@ -27,54 +22,41 @@ class JobProgress:
     """What a wait has seen of one job, in constant memory. Times are seconds since the wait began.
 
     Attributes:
-        seen: When the server last told the job's state; None before the first time.
-        age: How much older the job is than the wait, at least.
+        seen_at: When a snapshot last arrived, or None.
+        age_at_start: How old the job was at least when the wait began.
         type: The job's type.
-        percentage: The progress last seen, 0 to 100.
-        moved: When it was first seen there.
-        origin: Since when it has been going on, as far as it may be extrapolated.
-        origin_percentage: Where it was then.
-
-    Example:
-        >>> course = JobProgress()
-        >>> course.see(job, waited=4.0)
-        >>> Polling().pause(4.0, course=course, random=random.random)
-        1.95
+        percentage: The last progress, 0 to 100.
+        moved_at: When it was first seen there.
+        origin: Where the progress can be extrapolated from, as (time, percentage).
     """
 
-    seen: float | None = None
-    age: float = 0.0
+    seen_at: float | None = None
+    age_at_start: float = 0.0
     type: str | None = None
     percentage: int = 0
-    moved: float = 0.0
-    origin: float = 0.0
-    origin_percentage: int = 0
+    moved_at: float = 0.0
+    origin: tuple[float, int] = (0.0, 0)
 
-    def see(self, job: Job, *, waited: float) -> None:
-        """Take note of a snapshot.
-
-        Args:
-            job: The snapshot.
-            waited: Seconds since the wait began.
-        """
+    def update(self, job: Job, *, waited: float) -> None:
+        """Record a snapshot that arrived that many seconds after the wait began."""
         started, moved = job.started_date, job.last_progress_update_date
-        # Differences between the server's own times: its clock may be far from ours.
-        self.age = max(self.age, _seconds(job.created_date, moved or started) - waited)
-        told = self.percentage if job.percentage_complete is None else job.percentage_complete
-        percentage = min(max(told, 0), 100)
-        if self.seen is None or percentage < self.percentage or percentage == 0:
-            self.percentage = self.origin_percentage = percentage
-            self.moved = self.origin = waited
-            if self.seen is None and (ran := _seconds(started, moved)) > 0:
-                self.origin, self.origin_percentage = waited - ran, 0
+        # Only differences between the server's own times count, because its clock may be wrong.
+        self.age_at_start = max(self.age_at_start, _seconds_between(job.created_date, moved or started) - waited)
+        stated = self.percentage if job.percentage_complete is None else job.percentage_complete
+        percentage = min(max(stated, 0), 100)
+        if self.seen_at is None or percentage < self.percentage or percentage == 0:
+            self.origin = waited, percentage
+            if self.seen_at is None and (ran := _seconds_between(started, moved)) > 0:
+                self.origin = waited - ran, 0
+            self.percentage, self.moved_at = percentage, waited
         elif percentage > self.percentage:
-            self.percentage, self.moved = percentage, waited
-        self.seen, self.type = waited, job.type
+            self.percentage, self.moved_at = percentage, waited
+        self.seen_at, self.type = waited, job.type
 
     @property
-    def remainder(self) -> float | None:
-        """Seconds that were left when the progress last moved, if it goes on as before; None where nothing tells."""
-        gained, seconds = self.percentage - self.origin_percentage, self.moved - self.origin
+    def remaining(self) -> float | None:
+        """The seconds that were left when the progress last moved, at its average speed, or None if unknown."""
+        gained, seconds = self.percentage - self.origin[1], self.moved_at - self.origin[0]
         if gained <= 0 or seconds <= 0:
             return None
         return max(100 - self.percentage - 0.5, 0.5) * seconds / gained  # whole numbers: half a percent on average
@@ -82,22 +64,23 @@ class JobProgress:
 
 @frozen(kw_only=True)
 class Polling:
-    """How often a waiting client asks: as often as being late is worth.
+    """How often a waiting client polls: as often as lateness is worth.
 
-    Every request costs `request_cost`, every second between a job's end and the question that notices it costs
-    one. The next question comes when that is expected to be cheapest, given the job's age, its progress and how
-    long such jobs take; docs/polling.md tells how.
+    Every request costs `request_cost`, and every second between a job's end and the poll that notices it costs one.
+    The next poll is made when the total is expected to be lowest, given the job's age, its progress and how long
+    similar jobs take; see docs/polling.md.
 
     Attributes:
-        minimum: Seconds; no two questions are closer.
-        maximum: Seconds; no two questions are further apart.
-        request_cost: How many seconds of being late one request is worth. More of it means fewer requests.
-        error_grace: How long a job may stay in ERROR before the wait gives up on it. None gives up at once;
-            brand-style accounts, whose server retries such jobs every 15 minutes, want a timedelta.
-        history: JobOutcome jobs, to learn from them how long each type takes; they are read at once, and not kept.
+        minimum: The shortest pause between polls, in seconds.
+        maximum: The longest pause between polls, in seconds.
+        request_cost: How many seconds of lateness one request is worth. A higher value means fewer requests.
+        error_grace: How long a job may stay in ERROR before the wait gives up on it. None gives up at once. Set it for
+            brand-style accounts, whose server retries such jobs every 15 minutes.
+        history: Finished jobs, from which to learn how long each type takes. They are read once and not kept.
 
     Raises:
-        ConfigurationError: A number is out of range, `error_grace` is no timedelta, or `history` holds no jobs.
+        ConfigurationError: A number is out of range, `error_grace` is not a timedelta, or `history` does not consist
+            of jobs.
 
     Example:
         >>> Polling(minimum=5, maximum=120)
@@ -109,7 +92,7 @@ class Polling:
     maximum: float = field(default=300.0, validator=number(above=0))
     request_cost: float = field(default=1.0, validator=number(above=0))
     error_grace: timedelta | None = field(default=None, validator=validators.optional(instance_of(timedelta)))
-    history: History | None = field(default=None, converter=history_of)
+    history: History | None = field(default=None, converter=learn_history)
 
     def __attrs_post_init__(self) -> None:
         if self.maximum < self.minimum:
@@ -120,37 +103,37 @@ class Polling:
         waited: float,
         *,
         random: Callable[[], float],
-        course: JobProgress | None = None,
+        progress: JobProgress | None = None,
         at_least: float = 0.0,
         left: float = math.inf,
     ) -> float:
-        """Seconds until the next question.
+        """Return the seconds until the next poll of one job.
 
         Args:
             waited: Seconds since the wait began.
-            random: Gives numbers from 0 to 1.
-            course: What has been seen of the job; None knows nothing but `waited`.
-            at_least: Seconds that the server asks for, as by Retry-After.
-            left: Seconds to the deadline. The last question falls on it.
+            random: Returns numbers from 0 to 1.
+            progress: What has been seen of the job; None if nothing has.
+            at_least: Seconds that the server asked for, for example by Retry-After.
+            left: Seconds until the deadline. The last poll is made exactly then.
 
         Returns:
-            Seconds, from `minimum` to `maximum` unless `at_least` or `left` say otherwise.
+            Seconds, from `minimum` to `maximum` unless `at_least` or `left` require otherwise.
 
         Example:
             >>> Polling(minimum=5, maximum=60).pause(3600.0, random=lambda: 0.5)
             60
         """
-        pause = max(self._clamped(self._best(waited, course or JobProgress(seen=waited)), random), at_least)
-        # Rather the last question at once than one just before it.
+        pause = max(self._bounded(self._cheapest(waited, progress or JobProgress(seen_at=waited)), random), at_least)
+        # Poll at the deadline instead of just before it.
         return max(left, 0.0) if left < pause + self.minimum and left <= max(self.maximum, at_least) else pause
 
     def together(self, pauses: Iterable[float], *, random: Callable[[], float], requests: float = 1.0) -> float:
-        """Seconds until the next question about many jobs, asked for all at once.
+        """Return the seconds until the next poll of many jobs at once.
 
         Args:
-            pauses: What `pause` says of each, in seconds, without `at_least` and `left`.
-            random: Gives numbers from 0 to 1.
-            requests: How many requests such a question takes, as the pages of a list.
+            pauses: What `pause` returns for each job, in seconds, without `at_least` and `left`.
+            random: Returns numbers from 0 to 1.
+            requests: How many requests the poll takes, such as the pages of a list.
 
         Returns:
             Seconds, from `minimum` to `maximum`.
@@ -159,42 +142,31 @@ class Polling:
             >>> Polling().together([8.0] * 4, random=lambda: 0.5)
             4.0
         """
-        # A pause tells the chance of an end a second, 2 * request_cost / pause**2, and chances add up.
-        chances = math.fsum(max(pause, _SOONEST) ** -2 for pause in pauses)
-        return self._clamped(math.sqrt(requests / chances) if chances else self.maximum, random)
+        # A pause implies the chance per second that the job ends, 2 * request_cost / pause**2; the chances add up.
+        chances = math.fsum(max(pause, _MIN_PAUSE) ** -2 for pause in pauses)
+        return self._bounded(math.sqrt(requests / chances) if chances else self.maximum, random)
 
-    def _clamped(self, pause: float, random: Callable[[], float]) -> float:
+    def _bounded(self, pause: float, random: Callable[[], float]) -> float:
         jitter = 1.0 + _JITTER * (2.0 * random() - 1.0)
         return min(max(pause * jitter, self.minimum), self.maximum)
 
-    def _best(self, waited: float, course: JobProgress) -> float:
-        """The pause of the lowest (cost of a request + lateness expected) / chance that the job is done.
-
-        That ratio is what the rest of the wait costs if every question is as good as the next one.
-        """
-        lengths = USUAL if self.history is None else self.history.lengths_of(course.type)
-        seen, remainder = course.seen or 0.0, course.remainder
-        # Two ways that the job may go on, weighed as they stood when its progress last moved: the longer it has
-        # stood still since, the less is left of the first one.
-        stood, trust = (0.0, 0.0) if remainder is None else (max(seen - course.moved, 0.0), _TRUST)
-        steady = DurationModel(remainder or 1.0, _SHARPNESS)
-        age = seen + course.age
-        doubt = (1.0 - trust) / lengths.survival(age - stood)
-        open_now = trust * steady.survival(stood) + doubt * lengths.survival(age)
-        pause = best = min(max(self.minimum, _SOONEST), self.maximum)
-        lowest = math.inf
-        at = done = lateness = 0.0
-        while pause < self.maximum * _STRIDE and done < _SURE:
-            earlier, done_earlier, at = at, done, max(waited - seen, 0.0) + pause
-            still_open = trust * steady.survival(stood + at) + doubt * lengths.survival(age + at)
-            done = 1.0 - still_open / open_now
-            lateness += (at - earlier) * (done + done_earlier) / 2.0
-            if self.request_cost + lateness < lowest * done:
-                best, lowest = pause, (self.request_cost + lateness) / done
-            pause *= _STRIDE
-        return best
+    def _cheapest(self, waited: float, progress: JobProgress) -> float:
+        seen_at, remaining = progress.seen_at or 0.0, progress.remaining
+        survival = survival_of_job(
+            PRIOR if self.history is None else self.history.model_for(progress.type),
+            age=seen_at + progress.age_at_start,
+            remaining=remaining,
+            stalled=0.0 if remaining is None else max(seen_at - progress.moved_at, 0.0),
+        )
+        return cheapest_pause(
+            survival,
+            elapsed=max(waited - seen_at, 0.0),
+            request_cost=self.request_cost,
+            shortest=min(max(self.minimum, _MIN_PAUSE), self.maximum),
+            longest=self.maximum,
+        )
 
 
-def _seconds(earlier: datetime | None, later: datetime | None) -> float:
-    """From one to the other; 0 where one is missing."""
+def _seconds_between(earlier: datetime | None, later: datetime | None) -> float:
+    """Return the seconds from one moment to the other, or 0 if either is unknown."""
     return 0.0 if earlier is None or later is None else (later - earlier).total_seconds()

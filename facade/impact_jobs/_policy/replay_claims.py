@@ -1,15 +1,13 @@
-"""Which replay of this process which new job belongs to, so that no attempt takes another's job for its own."""
+"""Which new job was made by which replay of this process, so that no call takes another call's job."""
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
 from threading import Lock
-from typing import TypeAlias
 
 from attrs import define, field
 
@@ -18,149 +16,129 @@ from impact_jobs._policy.per_account import PerAccount
 from impact_jobs.errors import JobsError, ReplayUncertainError
 from impact_jobs.models import Job
 
-Kind: TypeAlias = tuple[object, object]
-"""A job's type and program: all that the API says about what it was made of."""
-
-# The hourly budget allows for 1,000 replays, and no attempt takes an hour to be sure.
-_MOST_TOLD = 4096
-_MOST_UNRESOLVED = 256
-_UNRESOLVED_SECONDS = 300.0  # how late the job of a request whose answer was lost may still come to light
-_MOST_ACCOUNTS = 16  # remembered when their last client is gone: the next one must not take what that one was told
-# By how much the date of a job's creation may differ from one answer to the next.
-_SAME_RUN = timedelta(seconds=2)
+# The hourly limit allows 1,000 replays, and no attempt takes an hour to find its job.
+_MAX_CLAIMED = 4096
+_MAX_UNRESOLVED = 256
+_UNRESOLVED_SECONDS = 300.0  # how late the job of a request without a response may still appear
+_KEPT_ACCOUNTS = 16  # whose claims outlive their last client, because the next client must not take those jobs
+_SAME_RUN = timedelta(seconds=2)  # by how much a job's creation date may differ between responses
 
 
 @define(eq=False)
 class ReplayAttempt:
-    """One replay that is under way, or that ended without knowing its job.
+    """One call that replays the job `source`."""
 
-    Attributes:
-        number: Calls begin, and jobs are first seen, in the order of their numbers.
-        source: The id of the job that is replayed.
-        kind: Its kind, once known.
-        is_lost: Whether its answer is; until then it may still arrive.
-        seen: The jobs that the list showed to it, with the numbers of their first sight.
-        ended_at: When it ended without knowing, on the port's clock.
-    """
-
-    number: int
+    number: int  # attempts begin, and jobs are first seen, in the order of these numbers
     source: str
-    kind: Kind | None = None
-    is_lost: bool = False
-    seen: dict[str, int] = field(factory=dict)
-    ended_at: float = math.inf
+    kind: tuple[object, object] | None = None  # see `kind_of`; None until it is known
+    is_lost: bool = False  # until the response is known to be lost, it may still arrive
+    seen: dict[str, int] = field(factory=dict)  # the number with which each job was first seen
+    ended_at: float = 0.0  # on the transport's clock, if it ended without finding its job
 
-    def may_own(self, job: Job, *, seen_at: int) -> bool:
-        """Whether `job` can be the replay that this attempt asked for."""
+    def may_have_made(self, job: Job, *, seen_at: int) -> bool:
+        """Whether this attempt began before the job was first seen, and replays a job of its kind."""
         return self.number < seen_at and self.kind in {None, kind_of(job)}
 
 
 @define(eq=False)
 class ReplayClaims:
-    """The replays of one account in this process: those under way, and the jobs that are known to be somebody's.
+    """The replays of one account that are in flight or unresolved, and the jobs they have claimed. Thread-safe.
 
-    It does no I/O, and is safe in threads.
-
-    A call whose answer was lost takes a job only when no other call can own it. Calls that replay the same job are
-    as good as each other: of as many jobs as there are such calls, each takes one.
+    An attempt whose response was lost takes a job only if no other attempt can have made it. Attempts that replay the
+    same job are interchangeable: if there are no more new jobs than such attempts, each takes one.
     """
 
-    _told: OrderedDict[str, datetime | None] = field(factory=OrderedDict)  # ids, with the dates of creation
-    _open: list[ReplayAttempt] = field(factory=list)
-    _unresolved: list[ReplayAttempt] = field(factory=list)  # ended without knowing: their jobs may still come to light
+    _claimed: OrderedDict[str, datetime | None] = field(factory=OrderedDict)  # creation dates, by id
+    _in_flight: list[ReplayAttempt] = field(factory=list)
+    _unresolved: deque[ReplayAttempt] = field(factory=lambda: deque(maxlen=_MAX_UNRESOLVED))
     _numbers: Iterator[int] = field(factory=count)
     _lock: Lock = field(factory=Lock)
 
     @classmethod
-    def of(cls, account: Account) -> ReplayClaims:
-        """The account's claims: those of all its clients in this process."""
-        return _of_accounts.of(account)
+    def for_account(cls, account: Account) -> ReplayClaims:
+        """Return the claims that all clients of the account in this process share."""
+        return _by_account.get(account)
 
     @contextmanager
-    def calling(self, source: str, *, now: Callable[[], float]) -> Iterator[ReplayAttempt]:
-        """Around one replay, from before it leaves until its job is claimed, or it is known to have made none.
-
-        Args:
-            source: The id of the job that is replayed.
-            now: The port's clock.
-        """
+    def attempt(self, source: str, *, now: Callable[[], float]) -> Iterator[ReplayAttempt]:
+        """Track one replay, from before its request is sent until its job is claimed or known not to exist."""
         with self._lock:
             attempt = ReplayAttempt(next(self._numbers), source)
-            self._open.append(attempt)
-        is_astray = True
+            self._in_flight.append(attempt)
+        is_resolved = False
         try:
             yield attempt
-            is_astray = False
+            is_resolved = True
         except JobsError as error:
-            is_astray = isinstance(error, ReplayUncertainError)
+            is_resolved = not isinstance(error, ReplayUncertainError)
             raise
-        finally:  # Ctrl-C or a cancelled task too
+        finally:  # also on Ctrl-C and when the task is cancelled
             with self._lock:
-                self._open.remove(attempt)
-                if is_astray:
+                self._in_flight.remove(attempt)
+                if not is_resolved:
                     attempt.ended_at = now()
                     self._unresolved.append(attempt)
 
-    def tell(self, job: Job) -> None:
-        """Take note that `job` is somebody's: a replay was answered with it."""
+    def record(self, job: Job) -> None:
+        """Record that a replay was answered with `job`."""
         with self._lock:
-            self._tell(job)
+            self._claim(job)
 
     def claim(self, attempt: ReplayAttempt, jobs: Sequence[Job], *, now: float) -> tuple[Job | None, tuple[Job, ...]]:
-        """Take the one of `jobs` that is the attempt's own, if that is beyond doubt.
+        """Claim the one of `jobs` that the attempt made, if that is certain.
 
         Args:
-            attempt: One whose answer was lost.
-            jobs: What the list showed just now that could be its own, newest first.
-            now: The time, on the port's clock.
+            attempt: An attempt whose response was lost.
+            jobs: The candidates in the list that was just read, newest first.
+            now: The time on the transport's clock.
 
         Returns:
-            The job, claimed; and those of them that are nobody's yet.
+            The job that was claimed, and the candidates that were unclaimed before.
         """
         with self._lock:
-            attempt.is_lost = True
-            free = tuple(job for job in jobs if job.id not in self._told)
+            free = tuple(job for job in jobs if job.id not in self._claimed)
             for job in free:
                 attempt.seen.setdefault(job.id, next(self._numbers))
             if not free or not self._is_certain(attempt, free, now):
                 return None, free
-            self._tell(free[-1])
+            self._claim(free[-1])
             return free[-1], free
 
-    def claim_again(self, source: Job) -> bool:
-        """Take the job that was replayed itself, if it was queued again and that run is nobody's yet."""
+    def claim_rerun(self, source: Job) -> bool:
+        """Claim the replayed job itself if the server queued it again and no other attempt has claimed that run."""
         with self._lock:
-            told, created = self._told.get(source.id), source.created_date
-            is_another_run = told is not None and created is not None and created - told > _SAME_RUN
-            if source.id in self._told and not is_another_run:
+            claimed, created = self._claimed.get(source.id), source.created_date
+            is_new_run = claimed is not None and created is not None and created - claimed > _SAME_RUN
+            if source.id in self._claimed and not is_new_run:
                 return False
-            self._tell(source)
+            self._claim(source)
             return True
 
     def _is_certain(self, attempt: ReplayAttempt, free: Sequence[Job], now: float) -> bool:
-        """Whether no other attempt can own the last of `free`, or only one that does as well with another of them."""
-        self._unresolved = [other for other in self._unresolved if now - other.ended_at < _UNRESOLVED_SECONDS][
-            -_MOST_UNRESOLVED:
+        """Whether each attempt that may have made one of `free` can take another one of them instead."""
+        unresolved = [
+            other
+            for other in self._unresolved
+            if other.source != attempt.source and now - other.ended_at < _UNRESOLVED_SECONDS
         ]
-        astray = [other for other in self._unresolved if other.source != attempt.source]
         rivals = [
             other
-            for other in (*self._open, *astray)
-            if other is not attempt and any(other.may_own(job, seen_at=attempt.seen[job.id]) for job in free)
+            for other in (*self._in_flight, *unresolved)
+            if other is not attempt and any(other.may_have_made(job, seen_at=attempt.seen[job.id]) for job in free)
         ]
-        are_equal = all(other.source == attempt.source and other.is_lost for other in rivals)
-        return are_equal and len(free) <= len(rivals) + 1
+        are_interchangeable = all(other.source == attempt.source and other.is_lost for other in rivals)
+        return are_interchangeable and len(free) <= len(rivals) + 1
 
-    def _tell(self, job: Job) -> None:
-        self._told[job.id] = job.created_date
-        self._told.move_to_end(job.id)
-        while len(self._told) > _MOST_TOLD:
-            self._told.popitem(last=False)
+    def _claim(self, job: Job) -> None:
+        self._claimed[job.id] = job.created_date
+        self._claimed.move_to_end(job.id)
+        while len(self._claimed) > _MAX_CLAIMED:
+            self._claimed.popitem(last=False)
 
 
-def kind_of(job: Job) -> Kind:
-    """The job's kind."""
+def kind_of(job: Job) -> tuple[object, object]:
+    """Return the job's type and program, which are all that the API says about how it was made."""
     return job.type, job.program_id
 
 
-_of_accounts: PerAccount[ReplayClaims] = PerAccount(ReplayClaims, kept=_MOST_ACCOUNTS)
+_by_account: PerAccount[ReplayClaims] = PerAccount(ReplayClaims, kept=_KEPT_ACCOUNTS)

@@ -1,4 +1,4 @@
-"""Whether to try again, and when: a pure decision."""
+"""Whether to try a request again, and when."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 class Retry:
     """How often one request is tried, and how long to pause in between.
 
-    A GET is tried again after connection errors, a cut body, and 429, 502, 503 or 504. A replay (PUT) is
-    tried again only where no byte of it can have left. `Retry-After` is honoured up to `max_delay`.
+    A GET is retried after connection errors, a truncated body, and 429, 502, 503 or 504. A replay (PUT) is retried
+    only if no byte of it can have been sent. `Retry-After` is honoured up to `max_delay`.
 
     Attributes:
-        attempts: RetryState in all, the first one counted.
-        base_delay: Seconds before the second try; doubled for each one after it, then jittered downwards.
-        max_delay: Seconds that no pause exceeds, whatever the server asks for.
+        attempts: Tries in all, including the first one.
+        base_delay: Seconds before the second try. The delay doubles before each further try, less random jitter.
+        max_delay: The longest pause in seconds, whatever the server asks for.
 
     Raises:
         ConfigurationError: A number is out of range.
@@ -39,34 +39,34 @@ class Retry:
     def delay(
         self, error: JobsError, attempt: int, *, random: Callable[[], float], repeatable: bool = True
     ) -> float | None:
-        """Seconds to pause before the next try, or None when `error` is to be raised.
+        """Return the seconds to pause before the next try, or None if `error` should be raised.
 
         Args:
-            error: What the last try came to.
+            error: The error of the last try.
             attempt: Its number; the first is 1.
-            random: Gives numbers from 0 to 1.
-            repeatable: Whether the request may arrive twice without harm (any GET).
+            random: Returns numbers from 0 to 1.
+            repeatable: Whether the request may arrive twice without harm, like any GET.
 
         Returns:
-            Seconds, at most `max_delay`; None when it is not worth another try, or all `attempts` are used up.
+            Seconds, at most `max_delay`; None if a retry would not help or all `attempts` are used up.
 
         Example:
             >>> Retry(base_delay=2.0).delay(TransportError("no route to host"), 1, random=lambda: 1.0)
             2.0
             >>> Retry().delay(JobNotFoundError("no such job", status_code=404), 1, random=lambda: 1.0)
         """
-        worth_it = is_transient(error) if repeatable else isinstance(error, TransportError) and not error.request_sent
-        if attempt >= self.attempts or not worth_it:
+        may_help = is_transient(error) if repeatable else isinstance(error, TransportError) and not error.request_sent
+        if attempt >= self.attempts or not may_help:
             return None
         return self.pause(error, attempt, random=random)
 
     def pause(self, error: JobsError, failures: int, *, random: Callable[[], float]) -> float:
-        """Seconds to pause after that many failures in a row: as the server asks, else exponential.
+        """Return the seconds to pause after consecutive failures: as the server asks, else exponential.
 
         Args:
-            error: What the last try came to.
-            failures: How many there were; at least 1.
-            random: Gives numbers from 0 to 1.
+            error: The error of the last try.
+            failures: How many there were in a row; at least 1.
+            random: Returns numbers from 0 to 1.
 
         Returns:
             Seconds, at most `max_delay`.
@@ -78,13 +78,13 @@ class Retry:
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
         if asked is not None:
             return min(asked, self.max_delay)
-        # 2.0**1000 is a float still; nobody fails more often within a wait.
+        # 2.0**1000 is still a float, and no wait fails more often.
         ceiling = min(self.base_delay * 2.0 ** min(failures - 1, 1000), self.max_delay)
         return ceiling * (0.5 + random() / 2)
 
 
 def is_transient(error: JobsError) -> bool:
-    """Whether the same GET may well succeed a little later."""
+    """Whether the same GET may succeed if it is sent again."""
     return isinstance(error, TransportError) or (
         isinstance(error, ApiError) and error.status_code in _TRANSIENT_STATUSES
     )

@@ -1,7 +1,8 @@
-"""The I/O port: all that the core asks of the world outside, and the values that pass through it."""
+"""The transport protocol: everything that the operations need from the outside world, and the values they exchange."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -16,37 +17,38 @@ T = TypeVar("T")
 Write: TypeAlias = Callable[[bytes | memoryview], None]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""No answer that is read whole may be larger: that is some 75,000 jobs."""
+"""The largest body that is read into memory: a list of some 75,000 jobs."""
 
 
 @frozen(kw_only=True)
 class Request:
-    """One exchange to be made.
+    """One HTTP request.
 
     Attributes:
-        method: The HTTP method.
-        url: The absolute URL; a secret, for it may be signed.
-        headers: What to send beyond the port's own headers.
-        timeout: Seconds for the whole exchange; where the body is streamed, up to its head, and for each read after it.
-        to_storage: Whether it goes to the storage: then nothing of the account may go along.
+        url: The absolute URL; a secret, because it may be signed.
+        headers: Headers to send besides the transport's own.
+        timeout: Seconds for the whole exchange. If the body is streamed: up to the head, and then for each read.
+        to_storage: The request goes to the storage, so it must not carry anything of the account.
+        is_download: The body may be a result of any size.
     """
 
     method: str
     url: Secret
     headers: Mapping[str, str] = field(factory=dict)
+    content: bytes = field(default=b"", repr=False)
     timeout: float
     to_storage: bool = False
+    is_download: bool = False
 
 
 @frozen(kw_only=True)
 class Head:
-    """Status and headers of an answer.
+    """Status and headers of a response.
 
     Attributes:
-        status_code: The HTTP status, of any value.
-        headers: The header fields, names in lower case; `Location` is kept apart.
+        headers: The header fields by lower-case name, without `Location`.
         location: The `Location` field, which may be signed.
-        received_at: When the head arrived, by this machine's clock.
+        received_at: When the head arrived, by the local clock.
     """
 
     status_code: int
@@ -57,14 +59,14 @@ class Head:
 
 @frozen(kw_only=True)
 class Response:
-    """An answer with its whole body, decoded as `Content-Encoding` says."""
+    """A response with its whole body, decoded as `Content-Encoding` states."""
 
     head: Head
     body: bytes = field(repr=False)
 
 
 class Stream(Protocol):
-    """An answer whose body is still to be read, either by `chunk` or by `copy_to`. Close it, however it ends."""
+    """An open response. Read its body with either `read` or `copy_to`, then close it, even after an error."""
 
     @property
     def head(self) -> Head:
@@ -73,105 +75,106 @@ class Stream(Protocol):
 
     @property
     def deadline(self) -> float:
-        """When it must have ended if it is read whole, on the machine's own clock: virtual time may run ahead of it."""
+        """When the timeout of the whole exchange ends: seconds of `time.monotonic`, even under a virtual clock."""
         ...
 
-    async def read(self) -> bytes:
-        """The next bytes of the body, decoded as `Content-Encoding` says; b"" at its end."""
+    async def read(self, deadline: float = math.inf) -> bytes:
+        """Return the next bytes of the body, decoded as `Content-Encoding` states; b"" at its end.
+
+        Args:
+            deadline: When to give up, in seconds of `time.monotonic`, if that is before the timeout of one read.
+
+        Raises:
+            TransportError: The body broke off, or did not continue in time.
+        """
         ...
 
     async def copy_to(self, write: Write, limit: int) -> int:
-        """Hand on the next bytes of the body as fast as the machine can, without copies of its own.
+        """Pass the next bytes of the body to `write`, with as few copies as possible.
 
         Args:
-            write: Called with each piece in turn, perhaps in another thread; the piece is gone when it returns.
-            limit: About how many bytes to hand on before returning; it may also return after a moment.
+            write: Called with each piece, perhaps in another thread; the piece is invalid once it returns.
+            limit: About how many bytes to copy. The call also returns after a quarter of a second or so.
 
         Returns:
-            How many bytes were handed on; 0 at the end of the body.
+            How many bytes were copied; 0 at the end of the body.
 
         Raises:
-            TransportError: The body broke off, before `Content-Length` too.
+            TransportError: The body broke off, or did not continue in time.
         """
         ...
 
     def abort(self) -> None:
-        """Make whoever reads it in another thread stop, at once."""
+        """Make a read that blocks in another thread fail at once."""
 
     async def aclose(self) -> None:
-        """Give the connection back, or drop it when the body was not read to its end."""
+        """Return the connection to its pool, or close it if the body was not read to its end."""
 
 
 class Transport(Protocol):
-    """The world outside: blocking, asynchronous, or simulated with a virtual clock."""
+    """The outside world: blocking, asynchronous, or simulated with a virtual clock."""
 
-    async def send(self, request: Request) -> Response:
-        """Make one exchange, whole.
-
-        Raises:
-            TransportError: No answer, or a broken one.
-            UnexpectedResponseError: The body is larger than any list of jobs.
-        """
-        ...
-
-    async def stream(self, request: Request) -> Stream:
-        """Make one exchange up to the head of its answer.
+    async def open(self, request: Request) -> Stream:
+        """Send a request and return the response as soon as its head has arrived.
 
         Raises:
-            TransportError: No answer.
-        """
-        ...
-
-    async def whole(self, stream: Stream, request: Request) -> Response:
-        """Read an open answer to its end, and close it.
-
-        Raises:
-            TransportError: It broke off.
-            RequestTimeoutError: It took longer than the request's timeout, though every single read was quick.
-            UnexpectedResponseError: It is larger than any list of jobs.
+            TransportError: No response arrived, or a malformed one.
         """
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Let that much time pass."""
+        """Sleep."""
 
     def now(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return the seconds of a clock that never goes back."""
         ...
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Call a function that blocks on the disk, without holding up anything else."""
+        """Call a function that blocks on the disk, without blocking other tasks."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[object]:
-        """A lock for tasks that run side by side: `async with`, the others wait."""
+        """Return a lock for tasks that run concurrently."""
         ...
 
     async def run_many(
         self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
     ) -> None:
-        """Run tasks side by side, each in a thread or a task of its own, until all have ended.
+        """Run tasks concurrently, each in its own thread or asyncio task, until all have ended.
 
         Args:
-            tasks: Functions that make the coroutines.
-            stop: Called once, when one has failed or we are interrupted, to make the others end soon. A task may itself
-                run many: they are stopped with it.
+            tasks: Functions that create the coroutines.
+            stop: Called once if a task fails or the caller is interrupted; it must make the other tasks end soon. A
+                task may call `run_many` itself: its tasks are stopped, too.
 
         Raises:
-            BaseException: What the first one to fail raised, after all have ended.
+            BaseException: The first task's failure, after all tasks have ended.
         """
 
 
-async def read_whole(stream: Stream, request: Request, *, limit: float = MAX_BODY_BYTES) -> Response:
-    """Read an answer to its end and close it, unless it has more than `limit` bytes; see `Transport.whole`."""
+async def read_all(stream: Stream, request: Request, *, is_limited: bool = True) -> Response:
+    """Read a response to its end, within the deadline of its exchange, and close it.
+
+    Args:
+        stream: The open response.
+        request: What it responds to.
+        is_limited: Whether deadline and `MAX_BODY_BYTES` apply.
+
+    Raises:
+        TransportError: The body broke off.
+        RequestTimeoutError: The exchange exceeded the request's timeout, however short each single read was.
+        UnexpectedResponseError: The body is larger than any list of jobs.
+    """
+    deadline = stream.deadline if is_limited else math.inf
     body = bytearray()
     try:
-        while chunk := await stream.read():
-            body += chunk
-            if len(body) > limit:
-                body.clear()  # else the error's traceback holds it
+        while data := await stream.read(deadline):
+            body += data
+            if is_limited and len(body) > MAX_BODY_BYTES:
+                body.clear()  # a traceback would keep it alive
                 raise UnexpectedResponseError(
-                    f"{request.method} {request.url}: the answer exceeds {limit} bytes. List fewer days at once.",
+                    f"{request.method} {request.url}: the answer exceeds {MAX_BODY_BYTES} bytes. "
+                    "List fewer days at once.",
                     status_code=stream.head.status_code,
                 )
     finally:

@@ -1,7 +1,8 @@
-"""The blocking port over httpx: every call blocks, so none of its coroutines suspends."""
+"""The blocking transport over httpx: every call blocks, so none of its coroutines suspends."""
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -14,21 +15,20 @@ import httpx
 from impact_jobs._account import Account
 from impact_jobs._redaction import redact_http_logs
 from impact_jobs._transport import clock
-from impact_jobs._transport.base import Head, Request, Response, Stream, Write, read_whole
-from impact_jobs._transport.deadline import TimeLeft, check, deadline_scope, enforce_deadline
-from impact_jobs._transport.gzip import Decoder
+from impact_jobs._transport.base import Head, Request, Write
+from impact_jobs._transport.deadline import CONNECTION_EVENTS, TimeLeft, deadline_scope, enforce_deadline
+from impact_jobs._transport.gzip import GzipDecoder
 from impact_jobs._transport.httpx_common import (
     FAILURES,
     LIMITS,
     PLAIN_IS_DIRECT,
     RequestBuilder,
-    closed,
+    closed_error,
     framed_length,
     head_of,
     set_up,
-    unless_failed,
 )
-from impact_jobs._transport.request_trace import EXTENSION, RequestTrace
+from impact_jobs._transport.request_trace import EXTENSION, TRACED_EVENTS, RequestTrace
 from impact_jobs._transport.run_sync import run_sync
 from impact_jobs._transport.socket_reader import SocketReader
 from impact_jobs._transport.thread_group import GroupLock, ThreadGroup, current
@@ -36,12 +36,14 @@ from impact_jobs.errors import JobsError
 
 T = TypeVar("T")
 
-_LONGEST_POUR_SECONDS = 0.25
+_MAX_COPY_SECONDS = 0.25
 _GATHERED_BYTES = 256 * 1024
 
 
 class BlockingTransport:
-    """The port of `JobsClient`."""
+    """The transport of `JobsClient`."""
+
+    now = staticmethod(clock.now)
 
     def __init__(
         self,
@@ -50,85 +52,56 @@ class BlockingTransport:
         http_client: httpx.Client | None = None,
         storage_client: httpx.Client | None = None,
     ) -> None:
-        self.wire: RequestBuilder = RequestBuilder(account=account)
+        self.builder: RequestBuilder = RequestBuilder(account=account)
 
         def make() -> tuple[httpx.Client, httpx.Client]:
-            tls = httpx.create_ssl_context()  # shared, for it takes some 20 ms to load
+            tls = httpx.create_ssl_context()  # shared, because loading the certificates takes some 20 ms
             return (
                 http_client or httpx.Client(verify=tls, limits=LIMITS, mounts=PLAIN_IS_DIRECT),
                 storage_client or httpx.Client(verify=tls, limits=LIMITS, mounts=PLAIN_IS_DIRECT),
             )
 
-        clients = set_up(make)
-        self.api: httpx.Client = clients[0]
-        self.storage: httpx.Client = clients[1]
+        self.api, self.storage = set_up(make)
         self._own = [client for client, given in ((self.api, http_client), (self.storage, storage_client)) if not given]
 
-    async def send(self, request: Request) -> Response:
-        return await self.whole(await self.stream(request), request)
-
-    async def stream(self, request: Request) -> BlockingStream:
-        return self.open(request)
-
-    def open(self, request: Request, course: RequestTrace | None = None) -> BlockingStream:
-        """`stream`, for callers that are in a thread already; see `begin`."""
-        return unless_failed(self.begin(request, course=course))
-
-    async def whole(self, stream: Stream, request: Request) -> Response:
-        with deadline_scope(stream.deadline):
-            return await read_whole(stream, request)
-
-    def begin(
-        self, request: Request, built: httpx.Request | None = None, course: RequestTrace | None = None
-    ) -> BlockingStream | BaseException:
-        """The open answer, or why there is none; see `httpx_wire` for why that is not raised.
-
-        Args:
-            request: What is asked.
-            built: The same as httpx has it, where others have made it.
-            course: Is told how far it comes, for callers that may want to abort it from another thread.
-        """
+    async def open(self, request: Request, progress: RequestTrace | None = None) -> BlockingStream:
+        """See `Transport`. A caller that may have to abort it from another thread passes `progress`."""
         client = self.storage if request.to_storage else self.api
-        if unusable_error := self.wire.unusable_error(client):
-            return unusable_error
-        course = course or RequestTrace()
-
-        def trace(event: str, info: Mapping[str, Any]) -> None:
-            enforce_deadline(event, info)
-            course.note(event, info)
-
-        extensions = {"timeout": TimeLeft(request.timeout), "trace": trace, EXTENSION: course}
+        if unusable_error := self.builder.unusable_error(client):
+            raise unusable_error
+        trace = progress or RequestTrace()
+        extensions = {"timeout": TimeLeft(request.timeout), "trace": _listener(trace), EXTENSION: trace}
         deadline = time.monotonic() + request.timeout
+        failure: BaseException
         try:
             with redact_http_logs(), deadline_scope(deadline):
                 response = client.send(
-                    self.wire.build(client, request, built, extensions),
+                    self.builder.build(client, request, extensions),
                     stream=True,
-                    auth=self.wire.auth_for(request),
+                    auth=self.builder.auth_for(request),
                     follow_redirects=False,
                 )
-        except httpx.HTTPStatusError:  # of the user's own hook, like all that follows
+        except httpx.HTTPStatusError:  # raised by a user's own hook, like everything else that is raised on
             raise
         except FAILURES as error:
-            return self.wire.failure(error, request, sent=not course.has_not_left(error))
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                return error.with_traceback(None)
-            if isinstance(error, RuntimeError) and client.is_closed:  # in another thread, just now
-                return closed()
-            raise
-        return BlockingStream(response, request, self.wire, deadline=deadline)
+            failure = self.builder.failure(error, request, sent=not trace.has_not_left(error))
+        except Exception as error:
+            if not (isinstance(error, RuntimeError) and client.is_closed):
+                raise
+            failure = closed_error()  # by another thread, just now
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failure = error.with_traceback(None)
+        else:
+            return BlockingStream(response, request, self.builder, deadline=deadline)
+        raise failure
 
     async def sleep(self, seconds: float) -> None:
         seconds = clock.left_to_sleep(seconds)
-        crew = current.get()
-        if crew is None:
-            time.sleep(seconds)  # noqa: ASYNC251 - this port blocks by design
+        group = current.get()
+        if group is None:
+            time.sleep(seconds)  # noqa: ASYNC251 - this transport blocks by design
         else:
-            crew.sleep(seconds)
-
-    def now(self) -> float:
-        return clock.now()
+            group.sleep(seconds)
 
     async def run(self, function: Callable[[], T]) -> T:
         return function()
@@ -139,135 +112,150 @@ class BlockingTransport:
     async def run_many(
         self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
     ) -> None:
-        with ThreadGroup(stop, within=current.get()) as crew:
+        with ThreadGroup(stop, within=current.get()) as group:
             if len(tasks) == 1:
                 await tasks[0]()
             else:
-                crew.work([partial(_do, task) for task in tasks])
+                group.work([partial(_run, task) for task in tasks])
 
     def __del__(self) -> None:
-        with suppress(Exception):  # as in an interpreter that is half gone, or after a failed __init__
+        with suppress(Exception):  # the interpreter may be shutting down, or `__init__` may have failed
             self.close()
 
     def close(self) -> None:
-        """Close what was not passed in."""
-        if self.wire.fork_error:  # then its locks may be held by threads that are not here
+        """Close the clients that were not passed in."""
+        if self.builder.fork_error:  # threads of the parent process may hold their locks for ever
             return
         for client in self._own:
             client.close()
 
 
-def _do(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _listener(trace: RequestTrace) -> Callable[[str, Mapping[str, Any]], None]:
+    def on_event(event: str, info: Mapping[str, Any]) -> None:
+        _, _, name = event.partition(".")
+        if name in CONNECTION_EVENTS:
+            enforce_deadline(name, info)
+        if name in TRACED_EVENTS:
+            trace.note(name, info)
+
+    return on_event
+
+
+def _run(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
     run_sync(task())
 
 
 class BlockingStream:
-    """An open answer of the blocking port."""
+    """An open response of the blocking transport."""
 
-    def __init__(self, response: httpx.Response, request: Request, wire: RequestBuilder, *, deadline: float) -> None:
+    def __init__(self, response: httpx.Response, request: Request, builder: RequestBuilder, *, deadline: float) -> None:
         self.head: Head = head_of(response)
         self.deadline: float = deadline
-        self.response: httpx.Response = response
+        self._response = response
         self._request = request
-        self._wire = wire
-        self._door: SocketReader | None = None
-        self._is_begun = False
+        self._builder = builder
+        self._socket_reader: SocketReader | None = None
+        self._has_copied = self._has_ended = False
         self._failure: JobsError | None = None
         self._left = framed_length(self.head)
-        # Of a mocked transport's answer the body may have been read already, and decoded.
-        cooked = response.is_stream_consumed
-        self._decoder = None if cooked else Decoder.of(self.head, request)
-        self._chunks: Iterator[bytes] = response.iter_bytes() if cooked else response.iter_raw()
+        # A mocked transport may have read the body already, and decoded it.
+        is_decoded = response.is_stream_consumed
+        is_encoded = "content-encoding" in self.head.headers and not is_decoded
+        self._decoder = GzipDecoder.for_response(self.head, request) if is_encoded else None
+        self._chunks: Iterator[bytes] = response.iter_bytes() if is_decoded else response.iter_raw()
 
-    async def read(self) -> bytes:
-        return self.read_blocking()
-
-    def read_blocking(self) -> bytes:
-        """`chunk`, for callers that are in a thread already."""
-        return unless_failed(self._read())
+    async def read(self, deadline: float = math.inf) -> bytes:
+        return self._read(deadline)
 
     async def copy_to(self, write: Write, limit: int) -> int:
-        return self.copy_to_blocking(write, limit)
-
-    def copy_to_blocking(self, write: Write, limit: int) -> int:
-        """`copy_to`, for callers that are in a thread already."""
-        deadline = time.monotonic() + _LONGEST_POUR_SECONDS
+        pause_at = time.monotonic() + _MAX_COPY_SECONDS
         count = 0
         while count < limit and (data := self._next_piece(limit - count)):
             write(data)
             count += len(data)
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= pause_at:
                 break
         return count
 
     def _next_piece(self, limit: int) -> bytes | memoryview:
-        if self._door is not None:
-            return unless_failed(self._fill(self._door, limit))
-        if self._is_begun:
-            return unless_failed(self._gather())
-        data: bytes = unless_failed(self._read())
-        self._is_begun = True
-        self._door = SocketReader.of(self.response, received=len(data), timeout=self._request.timeout)
+        if self._socket_reader is not None:
+            return self._fill(self._socket_reader, limit)
+        if self._has_copied:
+            return self._gather()
+        data = self._read()
+        self._has_copied = True
+        self._socket_reader = SocketReader.from_response(
+            self._response, received=len(data), timeout=self._request.timeout
+        )
         return data
 
-    def _gather(self) -> bytes | JobsError:
-        """What comes within a moment, joined: one large write costs half of what many small ones do."""
-        deadline = time.monotonic() + _LONGEST_POUR_SECONDS
+    def _gather(self) -> bytes:
+        """Join what arrives within a moment, because one large write costs half as much as many small ones."""
+        pause_at = time.monotonic() + _MAX_COPY_SECONDS
         pieces: list[bytes] = []
-        while self._failure is None and sum(map(len, pieces)) < _GATHERED_BYTES and time.monotonic() < deadline:
-            data = self._read()
-            if isinstance(data, JobsError):
-                self._failure = data  # told next time, for what came before it counts
-            elif data:
-                pieces.append(data)
-            else:
+        while self._failure is None and sum(map(len, pieces)) < _GATHERED_BYTES and time.monotonic() < pause_at:
+            try:
+                data = self._read()
+            except JobsError as error:
+                self._failure = error  # raised by the next call, because the bytes before it count
                 break
-        return self._failure if self._failure is not None and not pieces else b"".join(pieces)
+            if not data:
+                break
+            pieces.append(data)
+        if self._failure is not None and not pieces:
+            raise self._failure
+        return b"".join(pieces)
 
-    def _read(self) -> bytes | JobsError:
-        if fork_error := self._wire.fork_error:
-            return fork_error
+    def _read(self, deadline: float = math.inf) -> bytes:
+        if self._has_ended:
+            return b""
+        if fork_error := self._builder.fork_error:
+            raise fork_error
+        failure: JobsError
         try:
-            with deadline_scope(time.monotonic() + self._request.timeout):
-                check()  # not left to the connection, which may be another transport's
-                data = next(self._chunks, b"") if self._decoder is None else self._decoded(self._decoder)
+            with deadline_scope(min(deadline, time.monotonic() + self._request.timeout)):
+                data = next(self._chunks, b"") if self._decoder is None else self._decode(self._decoder)
                 self._left -= len(data)
                 if data and self._left == 0:
-                    next(self._chunks, b"")  # the mere end, at which the connection goes back: many readers stop before
+                    next(self._chunks, b"")  # the bare end, which returns the connection: many callers stop before it
+                self._has_ended = not data or self._left == 0
                 return data
         except httpx.HTTPError as error:
-            return self._wire.failure(error, self._request)
-        except JobsError as error:  # the decoder's
-            return error
+            failure = self._builder.failure(error, self._request)
+        except JobsError as error:  # the decoder's, whose frames hold the body
+            failure = error.with_traceback(None)
+        raise failure
 
-    def _decoded(self, decoder: Decoder) -> bytes:
-        while not (piece := decoder.piece()):
+    def _decode(self, decoder: GzipDecoder) -> bytes:
+        while not (piece := decoder.next_piece()):
             data = next(self._chunks, b"")
             decoder.feed(data)
             if not data:
                 break
         return piece
 
-    def _fill(self, door: SocketReader, limit: int) -> memoryview | JobsError:
-        if fork_error := self._wire.fork_error:
-            return fork_error
+    def _fill(self, socket_reader: SocketReader, limit: int) -> memoryview:
+        if fork_error := self._builder.fork_error:
+            raise fork_error
         try:
-            return door.fill(limit)
+            return socket_reader.fill(limit)
         except OSError as error:
             kind = httpx.ReadTimeout if isinstance(error, TimeoutError) else httpx.ReadError
-            return self._wire.failure(kind(str(error)), self._request)
+            failure = self._builder.failure(kind(str(error)), self._request)
+        raise failure
+
+    @property
+    def network_stream(self) -> Any:  # noqa: ANN401 - httpx does not type it
+        """The connection, as httpcore's `NetworkStream`; None over a mocked transport."""
+        return self._response.extensions.get("network_stream")
 
     def abort(self) -> None:
-        stream = self.response.extensions.get("network_stream")
+        stream = self.network_stream
         found = None if stream is None else stream.get_extra_info("socket")
         if found is not None:
             with suppress(OSError):
                 socket.socket.shutdown(found, socket.SHUT_RDWR)
 
     async def aclose(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """`aclose`, for callers that are in a thread already."""
-        if not self._wire.fork_error:
-            self.response.close()
+        if not self._builder.fork_error:
+            self._response.close()

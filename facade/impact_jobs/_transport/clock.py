@@ -1,4 +1,4 @@
-"""The time that ports go by: this machine's, unless a test has put another in its place; see `pytest_plugin`."""
+"""The clock of the transports: this machine's, unless a test has replaced it by a virtual one; see `pytest_plugin`."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What is asked of the module `time`, which is one."""
+    """The part of the module `time` that transports use."""
 
     def time(self) -> float:
-        """Epoch seconds."""
+        """Return epoch seconds."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Return seconds that never go back."""
         ...
 
     def sleep(self, seconds: float, /) -> None:
-        """Let that much time pass; a virtual clock does so at once."""
+        """Let time pass; a virtual clock does so at once."""
 
 
-# Of the whole process: whoever makes a client by `from_env` somewhere deep in a tool goes by the test's clock, too.
+# One stack for the whole process, so that a client created deep inside a tool uses the test's clock, too.
 _clocks: list[Clock] = [time]
 
-
-_LONGEST_SECONDS = 1e9  # some thirty years; Python's own sleep takes no more than ten times as many
+_MAX_SECONDS = 1e9  # some thirty years; Python's own sleep accepts no more than ten times as many
 
 
 @contextmanager
-def in_place(clock: Clock) -> Iterator[None]:
-    """Have every port of this process go by a virtual clock for a while."""
+def use(clock: Clock) -> Iterator[None]:
+    """Make all transports of this process use a virtual clock in the block."""
     _clocks.append(clock)
     try:
         yield
@@ -42,24 +41,24 @@ def in_place(clock: Clock) -> Iterator[None]:
 
 
 def now() -> float:
-    """Seconds that never go back."""
+    """Return seconds that never go back."""
     return _clocks[-1].monotonic()
 
 
 def epoch() -> float:
-    """Epoch seconds."""
+    """Return epoch seconds."""
     return _clocks[-1].time()
 
 
 def utc() -> datetime:
-    """The date and time."""
-    return datetime.fromtimestamp(epoch(), tz=UTC)
+    """Return the date and time."""
+    return datetime.fromtimestamp(_clocks[-1].time(), tz=UTC)
 
 
 def left_to_sleep(seconds: float) -> float:
-    """How many seconds are really to be slept: all of them, or none, for a virtual clock has let them pass."""
+    """Return how many seconds to really sleep: all of them, or none if a virtual clock has let them pass."""
     clock = _clocks[-1]
     if clock is time:
-        return min(seconds, _LONGEST_SECONDS)
+        return min(seconds, _MAX_SECONDS)
     clock.sleep(seconds)
     return 0.0

@@ -1,4 +1,9 @@
-"""A deadline for all that a thread reads from the network: of an answer that trickles, httpx bounds each read alone."""
+"""A deadline for one whole exchange: httpx limits only single reads, so a response that trickles could take for ever.
+
+httpcore reads a head in a loop that passes the same timeout to every read, and gives a TLS handshake as much time as it
+gave the connection. So the reads and the handshake of each connection are shortened to the time that is left. The only
+documented way to the connections that also works for a user's own `httpx.Client` is httpcore's `trace` extension.
+"""
 
 from __future__ import annotations
 
@@ -8,74 +13,74 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
-_KINDS = ("connect", "read", "write", "pool")
-_CONNECTED = ("connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete")
-_CONNECTING = ("connect_tcp.started", "connect_unix_socket.started")
-_LONGEST_SECONDS = 1e9  # some thirty years; a socket takes no more than ten times as many
-_SHORTEST_SECONDS = 0.001  # 0 would make a socket a non-blocking one
+_CONNECTING: Final = frozenset({"connect_tcp.started", "connect_unix_socket.started"})
+_CONNECTED: Final = frozenset({"connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete"})
+CONNECTION_EVENTS: Final = _CONNECTING | _CONNECTED
+"""The events that `enforce_deadline` handles."""
 
-_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
+_STEPS = ("connect", "read", "write", "pool")
+_MAX_SECONDS = 1e9  # some thirty years; a socket accepts no more than ten times as many
+_MIN_SECONDS = 0.001  # 0 would make a socket non-blocking
+
+_deadline: ContextVar[float] = ContextVar("impact_jobs_deadline", default=math.inf)
 
 
 @contextmanager
 def deadline_scope(deadline: float) -> Iterator[None]:
-    """Have whatever is read in here end by then, on the machine's monotonic clock, or by an earlier one around it."""
+    """Limit everything that this thread reads in the block to `deadline`, or to an earlier one of an outer block.
+
+    Args:
+        deadline: Seconds of `time.monotonic`.
+
+    Raises:
+        httpx.ReadTimeout: The deadline has passed already.
+    """
     token = _deadline.set(min(deadline, _deadline.get()))
     try:
+        _check()
         yield
     finally:
         _deadline.reset(token)
 
 
-def check() -> None:
-    """Raises httpx.ReadTimeout when the deadline has passed."""
-    if time.monotonic() >= _deadline.get():
-        raise httpx.ReadTimeout("the deadline has passed")
-
-
 class TimeLeft(Mapping[str, float | None]):
-    """The extension `timeout` of a request for httpx: each step gets so many seconds, or what is left if that is less.
-
-    Args:
-        seconds: What a single step may take; infinite for whatever it needs.
-    """
+    """The `timeout` extension of a request: each step may take `seconds`, or the time that is left if that is less."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    def __getitem__(self, kind: str) -> float | None:
-        return _capped(self._seconds)
+    def __getitem__(self, step: str) -> float | None:
+        return _shortened(self._seconds)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_KINDS)
+        return iter(_STEPS)
 
     def __len__(self) -> int:
-        return len(_KINDS)
+        return len(_STEPS)
 
 
 def enforce_deadline(event: str, info: Mapping[str, Any]) -> None:
-    """Be httpcore's `trace`, and see that a connection just made keeps to the deadlines of whoever waits for it.
+    """Make a new connection keep the deadline of whichever exchange uses it; called with `CONNECTION_EVENTS`.
 
-    httpcore reads a head in a loop to which it gives one timeout, and gives a TLS handshake as much again as it has
-    given the connection. Its connections are the only place in between, and its `trace` the only documented way to them
-    that serves clients of the user's own, too.
+    Raises:
+        httpx.ConnectTimeout: The deadline has passed, and a user's own transport is about to connect once more.
     """
-    if event.endswith(_CONNECTING) and time.monotonic() >= _deadline.get():
-        raise httpx.ConnectTimeout("the deadline has passed")  # before one more try of a transport of the user's own
-    if event.endswith(_CONNECTED):
+    if event in _CONNECTING and time.monotonic() >= _deadline.get():
+        raise httpx.ConnectTimeout("the deadline has passed")
+    if event in _CONNECTED:
         stream = info["return_value"]
-        with suppress(AttributeError):  # a stream of somebody's own, with slots: its single steps are bounded
+        with suppress(AttributeError):  # a custom stream with slots: only its single reads are limited
             stream.start_tls = partial(_start_tls, stream.start_tls)
             stream.read = partial(_read, stream.read)
 
 
 def _read(read: Callable[..., bytes], max_bytes: int, timeout: float | None = None) -> bytes:
-    check()
-    return read(max_bytes, timeout=_capped(math.inf if timeout is None else timeout))
+    _check()
+    return read(max_bytes, timeout=_shortened(timeout))
 
 
 def _start_tls(
@@ -84,9 +89,14 @@ def _start_tls(
     server_hostname: str | None = None,
     timeout: float | None = None,
 ) -> object:
-    return start_tls(ssl_context, server_hostname, _capped(math.inf if timeout is None else timeout))
+    return start_tls(ssl_context, server_hostname, _shortened(timeout))
 
 
-def _capped(seconds: float) -> float | None:
-    seconds = min(seconds, _deadline.get() - time.monotonic())
-    return None if seconds > _LONGEST_SECONDS else max(seconds, _SHORTEST_SECONDS)
+def _check() -> None:
+    if time.monotonic() >= _deadline.get():
+        raise httpx.ReadTimeout("the deadline has passed")
+
+
+def _shortened(timeout: float | None) -> float | None:
+    seconds = min(math.inf if timeout is None else timeout, _deadline.get() - time.monotonic())
+    return None if seconds > _MAX_SECONDS else max(seconds, _MIN_SECONDS)

@@ -1,4 +1,9 @@
-"""The I/O port over httpx, blocking and asynchronous. With `generated_client`, the only place that imports it."""
+"""What the blocking and the asynchronous transport share: how requests are built, and what errors of httpx mean.
+
+Both transports turn an exception of httpx into one of ours inside `except`, and raise it as the last line of the
+function. So neither a chained httpx exception nor a frame with an httpx request is part of the traceback: both would
+show signed URLs. The same holds for Ctrl-C and cancellations.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +22,7 @@ from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request
 from impact_jobs._transport.gzip import ACCEPTED
 from impact_jobs._transport.headers import content_length
-from impact_jobs.errors import (
-    ConfigurationError,
-    RequestTimeoutError,
-    TransportError,
-)
+from impact_jobs.errors import ConfigurationError, RequestTimeoutError, TransportError
 
 T = TypeVar("T")
 HttpClient: TypeAlias = httpx.Client
@@ -33,23 +34,19 @@ _HEADERS = {
     "IR-Version": "3",
     "User-Agent": f"impact-jobs/{__version__} httpx/{httpx.__version__}",
 }
-# No connection is closed for being one too many: httpcore may close one that another thread has just been given.
+# Unlimited: to keep a limit, httpcore may close a connection that it has just assigned to another thread.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-# What goes in clear goes to this very machine, whatever the proxy variables say: a proxy would read token and links.
+# Plain http goes to this machine alone, so never through a proxy, which could read token and links.
 PLAIN_IS_DIRECT: dict[str, None] = {"http://": None}
-# What a read of a body raises. An asynchronous client lets through what TLS says of a record that was spoilt.
+# What reading a body raises. An asynchronous client does not wrap the ssl module's error about a damaged TLS record.
 READ_FAILURES = (httpx.HTTPError, ssl.SSLError)
-# ValueError for a URL such as "://[" or "https://[fe80::1%é]/", even in a `Location` that httpx is not to follow.
+# ValueError for a URL such as "://[" or "https://[fe80::1%é]/", even in a `Location` that httpx does not follow.
 FAILURES = (*READ_FAILURES, httpx.InvalidURL, ValueError)
-
-# Both ports turn httpx's exceptions into ours by functions that *return* the failure, and raise it outside of any
-# `except`: neither a chained httpx exception nor a frame that holds an httpx request, both of which print signed
-# URLs, is then part of a traceback. Ctrl-C and cancellations leave these frames behind, too.
 
 
 @frozen(kw_only=True)
 class RequestBuilder:
-    """What goes along with every request to the API."""
+    """Builds the httpx requests of one account, and explains their failures."""
 
     account: Account
     headers: dict[str, str] = field(factory=lambda: dict(_HEADERS), init=False)
@@ -62,54 +59,34 @@ class RequestBuilder:
 
     @property
     def fork_error(self) -> ConfigurationError | None:
-        """What to say in a forked process: it shares the connections of the one that made them, and their bytes."""
+        """The error to raise in a forked process, which shares the connections, and their bytes, with its parent."""
         if os.getpid() == self._pid:
             return None
         return ConfigurationError("this client was made before a fork: make a new one in the child process.")
 
     def unusable_error(self, client: httpx.Client | httpx.AsyncClient) -> ConfigurationError | None:
-        """Why no request can be made by `client`, if so."""
-        return self.fork_error or (closed() if client.is_closed else None)
+        """Return why `client` cannot send a request, if so."""
+        return self.fork_error or (closed_error() if client.is_closed else None)
 
     def build(
         self,
         client: httpx.Client | httpx.AsyncClient,
         request: Request,
-        built: httpx.Request | None = None,
         extensions: Mapping[str, object] = {},
     ) -> httpx.Request:
-        """`request` for httpx: for the API with the client's own headers, for the storage with none but ours.
-
-        Args:
-            client: What will send it.
-            request: What is asked.
-            built: The same as httpx has it, where others have made it.
-            extensions: What httpcore is to be told with it. The port's own, timeouts among them.
-        """
-        built = built or self._built(client, request)
-        built.extensions |= extensions
-        return built
-
-    def _built(self, client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
-        url = request.url.reveal()
+        """Return `request` for httpx: to the API with the client's own headers and cookies, to the storage without."""
+        url, content = request.url.reveal(), request.content or None
         if request.to_storage:
-            # Not `client.build_request`, which would add the client's headers and cookies.
-            return httpx.Request(request.method, url, headers=dict(request.headers))
+            return httpx.Request(request.method, url, headers=dict(request.headers), extensions=dict(extensions))
         headers = {**self.headers, **request.headers}
-        return client.build_request(request.method, url, headers=headers)
+        return client.build_request(request.method, url, headers=headers, content=content, extensions=dict(extensions))
 
     def auth_for(self, request: Request) -> httpx.Auth | None:
-        """The credentials for the API; for the storage None, which keeps even the client's own away."""
+        """Return the credentials for the API; None for the storage, which makes httpx ignore the client's own, too."""
         return None if request.to_storage else self.auth
 
     def failure(self, error: Exception, request: Request, *, sent: bool = True) -> TransportError:
-        """What an exception of httpx means to our users.
-
-        Args:
-            error: The exception.
-            request: What was asked.
-            sent: Whether a byte of it may have left.
-        """
+        """Return what to raise for an exception of httpx; `sent` is False if no byte of the request can have left."""
         where = f"{request.method} {request.url}"
         if isinstance(error, httpx.TimeoutException):
             return RequestTimeoutError(
@@ -117,22 +94,22 @@ class RequestBuilder:
                 "Raise request_timeout, or try again.",
                 request_sent=sent,
             )
-        # What a ValueError says may hold a URL's credentials.
+        # The text of a ValueError may hold the credentials of a URL.
         reason = "a malformed URL" if isinstance(error, ValueError) else redact(str(error))
         reason = reason.rstrip(".") or type(error).__name__
         return TransportError(f"{where}: {reason}. Check network and proxy, then try again.", request_sent=sent)
 
 
-def closed() -> ConfigurationError:
-    """What to say after `close`."""
+def closed_error() -> ConfigurationError:
+    """Return the error to raise for a closed client."""
     return ConfigurationError("this client is closed: make a new one.")
 
 
 def set_up(make: Callable[[], T]) -> T:
-    """What `make` gives: httpx clients, which read certificates and the proxy variables.
+    """Call `make`, which creates httpx clients: these read certificates and the proxy variables.
 
     Raises:
-        ConfigurationError: They cannot be used.
+        ConfigurationError: The certificates or the proxy variables are unusable.
     """
     try:
         return make()
@@ -144,7 +121,7 @@ def set_up(make: Callable[[], T]) -> T:
 
 
 def head_of(response: httpx.Response) -> Head:
-    """Status and headers of an httpx response, its `Location` made a secret."""
+    """Return status and headers of an httpx response, its `Location` as a secret."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     location = headers.pop("location", None)
     return Head(
@@ -156,14 +133,7 @@ def head_of(response: httpx.Response) -> Head:
 
 
 def framed_length(head: Head) -> int:
-    """How many bytes a body has that ends by its `Content-Length`; -1 for one that ends otherwise or is encoded."""
+    """Return the length of a body that ends by its `Content-Length`; -1 if it ends otherwise or is encoded."""
     is_framed = not {"content-encoding", "transfer-encoding"} & head.headers.keys()
     length = content_length(head.headers) if is_framed else None
     return -1 if length is None else length
-
-
-def unless_failed(outcome: T | BaseException) -> T:
-    """`outcome`, raised if it is an error."""
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome

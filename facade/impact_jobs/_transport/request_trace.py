@@ -1,4 +1,4 @@
-"""How far one request has come, by what httpcore's documented `trace` tells: whether a byte of it may have left."""
+"""How far a request has got, by the events of httpcore's `trace` extension: may a byte of it have left?"""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Any, Final
 
 import httpx
 
-EXTENSION: Final = "impact_jobs_course"
-"""The extension of a request for httpx under which its course goes along."""
+_CONNECTED: Final = frozenset({"connect_tcp.complete", "start_tls.complete"})
+_SENDING: Final = "send_request_headers.started"
+TRACED_EVENTS: Final = _CONNECTED | {"connect_tcp.started", _SENDING}
+"""The events that `RequestTrace.note` handles."""
 
-# The connection was never made, so no byte of the request can have left: unless it is another request's error.
+EXTENSION: Final = "impact_jobs_trace"
+"""The extension under which a request for httpx carries its trace."""
+
+# No connection was made, so no byte of the request can have left: unless the error belongs to another request.
 _NO_CONNECTION: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -23,10 +28,10 @@ _NO_CONNECTION: Final = (
 
 
 class RequestTrace:
-    """One request's way. A transport may fail over to other hosts: what has left once has left for good.
+    """The progress of one request. A transport may fail over to other hosts, but a byte that has left stays sent.
 
     Attributes:
-        connecting: The connections that it makes and has sent nothing over, so that nobody else can use them yet.
+        connecting: The connections that the request has made but not used, so that no other request can use them yet.
     """
 
     def __init__(self) -> None:
@@ -35,33 +40,33 @@ class RequestTrace:
         self.connecting: list[Any] = []
 
     def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Take note of one of httpcore's events."""
-        if event.endswith("connect_tcp.started"):
-            self._has_begun_to_connect = True
-        elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
+        """Record one of `TRACED_EVENTS`."""
+        if event in _CONNECTED:
             self._made.append(info["return_value"])
             self.connecting.append(info["return_value"])
-        elif event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":  # a proxy's
+        elif event != _SENDING:
+            self._has_begun_to_connect = True
+        elif info["request"].method != b"CONNECT":  # which is sent to a proxy, ahead of the request itself
             self._has_left = True
             self.connecting.clear()
 
     @property
     def is_connecting(self) -> bool:
-        """Whether its first connection is known to be in the making still, so that no byte can have left."""
+        """Whether the request is certainly still making its first connection."""
         return self._has_begun_to_connect and not self._has_left
 
     def has_not_left(self, error: Exception) -> bool:
-        """Whether `error` says that no byte can have left: it is this request's own, and no hook's of the user's."""
+        """Return whether `error` proves that no byte has left: it is this request's own, not one of a user's hook."""
         if self._has_left or not isinstance(error, _NO_CONNECTION):
             return False
         try:
             return error.request.extensions.get(EXTENSION) is self
-        except RuntimeError:  # it is nobody's
+        except RuntimeError:  # the error belongs to no request
             return False
 
     def abort(self) -> None:
-        """Make whoever waits for it in another thread stop, where that is known to be at a connection of its own."""
+        """Make the thread that waits for the response stop, if the request has made a connection of its own."""
         for connection in tuple(self._made):
             if (found := connection.get_extra_info("socket")) is not None:
-                with suppress(OSError):  # closed, or within a TLS one by now
+                with suppress(OSError):  # it is closed, or wrapped in a TLS socket by now
                     socket.socket.shutdown(found, socket.SHUT_RDWR)

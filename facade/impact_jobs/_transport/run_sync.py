@@ -1,7 +1,7 @@
-"""Running the one asynchronous context without an event loop.
+"""Run the asynchronous operations without an event loop.
 
-A coroutine whose awaits never suspend, as over a blocking port, finishes in a single `send(None)`. So the
-synchronous client is a thin shell over the same code as the asynchronous one.
+Over a blocking transport no `await` suspends, so a coroutine finishes in a single `send(None)`. The synchronous client
+is therefore a thin shell around the same code as the asynchronous client.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run `coroutine`, which must not suspend, to its end and return its result."""
+    """Run a coroutine that never suspends, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
@@ -21,7 +21,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         return result
     finally:
         coroutine.close()
-    raise RuntimeError("a coroutine of the blocking client suspended: was it given an asynchronous port?")
+    raise RuntimeError("a coroutine of the blocking client suspended: is its transport asynchronous?")
 
 
 class SyncIterator(Generic[T]):
@@ -37,7 +37,6 @@ class SyncIterator(Generic[T]):
         try:
             return run_sync(_next(self._iterator))
         except StopAsyncIteration:
-            # Raised anew, for a StopIteration may not leave a coroutine.
             raise StopIteration from None
 
 

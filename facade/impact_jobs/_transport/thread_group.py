@@ -1,4 +1,4 @@
-"""Threads that work together, and that all end when one fails, or the one who waits for them is interrupted."""
+"""Threads that work together, and that all end if one of them fails or the caller is interrupted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Self
 
 
 class GroupCancelled(BaseException):
-    """The others are over, and so are we. It ends a thread; nobody is told of it.
+    """Ends a thread of a group that was stopped; nobody sees it outside.
 
-    No Exception, for whoever handles failures must not go on after this one.
+    It is not an `Exception`, so that code which handles failures cannot continue after it.
     """
 
 
@@ -21,14 +21,14 @@ class ThreadGroup:
     """The threads of one `run_many`.
 
     Args:
-        stop: Called once, when they are to end soon.
-        within: The crew that one of them belongs to: when that one is stopped, so is this.
+        stop: Called once to make the threads end soon.
+        within: The group that the calling thread belongs to; stopping that group stops this one, too.
     """
 
     def __init__(self, stop: Callable[[], None], *, within: ThreadGroup | None) -> None:
         self._stop = stop
         self._within = within
-        self._parts: set[ThreadGroup] = set()
+        self._inner: set[ThreadGroup] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._failures: list[BaseException] = []
@@ -43,33 +43,32 @@ class ThreadGroup:
     ) -> None:
         if self._within is not None:
             self._within.remove(self)
-            # What was stopped from above is not done, though all its threads have ended in order.
-            if kind is None:
+            if kind is None:  # the threads may have ended in order, although they were stopped
                 self._within.check()
 
-    def work(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Do each task in a thread of its own, until all have ended.
+    def work(self, functions: Sequence[Callable[[], None]]) -> None:
+        """Call each function in a thread of its own, until all have returned.
 
-        They are daemons, and no pool's: a pool has the interpreter wait for its threads at the end, even where whoever
-        waits for them is a daemon itself.
+        The threads are daemons and belong to no pool: at exit, the interpreter would wait for the threads of a pool,
+        even if the thread that waits for their results is a daemon itself.
 
         Raises:
-            BaseException: What the first one to fail raised, or what interrupted us; no task is under way then.
+            BaseException: The first failure, or what interrupted the caller; no function runs any more by then.
         """
-        works = [_Work(self, task) for task in tasks]
+        tasks = [_Task(self, function) for function in functions]
         threads = [
-            threading.Thread(target=work.do, name=f"impact-jobs_{number}", daemon=True)
-            for number, work in enumerate(works)
+            threading.Thread(target=task.run, name=f"impact-jobs_{number}", daemon=True)
+            for number, task in enumerate(tasks)
         ]
         try:
             for thread in threads:
                 thread.start()
-            for work in works:
-                work.wait()
-        except BaseException:  # Ctrl-C too: the threads must end before what they write to is closed
+            for task in tasks:
+                task.wait()
+        except BaseException:  # Ctrl-C too: the threads must end before their files are closed
             self.stop()
-            for work in works:
-                work.end()
+            for task in tasks:
+                task.prevent()
             _join(threads)
             raise
         _join(threads)
@@ -77,83 +76,79 @@ class ThreadGroup:
             raise self._failures[0]
 
     def fail(self, error: BaseException) -> None:
-        """Have one of the threads told of, and the others end."""
+        """Record the failure of one thread, and stop the others."""
         self._failures.append(error)
         self.stop()
 
-    def add(self, part: ThreadGroup) -> None:
-        """Have another crew stopped with this one; at once, if it is too late."""
+    def add(self, inner: ThreadGroup) -> None:
+        """Stop `inner`, too, if this group is stopped; raise GroupCancelled if it was stopped already."""
         with self._lock:
-            self._parts.add(part)
+            self._inner.add(inner)
         self.check()
 
-    def remove(self, part: ThreadGroup) -> None:
-        """Be done with it."""
+    def remove(self, inner: ThreadGroup) -> None:
+        """Forget a group that has ended."""
         with self._lock:
-            self._parts.discard(part)
+            self._inner.discard(inner)
 
     def stop(self) -> None:
         """Make all threads end soon."""
         with self._lock:
             self._stopped.set()
-            parts = tuple(self._parts)
+            inner = tuple(self._inner)
         self._stop()
-        for part in parts:
-            part.stop()
+        for group in inner:
+            group.stop()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, unless stopped.
-
-        Raises:
-            GroupCancelled: It was.
-        """
+        """Sleep; raise GroupCancelled if the group is stopped meanwhile."""
         self._stopped.wait(seconds)
         self.check()
 
     def check(self) -> None:
-        """Raises GroupCancelled when stopped."""
+        """Raise GroupCancelled if the group was stopped."""
         if self.is_stopped:
             raise GroupCancelled
 
     @property
     def is_stopped(self) -> bool:
-        """Whether all threads are to end."""
+        """Whether all threads must end."""
         return self._stopped.is_set()
 
 
-class _Work:
-    """A task that is done by another thread, or by none.
+class _Task:
+    """A function that another thread calls, unless that is prevented.
 
-    Of bare locks, for Ctrl-C may fall into any line of the thread that waits. In those of `Condition`, which is what
-    events and futures are made of, it can leave a lock taken that the others then wait for without end.
+    It uses bare locks, because Ctrl-C may interrupt the waiting thread at any line: within a `Condition`, on which
+    events and futures are built, that could leave a lock acquired for ever.
     """
 
-    def __init__(self, crew: ThreadGroup, task: Callable[[], None]) -> None:
-        self._crew = crew
-        self._task = task
-        self._begun = threading.Lock()
-        self._under_way = threading.Lock()
-        self._under_way.acquire()
+    def __init__(self, group: ThreadGroup, function: Callable[[], None]) -> None:
+        self._group = group
+        self._function = function
+        self._claim = threading.Lock()
+        self._running = threading.Lock()
+        self._running.acquire()
 
-    def do(self) -> None:
-        """Do it, unless it is not wanted any more."""
-        if self._begun.acquire(blocking=False):
+    def run(self) -> None:
+        """Call the function, unless that was prevented."""
+        if self._claim.acquire(blocking=False):
             try:
-                current.set(self._crew)
-                self._task()
-            except BaseException as error:  # noqa: BLE001 - whoever waits is told
-                self._crew.fail(error)
+                current.set(self._group)
+                self._function()
+            except BaseException as error:  # noqa: BLE001 - raised by `work`
+                self._group.fail(error)
             finally:
-                self._under_way.release()
+                self._running.release()
 
     def wait(self) -> None:
-        """Wait until it is done."""
-        with self._under_way:
+        """Wait until the function has returned."""
+        with self._running:
             pass
 
-    def end(self) -> None:
-        """Have it never begin: Ctrl-C in the middle of a thread's start leaves it free to. Else wait."""
-        if not self._begun.acquire(blocking=False):
+    def prevent(self) -> None:
+        """Prevent the call; if it has begun, wait for it. Ctrl-C may leave a thread half started, to run later."""
+        if not self._claim.acquire(blocking=False):
             self.wait()
 
 
@@ -164,17 +159,17 @@ def _join(threads: Sequence[threading.Thread]) -> None:
 
 
 class GroupLock:
-    """A lock for the threads of a crew."""
+    """A lock for the threads of a group."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
 
     async def __aenter__(self) -> None:
         self._lock.acquire()
-        crew = current.get()
-        if crew is not None and crew.is_stopped:
+        group = current.get()
+        if group is not None and group.is_stopped:
             self._lock.release()
-            crew.check()
+            raise GroupCancelled
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -182,5 +177,5 @@ class GroupLock:
         self._lock.release()
 
 
-current: ContextVar[ThreadGroup | None] = ContextVar("impact_jobs_crew", default=None)
-"""The crew that this thread works for, if it does for any."""
+current: ContextVar[ThreadGroup | None] = ContextVar("impact_jobs_thread_group", default=None)
+"""The group that this thread belongs to, if any."""

@@ -24,7 +24,7 @@ from attrs import field, frozen
 
 from impact_jobs import __version__
 from impact_jobs._account import is_loopback
-from impact_jobs._policy.rate_limit_headers import Limits, server_time
+from impact_jobs._policy.rate_limit_headers import RateLimitHeaders, server_time
 from impact_jobs._redaction import redact, shorten
 from impact_jobs.cli import output
 from impact_jobs.cli.probe import TIMEOUT_SECONDS, Heard, Target, parts_of
@@ -140,7 +140,7 @@ def clock(heard: Heard) -> Check:
 
 def budget(heard: Heard) -> Check:
     """What is left of the account's requests."""
-    limits = Limits.of(heard.head) if heard.head else None
+    limits = RateLimitHeaders.from_head(heard.head) if heard.head else None
     if isinstance(heard.error, RateLimitError):
         again = f" for {heard.error.retry_after:.0f} s" if heard.error.retry_after is not None else ""
         advice = "Wait; poll less, or share one client between your programs."

@@ -28,7 +28,7 @@ import click
 from attrs import frozen
 
 from impact_jobs._account import DEFAULT_BASE_URL, Account
-from impact_jobs._download.part_file import sync_folder
+from impact_jobs._download.filesystem import sync_folder
 from impact_jobs._redaction import Secret, secret_url, shorten
 from impact_jobs.errors import ConfigurationError
 

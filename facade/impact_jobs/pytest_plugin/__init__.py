@@ -1,17 +1,17 @@
-"""Fixtures for teams that test what they build on `impact_jobs`.
+"""Fixtures for testing code that uses `impact_jobs`.
 
-They come with ``pip install "impact-jobs[pytest]"``, and pytest finds them by itself. None needs a network, and nothing
-happens in a test that asks for none of them. docs/testing.md shows them at work.
+Install them with ``pip install "impact-jobs[pytest]"``; pytest finds them by itself. They need no network, and they do
+nothing in tests that do not request them. docs/testing.md shows how to use them.
 
-- ``impact_sandbox``: a fresh `Sandbox`, whose jobs end at once; ``@pytest.mark.impact_sandbox(...)`` takes its options.
+- ``impact_sandbox``: a fresh `Sandbox` whose jobs complete at once; ``@pytest.mark.impact_sandbox(...)`` sets options.
 - ``impact_jobs_client``: a `JobsClient` of that sandbox.
-- ``async_impact_jobs_client``: an `AsyncJobsClient` of it, for one event loop of whatever kind.
-- ``impact_scenario``: a function that sets up a `Scenario` by its name, and gives the id of its job.
-- ``impact_environ``: the environment leads to the sandbox, for `JobsClient.from_env` and the command `impact-jobs`.
-- ``impact_clock``: virtual time, an `ImpactClock`, for the clients of this process and the sandbox.
-- ``impact_offline``: the test fails when it would reach beyond this machine.
+- ``async_impact_jobs_client``: an `AsyncJobsClient` of that sandbox, for use in one event loop.
+- ``impact_scenario``: a function that sets up a `Scenario` and returns the id of its job.
+- ``impact_environ``: environment variables that point `JobsClient.from_env` and ``impact-jobs`` at the sandbox.
+- ``impact_clock``: virtual time, an `ImpactClock`, for the sandbox and the clients of this process.
+- ``impact_offline``: fails the test if it tries to reach another machine.
 
-Faults beyond the scenarios are the sandbox's own: `Sandbox.answer_next`, `Sandbox.cut_next_download`.
+For other faults, use `Sandbox.answer_next` and `Sandbox.cut_next_download`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import pytest
 
-from impact_jobs._transport import clock
 from impact_jobs.pytest_plugin._clock import ImpactClock
 from impact_jobs.pytest_plugin._offline import offline
 from impact_jobs.pytest_plugin._scenarios import Scenario, arrange
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Arrange", "ImpactClock", "Sandbox", "Scenario", "arrange"]
 
 Arrange: TypeAlias = Callable[[Scenario], str]
-"""The type of the fixture ``impact_scenario``: from a scenario's name to the id of its job."""
+"""The type of the fixture ``impact_scenario``: takes the name of a scenario, returns the id of its job."""
 
 _MARKER: Final = "impact_sandbox"
 _DEFAULTS: Final[Mapping[str, Any]] = {"job_seconds": 0.0, "result_bytes": 100_000}
@@ -45,61 +44,62 @@ _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 _LOOPBACK: Final = "127.0.0.1"
 
 
-if not TYPE_CHECKING:  # else a misspelt name would be an object to type checkers, not an error
+if not TYPE_CHECKING:  # because type checkers would accept any misspelt name
 
     def __getattr__(name: str) -> object:
-        """Import the sandbox when it is first used: pytest imports this module in every run of every team."""
+        """Import `Sandbox` when it is first used, because pytest imports this module in every run."""
         if name != "Sandbox":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - see above
+        from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - see the docstring
 
         return Sandbox
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
         f"{_MARKER}(job_seconds=0, result_bytes=100_000, ...): options of impact_jobs.sandbox.Sandbox for the fixture "
-        f"{_MARKER}; those of a test win over those of its class or module.",
+        f"{_MARKER}; the options of a test win over those of its class or module.",
     )
 
 
 @pytest.fixture
 def impact_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A fresh sandbox on free ports of this machine; its jobs end at once unless the marker says otherwise.
+    """Start a fresh sandbox on free ports of this machine; its jobs complete at once, unless the marker changes that.
 
     Example:
         >>> @pytest.mark.impact_sandbox(hourly_budget=10)
-        ... def test_few_requests_are_enough(impact_sandbox, impact_jobs_client): ...
+        ... def test_it_needs_few_requests(impact_sandbox, impact_jobs_client): ...
     """
-    with _past_proxies(), _sandbox_of(request.node) as sandbox:
+    with _without_proxies(), _create_sandbox(request.node) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def impact_jobs_client(impact_sandbox: Sandbox) -> Iterator[JobsClient]:
-    """A blocking client of the test's sandbox; for options of its own, ``impact_sandbox.client(retry=...)``."""
+    """Create a client of the test's sandbox; for other options, use ``impact_sandbox.client(retry=...)``."""
     with impact_sandbox.client() as client:
         yield client
 
 
 @pytest.fixture
 def async_impact_jobs_client(impact_sandbox: Sandbox) -> Iterator[AsyncJobsClient]:
-    """An asynchronous client of the test's sandbox; it belongs to the event loop that it is first used in.
+    """Create an asynchronous client of the test's sandbox; it belongs to the event loop that first uses it.
 
-    The fixture itself needs no loop, so it goes with ``asyncio.run`` as well as with pytest-asyncio or anyio's plugin.
-    The client is closed when its loop ends, and need not be entered.
+    The fixture itself needs no loop, so it works with ``asyncio.run``, pytest-asyncio and the plugin of anyio alike.
+    The client closes when its loop ends, so ``async with`` is not needed.
     """
-    from impact_jobs.pytest_plugin._closing import async_client_of  # noqa: PLC0415 - asyncio takes a while to load
+    from impact_jobs.async_client import closed_with_its_loop  # noqa: PLC0415 - slow to import
 
-    with async_client_of(impact_sandbox) as client:
+    client = impact_sandbox.async_client()
+    with closed_with_its_loop(client):
         yield client
 
 
 @pytest.fixture
 def impact_scenario(impact_sandbox: Sandbox) -> Arrange:
-    """Give a function that sets up a scenario in the test's sandbox.
+    """Return a function that sets up a scenario in the test's sandbox.
 
     Example:
         >>> job_id = impact_scenario("failed")
@@ -109,12 +109,12 @@ def impact_scenario(impact_sandbox: Sandbox) -> Arrange:
 
 @pytest.fixture
 def impact_environ(impact_sandbox: Sandbox) -> Iterator[dict[str, str]]:
-    """Have the environment, and that of processes started from now on, lead to the test's sandbox.
+    """Point the environment of this process, and of processes that it starts, at the test's sandbox.
 
-    Gives the three variables: IMPACT_ACCOUNT_SID, IMPACT_AUTH_TOKEN and IMPACT_BASE_URL.
+    The fixture's value has the three variables: IMPACT_ACCOUNT_SID, IMPACT_AUTH_TOKEN and IMPACT_BASE_URL.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("IMPACT_JOBS_PROFILE", raising=False)  # of whoever runs the tests, and perhaps a real account
+        patch.delenv("IMPACT_JOBS_PROFILE", raising=False)  # it may name a real account of the developer
         for name, value in impact_sandbox.environ.items():
             patch.setenv(name, value)
         yield impact_sandbox.environ
@@ -122,48 +122,52 @@ def impact_environ(impact_sandbox: Sandbox) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def impact_clock() -> Iterator[ImpactClock]:
-    """Have clients of this process, wherever they are made, and the test's sandbox go by virtual time."""
-    virtual = ImpactClock()
-    with clock.in_place(virtual):
-        yield virtual
+    """Run the test's sandbox, and all clients of this process, in virtual time."""
+    from impact_jobs.client import use_clock  # noqa: PLC0415 - slow to import
+
+    clock = ImpactClock()
+    with use_clock(clock):
+        yield clock
 
 
 @pytest.fixture
 def impact_offline() -> Iterator[None]:
-    """Fail the test when it would look up, or connect to, anything but this machine."""
+    """Fail the test if it resolves the name of, or connects to, another machine."""
     with offline():
         yield
 
 
-def _sandbox_of(node: pytest.Item) -> Sandbox:
-    """The sandbox that the markers of a test ask for; by a clock that follows `impact_clock`, whichever comes first."""
+def _create_sandbox(node: pytest.Item) -> Sandbox:
+    """Create the sandbox for a test and its markers."""
+    from impact_jobs.client import epoch_seconds  # noqa: PLC0415 - slow to import
+
     try:
-        from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - where a missing extra is caught
+        from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - raises ImportError if the extra is missing
     except ImportError as error:
         pytest.fail(f"{_MARKER}: {error}", pytrace=False)
     options = dict(_DEFAULTS)
-    known = inspect.signature(Sandbox).parameters.keys() - {"clock"}
+    allowed = inspect.signature(Sandbox).parameters.keys() - {"clock"}
     for marker in reversed(list(node.iter_markers(_MARKER))):
-        unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in known)]
+        unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in allowed)]
         if unknown:
-            _refuse(f"{', '.join(unknown)} is no option; there are: {', '.join(sorted(known))}.")
+            _fail(f"unknown option {', '.join(unknown)}; the options are: {', '.join(sorted(allowed))}.")
         options |= marker.kwargs
     try:
-        return Sandbox(**options, clock=clock.epoch)
+        return Sandbox(**options, clock=epoch_seconds)  # which follows `impact_clock`, even if that begins later
     except (TypeError, ValueError) as error:
-        _refuse(str(error.args[0] if error.args else error))
+        _fail(str(error.args[0] if error.args else error))
 
 
-def _refuse(problem: str) -> NoReturn:
+def _fail(problem: str) -> NoReturn:
     pytest.fail(f"@pytest.mark.{_MARKER}: {problem}", pytrace=False)
 
 
 @contextmanager
-def _past_proxies() -> Iterator[None]:
-    """Keep a proxy of the environment, as a machine for tests often has, out of what never leaves the machine."""
+def _without_proxies() -> Iterator[None]:
+    """Exempt this machine from a proxy that the environment names, as it often does on build machines."""
     with pytest.MonkeyPatch.context() as patch:
         if any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES):
-            exempt = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+            exempted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
             for name in ("no_proxy", "NO_PROXY"):
-                patch.setenv(name, ",".join(filter(None, (exempt, _LOOPBACK))))
+                patch.setenv(name, ",".join(filter(None, (exempted, _LOOPBACK))))
         yield

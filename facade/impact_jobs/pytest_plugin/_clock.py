@@ -1,4 +1,4 @@
-"""The clock that tests turn."""
+"""Virtual time for tests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Final
 
 import pytest
 
-_LONGEST_SLEEP: Final = 7 * 24 * 3600.0  # no job runs for a week
-_STEP: Final = 2.0**-28  # seconds; floats hold sums of such steps exactly, so twice half an hour is an hour
+_LONGEST_SLEEP: Final = 7 * 24 * 3600.0  # seconds; no job runs for a week
+_STEP: Final = 2.0**-28  # seconds; floats hold sums of such steps exactly, so half an hour twice is exactly an hour
 
 
 class ImpactClock:
-    """Time that stands still until somebody sleeps, or a test says `advance`.
+    """A clock that moves only when a client sleeps or the test calls `advance`.
 
-    It starts at the time at which the test does, in whole seconds. Clients sleep by it, so an hour's wait takes
-    milliseconds, and the sandbox of the test goes by it: its jobs get on, its links expire, its hourly budget is
-    granted anew. Sleeps of several threads or tasks come one after the other. A process that the test starts has its
-    own time.
+    It starts at the current time, in whole seconds. Clients sleep by it, so an hour's wait takes milliseconds. The
+    test's sandbox follows it: jobs make progress, links expire, and the hourly budget is renewed. Sleeps of several
+    threads or tasks add up instead of overlapping. Processes that the test starts run in real time.
 
     Example:
         >>> clock = ImpactClock()
@@ -30,7 +29,7 @@ class ImpactClock:
     """
 
     def __init__(self) -> None:
-        self._epoch = math.ceil(time.time())  # upwards, for what was made just now must not be of the future
+        self._epoch = math.ceil(time.time())  # rounded up, so that jobs created just now are not in the future
         self._monotonic = math.ceil(time.monotonic())
         self._elapsed = 0.0
         self._slept = 0.0
@@ -42,52 +41,59 @@ class ImpactClock:
         return self._elapsed
 
     def advance(self, seconds: float) -> None:
-        """Let time pass.
+        """Move the clock forward.
 
         Args:
-            seconds: How much of it.
+            seconds: By how many seconds.
 
         Raises:
-            ValueError: It is negative.
+            ValueError: They are negative.
+
+        Example:
+            >>> impact_clock.advance(3600)
         """
         with self._lock:
-            self._pass(seconds)
-            self._slept = 0.0  # whoever turns the clock by hand knows what for
+            self._move(seconds)
+            self._slept = 0.0  # an endless wait would not move the clock by hand
 
     def sleep(self, seconds: float, /) -> None:
-        """Let time pass as `time.sleep` does, but at once: to be put in its place in the code under test.
+        """Move the clock forward and return at once; put it in the place of `time.sleep` in the code under test.
 
         Args:
-            seconds: How much of it.
+            seconds: By how many seconds.
 
         Raises:
-            ValueError: It is negative.
+            ValueError: They are negative.
 
         Example:
             >>> monkeypatch.setattr("nightly.retrying.sleep", impact_clock.sleep)
         """
         with self._lock:
-            self._pass(seconds)
+            self._move(seconds)
             self._slept += seconds
         if self._slept > _LONGEST_SLEEP:
             pytest.fail(
-                f"impact_clock: {self._slept / 86400:.0f} days were slept through. Does something wait without a "
-                "timeout for a job that never ends?"
+                f"impact_clock: the test slept for {self._slept / 86400:.0f} days. Does it wait without a timeout for "
+                "a job that never ends?"
             )
 
-    def _pass(self, seconds: float) -> None:
+    def _move(self, seconds: float) -> None:
         if not seconds >= 0:
-            raise ValueError(f"time does not go back: seconds={seconds!r}")
+            raise ValueError(f"time cannot go back: seconds={seconds!r}")
         self._elapsed += _STEP * (round(seconds / _STEP) or seconds > 0)
 
     def time(self) -> float:
-        """Epoch seconds, as `time.time` gives them: for a `Sandbox(clock=impact_clock.time)` of your own."""
+        """Return epoch seconds, as `time.time` does; pass it to a sandbox of your own as its ``clock``.
+
+        Example:
+            >>> sandbox = Sandbox(clock=impact_clock.time)
+        """
         return self._epoch + self._elapsed
 
     def monotonic(self) -> float:
-        """Seconds that never go back, as `time.monotonic` gives them."""
+        """Return seconds that never go back, as `time.monotonic` does."""
         return self._monotonic + self._elapsed
 
     def now(self) -> datetime:
-        """The date and time, aware, in UTC."""
+        """Return the date and time in UTC, as an aware datetime."""
         return datetime.fromtimestamp(self.time(), tz=UTC)

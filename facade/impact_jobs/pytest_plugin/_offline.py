@@ -1,4 +1,4 @@
-"""No way off this machine: for tests that must not reach the real API by mistake."""
+"""Keeps a test from reaching the real API by mistake."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any, Final, NoReturn
 
 import pytest
 
-_HERE: Final = frozenset({"", "localhost", "localhost.localdomain"})
+_LOCAL_NAMES: Final = frozenset({"", "localhost", "localhost.localdomain"})
 
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Fail the test at the first look-up of, or connection to, anything but this machine."""
+    """Fail the test as soon as it resolves the name of, or connects to, another machine."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
             patch.setattr(socket, name, _guarded(getattr(socket, name), lambda host, *_, **__: host))
         for name in ("connect", "connect_ex"):
-            real = getattr(socket.socket, name)
-            patch.setattr(socket.socket, name, _guarded(real, lambda _, address: _host_of(address)))
+            original = getattr(socket.socket, name)
+            patch.setattr(socket.socket, name, _guarded(original, lambda _, address: _host_of(address)))
         yield
 
 
-def _guarded(real: Callable[..., Any], host_of: Callable[..., object]) -> Callable[..., Any]:
-    def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the real one takes
+def _guarded(original: Callable[..., Any], host_of: Callable[..., object]) -> Callable[..., Any]:
+    def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the arguments of the original
         host = host_of(*args, **kwargs)
-        if not _is_here(host):
-            _refuse(host)
-        return real(*args, **kwargs)
+        if not _is_local(host):
+            _fail(host)
+        return original(*args, **kwargs)
 
     return guarded
 
 
 def _host_of(address: object) -> object:
-    return address[0] if isinstance(address, tuple) else None  # a path of a Unix socket is no host
+    return address[0] if isinstance(address, tuple) else None  # a Unix socket has a path instead
 
 
-def _is_here(host: object) -> bool:
+def _is_local(host: object) -> bool:
     text = host.decode("latin-1") if isinstance(host, bytes) else host
-    if not isinstance(text, str) or text.lower() in _HERE:
+    if not isinstance(text, str) or text.lower() in _LOCAL_NAMES:
         return True
     try:
         return ipaddress.ip_address(text.partition("%")[0]).is_loopback
@@ -49,9 +49,9 @@ def _is_here(host: object) -> bool:
         return False
 
 
-def _refuse(host: object) -> NoReturn:
-    # Not an Exception: a client would take it for a network that is down, and try again.
+def _fail(host: object) -> NoReturn:
+    # Raises a BaseException; a client would take an Exception for a network failure and retry.
     pytest.fail(
-        f"impact_offline: the test would have left this machine for {host!r}. Point the code at the sandbox: by "
-        "impact_environ, or with base_url=impact_sandbox.base_url."
+        f"impact_offline: the test tried to reach {host!r}. Point the code at the sandbox with impact_environ, or with "
+        "base_url=impact_sandbox.base_url."
     )

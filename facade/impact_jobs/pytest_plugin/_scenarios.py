@@ -1,4 +1,4 @@
-"""Ready-made scenarios: a job of a sandbox, and what goes wrong with it."""
+"""Ready-made scenarios: a job in a sandbox, and the faults around it."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ Scenario: TypeAlias = Literal[
     "rate_limited", "rate_limited_once", "server_error", "server_error_once", "no_answer", "unauthorized",
     "permission_denied", "xml_answer", "html_answer",
 ]  # fmt: skip
-"""The names of all scenarios; docs/testing.md says what each is, and what a client makes of it."""
+"""The names of all scenarios; docs/testing.md describes each of them and how a client reacts."""
 
-_FOR_GOOD: Final = 5000  # no test asks more often: the API grants a thousand requests an hour
+_ALWAYS: Final = 5000  # requests; more than any test sends, because the API allows a thousand an hour
 _HOUR: Final = 3600.0
 _SHA256: Final = "x-amz-checksum-sha256"
 
 
 def arrange(sandbox: Sandbox, name: Scenario) -> str:
-    """Set a scenario up; several of them get along in one sandbox unless they are about the API as a whole.
+    """Set up a scenario. Several can share a sandbox, except those that concern the API as a whole.
 
     Args:
         sandbox: The sandbox.
         name: The scenario.
 
     Returns:
-        The id of the job that it is about.
+        The id of the scenario's job.
 
     Raises:
-        ValueError: There is no such scenario.
+        ValueError: There is no scenario of that name.
 
     Example:
         >>> job_id = arrange(sandbox, "stuck_at_99")
     """
     if name not in _ARRANGEMENTS:
-        raise ValueError(f"no scenario is called {name!r}; there are: {', '.join(_ARRANGEMENTS)}.")
+        raise ValueError(f"unknown scenario {name!r}; the scenarios are: {', '.join(_ARRANGEMENTS)}.")
     return _ARRANGEMENTS[name](sandbox)
 
 
@@ -51,42 +51,42 @@ def arrange(sandbox: Sandbox, name: Scenario) -> str:
 
 
 def completed(sandbox: Sandbox) -> str:
-    """The job is done; its result is of the sandbox's size."""
+    """The job has completed; its result has the sandbox's default size."""
     return sandbox.add_job(seconds=0)
 
 
 def empty_result(sandbox: Sandbox) -> str:
-    """The job is done; its result has no bytes at all."""
+    """The job has completed; its result is empty."""
     return sandbox.add_job(seconds=0, result_bytes=0)
 
 
 def big_result(sandbox: Sandbox) -> str:
-    """The job is done; its result has 32 MiB."""
+    """The job has completed; its result is 32 MiB."""
     return sandbox.add_job(seconds=0, result_bytes=32 * 1024 * 1024)
 
 
 def slow(sandbox: Sandbox) -> str:
-    """The job has just been scheduled, and takes an hour."""
+    """The job has just been scheduled and takes an hour."""
     return sandbox.add_job(seconds=_HOUR)
 
 
 def queued_for_ever(sandbox: Sandbox) -> str:
-    """The job is QUEUED, and stays so."""
+    """The job stays QUEUED."""
     return sandbox.add_job(status="QUEUED")
 
 
 def running(sandbox: Sandbox) -> str:
-    """The job is RUNNING, half done, and gets no further."""
+    """The job stays RUNNING at 50 %."""
     return sandbox.add_job(seconds=_HOUR, age=_HOUR, stuck_at=50)
 
 
 def stuck_at_99(sandbox: Sandbox) -> str:
-    """The job is RUNNING at 99 %, and stays so."""
+    """The job stays RUNNING at 99 %."""
     return sandbox.add_job(seconds=_HOUR, age=_HOUR, stuck_at=99)
 
 
 def unknown_status(sandbox: Sandbox) -> str:
-    """The job's status is PAUSED, which no page of the vendor mentions."""
+    """The job has the undocumented status PAUSED."""
     return sandbox.add_job(seconds=0, status="PAUSED")
 
 
@@ -101,7 +101,7 @@ def error(sandbox: Sandbox) -> str:
 
 
 def error_then_completed(sandbox: Sandbox) -> str:
-    """The job is in ERROR; the server tries again by itself, and completes it after 15 minutes."""
+    """The job is in ERROR; the server retries by itself and completes it after 15 minutes."""
     return sandbox.add_job(seconds=0, status="ERROR", recovers_after=_HOUR / 4)
 
 
@@ -111,7 +111,7 @@ def cancelled(sandbox: Sandbox) -> str:
 
 
 def odd_fields(sandbox: Sandbox) -> str:
-    """The job is done; its type is new, its numbers are texts, one of them unreadable, its dates null."""
+    """The job has completed; its type is unknown, its numbers are strings, one of them invalid, and a date is null."""
     return sandbox.add_job(
         seconds=0,
         type="BrandNewExport",
@@ -126,7 +126,7 @@ def odd_fields(sandbox: Sandbox) -> str:
 
 
 def malformed(sandbox: Sandbox) -> str:
-    """The job has no status. A list leaves it out, with a warning in the log."""
+    """The job has no status. Lists skip it and log a warning."""
     return sandbox.add_job(seconds=0, fields={"Status": None})
 
 
@@ -139,54 +139,54 @@ def not_found(sandbox: Sandbox) -> str:
 
 
 def expired_link(sandbox: Sandbox) -> str:
-    """The link to the result has expired when it is followed; the next one holds."""
+    """The first link to the result has expired; the next one is valid."""
     job_id = completed(sandbox)
-    _refuse_link(sandbox, job_id)
+    _expire_link(sandbox, job_id)
     return job_id
 
 
 def link_expires_mid_download(sandbox: Sandbox) -> str:
-    """The connection breaks in the middle of the result, and by then the link has expired, too."""
+    """The connection drops in the middle of the result, and the link has expired by then."""
     job_id = cut_download(sandbox)
-    _refuse_link(sandbox, job_id)
+    _expire_link(sandbox, job_id)
     return job_id
 
 
 def cut_download(sandbox: Sandbox) -> str:
-    """The connection breaks in the middle of the result; the second try gets the rest."""
+    """The connection drops in the middle of the result; a second request gets the rest."""
     job_id = completed(sandbox)
     _send_half(sandbox, job_id)
     return job_id
 
 
 def result_changes_mid_download(sandbox: Sandbox) -> str:
-    """The connection breaks in the middle of the result, and then the storage holds another file."""
+    """The connection drops in the middle of the result, and then the storage has another file."""
     job_id = cut_download(sandbox)
     sandbox.replace_result(job_id)
     return job_id
 
 
 def corrupt_download(sandbox: Sandbox) -> str:
-    """The storage states a checksum that the bytes never fit."""
+    """The storage states a checksum that the bytes never match."""
     job_id = completed(sandbox)
     digest = base64.b64encode(bytes.fromhex(sandbox.result(job_id).sha256)).decode()
     body = _bytes_of(sandbox, job_id)[:-1] + b"?"
-    _from_storage(sandbox, job_id, status=200, body=body, headers={_SHA256: digest}, times=_FOR_GOOD)
+    _answer_storage(sandbox, job_id, status=200, body=body, headers={_SHA256: digest}, times=_ALWAYS)
     return job_id
 
 
 def result_gone(sandbox: Sandbox) -> str:
-    """The job is done, but the storage no longer has its result."""
+    """The job has completed, but its result is gone from the storage."""
     job_id = completed(sandbox)
     body = _s3_error("NoSuchKey", "The specified key does not exist.")
-    _from_storage(sandbox, job_id, status=404, body=body, times=_FOR_GOOD)
+    _answer_storage(sandbox, job_id, status=404, body=body, times=_ALWAYS)
     return job_id
 
 
 def storage_down(sandbox: Sandbox) -> str:
-    """The storage answers 503 to everything about the job."""
+    """The storage answers 503 to every request for the result."""
     job_id = completed(sandbox)
-    _from_storage(sandbox, job_id, status=503, body=_s3_error("SlowDown", "Reduce your rate."), times=_FOR_GOOD)
+    _answer_storage(sandbox, job_id, status=503, body=_s3_error("SlowDown", "Reduce your rate."), times=_ALWAYS)
     return job_id
 
 
@@ -194,23 +194,23 @@ def storage_down(sandbox: Sandbox) -> str:
 
 
 def not_replayable(sandbox: Sandbox) -> str:
-    """The job is done, and can never be replayed."""
+    """The job has completed and cannot be replayed."""
     return sandbox.add_job(seconds=0, replayable=False)
 
 
 def replay_answer_lost(sandbox: Sandbox) -> str:
-    """A replay is carried out, but the connection breaks before its answer."""
-    return _replay_answered(sandbox, status=None, perform=True)
+    """A replay is carried out, but the connection drops before the response."""
+    return _answer_replay(sandbox, status=None, perform=True)
 
 
 def replay_lost(sandbox: Sandbox) -> str:
-    """A replay gets no answer, and is not carried out."""
-    return _replay_answered(sandbox, status=None)
+    """A replay gets no response and is not carried out."""
+    return _answer_replay(sandbox, status=None)
 
 
 def replay_not_permitted(sandbox: Sandbox) -> str:
-    """The token may read, but not replay."""
-    return _replay_answered(sandbox, status=403, body=_error("The Auth Token has no permission to replay jobs."))
+    """The token may read but not replay."""
+    return _answer_replay(sandbox, status=403, body=_error("The Auth Token has no permission to replay jobs."))
 
 
 # The API as a whole
@@ -219,59 +219,59 @@ def replay_not_permitted(sandbox: Sandbox) -> str:
 def rate_limited(sandbox: Sandbox) -> str:
     """Every request to the API is answered 429, with `Retry-After: 30`."""
     headers = {"Retry-After": "30"}
-    return _api_answers(sandbox, 429, _error("Rate limit exceeded."), headers=headers)
+    return _answer_api(sandbox, 429, _error("Rate limit exceeded."), headers=headers)
 
 
 def rate_limited_once(sandbox: Sandbox) -> str:
     """The next request to the API is answered 429, with `Retry-After: 1`."""
     headers = {"Retry-After": "1"}
-    return _api_answers(sandbox, 429, _error("Rate limit exceeded."), headers=headers, times=1)
+    return _answer_api(sandbox, 429, _error("Rate limit exceeded."), headers=headers, times=1)
 
 
 def server_error(sandbox: Sandbox) -> str:
     """Every request to the API is answered 503."""
-    return _api_answers(sandbox, 503, "")
+    return _answer_api(sandbox, 503, "")
 
 
 def server_error_once(sandbox: Sandbox) -> str:
     """The next request to the API is answered 503."""
-    return _api_answers(sandbox, 503, "", times=1)
+    return _answer_api(sandbox, 503, "", times=1)
 
 
 def no_answer(sandbox: Sandbox) -> str:
-    """The API breaks every connection before it answers."""
-    return _api_answers(sandbox, None, "")
+    """The API drops every connection without a response."""
+    return _answer_api(sandbox, None, "")
 
 
 def unauthorized(sandbox: Sandbox) -> str:
     """Every request to the API is answered 401."""
-    return _api_answers(sandbox, 401, _error("Unauthorized. Check that your Account SID and Auth Token are correct."))
+    return _answer_api(sandbox, 401, _error("Unauthorized. Check that your Account SID and Auth Token are correct."))
 
 
 def permission_denied(sandbox: Sandbox) -> str:
     """Every request to the API is answered 403: the token lacks a scope."""
-    return _api_answers(sandbox, 403, _error("The Auth Token has no permission to access Jobs."))
+    return _answer_api(sandbox, 403, _error("The Auth Token has no permission to access Jobs."))
 
 
 def xml_answer(sandbox: Sandbox) -> str:
     """Every request to the API is answered 200, in XML."""
     body = "<ImpactRadiusResponse><Status>OK</Status></ImpactRadiusResponse>"
-    return _api_answers(sandbox, 200, body, content_type="application/xml")
+    return _answer_api(sandbox, 200, body, content_type="application/xml")
 
 
 def html_answer(sandbox: Sandbox) -> str:
-    """Every request to the API is answered 200, with the page of a gateway."""
-    return _api_answers(sandbox, 200, "<html><h1>Maintenance</h1></html>", content_type="text/html")
+    """Every request to the API is answered 200, with the HTML page of a gateway."""
+    return _answer_api(sandbox, 200, "<html><h1>Maintenance</h1></html>", content_type="text/html")
 
 
-def _api_answers(
+def _answer_api(
     sandbox: Sandbox,
     status: int | None,
     body: str,
     *,
     headers: dict[str, str] | None = None,
     content_type: str = "application/json",
-    times: int = _FOR_GOOD,
+    times: int = _ALWAYS,
 ) -> str:
     job_id = completed(sandbox)
     for method in ("GET", "PUT") if times > 1 else ("GET",):
@@ -287,25 +287,25 @@ def _api_answers(
     return job_id
 
 
-def _replay_answered(sandbox: Sandbox, *, status: int | None, body: str = "", perform: bool = False) -> str:
-    # Of a program of its own, for among jobs of the same one a lost replay may not be found again.
+def _answer_replay(sandbox: Sandbox, *, status: int | None, body: str = "", perform: bool = False) -> str:
+    # In a program of its own, because among jobs of one program a lost replay could not be identified.
     job_id = sandbox.add_job(seconds=0, program_id=f"{10_000 + len(sandbox.job_ids)}")
     sandbox.answer_next("PUT", f"/Jobs/{job_id}/Replay", status=status, body=body, perform=perform)
     return job_id
 
 
-def _refuse_link(sandbox: Sandbox, job_id: str) -> None:
-    _from_storage(sandbox, job_id, status=403, body=_s3_error("AccessDenied", "Request has expired"))
+def _expire_link(sandbox: Sandbox, job_id: str) -> None:
+    _answer_storage(sandbox, job_id, status=403, body=_s3_error("AccessDenied", "Request has expired"))
 
 
 def _send_half(sandbox: Sandbox, job_id: str) -> None:
-    """Send one half of the result, and break the connection: less comes than the length says."""
+    """Send half of the result, and then drop the connection."""
     result, body = sandbox.result(job_id), _bytes_of(sandbox, job_id)
     headers = {"Content-Length": str(result.size), "ETag": result.etag, "Accept-Ranges": "bytes"}
-    _from_storage(sandbox, job_id, status=200, body=body[: result.size // 2], headers=headers)
+    _answer_storage(sandbox, job_id, status=200, body=body[: result.size // 2], headers=headers)
 
 
-def _from_storage(
+def _answer_storage(
     sandbox: Sandbox,
     job_id: str,
     *,

@@ -79,7 +79,7 @@ class LinkSigner:
             return "AccessDenied", "Access Denied"
         if not hmac.compare_digest(signature.encode(), self._signature(path, expires).encode()):
             return "SignatureDoesNotMatch", "The signature does not match the request."
-        if self.clock() >= float(expires):  # a number, because the signature covers it
+        if self.clock() >= float(expires):  # cannot raise, because the signature covers it
             return "AccessDenied", "Request has expired"
         return None
 

@@ -99,6 +99,6 @@ async def close_connection(scope: Scope, receive: Receive) -> None:
 
 
 def _transport(scope: Scope) -> asyncio.Transport:
-    """Return the connection of a request, which `_server.QuietProtocol` puts into the scope."""
+    """Return the connection of a request, which `QuietProtocol` puts into the scope."""
     transport: asyncio.Transport = scope["state"]["transport"]
     return transport

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
-from impact_jobs.sandbox._api import create_app
 from impact_jobs.sandbox._auth import BudgetHeaders
-from impact_jobs.sandbox._fault_middleware import FaultMiddleware
+from impact_jobs.sandbox._background_server import BackgroundServer
 from impact_jobs.sandbox._faults import CannedResponse, RecordedRequest
-from impact_jobs.sandbox._jobs import Job
 from impact_jobs.sandbox._result_file import ResultFile
-from impact_jobs.sandbox._server import BackgroundServer, listen_on_both, url_of
+from impact_jobs.sandbox._servers import start_servers
 from impact_jobs.sandbox._state import ListShape, SandboxState, Settings
-from impact_jobs.sandbox._storage import Storage
 
 if TYPE_CHECKING:
     from impact_jobs import AsyncJobsClient, JobsClient
@@ -26,9 +23,9 @@ if TYPE_CHECKING:
 class Sandbox:
     """A stand-in for the Jobs API and its file storage, on two loopback ports of this machine.
 
-    It schedules, runs, lists, replays and serves jobs as the real API does, only faster, and it simulates faults on
-    request. Equal options and equal calls give equal job ids, credentials and result files. All methods may be called
-    from any thread, and several sandboxes may run at once.
+    It schedules, runs, lists, replays and serves jobs as the real API does, only faster, and simulates faults on
+    request. Equal options and calls give equal job ids, credentials and result files. All methods may be called from
+    any thread, and several sandboxes may run at once.
 
     Args:
         seed: Decides credentials, job ids and result contents.
@@ -96,14 +93,13 @@ class Sandbox:
             storage_port=storage_port,
         )
         self._state = SandboxState(settings, clock=clock)
-        self._base_url = ""
         self._server: BackgroundServer | None = None
         self.account_sid: str = self._state.credentials.account_sid
         self.auth_token: str = self._state.credentials.auth_token
         self.read_only_token: str = self._state.credentials.read_only_token
 
     def __repr__(self) -> str:
-        return f"<Sandbox {self._base_url or 'not started'}>"
+        return f"<Sandbox {self._state.base_url or 'not started'}>"
 
     # Running
 
@@ -128,24 +124,14 @@ class Sandbox:
         """
         if self._server is not None:
             raise RuntimeError("this sandbox is running already; create another one for another server")
-        settings = self._state.settings
-        api_socket, storage_socket = listen_on_both(settings.port, settings.storage_port)
-        self._base_url, self._state.storage_url = url_of(api_socket), url_of(storage_socket)
-        api = FaultMiddleware(create_app(self._state), origin="api", state=self._state)
-        storage = FaultMiddleware(Storage(self._state), origin="storage", state=self._state)
-        self._server = BackgroundServer([(api_socket, api), (storage_socket, storage)], clock=self._state.clock)
-        self._server.start()
+        self._server = start_servers(self._state)
 
     def close(self) -> None:
-        """Drop every connection, free both ports and end the thread; a second call does nothing.
-
-        Jobs and the record of requests stay readable.
+        """Drop every connection, free both ports and end the thread; jobs and requests stay readable.
 
         Example:
-            >>> with Sandbox() as sandbox:  # closes it at the end
-            ...     _ = sandbox.add_job()
-            >>> len(sandbox.job_ids)
-            1
+            >>> sandbox = Sandbox()
+            >>> sandbox.close()  # a second call, or one before the start, does nothing
         """
         server, self._server = self._server, None
         if server is not None:
@@ -154,9 +140,9 @@ class Sandbox:
     @property
     def base_url(self) -> str:
         """The URL of the API, such as ``http://127.0.0.1:40123``; raises RuntimeError before the first start."""
-        if not self._base_url:
+        if not self._state.base_url:
             raise RuntimeError("the sandbox has no address before it is started: use it in a `with` statement")
-        return self._base_url
+        return self._state.base_url
 
     @property
     def storage_url(self) -> str:
@@ -165,15 +151,9 @@ class Sandbox:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The three environment variables that point the client and its command line at this sandbox.
+        """The environment variables that point the client and its command line at this sandbox.
 
-        Raises:
-            RuntimeError: The sandbox was never started. What to do: use it in a ``with`` statement.
-
-        Example:
-            >>> with Sandbox() as sandbox:
-            ...     sorted(sandbox.environ)
-            ['IMPACT_ACCOUNT_SID', 'IMPACT_AUTH_TOKEN', 'IMPACT_BASE_URL']
+        They are IMPACT_ACCOUNT_SID, IMPACT_AUTH_TOKEN and IMPACT_BASE_URL. Raises RuntimeError before the first start.
         """
         return {
             "IMPACT_ACCOUNT_SID": self.account_sid,
@@ -218,11 +198,11 @@ class Sandbox:
 
         Example:
             >>> import asyncio
-            >>> async def ask(sandbox):
+            >>> async def main(sandbox):
             ...     async with sandbox.async_client() as jobs:
             ...         return [job async for job in jobs.list()]
             >>> with Sandbox() as sandbox:
-            ...     asyncio.run(ask(sandbox))
+            ...     asyncio.run(main(sandbox))
             []
         """
         from impact_jobs import AsyncJobsClient  # noqa: PLC0415 - the server needs no client
@@ -254,8 +234,7 @@ class Sandbox:
 
         Args:
             type: The job's type; any text.
-            status: The status in which the job ends. With ``"QUEUED"`` or ``"RUNNING"`` it never ends; undocumented
-                statuses are allowed.
+            status: The status in which it ends; any text. With ``"QUEUED"`` or ``"RUNNING"`` it never ends.
             seconds: How long it takes; with 0 it ends at once. The sandbox's ``job_seconds`` by default.
             message: Its ``StatusMessage`` once it has ended; "" for a sentence that fits the status.
             result_bytes: The size of its result. The sandbox's ``result_bytes`` by default.
@@ -263,8 +242,7 @@ class Sandbox:
             replayable: Whether it can be replayed once it has ended.
             program_id: Its ``ProgramId``.
             stuck_at: A percentage at which it stays RUNNING forever.
-            recovers_after: With ``status="ERROR"``, how many seconds after the error it becomes COMPLETED, as on
-                accounts where the server retries by itself.
+            recovers_after: With ``status="ERROR"``, seconds until a retry by the server completes the job.
             age: How many seconds ago it was created.
             fields: Raw JSON fields to add to the job, or to replace its own; any value is allowed.
 
@@ -315,7 +293,7 @@ class Sandbox:
             >>> sandbox.result(sandbox.add_job(result_bytes=2_000)).size
             2000
         """
-        return self._job(job_id).result
+        return self._state.store[job_id].result
 
     def replace_result(
         self, job_id: str, *, result_bytes: int | None = None, result_seed: int | None = None
@@ -340,10 +318,7 @@ class Sandbox:
             >>> sandbox.replace_result(job_id, result_bytes=3_000) == sandbox.result(job_id)
             True
         """
-        _, new_seed = self._state.store.new_id_and_seed()
-        job = self._job(job_id)
-        seed = new_seed if result_seed is None else result_seed
-        return self._state.store.put(evolve(job, result=job.result.changed(size=result_bytes, seed=seed))).result
+        return self._state.store.replace_result(job_id, size=result_bytes, seed=result_seed)
 
     def result_url(self, job_id: str) -> str:
         """Sign a link to the result file of a job, as the redirect of a download does.
@@ -363,13 +338,7 @@ class Sandbox:
             ...     sandbox.result_url(sandbox.add_job()).startswith(sandbox.storage_url)
             True
         """
-        return self.storage_url + self._state.result_link(self._job(job_id))
-
-    def _job(self, job_id: str) -> Job:
-        job = self._state.store.get(job_id)
-        if job is None:
-            raise KeyError(job_id)
-        return job
+        return self.storage_url + self._state.result_link(self._state.store[job_id])
 
     # FaultQueue and the record
 
@@ -388,16 +357,14 @@ class Sandbox:
     ) -> None:
         """Answer the next matching request, to the API or the storage, with exactly this response.
 
-        Like the response of a gateway, it precedes the checks of credentials and budget. Responses that match the same
-        request are used in the order in which they were queued.
+        It precedes the checks of credentials and budget. Responses that match the same request are sent in order.
 
         Args:
             method: The request's method.
             path: The end of the request's path, or a compiled pattern to search for in path and query.
             status: The status, from 200 to 599; None to close the connection without a response.
             body: The body.
-            headers: Further headers. With a ``Content-Length`` above the length of the body, the connection drops where
-                the body ends.
+            headers: Further headers; a ``Content-Length`` above the length of the body cuts the response there.
             content_type: The Content-Type; "" for none.
             times: How many requests to answer like this.
             delay: Real seconds to wait before answering.
@@ -411,7 +378,7 @@ class Sandbox:
             >>> sandbox.answer_next("GET", "/Jobs", status=502, body="<h1>No</h1>", content_type="text/html")
             >>> sandbox.answer_next("PUT", "/Replay", status=None, perform=True)  # replays, but sends no response
         """
-        response = CannedResponse(
+        canned = CannedResponse(
             method=method,
             path=path,
             status=status,
@@ -420,7 +387,7 @@ class Sandbox:
             delay=delay,
             perform=perform,
         )
-        self._state.faults.add(response, times=times)
+        self._state.faults.add(canned, times=times)
 
     def cut_next_download(self, after_bytes: int) -> None:
         """Drop the connection in the middle of the next result body, from the storage or with ``Mode=Stream``.
@@ -447,7 +414,5 @@ class Sandbox:
         Example:
             >>> sandbox = Sandbox()
             >>> sandbox.forget_requests()
-            >>> sandbox.requests
-            ()
         """
         self._state.log.clear()

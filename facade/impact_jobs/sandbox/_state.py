@@ -56,7 +56,8 @@ class SandboxState:
         self.budget: HourlyBudget = HourlyBudget(settings.hourly_budget, form=settings.budget_headers, clock=clock)
         self.faults: FaultQueue = FaultQueue()
         self.log: RequestLog = RequestLog()
-        self.storage_url = ""  # set once the sockets are open
+        self.base_url = ""  # both are set once the servers have started
+        self.storage_url = ""
 
     def new_job(self, *, type: str = "ApiReport", program_id: str = "") -> Job:  # noqa: A002 - the API's word
         """Create a job with the sandbox's defaults, without adding it to the store."""

@@ -49,10 +49,25 @@ class JobStore:
         with self._lock:
             return self._jobs.get(job_id.lower())
 
+    def __getitem__(self, job_id: str) -> Job:
+        job = self.get(job_id)
+        if job is None:
+            raise KeyError(job_id)
+        return job
+
     def all(self) -> list[Job]:
         """Return all jobs, oldest first."""
         with self._lock:
             return list(self._jobs.values())
+
+    def replace_result(self, job_id: str, *, size: int | None, seed: int | None) -> ResultFile:
+        """Replace the result of a job; by default, keep its size and choose a new seed."""
+        with self._lock:
+            _, new_seed = self.new_id_and_seed()
+            job = self[job_id]
+            result = job.result.changed(size=size, seed=new_seed if seed is None else seed)
+            self.put(evolve(job, result=result))
+        return result
 
     def replay(self, job_id: str) -> Job | None:
         """Run a job again over fresh data, or return None if its state forbids that.

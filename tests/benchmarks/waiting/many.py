@@ -19,7 +19,7 @@ from tests.benchmarks.waiting import steady
 from tests.benchmarks.waiting.lives import SEED, Life, lives
 from tests.benchmarks.waiting.schedules import PEERS, Schedule, seeded
 from tests.support.account import HOUR, START, ManyJobs, Told, job_id
-from tests.support.interleaved import InterleavedPort, Timeline
+from tests.support.interleaved import InterleavedTransport, Timeline
 from tests.support.simulated import EPOCH, context
 
 LIMIT = 1000  # requests an hour
@@ -104,15 +104,14 @@ class Came:
 def ours(works: Sequence[Work], *, page_size: int) -> Came:
     """One `wait_all` for all that were scheduled at the same time; they share the account's budget."""
     api = ManyJobs({job_id(n): work.told(n) for n, work in enumerate(works)}, page_size=page_size, limit=LIMIT)
-    port = InterleavedPort(api)
+    port = InterleavedTransport(api)
     client = evolve(context(api), transport=port, random=seeded())
     timeline, late = Timeline(port), [_FAR] * len(works)
 
     async def wait(names: list[str]) -> None:
-        async for batch in JobBatch(client, names, timeout=None, polling=None, on_update=None):
-            for finished in batch:
-                number = int(finished.job_id[-12:], 16)
-                late[number] = port.clock - START - works[number].ends
+        async for finished in JobBatch(client, names, timeout=None, polling=None, on_update=None):
+            number = int(finished.job_id[-12:], 16)
+            late[number] = port.clock - START - works[number].ends
 
     for scheduled in sorted({work.scheduled for work in works}):
         names = [job_id(n) for n, work in enumerate(works) if work.scheduled == scheduled]

@@ -53,15 +53,15 @@ def ours(polling: Polling, *, by_id: bool = False) -> Schedule:
     """
 
     def schedule(life: Life, draw: Random) -> Iterator[float]:
-        course, at = JobProgress(), 0.0
+        progress, at = JobProgress(), 0.0
         if by_id:
             yield at
-        course.see(life.at(at), waited=at)
-        course.type = course.type if by_id else None
+        progress.update(life.at(at), waited=at)
+        progress.type = progress.type if by_id else None
         while True:
-            at += polling.pause(at, course=course, random=draw)
+            at += polling.pause(at, progress=progress, random=draw)
             yield at
-            course.see(life.at(at), waited=at)
+            progress.update(life.at(at), waited=at)
 
     return schedule
 

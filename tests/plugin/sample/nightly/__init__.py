@@ -1,4 +1,4 @@
-"""The nightly pull of a fictional agency: every job's result into a folder, and a word on each that has none."""
+"""The nightly pull of a fictional agency: saves the result of every job, and reports those without one."""
 
 from .pulling import Pulled, pull, unfinished
 from .retrying import persistently

@@ -1,4 +1,4 @@
-"""`python -m nightly FOLDER JOB...`: exit code 1 where a result is missing."""
+"""`python -m nightly FOLDER JOB...`: exit code 1 if a result is missing."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is pulled."""
+"""Downloads the results of jobs."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from impact_jobs import AsyncJobsClient, DownloadResult, JobFailedError, JobsCli
 
 @dataclass(frozen=True)
 class Pulled:
-    """Files and problems, by the ids of the jobs that were asked for."""
+    """Files and problems, by job id."""
 
     files: dict[str, Path] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
 
 def pull(job_ids: Iterable[str], folder: Path, *, timeout: float = 4 * 3600) -> Pulled:
-    """Bring every result. A job that failed is replayed once; other problems are told, and stop nothing."""
+    """Download every result. Replay a failed job once; report other problems and continue."""
     pulled = Pulled()
     with JobsClient.from_env() as jobs:
         for job_id in job_ids:
             try:
-                pulled.files[job_id] = _bring(jobs, job_id, folder / f"{job_id}.csv", timeout).path
+                pulled.files[job_id] = _fetch(jobs, job_id, folder / f"{job_id}.csv", timeout).path
             except RateLimitError:
-                raise  # it concerns all of them
+                raise  # it affects every job
             except JobsError as error:
                 pulled.problems[job_id] = f"{type(error).__name__}: {error}"
     return pulled
 
 
-def _bring(jobs: JobsClient, job_id: str, target: Path, timeout: float) -> DownloadResult:
+def _fetch(jobs: JobsClient, job_id: str, target: Path, timeout: float) -> DownloadResult:
     try:
         return jobs.wait_and_download(job_id, target, timeout=timeout)
     except JobFailedError:
@@ -42,5 +42,5 @@ def _bring(jobs: JobsClient, job_id: str, target: Path, timeout: float) -> Downl
 
 
 async def unfinished(jobs: AsyncJobsClient) -> list[str]:
-    """The ids of the jobs that are still to be waited for."""
+    """Return the ids of the jobs that have not ended."""
     return [job.id async for job in jobs.list() if not job.is_terminal]

@@ -1,4 +1,4 @@
-"""The agency's own policy: what the hour's budget refuses is tried again an hour later."""
+"""The agency's own policy: if the hourly budget is spent, try again an hour later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AN_HOUR = 3600.0
 
 
 def persistently(call: Callable[[], T], *, attempts: int = 3) -> T:
-    """Call until it is not refused."""
+    """Call until the budget allows it."""
     for _ in range(attempts - 1):
         try:
             return call()

@@ -1,4 +1,4 @@
-"""How the agency tests its tool: with the public names of the library and of its plugin, and nothing else."""
+"""The agency tests its tool with public names of the library and of its plugin only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_failed_job_is_replayed_once(impact_sandbox: Sandbox, impact_scenario:
     assert [request.method for request in impact_sandbox.requests].count("PUT") == 1
 
 
-def test_a_failed_job_that_cannot_be_replayed_is_told(impact_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_failed_job_that_cannot_be_replayed_is_reported(impact_sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = impact_sandbox.add_job(status="FAILED", message="No such program.", replayable=False)
     assert "No such program" in pull([job_id], tmp_path).problems[job_id]
 
@@ -45,7 +45,7 @@ def test_a_failed_job_that_cannot_be_replayed_is_told(impact_sandbox: Sandbox, t
         ("not_found", "JobNotFoundError"),
     ],
 )
-def test_a_problem_is_told_and_the_others_arrive(
+def test_a_problem_is_reported_and_the_other_jobs_are_pulled(
     scenario: Scenario, problem: str, impact_scenario: Arrange, tmp_path: Path
 ) -> None:
     bad, good = impact_scenario(scenario), impact_scenario("completed")
@@ -63,7 +63,7 @@ def test_an_hour_of_waiting_takes_no_time(
     assert impact_clock.elapsed == 3600
 
 
-def test_a_link_that_is_left_lying_expires(
+def test_an_expired_link_is_renewed(
     impact_sandbox: Sandbox, impact_scenario: Arrange, impact_clock: ImpactClock, tmp_path: Path
 ) -> None:
     job_id = impact_scenario("completed")
@@ -75,7 +75,7 @@ def test_a_link_that_is_left_lying_expires(
 
 
 @pytest.mark.impact_sandbox(hourly_budget=2)
-def test_what_the_budget_refuses_is_tried_an_hour_later(
+def test_a_request_beyond_the_budget_is_retried_an_hour_later(
     impact_scenario: Arrange,
     impact_jobs_client: JobsClient,
     impact_clock: ImpactClock,
@@ -91,12 +91,12 @@ def test_what_the_budget_refuses_is_tried_an_hour_later(
     assert 3600 <= impact_clock.elapsed < 2 * 3600
 
 
-def test_what_is_unfinished_is_told(impact_scenario: Arrange, async_impact_jobs_client: AsyncJobsClient) -> None:
+def test_unfinished_jobs_are_listed(impact_scenario: Arrange, async_impact_jobs_client: AsyncJobsClient) -> None:
     running, _ = impact_scenario("running"), impact_scenario("completed")
     assert asyncio.run(unfinished(async_impact_jobs_client)) == [running]
 
 
-def test_the_program_s_exit_code_tells(impact_scenario: Arrange, tmp_path: Path) -> None:
+def test_the_exit_code_is_1_if_a_result_is_missing(impact_scenario: Arrange, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -105,7 +105,7 @@ def test_the_program_s_exit_code_tells(impact_scenario: Arrange, tmp_path: Path)
         impact_scenario("completed"),
         impact_scenario("not_found"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - all ours
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - trusted
     assert done.returncode == 1
     assert done.stdout.endswith(".csv\n")
     assert done.stderr.startswith("JobNotFoundError")
