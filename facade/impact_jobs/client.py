@@ -266,7 +266,7 @@ class JobsClient:
         """Wait until all jobs have completed, with one list request per tick for all of them.
 
         Jobs that the list does not show are requested one by one. If you pass ids only, one job is requested first, to
-        learn from which date to list. Pass the `Job`s you have: those that have ended cost no request.
+        learn from which date to list. Pass `Job` objects if you have them: those that have ended cost no request.
 
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.
