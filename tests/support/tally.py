@@ -1,4 +1,4 @@
-"""What the fault tests count, in all processes of a test run."""
+"""Count the sessions, faults and outcomes of campaigns, over all processes of a test run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attrs import asdict, define, field
 
 @define
 class Tally:
-    """The counts of one kind of fault test, for the summary at the end."""
+    """The counts of a campaign, printed at the end of the run."""
 
     sessions: Counter[str] = field(factory=Counter)
     injected: Counter[str] = field(factory=Counter)
@@ -21,7 +21,7 @@ class Tally:
     steps: Counter[str] = field(factory=Counter)
     figures: list[str] = field(factory=list)
     violations: int = 0
-    worst: float = -math.inf  # the most seconds by which a call has exceeded its deadline
+    worst: float = -math.inf  # the most by which a call overran its deadline, in seconds
 
     @contextmanager
     def session(self, name: str) -> Iterator[None]:
@@ -47,14 +47,14 @@ class Tally:
         self.worst = max(self.worst, other["worst"])
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of the summary."""
+        """Format the counts as lines of text."""
         for title, counts in (
             ("sessions", self.sessions), ("steps", self.steps), ("injected", self.injected),
             ("outcomes of calls", self.outcomes),
         ):  # fmt: skip
             if counts:
-                each = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-                yield f"{title}: {counts.total()} ({each})"
+                listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+                yield f"{title}: {counts.total()} ({listed})"
         yield from self.figures
         if self.worst > -math.inf:
             yield f"the latest return of a call: {self.worst:+.2f} s after its deadline"

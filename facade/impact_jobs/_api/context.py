@@ -98,7 +98,7 @@ class ClientContext:
         )
 
     async def open(self, request: Request) -> Stream:
-        """Send a request to the API once; return the response, whatever its status, as soon as its head has arrived.
+        """Send a request to the API once; return the response, of any status, as soon as its head has arrived.
 
         Raises:
             TransportError: No response arrived.
