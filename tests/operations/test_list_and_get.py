@@ -135,7 +135,7 @@ def test_a_next_page_that_is_not_a_valid_url_raises(next_uri: str, jobs: AnyClie
 def test_a_list_that_loops_raises(jobs: AnyClient, sandbox: Sandbox) -> None:
     body = json.dumps({"Jobs": [], "@nextpageuri": f"/Agencies/{sandbox.account_sid}/Jobs?Page=2"})
     sandbox.answer_next("GET", "/Jobs", status=200, body=body, times=5)
-    with pytest.raises(UnexpectedResponseError, match="loop"):
+    with pytest.raises(UnexpectedResponseError, match="has no end"):
         list(jobs.list())
 
 
@@ -190,12 +190,12 @@ RESPONSES: list[tuple[str, dict[str, Any], type[JobsError], str]] = [
     ("200 HTML", {"status": 200, "body": "<!DOCTYPE html><html>"}, UnexpectedResponseError, "HTML"),
     ("200 empty", {"status": 200, "body": ""}, UnexpectedResponseError, "empty"),
     ("200 half", {"status": 200, "body": '{"Id": "3f6c1a52-7a5d-4f'}, UnexpectedResponseError, "not JSON"),
-    ("200 shape", {"status": 200, "body": '"a text"'}, UnexpectedResponseError, "a mere str"),
+    ("200 shape", {"status": 200, "body": '"a text"'}, UnexpectedResponseError, "a single str"),
     ("204", {"status": 204, "content_type": ""}, UnexpectedResponseError, "HTTP 204"),
     ("520", {"status": 520, "body": "error code: 520"}, ServerError, "HTTP 520"),
     ("599", {"status": 599, "body": ""}, ServerError, "HTTP 599"),
     # The last one, because further requests would wait for it.
-    ("429", {"status": 429, "body": "", "headers": {"Retry-After": "17"}}, RateLimitError, "budget"),
+    ("429", {"status": 429, "body": "", "headers": {"Retry-After": "17"}}, RateLimitError, "no requests left"),
 ]
 
 
