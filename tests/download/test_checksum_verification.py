@@ -1,4 +1,4 @@
-"""The checksums that storages state: held against what is on disk, whichever way it came there."""
+"""Checksums that storages state, verified against the bytes on disk, however these arrived."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def base64_of(name: str, data: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-# What a storage says of some data, in each of the ways in which it can be said.
-WAYS: dict[str, Callable[[bytes], Headers]] = {
+# The headers by which a storage can state the checksums of some data.
+STYLES: dict[str, Callable[[bytes], Headers]] = {
     "Content-MD5": lambda data: {"Content-MD5": base64_of("md5", data)},
     "Google's": lambda data: {"x-goog-hash": f"crc32c=AAAAAA==,md5={base64_of('md5', data)}"},
     "Google's, in two fields": lambda data: {"x-goog-hash": ("crc32c=AAAAAA==", f"md5={base64_of('md5', data)}")},
@@ -46,16 +46,15 @@ WAYS: dict[str, Callable[[bytes], Headers]] = {
     },
     "Digest": lambda data: {"Digest": f"SHA-256={base64_of('sha256', data)}"},
 }
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 def job_at(sandbox: Sandbox, storage: RawServer) -> str:
     job_id = sandbox.add_job()
-    lead_to(storage, sandbox)
+    redirect_to(storage, sandbox)
     return job_id
 
 
-def lead_to(storage: RawServer, sandbox: Sandbox) -> None:
+def redirect_to(storage: RawServer, sandbox: Sandbox) -> None:
     sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{storage.url}/a"})
 
 
@@ -64,7 +63,7 @@ def left_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("connections", [None, 3])
-def test_what_the_sandbox_states_is_verified(connections: int | None, tmp_path: Path) -> None:
+def test_the_checksums_of_the_sandbox_are_verified(connections: int | None, tmp_path: Path) -> None:
     with Sandbox(job_seconds=0, result_bytes=5_000_000, checksums=True) as sandbox, sandbox.client() as jobs:
         job_id = sandbox.add_job()
         done = jobs.download(job_id, tmp_path / "a.csv", connections=connections)
@@ -77,34 +76,28 @@ def test_what_the_sandbox_states_is_verified(connections: int | None, tmp_path: 
                 jobs.download(job_at(sandbox, storage), tmp_path / "b.csv", connections=connections, digest=digest)
 
 
-@ways
-def test_a_true_checksum_is_a_file(
-    way: Callable[[bytes], Headers], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    with serving(storing(DATA, headers=way(DATA))) as storage:
-        for connections in (1, 3):
-            done = jobs.download(job_at(sandbox, storage), tmp_path / f"{connections}", connections=connections)
-            assert done.path.read_bytes() == DATA
+def test_a_file_with_a_correct_checksum_is_kept(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for name, style in STYLES.items():
+        with serving(storing(DATA, headers=style(DATA))) as storage:
+            for connections in (1, 3):
+                target = tmp_path / f"{name} {connections}"
+                done = jobs.download(job_at(sandbox, storage), target, connections=connections)
+                assert done.path.read_bytes() == DATA, name
 
 
-@ways
-def test_a_lying_checksum_is_an_error_and_nothing_is_left(
-    way: Callable[[bytes], Headers], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    for digest, connections in product((True, False), (1, 3)):
-        with serving(storing(OTHER, headers=way(DATA))) as storage:
+def test_a_wrong_checksum_is_an_error_and_leaves_no_file(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for (name, style), (digest, connections) in product(STYLES.items(), ((True, 3), (False, 1))):
+        with serving(storing(OTHER, headers=style(DATA))) as storage:
             job_id = job_at(sandbox, storage)
             with pytest.raises(IntegrityError, match=r"announced, by (md5|sha1|sha256|sha512|crc32).*Download again"):
                 jobs.download(job_id, tmp_path / "a.csv", connections=connections, digest=digest)
-            assert len(storage.asked) == connections, "it is not asked again by itself"
-        assert left_in(tmp_path) == []
+            assert len(storage.asked) == connections, f"{name}: it is not requested again automatically"
+        assert left_in(tmp_path) == [], name
 
 
-def test_an_integrity_error_leaves_the_file_that_was_to_be_replaced(
-    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_an_integrity_error_keeps_the_existing_file(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("old")
-    with serving(storing(OTHER, headers=WAYS["Content-MD5"](DATA))) as storage:
+    with serving(storing(OTHER, headers=STYLES["Content-MD5"](DATA))) as storage:
         job_id = job_at(sandbox, storage)
         with pytest.raises(IntegrityError, match=job_id):
             jobs.download(job_id, tmp_path / "a.csv", overwrite=True)
@@ -112,7 +105,7 @@ def test_an_integrity_error_leaves_the_file_that_was_to_be_replaced(
     assert left_in(tmp_path) == ["a.csv"]
 
 
-PASSED_OVER: list[dict[str, str | tuple[str, ...]]] = [
+IGNORED: list[dict[str, str | tuple[str, ...]]] = [
     {"x-amz-checksum-sha256": base64_of("sha256", OTHER) + "-3", "x-amz-checksum-type": "COMPOSITE"},
     {"x-amz-checksum-crc32c": "AAAAAA=="},
     {"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="},
@@ -134,38 +127,40 @@ PASSED_OVER: list[dict[str, str | tuple[str, ...]]] = [
 ]
 
 
-def test_what_is_no_checksum_of_the_file_is_passed_over(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
-    for number, headers in enumerate(PASSED_OVER):
+def test_headers_that_are_not_checksums_of_the_file_are_ignored(
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    for number, headers in enumerate(IGNORED):
         with serving(storing(DATA, headers=headers)) as storage:
             done = jobs.download(job_at(sandbox, storage), tmp_path / f"{number}")
         assert done.path.read_bytes() == DATA, headers
 
 
-def test_of_an_encoded_body_nothing_is_compared(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_checksums_of_an_encoded_body_are_ignored(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     packed = gzip.compress(DATA)
-    headers = {"Content-Encoding": "gzip", **WAYS["Content-MD5"](packed), **WAYS["Repr-Digest"](packed)}
+    headers = {"Content-Encoding": "gzip", **STYLES["Content-MD5"](packed), **STYLES["Repr-Digest"](packed)}
     with serving(storing(packed, headers=headers)) as storage:
         done = jobs.download(job_at(sandbox, storage), tmp_path / "a.csv")
     assert done.path.read_bytes() == DATA
     assert done.sha256 == hashlib.sha256(DATA).hexdigest()
 
 
-@pytest.mark.parametrize("way", [WAYS["Content-MD5"], WAYS["Amazon's crc32"], WAYS["two of Repr-Digest"]])
-@pytest.mark.parametrize("lies", [False, True], ids=["true", "lying"])
-def test_it_is_still_verified_when_another_client_goes_on(
-    way: Callable[[bytes], Headers], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, *, lies: bool
+@pytest.mark.parametrize("style", [STYLES["Content-MD5"], STYLES["Amazon's crc32"], STYLES["two of Repr-Digest"]])
+@pytest.mark.parametrize("is_wrong", [False, True], ids=["correct", "wrong"])
+def test_a_resumed_download_is_verified_by_the_checksum_in_the_journal(
+    style: Callable[[bytes], Headers], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, *, is_wrong: bool
 ) -> None:
-    stored = OTHER if lies else DATA
-    whole = storing(stored, headers=way(DATA))
+    stored = OTHER if is_wrong else DATA
+    whole = storing(stored, headers=style(DATA))
     with serving(lambda asked: Reply(headers=whole(asked).headers, body=stored[:300_000], ends=True)) as storage:
         job_id = job_at(sandbox, storage)
         with pytest.raises(TransportError):
             jobs.with_options(retry=Retry(attempts=1)).download(job_id, tmp_path / "a.csv", connections=1)
     assert left_in(tmp_path) == ["a.csv.part", "a.csv.part.json"]
-    # The answers to the rest say nothing of the whole: what counts is in the journal.
+    # The responses for the rest state no checksum, so that of the journal is used.
     with serving(storing(stored)) as storage, sandbox.client() as another:
-        lead_to(storage, sandbox)
-        if lies:
+        redirect_to(storage, sandbox)
+        if is_wrong:
             with pytest.raises(IntegrityError):
                 another.download(job_id, tmp_path / "a.csv", connections=1)
             assert left_in(tmp_path) == []
@@ -176,8 +171,8 @@ def test_it_is_still_verified_when_another_client_goes_on(
         assert storage.asked[0].headers["range"] == f"bytes=300000-{len(DATA) - 1}"
 
 
-def test_a_part_that_was_spoiled_on_disk_is_found_out(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
-    whole = storing(DATA, headers=WAYS["Content-MD5"](DATA))
+def test_a_part_corrupted_on_disk_is_detected(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    whole = storing(DATA, headers=STYLES["Content-MD5"](DATA))
     with serving(lambda asked: Reply(headers=whole(asked).headers, body=DATA[:300_000], ends=True)) as storage:
         job_id = job_at(sandbox, storage)
         with pytest.raises(TransportError):
@@ -185,11 +180,11 @@ def test_a_part_that_was_spoiled_on_disk_is_found_out(jobs: AnyClient, sandbox: 
     with (tmp_path / "a.csv.part").open("r+b") as part:
         part.write(b"spoiled")
     with serving(whole) as storage:
-        lead_to(storage, sandbox)
+        redirect_to(storage, sandbox)
         with pytest.raises(IntegrityError, match="by md5"):
             jobs.download(job_id, tmp_path / "a.csv")
         assert left_in(tmp_path) == []
-        lead_to(storage, sandbox)
+        redirect_to(storage, sandbox)
         assert jobs.download(job_id, tmp_path / "a.csv").path.read_bytes() == DATA
 
 
@@ -197,7 +192,7 @@ def test_a_part_that_was_spoiled_on_disk_is_found_out(jobs: AnyClient, sandbox: 
 def test_a_journal_with_a_checksum_that_cannot_be_computed_is_not_trusted(
     checksums: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """As a later version of us could leave it."""
+    """As a later version of this library could leave it."""
     with serving(lambda asked: Reply(headers=storing(DATA)(asked).headers, body=DATA[:300_000], ends=True)) as storage:
         job_id = job_at(sandbox, storage)
         with pytest.raises(TransportError):
@@ -207,7 +202,7 @@ def test_a_journal_with_a_checksum_that_cannot_be_computed_is_not_trusted(
     assert '"checksums": {}' in text
     journal.write_text(text.replace('"checksums": {}', f'"checksums": {checksums}'))
     with serving(storing(DATA)) as storage:
-        lead_to(storage, sandbox)
+        redirect_to(storage, sandbox)
         done = jobs.download(job_id, tmp_path / "a.csv")
     assert done.resumed_from == 0
     assert done.path.read_bytes() == DATA

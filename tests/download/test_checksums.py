@@ -34,7 +34,7 @@ CRC32 = base64.b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()
         ({"x-amz-checksum-crc32c": "AAAAAA=="}, {}),
         ({"repr-digest": f"sha-256=:{SHA256}:, sha-512=:{SHA512}:"}, {"sha256": SHA256, "sha512": SHA512}),
         ({"digest": f"SHA-256={SHA256},md5={MD5}"}, {"sha256": SHA256, "md5": MD5}),
-        ({"content-digest": f"sha-256=:{SHA256}:"}, {}),  # of what is sent, be it a part
+        ({"content-digest": f"sha-256=:{SHA256}:"}, {}),  # of the bytes that are sent, perhaps a part
         ({"content-md5": MD5, "content-encoding": "gzip"}, {}),
         ({"content-md5": MD5, "content-range": "bytes 0-9/10"}, {}),
         ({"etag": f'"{hashlib.md5(DATA, usedforsecurity=False).hexdigest()}"'}, {}),
@@ -43,7 +43,7 @@ CRC32 = base64.b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()
         ({"content-md5": ""}, {}),
     ],
 )
-def test_what_can_be_computed_is_found(headers: dict[str, str], found: dict[str, str]) -> None:
+def test_supported_checksums_are_found(headers: dict[str, str], found: dict[str, str]) -> None:
     assert stated_checksums(headers) == found
 
 
@@ -53,19 +53,19 @@ def test_what_can_be_computed_is_found(headers: dict[str, str], found: dict[str,
         st.text(max_size=60) | st.sampled_from([MD5, f"md5={MD5}", f"sha-256=:{SHA256}:", "=", ",", "md5=", "a=b=c"]),
     )
 )
-def test_no_header_raises_and_what_is_found_can_be_held_against_a_digest(headers: dict[str, str]) -> None:
+def test_every_header_gives_only_comparable_checksums(headers: dict[str, str]) -> None:
     for name, value in stated_checksums(headers).items():
         assert is_digest(name, value)
         assert len(base64.b64decode(value)) == (4 if name == "crc32" else hashlib.new(name).digest_size)
 
 
 @given(st.text(max_size=10), st.text(max_size=40))
-def test_an_unknown_algorithm_has_no_digests(name: str, value: str) -> None:
+def test_an_unknown_algorithm_is_not_a_digest(name: str, value: str) -> None:
     assert not is_digest(f"x{name}", value)
 
 
 @given(st.binary(max_size=3000), st.lists(st.integers(0, 3000), max_size=5))
-def test_the_digester_digests_a_file_that_grows(data: bytes, steps: list[int]) -> None:
+def test_a_growing_file_is_digested(data: bytes, steps: list[int]) -> None:
     descriptor = os.memfd_create("growing")
     try:
         digester = Digester(descriptor, {"md5", "sha1", "sha256", "sha512", "crc32"})
@@ -89,9 +89,10 @@ def test_a_large_file_is_digested_in_a_thread_that_ends(tmp_path: Path) -> None:
         digester = Digester(descriptor, {"sha256"})
         for available in range(0, len(data), 1_000_000):
             digester.advance(available)
-        assert digester._thread is not None
+        thread = digester._background._thread
+        assert thread is not None
         assert digester.finish(len(data)) == {"sha256": hashlib.sha256(data).digest()}
-        assert digester._thread is None
+        assert not thread.is_alive()
     finally:
         os.close(descriptor)
 
@@ -105,5 +106,5 @@ def test_a_file_that_shrank_is_an_error() -> None:
         os.close(descriptor)
 
 
-def test_nothing_wanted_is_nothing_read() -> None:
+def test_without_algorithms_nothing_is_read() -> None:
     assert Digester(-1, set()).finish(1 << 40) == {}

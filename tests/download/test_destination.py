@@ -31,14 +31,14 @@ class TestSuggestedName:
             (r'attachment; filename="a\"b.csv"', "a_b.csv"),
             ('attachment; filename="b\u00e4r.csv"', "b\u00e4r.csv"),
             ('inline; filename=" . .report.csv . "', "report.csv ."),
-            # RFC 5987, which wins wherever it stands
+            # RFC 5987, which takes precedence in either order
             ("attachment; filename*=UTF-8''%e2%82%ac%20rates.csv", "\u20ac rates.csv"),
             ("attachment; filename*=utf-8'en'a%2Fb.csv; filename=plain.csv", "b.csv"),
             ("attachment; filename=plain.csv; filename*=ISO-8859-1''b%e4r.csv", "b\u00e4r.csv"),
             ("attachment; filename*=\"UTF-8''quoted.csv\"", "quoted.csv"),
             ("attachment; filename*=''bare.csv", "bare.csv"),
             ("attachment; filename*=UTF-8''%ff%fe.csv", "\ufffd\ufffd.csv"),
-            # … unless it is broken: then the plain name will do
+            # … unless it is not valid: then the plain name is used
             ("attachment; filename*=report.csv; filename=plain.csv", "plain.csv"),
             ("attachment; filename*=UTF-8'report.csv; filename=plain.csv", "plain.csv"),
             ("attachment; filename*=UTF-8''; filename=plain.csv", "plain.csv"),
@@ -49,11 +49,11 @@ class TestSuggestedName:
             ("attachment; filename*=utf-7''%41+2AA-; filename=plain.csv", "plain.csv"),
             ("attachment; filename*=hex''%41; filename=plain.csv", "plain.csv"),
             ("attachment; filename*=\0''%41; filename=plain.csv", "plain.csv"),
-            # a parameter in another one's quotes is none
+            # text in the quotes of another parameter is not a parameter
             ("attachment; filename=\"a.csv; filename*=UTF-8''evil.sh\"", "a.csv; filename_=UTF-8''evil.sh"),
         ],
     )
-    def test_the_name_is_found(self, header: str, name: str) -> None:
+    def test_the_name_is_parsed(self, header: str, name: str) -> None:
         assert suggested_name(header) == name
 
     @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ class TestSuggestedName:
             ("a" * 400 + "." + "b" * 19, "a" * 180 + "." + "b" * 19),
             ("a" * 400 + "." + "b" * 20, "a" * 200),
             ("\U0001f4c8" * 400, "\U0001f4c8" * 50),
-            ("x" * 195 + "\u20ac" * 9 + ".csv.gz", "x" * 195 + ".gz"),  # no half a character: € is three bytes
+            ("x" * 195 + "\u20ac" * 9 + ".csv.gz", "x" * 195 + ".gz"),  # not cut inside a character: € is three bytes
         ],
     )
     def test_a_name_is_made_safe(self, written: str, name: str) -> None:
@@ -89,12 +89,12 @@ class TestSuggestedName:
     @pytest.mark.parametrize(
         "written", ["", ".", "..", "...", ". .", ". ..", "   ", "\u00a0.", "/", "//", "\\", "a/..", "C:", "C:\\"]
     )
-    def test_a_name_of_which_nothing_is_left_is_none(self, written: str) -> None:
+    def test_a_name_with_no_safe_character_is_none(self, written: str) -> None:
         assert suggested_name(f'attachment; filename="{written}"') is None
         assert suggested_name(f"attachment; filename={written}") is None
 
     @pytest.mark.parametrize("header", [None, "", "attachment", "report.csv", "filename=report.csv", "a; name=x", ";;"])
-    def test_no_name_is_none(self, header: str | None) -> None:
+    def test_a_header_without_a_name_is_none(self, header: str | None) -> None:
         assert suggested_name(header) is None
 
     @given(
@@ -104,7 +104,7 @@ class TestSuggestedName:
         st.sampled_from(['; filename="{}"', "; filename={}", "; filename*=UTF-8''{}", "; filename*={}", "{}"]),
     )
     @example("; filename*=utf-8''%2e%20%2e", "{}")
-    def test_any_header_is_a_safe_name_or_none(self, text: str, form: str) -> None:
+    def test_every_header_gives_a_safe_name_or_none(self, text: str, form: str) -> None:
         name = suggested_name("attachment" + form.format(text))
         if name is None:
             return
@@ -117,11 +117,11 @@ class TestSuggestedName:
 
 
 class TestCheckTarget:
-    def test_a_file_to_be_and_a_folder_are_fine(self, target: Path) -> None:
+    def test_a_new_file_and_an_existing_folder_are_accepted(self, target: Path) -> None:
         for overwrite in (False, True):
             check_target(target, overwrite=overwrite)
             check_target(target.parent, overwrite=overwrite)
-        assert names_in(target.parent) == [], "looking leaves nothing behind"
+        assert names_in(target.parent) == [], "the check leaves nothing behind"
 
     def test_an_existing_file_needs_overwrite(self, target: Path) -> None:
         target.write_bytes(b"old")
@@ -129,28 +129,28 @@ class TestCheckTarget:
         with pytest.raises(DestinationExistsError, match=r"report\.csv' exists: pass overwrite=True"):
             check_target(target, overwrite=False)
 
-    def test_a_folder_behind_a_link_is_a_folder(self, tmp_path: Path) -> None:
+    def test_a_link_to_a_folder_is_accepted(self, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir()
         (tmp_path / "link").symlink_to("real")
         check_target(tmp_path / "link", overwrite=False)
         check_target(tmp_path / "link" / "report.csv", overwrite=False)
 
     @pytest.mark.parametrize("above", ["missing", "file", "n" * 300])
-    def test_a_missing_folder_is_told_of(self, above: str, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_refused(self, above: str, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(ConfigurationError, match="does not exist: create it first"):
             check_target(tmp_path / above / "report.csv", overwrite=True)
 
-    @pytest.mark.parametrize("closed", [os.W_OK, os.X_OK])
-    def test_a_closed_folder_is_told_of(self, closed: int, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(os, "access", lambda _, mode: not mode & closed)  # root may do anything
+    @pytest.mark.parametrize("missing", [os.W_OK, os.X_OK])
+    def test_a_folder_without_permissions_is_refused(
+        self, missing: int, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "access", lambda _, mode: not mode & missing)  # because root has every permission
         for path in (target, target.parent):
             with pytest.raises(ConfigurationError, match="is not writable: choose another"):
                 check_target(path, overwrite=True)
 
-    def test_a_folder_that_may_not_be_looked_into_is_told_of(
-        self, target: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_folder_that_cannot_be_searched_is_refused(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(path: Any, **_: Any) -> os.stat_result:
             if Path(path) == target:
                 raise PermissionError(13, "Permission denied", str(path))
@@ -162,7 +162,7 @@ class TestCheckTarget:
         with pytest.raises(ConfigurationError, match="is not writable"):
             check_target(target, overwrite=True)
 
-    def test_only_a_regular_file_is_replaced(self, tmp_path: Path) -> None:
+    def test_a_target_that_is_not_a_regular_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         (tmp_path / "link").symlink_to("file")
         (tmp_path / "dangling").symlink_to("nowhere")
@@ -173,7 +173,7 @@ class TestCheckTarget:
                 with pytest.raises(ConfigurationError, match="is not a regular file"):
                     check_target(path, overwrite=overwrite)
 
-    def test_a_name_that_leaves_no_room_for_the_part_is_refused(self, tmp_path: Path) -> None:
+    def test_a_name_too_long_for_the_suffix_of_the_part_is_refused(self, tmp_path: Path) -> None:
         check_target(tmp_path / ("x" * 240), overwrite=False)
         (tmp_path / ("x" * 240 + ".part")).touch()
         for name in ("x" * 241, "\u00e9" * 126, "x" * 5000):
@@ -189,5 +189,5 @@ class TestCheckTarget:
         ("x" * 199 + " " * 9 + "y", "x" * 199),
     ],
 )
-def test_no_name_hides_what_it_is_or_ends_in_blanks(stated: str, name: str) -> None:
+def test_misleading_characters_and_trailing_blanks_are_removed(stated: str, name: str) -> None:
     assert suggested_name(f'attachment; filename="{stated}"') == name

@@ -1,4 +1,4 @@
-"""Downloads where several things come together."""
+"""Downloads in which several conditions coincide."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUICK = Retry(base_delay=0.0)
 MIB = 1024 * 1024
 
 
-def test_a_download_into_a_folder_goes_on_under_the_name_that_the_storage_gave(
+def test_a_download_into_a_folder_is_resumed_under_the_storage_s_name(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()
@@ -31,10 +31,10 @@ def test_a_download_into_a_folder_goes_on_under_the_name_that_the_storage_gave(
 
 
 @pytest.mark.parametrize("connections", [None, 1, 3])
-def test_a_large_body_that_ends_early_without_a_word_is_never_a_file(
+def test_a_body_that_ends_early_without_an_error_is_never_kept(
     connections: int | None, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """A transport of the user's own may not hold a body against its length, as httpx's does."""
+    """A custom transport may not check the length of a body, as that of httpx does."""
 
     def storage(_: httpx.Request) -> httpx.Response:
         headers = {"Content-Length": str(100 * MIB), "ETag": '"v1"', "Accept-Ranges": "bytes"}

@@ -33,13 +33,13 @@ def written(path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_what_is_saved_is_loaded(path: Path) -> None:
+def test_a_saved_journal_is_loaded(path: Path) -> None:
     JOURNAL.save(path)
     assert Journal.load(path) == JOURNAL
-    assert [found.name for found in path.parent.iterdir()] == [path.name], "nothing else is left"
+    assert [found.name for found in path.parent.iterdir()] == [path.name], "and no other file"
 
 
-def test_it_holds_no_link_and_is_readable(path: Path) -> None:
+def test_it_is_readable_json_without_the_link(path: Path) -> None:
     JOURNAL.save(path)
     text = path.read_text(encoding="ascii")
     assert "http" not in text
@@ -48,7 +48,7 @@ def test_it_holds_no_link_and_is_readable(path: Path) -> None:
 
 @given(st.lists(st.integers(1, 100), max_size=20), st.text(max_size=20), st.none() | st.text(max_size=20))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_journal_comes_back(path: Path, edges: list[int], name: str, text: str | None) -> None:
+def test_every_journal_survives_a_round_trip(path: Path, edges: list[int], name: str, text: str | None) -> None:
     coverage = Coverage()
     for start, stop in zip(edges[::2], edges[1::2], strict=False):
         coverage = coverage.plus(start, stop)
@@ -63,7 +63,7 @@ def test_any_journal_comes_back(path: Path, edges: list[int], name: str, text: s
     assert Journal.load(path) == journal
 
 
-def test_a_save_that_fails_leaves_the_one_before(path: Path) -> None:
+def test_a_failed_save_keeps_the_previous_journal(path: Path) -> None:
     JOURNAL.save(path)
     path.with_name(path.name + ".new").mkdir()
     with pytest.raises(IsADirectoryError):
@@ -71,7 +71,7 @@ def test_a_save_that_fails_leaves_the_one_before(path: Path) -> None:
     assert Journal.load(path) == JOURNAL
 
 
-def test_none_is_none(path: Path) -> None:
+def test_a_missing_journal_is_none(path: Path) -> None:
     assert Journal.load(path) is None
     path.mkdir()
     assert Journal.load(path) is None
@@ -81,12 +81,12 @@ def test_none_is_none(path: Path) -> None:
     "text",
     ["", "{", "[]", "null", "7", '"format"', "{}", '{"format": 1}', "[" * 100_000, "\xff", "{" + " " * 70_000 + "}"],
 )
-def test_what_is_no_journal_is_none(text: str, path: Path) -> None:
+def test_an_invalid_file_is_none(text: str, path: Path) -> None:
     path.write_bytes(text.encode("latin-1"))
     assert Journal.load(path) is None
 
 
-def test_every_truncation_of_one_is_none(path: Path) -> None:
+def test_every_truncated_journal_is_none(path: Path) -> None:
     JOURNAL.save(path)
     whole = path.read_bytes()
     for size in range(len(whole)):
@@ -128,12 +128,12 @@ def test_every_truncation_of_one_is_none(path: Path) -> None:
         {"coverage": [7]},
     ],
 )
-def test_what_makes_no_sense_is_none(changes: dict[str, Any], path: Path) -> None:
+def test_an_invalid_field_is_none(changes: dict[str, Any], path: Path) -> None:
     assert Journal.load(written(path, **changes)) is None
 
 
 @pytest.mark.parametrize("coverage", [[[20, 30], [0, 10]], [[0, 10], [5, 25]], [[0, 10], [10, 20]]])
-def test_spans_that_are_not_as_they_are_written_are_none(coverage: list[list[int]], path: Path) -> None:
+def test_spans_that_save_would_not_write_are_none(coverage: list[list[int]], path: Path) -> None:
     assert Journal.load(written(path, coverage=coverage)) is None
 
 
@@ -149,7 +149,7 @@ fields = st.sampled_from(
 
 @given(st.dictionaries(fields, json_values, max_size=3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_it_holds_it_makes_sense_or_is_none(path: Path, changes: dict[str, Any]) -> None:
+def test_every_loaded_journal_is_consistent(path: Path, changes: dict[str, Any]) -> None:
     found = Journal.load(written(path, **changes))
     if found is not None:
         length = found.representation.length
@@ -160,6 +160,6 @@ def test_whatever_it_holds_it_makes_sense_or_is_none(path: Path, changes: dict[s
 
 @given(st.binary(max_size=200))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_bytes_raise(path: Path, data: bytes) -> None:
+def test_arbitrary_bytes_are_none(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     assert Journal.load(path) is None

@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = b"Date,Clicks\r\n2026-05-29,1\r\n"
 
 
-# All that these tests know of how a part is made and filled.
 def open_part(target: Path, *, overwrite: bool) -> PartFile:
     part = PartFile(target, "job", DownloadOptions(overwrite=overwrite, resume=False))
     part.start(Journal(job_id="job", representation=UNKNOWN))
@@ -48,7 +47,7 @@ def names_in(folder: Path) -> list[str]:
 
 class TestPartFile:
     @pytest.mark.parametrize("overwrite", [False, True])
-    def test_the_target_is_absent_until_it_is_whole(self, target: Path, *, overwrite: bool) -> None:
+    def test_the_target_does_not_exist_until_the_file_is_complete(self, target: Path, *, overwrite: bool) -> None:
         part = open_part(target, overwrite=overwrite)
         append(part, DATA)
         assert names_in(target.parent) == ["report.csv.part"]
@@ -58,31 +57,31 @@ class TestPartFile:
         assert names_in(target.parent) == ["report.csv"]
         assert target.read_bytes() == 2 * DATA
         part.discard()
-        assert target.read_bytes() == 2 * DATA, "what is published stays"
+        assert target.read_bytes() == 2 * DATA, "a committed file is kept"
 
-    def test_an_empty_result_is_a_whole_one(self, target: Path) -> None:
+    def test_an_empty_result_is_complete(self, target: Path) -> None:
         assert open_part(target, overwrite=False).commit() == hashlib.sha256().hexdigest()
         assert target.read_bytes() == b""
 
     @pytest.mark.parametrize("times", [1, 2])
-    def test_discard_leaves_nothing(self, target: Path, times: int) -> None:
+    def test_discard_removes_everything(self, target: Path, times: int) -> None:
         part = open_part(target, overwrite=False)
         append(part, DATA)
         for _ in range(times):
             part.discard()
         assert names_in(target.parent) == []
 
-    def test_an_overwritten_file_is_whole_old_or_whole_new(self, target: Path) -> None:
+    def test_an_overwritten_file_is_never_incomplete(self, target: Path) -> None:
         target.write_bytes(b"old")
         with target.open("rb") as reader:
             part = open_part(target, overwrite=True)
             append(part, DATA)
             assert target.read_bytes() == b"old"
             part.commit()
-            assert reader.read() == b"old", "who has it open reads on"
+            assert reader.read() == b"old", "a process that has it open still reads the old file"
         assert target.read_bytes() == DATA
 
-    def test_a_discarded_overwrite_leaves_the_old_file(self, target: Path) -> None:
+    def test_discard_keeps_the_existing_target(self, target: Path) -> None:
         target.write_bytes(b"old")
         part = open_part(target, overwrite=True)
         append(part, DATA)
@@ -90,7 +89,7 @@ class TestPartFile:
         assert target.read_bytes() == b"old"
         assert names_in(target.parent) == ["report.csv"]
 
-    def test_a_file_that_appeared_meanwhile_is_not_overwritten(self, target: Path) -> None:
+    def test_a_target_that_appears_meanwhile_is_not_overwritten(self, target: Path) -> None:
         part = open_part(target, overwrite=False)
         append(part, DATA)
         target.write_bytes(b"another's")
@@ -100,15 +99,15 @@ class TestPartFile:
         assert target.read_bytes() == b"another's"
         assert names_in(target.parent) == ["report.csv"]
 
-    def test_the_leftover_of_a_crash_is_taken_over(self, target: Path) -> None:
+    def test_the_part_of_a_crashed_process_is_reused(self, target: Path) -> None:
         Path(f"{target}.part").write_bytes(b"half a file, longer than the new one" * 9)
         part = open_part(target, overwrite=False)
         append(part, DATA)
         part.commit()
         assert target.read_bytes() == DATA
 
-    def test_a_crash_between_link_and_unlink_does_not_cost_the_published_file(self, target: Path) -> None:
-        """The leftover is then the target itself, under a second name: to truncate one is to truncate both."""
+    def test_a_crash_between_link_and_unlink_keeps_the_committed_file(self, target: Path) -> None:
+        """The part is then the target itself under a second name, so truncating one would truncate both."""
         target.write_bytes(b"whole")
         os.link(target, f"{target}.part")
         part = open_part(target, overwrite=True)
@@ -141,7 +140,7 @@ class TestPartFile:
 
 
 class TestLock:
-    def test_a_second_writer_is_refused_and_spoils_nothing(self, target: Path) -> None:
+    def test_a_second_writer_is_refused_without_damage(self, target: Path) -> None:
         first = open_part(target, overwrite=True)
         append(first, DATA)
         for overwrite in (False, True):
@@ -151,14 +150,14 @@ class TestLock:
         assert target.read_bytes() == DATA
 
     @pytest.mark.parametrize("end", ["commit", "discard"])
-    def test_the_lock_ends_with_the_writing(self, end: str, target: Path) -> None:
+    def test_commit_and_discard_release_the_lock(self, end: str, target: Path) -> None:
         getattr(open_part(target, overwrite=True), end)()
         second = open_part(target, overwrite=True)
         append(second, DATA)
         second.commit()
         assert target.read_bytes() == DATA
 
-    def test_another_process_is_refused_too_and_its_death_frees_the_lock(self, target: Path) -> None:
+    def test_the_lock_holds_between_processes_and_ends_with_its_owner(self, target: Path) -> None:
         code = (
             "import sys; from pathlib import Path; from tests.download.test_part_file import append, open_part; "
             "part = open_part(Path(sys.argv[1]), overwrite=False); append(part, b'half'); "
@@ -178,7 +177,7 @@ class TestLock:
         assert target.read_bytes() == DATA
 
     @pytest.mark.parametrize("overwrite", [False, True])
-    def test_what_another_published_between_opening_and_locking_is_not_touched(
+    def test_a_file_committed_between_opening_and_locking_is_not_touched(
         self, target: Path, monkeypatch: pytest.MonkeyPatch, *, overwrite: bool
     ) -> None:
         first = open_part(target, overwrite=overwrite)
@@ -186,7 +185,7 @@ class TestLock:
         locked: list[FileIO] = []
 
         def lock_late(file: FileIO, operation: int) -> None:
-            if not locked:  # the second has opened the part, and has it not yet locked
+            if not locked:  # the second has opened the part but not locked it yet
                 first.commit()
             locked.append(file)
             real(file, operation)
@@ -207,7 +206,7 @@ class TestLock:
             assert target.read_bytes() == DATA
         assert names_in(target.parent) == ["report.csv"]
 
-    def test_of_many_threads_one_wins_and_its_file_is_whole(self, target: Path) -> None:
+    def test_of_many_threads_exactly_one_writes_the_file(self, target: Path) -> None:
         contents = [bytes([number]) * 100_000 for number in range(8)]
         start = threading.Barrier(len(contents))
         won: list[bytes] = []
@@ -242,7 +241,7 @@ class TestLock:
 class TestDisk:
     @pytest.fixture
     def full(self, target: Path) -> Iterator[PartFile]:
-        """Give a part on a full disk."""
+        """Return a part on a full disk."""
         part = open_part(target, overwrite=False)
         part._file.close()
         part._file = FileIO("/dev/full", "r+")
@@ -254,7 +253,7 @@ class TestDisk:
             append(full, DATA)
         assert type(raised.value) is DownloadError
         assert isinstance(raised.value.__cause__, OSError)
-        assert size_of(full) == 0, "what was not written is not counted"
+        assert size_of(full) == 0, "only written bytes are counted"
 
     def test_short_writes_are_completed(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.pwrite
@@ -284,7 +283,7 @@ class TestDisk:
         part.discard()
         assert names_in(target.parent) == ["report.csv"]
 
-    def test_everything_is_on_disk_before_it_has_its_name(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_file_is_synced_before_it_is_renamed(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: list[tuple[bool, list[str]]] = []
 
         def sync(descriptor: int) -> None:
@@ -294,4 +293,4 @@ class TestDisk:
         part = open_part(target, overwrite=False)
         append(part, DATA)
         part.commit()
-        assert seen == [(False, ["report.csv.part"]), (True, ["report.csv"])], "first the file, last its folder"
+        assert seen == [(False, ["report.csv.part"]), (True, ["report.csv"])], "first the file, then its folder"

@@ -29,7 +29,7 @@ def coverage_of(found: list[Span]) -> Coverage:
 
 class TestCoverage:
     @given(spans)
-    def test_it_holds_what_was_added_and_nothing_else(self, found: list[Span]) -> None:
+    def test_it_holds_exactly_the_spans_that_were_added(self, found: list[Span]) -> None:
         coverage = coverage_of(found)
         expected = covered(found)
         assert covered(coverage) == expected
@@ -37,7 +37,7 @@ class TestCoverage:
         assert coverage.prefix == next(position for position in range(LENGTH + 1) if position not in expected)
 
     @given(spans)
-    def test_its_spans_are_in_order_disjoint_apart_and_not_empty(self, found: list[Span]) -> None:
+    def test_its_spans_are_sorted_disjoint_and_not_adjacent(self, found: list[Span]) -> None:
         coverage = coverage_of(found)
         assert all(start < stop for start, stop in coverage.spans)
         assert all(before.stop < after.start for before, after in zip(coverage.spans, coverage.spans[1:], strict=False))
@@ -47,7 +47,7 @@ class TestCoverage:
         assert coverage_of(found) == coverage_of(found[::-1])
 
     @given(spans)
-    def test_gaps_are_the_rest(self, found: list[Span]) -> None:
+    def test_gaps_are_the_missing_spans(self, found: list[Span]) -> None:
         coverage = coverage_of(found)
         gaps = coverage.gaps(LENGTH)
         assert covered(gaps) == set(range(LENGTH)) - covered(coverage)
@@ -55,31 +55,31 @@ class TestCoverage:
         assert coverage_of([*coverage.spans, *gaps]) == (Coverage((Span(0, LENGTH),)) if LENGTH else Coverage())
 
     @given(spans, positions)
-    def test_it_fits_a_file_that_reaches_its_end(self, found: list[Span], size: int) -> None:
+    def test_it_fits_a_file_that_is_long_enough(self, found: list[Span], size: int) -> None:
         coverage = coverage_of(found)
         assert coverage.fits(size) == all(position < size for position in covered(coverage))
 
-    def test_nothing_covers_nothing(self) -> None:
+    def test_an_empty_coverage(self) -> None:
         assert (Coverage().size, Coverage().prefix, Coverage().gaps(0)) == (0, 0, [])
         assert Coverage().gaps(3) == [Span(0, 3)]
 
 
 class TestSplitRanges:
     @given(spans, st.integers(1, 64))
-    def test_they_are_the_gaps_cut_up(self, found: list[Span], connections: int) -> None:
+    def test_the_ranges_cover_the_gaps_once(self, found: list[Span], connections: int) -> None:
         gaps = coverage_of(found).gaps(LENGTH)
         cut = split_ranges(gaps, connections)
         assert covered(cut) == covered(gaps)
-        assert sum(stop - start for start, stop in cut) == len(covered(gaps)), "none twice"
+        assert sum(stop - start for start, stop in cut) == len(covered(gaps)), "each byte once"
         assert cut == sorted(cut)
         assert len(cut) < connections + max(1, len(gaps))
 
     @pytest.mark.parametrize(("size", "connections", "sizes"), [(10, 3, [4, 4, 2]), (2, 8, [1, 1]), (9, 1, [9])])
-    def test_they_are_even(self, size: int, connections: int, sizes: list[int]) -> None:
+    def test_the_ranges_are_even(self, size: int, connections: int, sizes: list[int]) -> None:
         assert [stop - start for start, stop in split_ranges([Span(0, size)], connections)] == sizes
 
     @given(st.integers(0, 1 << 62), st.floats(0, 1e12))
-    def test_any_speed_gives_one_or_several(self, missing: int, speed: float) -> None:
+    def test_every_speed_gives_one_or_eight_connections(self, missing: int, speed: float) -> None:
         assert connections_for(missing, bytes_per_second=speed) in {1, 8}
 
 
@@ -93,7 +93,7 @@ class TestContentRange:
             ("bytes 0-9223372036854775806/9223372036854775807", Span(0, 2**63 - 1), 2**63 - 1),
         ],
     )
-    def test_it_is_read(self, header: str, span: Span, total: int | None) -> None:
+    def test_a_valid_header_is_parsed(self, header: str, span: Span, total: int | None) -> None:
         assert content_range({"content-range": header}) == (span, total)
 
     @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ class TestContentRange:
             "bytes \u0665-9/10x",
         ],
     )
-    def test_nonsense_is_none(self, header: str) -> None:
+    def test_an_invalid_header_is_none(self, header: str) -> None:
         assert content_range({"content-range": header}) is None
         assert content_range({}) is None
 
     @given(st.text(max_size=40))
-    def test_no_text_raises(self, header: str) -> None:
+    def test_arbitrary_text_does_not_raise(self, header: str) -> None:
         found = content_range({"content-range": header})
         assert found is None or 0 <= found.span.start < found.span.stop
 
@@ -144,7 +144,7 @@ class TestRepresentation:
             ({}, None),
         ],
     )
-    def test_only_what_is_strong_tells_versions_apart(self, headers: dict[str, str], validator: str | None) -> None:
+    def test_only_strong_validators_are_used(self, headers: dict[str, str], validator: str | None) -> None:
         assert Representation.from_headers({"content-length": "10", **headers}).validator == validator
 
     @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ class TestRepresentation:
             ({}, None),
         ],
     )
-    def test_its_length_is_the_file_s(self, headers: dict[str, str], length: int | None) -> None:
+    def test_the_length_is_that_of_the_whole_file(self, headers: dict[str, str], length: int | None) -> None:
         assert Representation.from_headers(headers).length == length
 
     @given(
@@ -172,12 +172,12 @@ class TestRepresentation:
             st.text(max_size=30) | st.sampled_from(["0", "10", '"v"', "bytes 0-1/2", *DATES.values()]),
         )
     )
-    def test_no_header_raises(self, headers: dict[str, str]) -> None:
+    def test_arbitrary_headers_do_not_raise(self, headers: dict[str, str]) -> None:
         version = Representation.from_headers(headers)
         assert version.is_resumable == (version.length is not None and version.validator is not None)
 
 
-VERSION = Representation(length=100, validator='"v1"')
+BY_TAG = Representation(length=100, validator='"v1"')
 
 
 def head(status: int, headers: Mapping[str, str]) -> Head:
@@ -205,10 +205,10 @@ class TestRangeMismatch:
             (416, 7, {"content-range": "bytes */5"}, "shorter now"),
         ],
     )
-    def test_only_the_rest_of_that_version_is_added(
+    def test_only_the_rest_of_the_same_representation_matches(
         self, status: int, position: int, headers: dict[str, str], problem: str
     ) -> None:
-        found = range_mismatch(head(status, headers), position, VERSION)
+        found = range_mismatch(head(status, headers), position, BY_TAG)
         assert problem in found
         assert bool(problem) == bool(found)
 
@@ -218,7 +218,7 @@ BY_DATE = Representation(length=100, validator=DATES["last-modified"])
 
 
 @pytest.mark.parametrize(
-    ("headers", "is_of"),
+    ("headers", "matches"),
     [
         ({**DATES}, True),
         ({**DATES, "etag": '"v1"'}, True),
@@ -231,8 +231,6 @@ BY_DATE = Representation(length=100, validator=DATES["last-modified"])
     ],
     ids=str,
 )
-def test_what_was_noted_by_its_date_is_known_by_it_though_it_has_a_tag_now(
-    headers: dict[str, str], *, is_of: bool
-) -> None:
-    assert BY_DATE.matches({"content-length": "100", **headers}) is is_of
-    assert VERSION.matches({"content-length": "100", **DATES}) is False, "but not what was noted by its tag"
+def test_a_date_still_matches_after_the_storage_has_added_a_tag(headers: dict[str, str], *, matches: bool) -> None:
+    assert BY_DATE.matches({"content-length": "100", **headers}) is matches
+    assert BY_TAG.matches({"content-length": "100", **DATES}) is False, "a tag does not match a date"

@@ -1,4 +1,4 @@
-"""What the clients do at their edges: once closed, over clients of the user's own, and through the generated code."""
+"""The clients once they are closed, over custom httpx clients, and through the generated code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ CALLS: dict[str, Callable[[AnyClient, str, Path], object]] = {
 
 
 @pytest.mark.parametrize("verb", CALLS)
-def test_a_closed_client_says_so_and_asks_nothing(verb: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_closed_client_raises_and_sends_no_request(
+    verb: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
     job_id = sandbox.add_job()
     jobs.close()
     jobs.close()
@@ -42,14 +44,14 @@ def test_a_closed_client_says_so_and_asks_nothing(verb: str, jobs: AnyClient, sa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_of_a_set_each_job_says_that_the_client_is_closed(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_fetch_all_reports_a_closed_client_for_each_job(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job()
     jobs.close()
     with pytest.raises(ConfigurationError, match="closed: make a new one"):
         raise jobs.fetch_all([job_id], tmp_path).errors[job_id]
 
 
-def test_a_stream_whose_client_is_closed_says_so(sandbox: Sandbox) -> None:
+def test_a_stream_raises_once_its_client_is_closed(sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=8_000_000)
 
     async def read() -> None:
@@ -62,48 +64,48 @@ def test_a_stream_whose_client_is_closed_says_so(sandbox: Sandbox) -> None:
     asyncio.run(read())
 
 
-class OwnError(Exception):
-    """Of a transport or hook that the user wrote."""
+class CustomError(Exception):
+    """Raised by a custom transport."""
 
 
-class OwnTransport(httpx.MockTransport):
-    """One that fails in its own way."""
+class CustomTransport(httpx.MockTransport):
+    """A custom transport that raises an exception of its own."""
 
     def __init__(self) -> None:
         super().__init__(self.fail)
 
     def fail(self, _: httpx.Request) -> httpx.Response:
-        raise OwnError("the vault is sealed")
+        raise CustomError("the vault is sealed")
 
 
 @pytest.fixture(params=["http_client", "storage_client"])
-def over_own_clients(request: pytest.FixtureRequest, sandbox: Sandbox, jobs: AnyClient) -> Iterator[AnyClient]:
-    """Give `jobs` anew, over a client of the user's own whose transport fails, for the API or the storage."""
+def over_custom_client(request: pytest.FixtureRequest, sandbox: Sandbox, jobs: AnyClient) -> Iterator[AnyClient]:
+    """Return `jobs` over a custom httpx client for the API or the storage, whose transport fails."""
     if isinstance(jobs, JobsClient):
         with (
-            httpx.Client(transport=OwnTransport()) as own,
+            httpx.Client(transport=CustomTransport()) as own,
             sandbox.client(**{request.param: own}, retry=TRIED_ONCE) as client,
         ):
             yield client
         return
-    own_async = httpx.AsyncClient(transport=OwnTransport())
+    own_async = httpx.AsyncClient(transport=CustomTransport())
     wrapped = type(jobs)(sandbox.async_client(**{request.param: own_async}, retry=TRIED_ONCE), jobs._runner)
     with wrapped as client:
         yield client
     jobs._runner.run(own_async.aclose())
 
 
-def test_an_exception_of_the_user_s_own_transport_passes_as_it_is(
-    over_own_clients: AnyClient, sandbox: Sandbox, tmp_path: Path
+def test_an_exception_of_a_custom_transport_is_not_wrapped(
+    over_custom_client: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()
-    with pytest.raises(OwnError, match="the vault is sealed"):
-        over_own_clients.download(job_id, tmp_path)
+    with pytest.raises(CustomError, match="the vault is sealed"):
+        over_custom_client.download(job_id, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("which", ["http_client", "storage_client"])
-def test_an_asynchronous_client_of_the_user_s_own_cannot_be_read_as_a_file(which: str, sandbox: Sandbox) -> None:
+def test_open_is_refused_over_a_custom_asynchronous_client(which: str, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
 
     async def opened() -> None:
@@ -114,7 +116,7 @@ def test_an_asynchronous_client_of_the_user_s_own_cannot_be_read_as_a_file(which
     asyncio.run(opened())
 
 
-def test_jobs_are_iterated_over_as_users_do(sandbox: Sandbox) -> None:
+def test_list_and_as_completed_can_be_iterated(sandbox: Sandbox) -> None:
     job_ids = sorted(sandbox.add_job() for _ in range(3))
     with sandbox.client() as blocking:
         assert [sorted(job.id for job in found) for found in (blocking.list(), blocking.as_completed(job_ids))] == [
@@ -132,8 +134,8 @@ def test_jobs_are_iterated_over_as_users_do(sandbox: Sandbox) -> None:
     assert asyncio.run(iterated()) == [job_ids, job_ids]
 
 
-class TestThroughTheGeneratedCode:
-    """`jobs.generated`, called by `sync` or `asyncio` as the client is."""
+class TestGeneratedClient:
+    """`jobs.generated`, called through `sync_detailed` or `asyncio_detailed`, as the client requires."""
 
     @pytest.fixture
     def call(self, jobs: AnyClient) -> Callable[..., Any]:
@@ -144,20 +146,20 @@ class TestThroughTheGeneratedCode:
 
         return called
 
-    def test_a_job_is_read(self, call: Callable[..., Any], sandbox: Sandbox) -> None:
+    def test_a_job_is_parsed(self, call: Callable[..., Any], sandbox: Sandbox) -> None:
         job_id = sandbox.add_job()
         found = call(get_job, sandbox.account_sid, UUID(job_id)).parsed
         assert isinstance(found, GeneratedJob)
         assert str(found.id) == job_id
 
-    def test_a_redirect_is_told_and_not_followed(self, call: Callable[..., Any], sandbox: Sandbox) -> None:
+    def test_a_redirect_is_returned_and_not_followed(self, call: Callable[..., Any], sandbox: Sandbox) -> None:
         job_id = sandbox.add_job()
         answer = call(download_job_result, sandbox.account_sid, UUID(job_id))
         assert answer.status_code == 302
         assert answer.headers["location"].startswith(sandbox.storage_url)
         assert {request.origin for request in sandbox.requests} == {"api"}
 
-    def test_an_answer_that_never_comes_is_our_error(self, call: Callable[..., Any], sandbox: Sandbox) -> None:
+    def test_a_missing_response_raises_transport_error(self, call: Callable[..., Any], sandbox: Sandbox) -> None:
         sandbox.answer_next("GET", re.compile("Jobs"), status=None)
         with pytest.raises(TransportError, match="Check network and proxy"):
             call(get_job, sandbox.account_sid, UUID(sandbox.add_job()))

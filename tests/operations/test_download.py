@@ -1,4 +1,4 @@
-"""From a job to a file, over real sockets, with both clients."""
+"""Downloads over real sockets, with both clients."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def left_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["redirect", "stream"])
-def test_the_file_is_the_result_and_the_outcome_describes_it(
+def test_the_file_holds_the_result_and_the_return_value_describes_it(
     mode: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()
@@ -54,7 +54,7 @@ def test_the_file_is_the_result_and_the_outcome_describes_it(
     assert left_in(tmp_path) == ["a.csv"]
 
 
-def test_the_storage_gets_no_credential_no_cookie_and_no_header_of_ours(
+def test_the_storage_receives_no_credential_cookie_or_header_of_the_api(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()
@@ -66,7 +66,7 @@ def test_the_storage_gets_no_credential_no_cookie_and_no_header_of_ours(
     assert at_storage.headers["accept-encoding"] == "identity"
 
 
-def test_each_result_size_arrives_whole(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_results_of_every_size_are_complete(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     for size in (0, 1, 65_536, 262_143, 262_144, 262_145, 1_000_001):
         job_id = sandbox.add_job(result_bytes=size)
         for mode in ("redirect", "stream"):
@@ -74,7 +74,7 @@ def test_each_result_size_arrives_whole(jobs: AnyClient, sandbox: Sandbox, tmp_p
             assert (done.bytes_written, done.sha256) == (size, sandbox.result(job_id).sha256)
 
 
-def test_a_folder_as_target_takes_the_storage_s_name(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_file_in_a_folder_is_named_by_the_storage(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job()
     done = jobs.download(job_id, tmp_path)
     assert done.path == tmp_path / done.filename
@@ -83,9 +83,7 @@ def test_a_folder_as_target_takes_the_storage_s_name(jobs: AnyClient, sandbox: S
     assert jobs.download(job_id, tmp_path, overwrite=True).path == done.path
 
 
-def test_an_existing_file_stays_as_it_is_and_costs_no_request(
-    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_an_existing_file_is_kept_and_costs_no_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     target.write_text("mine")
     for verb in (jobs.download, jobs.wait_and_download):
@@ -112,7 +110,7 @@ def test_a_bad_mode_is_refused_before_any_request(jobs: AnyClient, sandbox: Sand
     assert sandbox.requests == ()
 
 
-def test_a_running_job_is_not_taken_for_its_result(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_body_of_a_202_is_not_saved_as_the_result(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job(seconds=3600)
     with pytest.raises(ResultNotReadyError, match=job_id) as raised:
         jobs.download(job_id, tmp_path / "a.csv")
@@ -123,7 +121,7 @@ def test_a_running_job_is_not_taken_for_its_result(jobs: AnyClient, sandbox: San
 @pytest.mark.parametrize(
     ("status", "error"), [("FAILED", JobFailedError), ("ERROR", JobFailedError), ("CANCELLED", JobCancelledError)]
 )
-def test_a_202_for_a_job_without_result_is_read_for_its_status(
+def test_a_202_for_a_failed_job_raises_the_error_of_its_status(
     status: str, error: type[Exception], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job(status=status, message="broken pipe in the mill")
@@ -132,7 +130,7 @@ def test_a_202_for_a_job_without_result_is_read_for_its_status(
             verb(job_id, tmp_path / "a.csv")
 
 
-def test_a_202_in_xml_is_understood_all_the_same(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_202_in_xml_is_resolved_by_requesting_the_job(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job(status="FAILED")
     xml = "<ImpactRadiusResponse><Job><Status>FAILED</Status></Job></ImpactRadiusResponse>"
     sandbox.answer_next("GET", "/Download", status=202, body=xml, content_type="application/xml")
@@ -140,7 +138,7 @@ def test_a_202_in_xml_is_understood_all_the_same(jobs: AnyClient, sandbox: Sandb
         jobs.download(job_id, tmp_path / "a.csv")
 
 
-def test_a_result_that_lags_behind_its_job_is_waited_for(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_wait_and_download_waits_for_a_late_result(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job()
     running = f'{{"Id": "{job_id}", "Status": "RUNNING"}}'
     sandbox.answer_next("GET", "/Download", status=202, body=running)
@@ -151,17 +149,17 @@ def test_a_result_that_lags_behind_its_job_is_waited_for(jobs: AnyClient, sandbo
         quick.wait_and_download(job_id, tmp_path / "b.csv", timeout=0)
 
 
-def test_an_expired_link_is_asked_for_afresh_once(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_expired_link_is_renewed_once(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job()
-    unusable_error: dict[str, Any] = {"status": 403, "body": "<Error><Code>AccessDenied</Code></Error>"}
-    sandbox.answer_next("GET", ".csv", **unusable_error)
+    refusal: dict[str, Any] = {"status": 403, "body": "<Error><Code>AccessDenied</Code></Error>"}
+    sandbox.answer_next("GET", ".csv", **refusal)
     assert jobs.download(job_id, tmp_path / "a.csv").sha256 == sandbox.result(job_id).sha256
-    sandbox.answer_next("GET", ".csv", **unusable_error, times=2)
+    sandbox.answer_next("GET", ".csv", **refusal, times=2)
     with pytest.raises(ResultExpiredError, match="replay"):
         jobs.download(job_id, tmp_path / "b.csv")
 
 
-def test_a_cut_body_is_fetched_again(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_broken_connection_is_resumed_within_the_call(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job()
     progress: list[int] = []
     for after in (0, 1, 299_999):
@@ -174,7 +172,7 @@ def test_a_cut_body_is_fetched_again(jobs: AnyClient, sandbox: Sandbox, tmp_path
     assert progress[-1] == 300_000
 
 
-def test_a_download_that_stays_cut_leaves_nothing_under_the_name_and_goes_on_next_time(
+def test_a_failed_download_leaves_a_part_that_the_next_call_resumes(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()
@@ -190,7 +188,7 @@ def test_a_download_that_stays_cut_leaves_nothing_under_the_name_and_goes_on_nex
     assert left_in(tmp_path) == ["a.csv"]
 
 
-def test_a_failing_storage_is_tried_again_then_told(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_storage_error_is_retried_and_then_raised(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job()
     sandbox.answer_next("GET", ".csv", status=503, times=3)
     quick = jobs.with_options(retry=QUICK)
@@ -216,7 +214,7 @@ def test_an_unsafe_redirect_is_not_followed(
     headers: dict[str, str], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     sandbox.answer_next("GET", "/Download", status=302, headers=headers)
-    # httpx itself takes a Location that is no URL for a protocol error.
+    # httpx itself treats a Location that is not a URL as a protocol error.
     with pytest.raises((DownloadError, TransportError), match=r"redirect|location") as raised:
         jobs.with_options(retry=Retry(attempts=1)).download(sandbox.add_job(), tmp_path / "a.csv")
     assert "canary" not in str(raised.value)
@@ -243,9 +241,7 @@ def test_on_progress_ends_at_the_total(jobs: AnyClient, sandbox: Sandbox, tmp_pa
     assert seen == sorted(seen)
 
 
-def test_a_callback_that_raises_ends_the_download_which_can_go_on(
-    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_a_download_ended_by_its_callback_can_be_resumed(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     def stop(done: int, _: int | None) -> None:
         if done:
             raise RuntimeError("enough")
@@ -259,7 +255,7 @@ def test_a_callback_that_raises_ends_the_download_which_can_go_on(
     assert done.sha256 == sandbox.result(job_id).sha256
 
 
-def test_two_downloads_to_one_target_one_wins_and_the_other_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_of_two_downloads_to_one_target_the_second_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job()
     started, go_on = threading.Event(), threading.Event()
 
@@ -283,7 +279,7 @@ def test_two_downloads_to_one_target_one_wins_and_the_other_says_so(sandbox: San
     assert left_in(tmp_path) == ["a.csv"]
 
 
-def test_stream_gives_the_bytes_and_leaves_no_file(
+def test_stream_yields_the_result_and_writes_no_file(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = sandbox.add_job()
@@ -295,14 +291,14 @@ def test_stream_gives_the_bytes_and_leaves_no_file(
     assert left_in(tmp_path) == []
 
 
-def test_stream_raises_on_entering_what_download_raises(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_stream_raises_the_errors_of_download_on_entering(jobs: AnyClient, sandbox: Sandbox) -> None:
     with pytest.raises(ResultNotReadyError):
         jobs.stream(sandbox.add_job(seconds=3600)).__enter__()
     with pytest.raises(ConfigurationError, match="open the stream first"):
         list(jobs.stream(sandbox.add_job()))
 
 
-def test_a_stream_left_early_gives_its_connection_back(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_stream_left_early_releases_its_connection(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=50_000_000)
     with jobs.stream(job_id) as chunks:
         assert next(iter(chunks))

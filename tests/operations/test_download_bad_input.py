@@ -1,4 +1,4 @@
-"""Bad input, from the user and from the storage: told clearly, and nothing stands under the target's name."""
+"""Bad input from the user and from the storage: a clear error, and no file under the name of the target."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,8 @@ NOT_UTF8 = os.fsdecode(b"caf\xe9.csv")
 
 def job_at(sandbox: Sandbox, storage: RawServer, times: int = 9) -> str:
     job_id = sandbox.add_job()
-    sandbox.answer_next(
-        "GET", "/Download", status=302, headers={"Location": f"{storage.url}/a?sig=canary"}, times=times
-    )
+    link = {"Location": f"{storage.url}/a?sig=canary"}
+    sandbox.answer_next("GET", f"{job_id}/Download", status=302, headers=link, times=times)
     return job_id
 
 
@@ -45,43 +45,40 @@ def names_under(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-# The user's
+# Arguments
 
 
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("file/a.csv", r"the folder '.*/file' does not exist: create it first"),
-        ("missing/a.csv", r"the folder '.*/missing' does not exist: create it first"),
-        ("x" * 300, r"the file name 'x+'… is too long: 240 bytes at most"),
-        ("x" * 300 + "/a.csv", r"the folder '.*/x+' does not exist: create it first"),
-        ("x" * 5000, r"the file name 'x+'… is too long: 240 bytes at most"),
-        ("/dev/null", r"'/dev/null' is not a regular file: choose another path|'/dev' is not writable: choose another"),
-        ("pipe", r"'.*/pipe' is not a regular file: choose another path"),
-        ("link", r"'.*/link' is not a regular file: choose another path"),
-        ("dangling", r"'.*/dangling' is not a regular file: choose another path"),
-        ("a\0b", r"path=.* is not a file name: give the path of a file, or of an existing folder"),
-        ("\ud800", r"path=.* is not a file name"),
-    ],
-)
-def test_a_target_that_cannot_be_is_told_of_before_any_request(
-    path: str, message: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("mine")
+IMPOSSIBLE_TARGETS = [
+    ("file/a.csv", r"the folder '.*/file' does not exist: create it first"),
+    ("missing/a.csv", r"the folder '.*/missing' does not exist: create it first"),
+    ("x" * 300, r"the file name 'x+'… is too long: 240 bytes at most"),
+    ("x" * 300 + "/a.csv", r"the folder '.*/x+' does not exist: create it first"),
+    ("x" * 5000, r"the file name 'x+'… is too long: 240 bytes at most"),
+    ("/dev/null", r"'/dev/null' is not a regular file: choose another path|'/dev' is not writable: choose another"),
+    ("pipe", r"'.*/pipe' is not a regular file: choose another path"),
+    ("link", r"'.*/link' is not a regular file: choose another path"),
+    ("dangling", r"'.*/dangling' is not a regular file: choose another path"),
+    ("a\0b", r"path=.* is not a file name: give the path of a file, or of an existing folder"),
+    ("\ud800", r"path=.* is not a file name"),
+]
+
+
+def test_an_impossible_target_is_refused_before_any_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "dangling").symlink_to("../elsewhere")
     os.mkfifo(tmp_path / "pipe")
-    before = names_under(tmp_path)
-    for verb in (jobs.download, jobs.wait_and_download):
-        for overwrite in (False, True):
+    before, job_id = names_under(tmp_path), sandbox.add_job()
+    for path, message in IMPOSSIBLE_TARGETS:
+        for verb, overwrite in product((jobs.download, jobs.wait_and_download), (False, True)):
             with pytest.raises(ConfigurationError, match=message):
-                verb(sandbox.add_job(), tmp_path / path, overwrite=overwrite)
+                verb(job_id, tmp_path / path, overwrite=overwrite)
     assert sandbox.requests == ()
     assert names_under(tmp_path) == before
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text() == "old"
 
 
-def test_an_existing_file_is_told_of_before_any_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_existing_file_is_refused_before_any_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("mine")
     with pytest.raises(DestinationExistsError, match=r"a\.csv' exists: pass overwrite=True, or choose another path"):
         jobs.download(sandbox.add_job(), tmp_path / "a.csv")
@@ -89,14 +86,14 @@ def test_an_existing_file_is_told_of_before_any_request(jobs: AnyClient, sandbox
     assert (tmp_path / "a.csv").read_text() == "mine"
 
 
-def test_an_odd_name_is_taken_as_it_is(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_unusual_file_names_are_used_unchanged(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     names = ["with space", "caf\u00e9 \U0001f4c8.csv", "-rf", "~", "%41", "a\nb", NOT_UTF8, ".a"]
     for name in names:
         assert jobs.download(sandbox.add_job(), tmp_path / name).path == tmp_path / name
     assert names_under(tmp_path) == sorted(names)
 
 
-def test_a_path_may_be_text_and_relative(
+def test_a_path_may_be_a_relative_string(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -105,7 +102,7 @@ def test_a_path_may_be_text_and_relative(
     assert names_under(tmp_path) == ["a.csv", "b.csv", "c.csv"]
 
 
-def test_a_number_of_connections_that_is_none_is_refused(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_invalid_connections_are_refused(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     wrong: list[Any] = [0, -1, 65, True, False, "4", 2.0, float("nan"), [2]]
     for connections in wrong:
         message = re.escape(f"connections={connections!r}: give a number from 1 to 64, or None")
@@ -115,7 +112,7 @@ def test_a_number_of_connections_that_is_none_is_refused(jobs: AnyClient, sandbo
     assert sandbox.requests == ()
 
 
-def test_a_misspelt_mode_is_refused(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_unknown_mode_is_refused(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     job_id = sandbox.add_job()
     for mode in ("Redirect", "STREAM", "", "redirect ", "download"):
         message = re.escape(f"mode={mode!r}: give 'redirect' or 'stream'")
@@ -128,7 +125,7 @@ def test_a_misspelt_mode_is_refused(jobs: AnyClient, sandbox: Sandbox, tmp_path:
     assert sandbox.requests == ()
 
 
-# The storage's names
+# File names from the storage
 
 
 NAMES: list[tuple[str, str | None]] = [
@@ -153,9 +150,7 @@ NAMES: list[tuple[str, str | None]] = [
 ]
 
 
-def test_whatever_the_storage_calls_it_the_file_lands_in_the_folder(
-    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_no_name_of_the_storage_leads_out_of_the_folder(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     for number, (header, name) in enumerate(NAMES):
         top = tmp_path / f"{number}"
         folder = top / "one" / "two"
@@ -169,7 +164,9 @@ def test_whatever_the_storage_calls_it_the_file_lands_in_the_folder(
 
 
 @pytest.mark.parametrize("raw", ["a\0b.csv", "a\rb.csv"])
-def test_a_name_that_http_forbids_is_no_answer(raw: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_name_that_http_forbids_raises_transport_error(
+    raw: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
     with serving(storing(DATA, headers={"Content-Disposition": f'attachment; filename="{raw}"'})) as storage:
         job_id = job_at(sandbox, storage)
         with pytest.raises(TransportError, match="Check network and proxy") as raised:
@@ -178,7 +175,7 @@ def test_a_name_that_http_forbids_is_no_answer(raw: str, jobs: AnyClient, sandbo
     assert names_under(tmp_path) == []
 
 
-def test_over_a_mocked_transport_even_they_land_in_the_folder(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_over_a_mock_transport_forbidden_names_are_made_safe(sandbox: Sandbox, tmp_path: Path) -> None:
     def handler(_: httpx.Request) -> httpx.Response:
         name = 'attachment; filename="../a\0b\r\nSet-Cookie: c.csv"'
         return httpx.Response(200, headers={"Content-Disposition": name}, content=DATA)
@@ -195,7 +192,7 @@ def test_over_a_mocked_transport_even_they_land_in_the_folder(sandbox: Sandbox, 
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_name_that_is_taken_by_a_folder_is_told_of(
+def test_a_suggested_name_that_is_a_folder_is_refused(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, *, overwrite: bool
 ) -> None:
     (tmp_path / "sub").mkdir()
@@ -206,7 +203,7 @@ def test_a_name_that_is_taken_by_a_folder_is_told_of(
     assert names_under(tmp_path) == ["sub"]
 
 
-def test_a_name_that_is_taken_by_a_link_is_told_of(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_suggested_name_that_is_a_link_is_refused(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (tmp_path / "precious").write_text("precious")
@@ -219,7 +216,7 @@ def test_a_name_that_is_taken_by_a_link_is_told_of(jobs: AnyClient, sandbox: San
     assert names_under(folder) == ["a.csv"]
 
 
-# Its lengths
+# Lengths
 
 
 def stating(length: str | tuple[str, ...], *, etag: bool = True) -> Answer:
@@ -227,52 +224,45 @@ def stating(length: str | tuple[str, ...], *, etag: bool = True) -> Answer:
     return lambda _: Reply(headers={"Content-Length": length} | tag, body=DATA, ends=True)
 
 
-@pytest.mark.parametrize(
-    ("length", "error", "message"),
-    [
-        ("-1", TransportError, "bad Content-Length"),
-        ("1e5", TransportError, "bad Content-Length"),
-        ("0x10", TransportError, "bad Content-Length"),
-        ("nonsense", TransportError, "bad Content-Length"),
-        ("", TransportError, "bad Content-Length"),
-        ("\xb2", TransportError, "bad Content-Length"),
-        (str(10**30), TransportError, "bad Content-Length"),
-        (("200000", "200001"), TransportError, "conflicting Content-Length"),
-        ("200000, 7", TransportError, "conflicting Content-Length"),
-        (str(9 * 10**18), DownloadError, f"could not be written: .*{9 * 10**18} bytes.*Make room"),
-        (str(2**63), DownloadError, f"could not be written: .*{2**63} bytes.*Make room"),
-        (str(10**20 - 1), DownloadError, f"could not be written: .*{10**20 - 1} bytes.*Make room"),
-    ],
-)
-def test_an_impossible_length_is_told_of(  # noqa: PLR0917 - fixtures
-    length: str | tuple[str, ...],
-    error: type[JobsError],
-    message: str,
-    jobs: AnyClient,
-    sandbox: Sandbox,
-    tmp_path: Path,
-) -> None:
-    with serving(stating(length)) as storage:
-        job_id = job_at(sandbox, storage)
-        with pytest.raises(error, match=message) as raised:
-            jobs.with_options(retry=QUICK).download(job_id, tmp_path / "a.csv")
-        assert len(storage.asked) <= QUICK.attempts
-    assert "canary" not in str(raised.value)
-    assert names_under(tmp_path) == []
+IMPOSSIBLE_LENGTHS: list[tuple[str | tuple[str, ...], type[JobsError], str]] = [
+    ("-1", TransportError, "bad Content-Length"),
+    ("1e5", TransportError, "bad Content-Length"),
+    ("0x10", TransportError, "bad Content-Length"),
+    ("nonsense", TransportError, "bad Content-Length"),
+    ("", TransportError, "bad Content-Length"),
+    ("\xb2", TransportError, "bad Content-Length"),
+    (str(10**30), TransportError, "bad Content-Length"),
+    (("200000", "200001"), TransportError, "conflicting Content-Length"),
+    ("200000, 7", TransportError, "conflicting Content-Length"),
+    (str(9 * 10**18), DownloadError, f"could not be written: .*{9 * 10**18} bytes.*Make room"),
+    (str(2**63), DownloadError, f"could not be written: .*{2**63} bytes.*Make room"),
+    (str(10**20 - 1), DownloadError, f"could not be written: .*{10**20 - 1} bytes.*Make room"),
+]
 
 
-@pytest.mark.parametrize("length", ["200000", ("200000", "200000"), "200000, 200000", " 200000 ", "000200000"])
-def test_a_length_said_twice_or_oddly_is_a_length(
-    length: str | tuple[str, ...], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    with serving(stating(length)) as storage:
-        done = jobs.download(job_at(sandbox, storage), tmp_path / "a.csv")
-    assert done.path.read_bytes() == DATA
+def test_an_impossible_content_length_is_an_error(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for length, error, message in IMPOSSIBLE_LENGTHS:
+        with serving(stating(length)) as storage:
+            job_id = job_at(sandbox, storage)
+            with pytest.raises(error, match=message) as raised:
+                jobs.with_options(retry=QUICK).download(job_id, tmp_path / "a.csv")
+            assert len(storage.asked) <= QUICK.attempts, length
+        assert "canary" not in str(raised.value)
+        assert names_under(tmp_path) == [], length
+
+
+def test_a_repeated_or_padded_content_length_is_accepted(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    lengths: list[str | tuple[str, ...]]
+    lengths = ["200000", ("200000", "200000"), "200000, 200000", " 200000 ", "000200000"]
+    for number, length in enumerate(lengths):
+        with serving(stating(length)) as storage:
+            done = jobs.download(job_at(sandbox, storage, times=1), tmp_path / f"{number}")
+        assert done.path.read_bytes() == DATA, length
 
 
 @pytest.mark.parametrize("etag", [False, True])
-@pytest.mark.parametrize("size", [200_001, 5 * 10**6])  # through the parser, and past it
-def test_a_length_beyond_the_body_s_end_is_never_believed(
+@pytest.mark.parametrize("size", [200_001, 5 * 10**6])  # read through httpx, and from the socket
+def test_a_body_shorter_than_its_content_length_is_an_error(
     size: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, *, etag: bool
 ) -> None:
     with serving(stating(str(size), etag=etag)) as storage:
@@ -284,21 +274,21 @@ def test_a_length_beyond_the_body_s_end_is_never_believed(
     assert names_under(tmp_path) == []
 
 
-def test_what_comes_after_the_stated_length_is_not_part_of_the_file(
+def test_bytes_after_the_content_length_are_not_part_of_the_file(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """By HTTP it cannot be told from another answer; a checksum, where there is one, tells."""
+    """HTTP takes them for the next response; only a checksum can reveal that they belong to the file."""
     with serving(lambda _: Reply(headers={"Content-Length": "1000"}, body=DATA)) as storage:
         job_id = job_at(sandbox, storage)
         for name in ("a.csv", "b.csv"):
             assert jobs.download(job_id, tmp_path / name).path.read_bytes() == DATA[:1000]
 
 
-# Its answers
+# Responses
 
 
 @pytest.mark.parametrize("status", [206, 416])
-def test_an_answer_about_parts_to_one_who_asked_for_the_whole_is_none(
+def test_a_partial_response_to_a_request_without_range_is_an_error(
     status: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     def answer(asked: Asked) -> Reply:
@@ -316,9 +306,7 @@ def test_an_answer_about_parts_to_one_who_asked_for_the_whole_is_none(
     assert names_under(tmp_path) == []
 
 
-def test_an_unexpected_status_is_told_of_and_its_body_is_not_the_file(
-    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_an_unexpected_status_is_an_error(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     statuses = [201, 204, 205, 300, 304, 305, 402, 418, 451]
     left = iter(statuses)
     with serving(lambda _: Reply(status=next(left), headers={"Content-Length": "0"})) as storage:
@@ -331,7 +319,7 @@ def test_an_unexpected_status_is_told_of_and_its_body_is_not_the_file(
     assert names_under(tmp_path) == []
 
 
-def test_what_is_no_http_is_told_of(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_response_that_is_not_http_is_an_error(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     def answer(_: Asked) -> Reply:
         raise OSError("the connection ends without an answer")
 
@@ -344,10 +332,10 @@ def test_what_is_no_http_is_told_of(jobs: AnyClient, sandbox: Sandbox, tmp_path:
     assert names_under(tmp_path) == []
 
 
-# Its redirects
+# Redirects
 
 
-def test_a_loop_of_two_ends(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_redirect_loop_ends(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     def answer(asked: Asked) -> Reply:
         other = "/b?sig=canary" if asked.target.startswith("/a") else "/a?sig=canary"
         return Reply(status=302, headers={"Location": other, "Content-Length": "0"})
@@ -399,7 +387,7 @@ def storage_that_counts(asked: list[str], location: str = "") -> httpx.MockTrans
 
 
 def assert_refused(error: pytest.ExceptionInfo[DownloadError], location: str, *, asked: list[str]) -> None:
-    assert asked in ([], ["storage.example"]), "it was not asked"
+    assert asked in ([], ["storage.example"]), "the refused host receives no request"
     shown = str(error.value)
     reason = "only https is safe" if location in IN_CLEAR else "it leads from a public API into a private network"
     assert location in shown
@@ -410,7 +398,9 @@ def assert_refused(error: pytest.ExceptionInfo[DownloadError], location: str, *,
 
 @pytest.mark.parametrize("location", INSIDE + IN_CLEAR)
 @pytest.mark.parametrize("at_once", [True, False], ids=["from the API", "from the storage"])
-def test_a_public_api_leads_neither_inside_nor_off_https(location: str, tmp_path: Path, *, at_once: bool) -> None:
+def test_a_redirect_to_a_private_network_or_plain_http_is_refused(
+    location: str, tmp_path: Path, *, at_once: bool
+) -> None:
     asked: list[str] = []
     api = httpx.Client(transport=api_that_leads_to(location if at_once else "https://storage.example/a"))
     storage = httpx.Client(transport=storage_that_counts(asked, location))
@@ -423,7 +413,7 @@ def test_a_public_api_leads_neither_inside_nor_off_https(location: str, tmp_path
 
 
 @pytest.mark.parametrize("location", [INSIDE[9], IN_CLEAR[0]])
-def test_nor_does_it_lead_the_asynchronous_client_there(location: str, tmp_path: Path) -> None:
+def test_the_asynchronous_client_refuses_unsafe_redirects_as_well(location: str, tmp_path: Path) -> None:
     asked: list[str] = []
 
     async def download() -> None:
@@ -447,7 +437,7 @@ def test_a_job_that_is_not_ready_leaves_nothing_in_a_folder(jobs: AnyClient, san
 @pytest.mark.parametrize(
     "place", ["https://[fe80::1%é]/a?sig=canary", "a://u:canary@[?sig=canary", "https://a.example/\x7f?sig=canary"]
 )
-def test_a_redirect_to_what_httpx_takes_for_no_url_is_told(
+def test_a_redirect_to_an_invalid_url_is_an_error(
     place: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()

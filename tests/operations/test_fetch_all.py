@@ -1,4 +1,4 @@
-"""`fetch_all`: a folder that ends the same whatever happens on the way."""
+"""`fetch_all`: waiting for several jobs and downloading all their results into one folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from impact_jobs import (
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
-from tests.support.folders import asked_of, names_in, right
+from tests.support.folders import asked_of, assert_complete, names_in
 from tests.support.raw_server import Reply, serving, storing
 
 ONE_TRY = Retry(attempts=1)
@@ -32,22 +32,22 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def ids(sandbox: Sandbox) -> list[str]:
-    """Give five jobs that are completed."""
+    """Return five jobs that are completed."""
     return [sandbox.add_job(result_bytes=size) for size in (0, 1, 1000, 70_000, 300_000)]
 
 
-# A set
+# Several jobs
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 4, 64])
-def test_every_job_gets_its_file_and_the_next_call_asks_for_nothing(
+def test_every_job_gets_its_file_and_a_second_call_sends_no_request(
     concurrency: int, jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "not" / "there"
-    right(jobs.fetch_all(ids, folder, concurrency=concurrency), sandbox, folder)
+    assert_complete(jobs.fetch_all(ids, folder, concurrency=concurrency), sandbox, folder)
     sandbox.forget_requests()
     again = jobs.fetch_all(ids, folder, concurrency=concurrency)
-    right(again, sandbox, folder)
+    assert_complete(again, sandbox, folder)
     assert sandbox.requests == ()
     assert [found.resumed_from for found in again.files.values()] == [0, 1, 1000, 70_000, 300_000]
 
@@ -75,113 +75,112 @@ def test_one_jobs_failure_never_stops_the_others(jobs: AnyClient, sandbox: Sandb
     assert [str(error) for error in copied.errors.values()] == [str(error) for error in report.errors.values()]
 
 
-def test_no_jobs_are_done_at_once(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_empty_list_needs_no_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     report = jobs.fetch_all([], tmp_path / "a")
     assert (report.is_complete, report.outcomes, sandbox.requests) == (True, {}, ())
 
 
-def test_jobs_may_be_named_in_any_way(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
+def test_jobs_may_be_named_in_every_form(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
     uri = f"/Agencies/{sandbox.account_sid}/Jobs/{ids[3]}/Download"
     forms = [ids[0].upper(), UUID(ids[1]), jobs.get(ids[2]), uri, ids[4], jobs.get(ids[0]), ids[1].upper()]
     report = jobs.fetch_all((form for form in forms), tmp_path)
-    assert list(report.outcomes) == [ids[0].upper(), *ids[1:]], "once each, as first named"
-    right(report, sandbox, tmp_path)
+    assert list(report.outcomes) == [ids[0].upper(), *ids[1:]], "once each, under the name given first"
+    assert_complete(report, sandbox, tmp_path)
     sandbox.forget_requests()
-    right(jobs.fetch_all([name.upper() for name in ids], tmp_path), sandbox, tmp_path)
-    assert sandbox.requests == (), "the same files, in whatever letters"
+    assert_complete(jobs.fetch_all([name.upper() for name in ids], tmp_path), sandbox, tmp_path)
+    assert sandbox.requests == (), "the same files, in upper case too"
 
 
-def test_the_list_itself_may_be_given(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
+def test_the_iterator_of_list_may_be_passed(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
     listed = jobs._inner.list() if hasattr(jobs, "_inner") else jobs.list()
-    right(jobs.fetch_all(listed, tmp_path), sandbox, tmp_path)
+    assert_complete(jobs.fetch_all(listed, tmp_path), sandbox, tmp_path)
     assert len(ids) == len(names_in(tmp_path))
     assert sum(not request.path.endswith("/Download") for request in asked_of(sandbox, "api")) == 1
 
 
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        ({"concurrency": 0}, "from 1 to 64"),
-        ({"concurrency": 65}, "from 1 to 64"),
-        ({"concurrency": True}, "from 1 to 64"),
-        ({"concurrency": 2.0}, "from 1 to 64"),
-        ({"connections": 0}, "connections=0"),
-        ({"concurrency": 9, "connections": 8}, "may use 72 connections: the maximum is 64"),
-        ({"concurrency": 9, "connections": None}, "may use 72 connections: the maximum is 64"),
-        ({"mode": "directly"}, "give 'redirect' or 'stream'"),
-        ({"timeout": -1}, "timeout=-1"),
-        ({"timeout": {}}, "lacks job"),
-        ({"directory": ""}, "not a file name"),
-        ({"directory": "a\0b"}, "not a file name"),
-        ({"jobs": "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"}, "not several jobs"),
-        ({"jobs": ["nonsense"]}, "does not name a job"),
-    ],
-)
-def test_bad_input_is_refused_before_any_request(
-    bad: dict[str, Any], message: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    arguments = {"jobs": [sandbox.add_job()], "directory": tmp_path} | bad
-    with pytest.raises(ConfigurationError, match=message):
-        jobs.fetch_all(arguments.pop("jobs"), arguments.pop("directory"), **arguments)
+BAD_INPUT: list[tuple[dict[str, Any], str]] = [
+    ({"concurrency": 0}, "from 1 to 64"),
+    ({"concurrency": 65}, "from 1 to 64"),
+    ({"concurrency": True}, "from 1 to 64"),
+    ({"concurrency": 2.0}, "from 1 to 64"),
+    ({"connections": 0}, "connections=0"),
+    ({"concurrency": 9, "connections": 8}, "may use 72 connections: the maximum is 64"),
+    ({"concurrency": 9, "connections": None}, "may use 72 connections: the maximum is 64"),
+    ({"mode": "directly"}, "give 'redirect' or 'stream'"),
+    ({"timeout": -1}, "timeout=-1"),
+    ({"timeout": {}}, "lacks job"),
+    ({"directory": ""}, "not a file name"),
+    ({"directory": "a\0b"}, "not a file name"),
+    ({"jobs": "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"}, "not several jobs"),
+    ({"jobs": ["nonsense"]}, "does not name a job"),
+]
+
+
+def test_bad_input_is_refused_before_any_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    job_id = sandbox.add_job()
+    for bad, message in BAD_INPUT:
+        arguments = {"jobs": [job_id], "directory": tmp_path} | bad
+        with pytest.raises(ConfigurationError, match=message):
+            jobs.fetch_all(arguments.pop("jobs"), arguments.pop("directory"), **arguments)
     assert sandbox.requests == ()
 
 
-def test_without_digest_there_is_none_and_stream_mode_will_do(
+def test_digest_false_and_stream_mode_are_honoured(
     jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:
     for _ in range(2):
         report = jobs.fetch_all(ids, tmp_path, digest=False, mode="stream")
         assert {found.sha256 for found in report.files.values()} == {None}
-    right(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
+    assert_complete(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
     assert asked_of(sandbox, "storage") == []
 
 
 # Names
 
 
-@pytest.mark.parametrize(
-    ("headers", "ending"),
-    [
-        ({"Content-Disposition": 'attachment; filename="report.csv.gz"'}, ".csv.gz"),
-        ({"Content-Disposition": 'attachment; filename="a.2026-01-01.gz"'}, ".gz"),
-        ({"Content-Disposition": 'attachment; filename="REPORT.XLSX"'}, ".XLSX"),
-        ({"Content-Disposition": 'attachment; filename="v1.2.json"'}, ".json"),
-        ({"Content-Disposition": 'attachment; filename="../../x"', "Content-Type": "text/csv; charset=utf-8"}, ".csv"),
-        ({"Content-Disposition": 'attachment; filename="../x.tsv/"'}, ".tsv"),
-        ({"Content-Disposition": f'attachment; filename="{"x" * 400}.txt"'}, ".txt"),
-        ({"Content-Disposition": f'attachment; filename="x.{"y" * 400}"', "Content-Type": "application/json"}, ".json"),
-        ({"Content-Disposition": 'attachment; filename="x.a b"', "Content-Type": "application/xml"}, ".xml"),
-        ({"Content-Disposition": 'attachment; filename="x.part"'}, ""),
-        ({"Content-Disposition": 'attachment; filename="x.PART"'}, ""),
-        ({"Content-Disposition": 'attachment; filename="x.part.gz"'}, ".gz"),
-        ({"Content-Disposition": 'attachment; filename="x.part.json"'}, ".json"),
-        ({"Content-Disposition": 'attachment; filename="x.json"'}, ".json"),
-        ({"Content-Disposition": 'attachment; filename="x.new"'}, ".new"),
-        ({"Content-Disposition": 'attachment; filename="x.parts"'}, ".parts"),
-        ({"Content-Disposition": "attachment", "Content-Type": "application/octet-stream"}, ""),
-        ({"Content-Type": "Text/CSV"}, ".csv"),
-        ({}, ""),
-    ],
-)
-def test_the_ending_is_the_storages_and_what_is_there_is_recognised(
-    headers: dict[str, str], ending: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+EXTENSIONS: list[tuple[dict[str, str], str]] = [
+    ({"Content-Disposition": 'attachment; filename="report.csv.gz"'}, ".csv.gz"),
+    ({"Content-Disposition": 'attachment; filename="a.2026-01-01.gz"'}, ".gz"),
+    ({"Content-Disposition": 'attachment; filename="REPORT.XLSX"'}, ".XLSX"),
+    ({"Content-Disposition": 'attachment; filename="v1.2.json"'}, ".json"),
+    ({"Content-Disposition": 'attachment; filename="../../x"', "Content-Type": "text/csv; charset=utf-8"}, ".csv"),
+    ({"Content-Disposition": 'attachment; filename="../x.tsv/"'}, ".tsv"),
+    ({"Content-Disposition": f'attachment; filename="{"x" * 400}.txt"'}, ".txt"),
+    ({"Content-Disposition": f'attachment; filename="x.{"y" * 400}"', "Content-Type": "application/json"}, ".json"),
+    ({"Content-Disposition": 'attachment; filename="x.a b"', "Content-Type": "application/xml"}, ".xml"),
+    ({"Content-Disposition": 'attachment; filename="x.part"'}, ""),
+    ({"Content-Disposition": 'attachment; filename="x.PART"'}, ""),
+    ({"Content-Disposition": 'attachment; filename="x.part.gz"'}, ".gz"),
+    ({"Content-Disposition": 'attachment; filename="x.part.json"'}, ".json"),
+    ({"Content-Disposition": 'attachment; filename="x.json"'}, ".json"),
+    ({"Content-Disposition": 'attachment; filename="x.new"'}, ".new"),
+    ({"Content-Disposition": 'attachment; filename="x.parts"'}, ".parts"),
+    ({"Content-Disposition": "attachment", "Content-Type": "application/octet-stream"}, ""),
+    ({"Content-Type": "Text/CSV"}, ".csv"),
+    ({}, ""),
+]
+
+
+def test_the_extension_follows_the_response_and_existing_files_are_recognised(
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    body, job_id = b"a,b\n1,2\n", sandbox.add_job()
-    whole = {**headers, "Content-Length": str(len(body)), "ETag": '"v1"'}
-    rest = {**whole, "Content-Length": str(len(body) - 3), "Content-Range": f"bytes 3-7/{len(body)}"}
-    results = re.compile("^/results/")
-    sandbox.answer_next("GET", results, status=200, headers=whole, content_type="", body=body[:3])
-    sandbox.answer_next("GET", results, status=206, headers=rest, content_type="", body=body[3:])
-    assert not jobs.with_options(retry=ONE_TRY).fetch_all([job_id], tmp_path).is_complete
-    report = jobs.fetch_all([job_id], tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [job_id + ending]
-    assert report.files[job_id].resumed_from == 3
-    sandbox.forget_requests()
-    again = jobs.fetch_all([job_id], tmp_path)
-    assert (again.files[job_id].path.read_bytes(), sandbox.requests) == (body, ())
+    body, results = b"a,b\n1,2\n", re.compile("^/results/")
+    for number, (headers, extension) in enumerate(EXTENSIONS):
+        job_id, folder = sandbox.add_job(), tmp_path / f"{number}"
+        complete = {**headers, "Content-Length": str(len(body)), "ETag": '"v1"'}
+        rest = {**complete, "Content-Length": str(len(body) - 3), "Content-Range": f"bytes 3-7/{len(body)}"}
+        sandbox.answer_next("GET", results, status=200, headers=complete, content_type="", body=body[:3])
+        sandbox.answer_next("GET", results, status=206, headers=rest, content_type="", body=body[3:])
+        assert not jobs.with_options(retry=ONE_TRY).fetch_all([job_id], folder).is_complete
+        report = jobs.fetch_all([job_id], folder)
+        assert [path.name for path in folder.iterdir()] == [job_id + extension], headers
+        assert report.files[job_id].resumed_from == 3
+        sandbox.forget_requests()
+        again = jobs.fetch_all([job_id], folder)
+        assert (again.files[job_id].path.read_bytes(), sandbox.requests) == (body, ()), headers
 
 
-def test_a_body_that_breaks_off_for_good_is_that_jobs_error(
+def test_a_body_that_stays_broken_fails_only_its_job(
     jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:
     def broken() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What `fetch_all` makes of what is in its folder, and of what passes."""
+"""`fetch_all` with files in its folder, with other processes, and with errors that pass."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from impact_jobs import (
 )
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
-from impact_jobs._operations import fetch_all as collecting
+from impact_jobs._operations import fetch_all
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
-from tests.support.folders import asked_of, names_in, right
+from tests.support.folders import asked_of, assert_complete, names_in
 
 ONE_TRY = Retry(attempts=1)
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -39,28 +39,30 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def ids(sandbox: Sandbox) -> list[str]:
-    """Give five jobs that are completed."""
+    """Return five jobs that are completed."""
     return [sandbox.add_job(result_bytes=size) for size in (0, 1, 1000, 70_000, 300_000)]
 
 
-# What is in the folder
+# Files in the folder
 
 
-def test_what_was_begun_is_gone_on_with(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
+def test_a_partial_file_is_resumed(jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path) -> None:
     sandbox.cut_next_download(100_000)
     job_id = ids[-1]
     first = jobs.with_options(retry=ONE_TRY).fetch_all([job_id], tmp_path)
     assert [type(error) for error in first.errors.values()] == [TransportError]
     sandbox.forget_requests()
     second = jobs.fetch_all(ids, tmp_path)
-    right(second, sandbox, tmp_path)
+    assert_complete(second, sandbox, tmp_path)
     assert second.files[job_id].resumed_from == 100_000
     ranges = [request.headers.get("range") for request in asked_of(sandbox, "storage")]
-    assert sorted(ranges, key=str) == [None] * 4 + ["bytes=100000-299999"], "the whole of the others, the rest of this"
+    assert sorted(ranges, key=str) == [None] * 4 + ["bytes=100000-299999"], (
+        "the others from the beginning, this one resumed"
+    )
     assert sum(request.path.endswith("/Download") for request in sandbox.requests) == len(ids)
 
 
-def test_of_what_is_complete_but_for_its_name_only_the_last_byte_is_asked_for(
+def test_for_a_complete_part_only_the_last_byte_is_requested(
     jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -70,29 +72,29 @@ def test_of_what_is_complete_but_for_its_name_only_the_last_byte_is_asked_for(
         patch.setattr(os, "link", fail)
         assert len(jobs.fetch_all(ids, tmp_path).errors) == len(ids)
     sandbox.forget_requests()
-    right(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
+    assert_complete(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
     ranges = {request.headers.get("range") for request in asked_of(sandbox, "storage")}
     sizes = {sandbox.result(job_id).size for job_id in ids}
     assert ranges == {f"bytes={size - 1}-{size - 1}" if size > 1 else None for size in sizes}
 
 
-@pytest.mark.parametrize("traces", [(".part", ".part.json"), (".part.json",), (".part.json.new",)])
-def test_traces_of_a_process_that_died_beside_a_whole_file_go(
-    traces: tuple[str, ...], jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
+@pytest.mark.parametrize("suffixes", [(".part", ".part.json"), (".part.json",), (".part.json.new",)])
+def test_partial_files_beside_a_complete_file_are_removed(
+    suffixes: tuple[str, ...], jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:
-    right(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
-    for job_id, trace in ((job_id, trace) for job_id in ids for trace in traces):
-        whole = tmp_path / f"{job_id}.csv"
-        if trace == ".part":
-            os.link(whole, f"{whole}{trace}")  # it died between giving it its name and taking the other away
+    assert_complete(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
+    for job_id, suffix in ((job_id, suffix) for job_id in ids for suffix in suffixes):
+        target = tmp_path / f"{job_id}.csv"
+        if suffix == ".part":
+            os.link(target, f"{target}{suffix}")  # it died between linking the target and unlinking the part
         else:
-            Path(f"{whole}{trace}").write_text("{}")
+            Path(f"{target}{suffix}").write_text("{}")
     sandbox.forget_requests()
-    right(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
+    assert_complete(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
     assert sandbox.requests == ()
 
 
-def test_of_several_halves_the_one_with_a_journal_is_gone_on_with(
+def test_of_several_partial_files_the_one_with_a_journal_is_resumed(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()
@@ -102,12 +104,10 @@ def test_of_several_halves_the_one_with_a_journal_is_gone_on_with(
     assert not jobs.with_options(retry=ONE_TRY).fetch_all([job_id], tmp_path).is_complete
     report = jobs.fetch_all([job_id], tmp_path)
     assert report.files[job_id].resumed_from == 100_000
-    right(report, sandbox, tmp_path)
+    assert_complete(report, sandbox, tmp_path)
 
 
-def test_files_of_others_are_neither_touched_nor_taken_for_ours(
-    jobs: AnyClient, ids: list[str], tmp_path: Path
-) -> None:
+def test_foreign_files_are_neither_touched_nor_recognised(jobs: AnyClient, ids: list[str], tmp_path: Path) -> None:
     foreign = {
         *(f"{ids[0]}{rest}" for rest in ("-old.csv", " (1).csv.part", "-x.part", ".csv.gz.old.bak", ".csv~", "0.part")),
         f"x{ids[1]}.csv",
@@ -138,7 +138,7 @@ def a_link_to_a_folder(path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".csv", ".csv.part", ".csv.part.json"])
 @pytest.mark.parametrize("make", [a_folder, a_link, a_link_to_a_folder])
-def test_no_file_under_a_jobs_name_is_that_jobs_trouble_alone(  # noqa: PLR0917 - fixtures
+def test_a_folder_or_link_under_a_job_s_name_fails_only_that_job(  # noqa: PLR0917 - fixtures
     make: Callable[[Path], None], ending: str, jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "a"
@@ -147,15 +147,15 @@ def test_no_file_under_a_jobs_name_is_that_jobs_trouble_alone(  # noqa: PLR0917 
     report = jobs.fetch_all(ids, folder)
     assert report.files.keys() >= set(ids[1:])
     assert all(isinstance(error, ConfigurationError | DownloadError) for error in report.errors.values())
-    assert names_in(tmp_path) == ["a"], "written to nowhere else"
+    assert names_in(tmp_path) == ["a"], "nothing is written elsewhere"
     if make is a_folder:
         (folder / f"{ids[0]}{ending}").rmdir()
     else:
         (folder / f"{ids[0]}{ending}").unlink(missing_ok=True)
-    right(jobs.fetch_all(ids, folder), sandbox, folder)
+    assert_complete(jobs.fetch_all(ids, folder), sandbox, folder)
 
 
-def test_a_half_file_of_a_name_that_is_a_folder_is_not_put_into_it(
+def test_a_partial_file_is_not_moved_into_a_folder_of_its_name(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()
@@ -167,11 +167,11 @@ def test_a_half_file_of_a_name_that_is_a_folder_is_not_put_into_it(
     assert names_in(tmp_path / f"{job_id}.csv") == []
 
 
-# Folders that will not do
+# Unusable folders
 
 
 @pytest.mark.parametrize("kind", ["a file", "under a file", "a dangling link", "closed", "unreadable"])
-def test_a_folder_that_cannot_be_used_is_told_of_before_any_request(
+def test_an_unusable_folder_is_refused_before_any_request(
     kind: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "a"
@@ -180,7 +180,7 @@ def test_a_folder_that_cannot_be_used_is_told_of_before_any_request(
         folder = folder / "b" if kind == "under a file" else folder
     elif kind == "a dangling link":
         folder.symlink_to("nowhere")
-    elif kind == "closed":  # by patches, for these tests may run as root, who may do anything
+    elif kind == "closed":  # by a patch, because root, who may run these tests, can write anywhere
         monkeypatch.setattr(os, "access", lambda *_: False)
     else:
         monkeypatch.setattr(os, "listdir", lambda _: os.open(tmp_path / "none", os.O_RDONLY))
@@ -189,17 +189,19 @@ def test_a_folder_that_cannot_be_used_is_told_of_before_any_request(
     assert sandbox.requests == ()
 
 
-def test_a_folder_that_vanishes_is_not_made_up_for(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_folder_that_is_removed_meanwhile_is_not_created_again(
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
     ids = [sandbox.add_job() for _ in range(6)]
     folder = tmp_path / "a"
     report = jobs.fetch_all(ids, folder, concurrency=2, on_update=lambda _: shutil.rmtree(folder, ignore_errors=True))
     assert {type(error) for error in report.errors.values()} == {ConfigurationError}
     assert len(report.errors) == len(ids)
-    assert names_in(tmp_path) == [], "least of all by a file of its name"
-    right(jobs.fetch_all(ids, folder), sandbox, folder)
+    assert names_in(tmp_path) == [], "not even a file of its name"
+    assert_complete(jobs.fetch_all(ids, folder), sandbox, folder)
 
 
-def test_a_full_disk_is_told_of_each_job_and_the_next_call_ends_well(
+def test_a_full_disk_fails_each_job_and_the_next_call_succeeds(
     jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> int:
@@ -209,23 +211,23 @@ def test_a_full_disk_is_told_of_each_job_and_the_next_call_ends_well(
         patch.setattr(os, "pwrite", fail)
         report = jobs.fetch_all(ids, tmp_path)
     assert [type(error) for error in report.errors.values()] == [DownloadError] * 4
-    assert names_in(tmp_path) == [f"{ids[0]}.csv"], "the empty one needs no room"
-    right(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
+    assert names_in(tmp_path) == [f"{ids[0]}.csv"], "the empty result needs no room"
+    assert_complete(jobs.fetch_all(ids, tmp_path), sandbox, tmp_path)
 
 
-# Others at work
+# Other processes and threads
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses."""
-    monkeypatch.setattr(collecting, "_LOCKED_SECONDS", 0.001)
-    monkeypatch.setattr(collecting, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(fetch_all, "_LOCKED_SECONDS", 0.001)
+    monkeypatch.setattr(fetch_all, "_PAUSE_SECONDS", 0.001)
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_several_at_one_folder_all_end_with_all_the_files(concurrency: int, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_several_calls_on_one_folder_all_return_all_files(concurrency: int, sandbox: Sandbox, tmp_path: Path) -> None:
     ids = [sandbox.add_job(result_bytes=20_000 + number) for number in range(30)]
     reports: list[FetchReport] = []
     with ExitStack() as stack:
@@ -241,51 +243,51 @@ def test_several_at_one_folder_all_end_with_all_the_files(concurrency: int, sand
             thread.join()
     assert len(reports) == 3
     for report in reports:
-        right(report, sandbox, tmp_path)
+        assert_complete(report, sandbox, tmp_path)
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_file_that_appears_meanwhile_is_recognised(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_file_that_appears_during_the_wait_is_recognised(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     ids = [sandbox.add_job() for _ in range(3)]
 
     def appear(job: Job) -> None:
         (tmp_path / f"{job.id}.csv").write_bytes(b"".join(sandbox.result(job.id).read()))
 
-    right(jobs.fetch_all(ids, tmp_path, on_update=appear), sandbox, tmp_path)
+    assert_complete(jobs.fetch_all(ids, tmp_path, on_update=appear), sandbox, tmp_path)
     assert not asked_of(sandbox, "storage")
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("ends_well", [True, False])
-def test_what_another_process_writes_is_waited_for(
+def test_a_file_that_another_process_is_writing_is_waited_for(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, ends_well: bool
 ) -> None:
     job_id = sandbox.add_job()
     target = tmp_path / f"{job_id}.csv"
     other = PartFile(target, job_id, DownloadOptions())
     is_waiting = threading.Event()
-    real = collecting._scan_folder
+    real = fetch_all._scan_folder
 
-    def survey(folder: Path, keys: Any) -> Any:
-        if is_waiting.is_set():  # the second look
+    def scan(folder: Path, keys: Any) -> Any:
+        if is_waiting.is_set():  # the second scan
             if ends_well:
                 target.write_bytes(b"".join(sandbox.result(job_id).read()))
             other.discard()
-        elif isinstance(keys, list):  # not the one at the beginning
+        elif isinstance(keys, list):  # not the scan at the beginning
             is_waiting.set()
         return real(folder, keys)
 
-    monkeypatch.setattr(collecting, "_scan_folder", survey)
-    right(jobs.fetch_all([job_id], tmp_path), sandbox, tmp_path)
+    monkeypatch.setattr(fetch_all, "_scan_folder", scan)
+    assert_complete(jobs.fetch_all([job_id], tmp_path), sandbox, tmp_path)
     downloads = [request for request in sandbox.requests if request.path.endswith("/Download")]
-    assert len(downloads) == (0 if ends_well else 1), "waiting costs nothing"
+    assert len(downloads) == (0 if ends_well else 1), "waiting needs no request"
 
 
 @pytest.mark.usefixtures("quick")
-def test_who_never_lets_go_is_told_of_in_the_end(
+def test_a_lock_that_is_never_released_is_an_error_in_the_end(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collecting, "HOUR", 0.01)
+    monkeypatch.setattr(fetch_all, "HOUR", 0.01)
     job_id = sandbox.add_job()
     other = PartFile(tmp_path / f"{job_id}.csv", job_id, DownloadOptions())
     report = jobs.fetch_all([job_id], tmp_path)
@@ -293,7 +295,7 @@ def test_who_never_lets_go_is_told_of_in_the_end(
     other.discard()
 
 
-# What passes
+# Errors that pass
 
 
 def not_ready(job_id: str) -> dict[str, Any]:
@@ -306,7 +308,7 @@ def limited(_: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("answer", "kind"), [(not_ready, ResultNotReadyError), (limited, RateLimitError)])
-def test_what_passes_is_waited_for_up_to_an_hour(  # noqa: PLR0917 - fixtures
+def test_transient_errors_are_waited_out_for_an_hour(  # noqa: PLR0917 - fixtures
     answer: Callable[[str], dict[str, Any]],
     kind: type[Exception],
     jobs: AnyClient,
@@ -315,19 +317,19 @@ def test_what_passes_is_waited_for_up_to_an_hour(  # noqa: PLR0917 - fixtures
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    impatient = jobs.with_options(retry=ONE_TRY)
+    no_retries = jobs.with_options(retry=ONE_TRY)
     sandbox.answer_next("GET", f"{ids[2]}/Download", times=3, **answer(ids[2]))
-    right(impatient.fetch_all(ids, tmp_path / "a"), sandbox, tmp_path / "a")
-    monkeypatch.setattr(collecting, "HOUR", 0.0)
+    assert_complete(no_retries.fetch_all(ids, tmp_path / "a"), sandbox, tmp_path / "a")
+    monkeypatch.setattr(fetch_all, "HOUR", 0.0)
     sandbox.answer_next("GET", f"{ids[2]}/Download", **answer(ids[2]))
-    report = impatient.fetch_all(ids, tmp_path / "b")
+    report = no_retries.fetch_all(ids, tmp_path / "b")
     assert {job_id: type(error) for job_id, error in report.errors.items()} == {ids[2]: kind}
 
 
-def test_wrong_credentials_are_every_jobs_error(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_wrong_credentials_fail_every_job_after_one_request(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     ids = [sandbox.add_job() for _ in range(10)]
     sandbox.answer_next("GET", re.compile("/Jobs"), status=401, times=10)
     report = jobs.fetch_all(ids, tmp_path)
     assert [type(error) for error in report.errors.values()] == [AuthenticationError] * 10
     assert [error.job_id for error in report.errors.values()] == ids
-    assert len(sandbox.requests) == 1, "one no is enough"
+    assert len(sandbox.requests) == 1, "one refusal is enough"

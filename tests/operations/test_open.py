@@ -1,4 +1,4 @@
-"""`jobs.open`: a result as a file, with nothing on disk; dataframe libraries read it in `tests/interop`."""
+"""`jobs.open`: a result as a file object. Dataframe libraries read it in `tests/interop`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def expected(sandbox: Sandbox, job_id: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("mode", ["redirect", "stream"])
-def test_the_csv_module_reads_it(mode: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_the_csv_module_can_read_the_file(mode: str, jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=SIZE)
     with jobs.open(job_id, mode=mode) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
         rows = rows_of(text)
@@ -35,7 +35,7 @@ def test_the_csv_module_reads_it(mode: str, jobs: AnyClient, sandbox: Sandbox) -
     assert file.closed
 
 
-def test_it_is_a_readable_binary_file_that_cannot_be_sought(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_the_file_is_readable_and_binary_but_not_seekable(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
     whole = b"".join(sandbox.result(job_id).read())
     with jobs.open(job_id) as file:
@@ -60,14 +60,14 @@ def test_an_empty_result_is_an_empty_file(size: int, jobs: AnyClient, sandbox: S
         assert file.read() == b"A"[:size]
 
 
-def test_a_file_left_early_gives_its_connection_back(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_file_closed_early_releases_its_connection(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=50_000_000)
     with jobs.open(job_id) as file:
         assert file.read(9)
     assert jobs.get(job_id).id == job_id
 
 
-def test_a_cut_is_mended_while_it_is_read(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_broken_connection_is_resumed_while_reading(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=SIZE)
     for after in (0, 300_000, 700_000):
         sandbox.cut_next_download(after)
@@ -75,7 +75,7 @@ def test_a_cut_is_mended_while_it_is_read(jobs: AnyClient, sandbox: Sandbox) -> 
         assert file.read() == b"".join(sandbox.result(job_id).read())
 
 
-def test_what_cannot_be_mended_is_told_while_reading(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_connection_that_stays_broken_raises_while_reading(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=SIZE)
     for _ in range(4):
         sandbox.cut_next_download(0)
@@ -84,14 +84,14 @@ def test_what_cannot_be_mended_is_told_while_reading(jobs: AnyClient, sandbox: S
     assert file.closed
 
 
-def test_opening_raises_what_stream_raises(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_open_raises_the_errors_of_stream(jobs: AnyClient, sandbox: Sandbox) -> None:
     with pytest.raises(ResultNotReadyError):
         jobs.open(sandbox.add_job(seconds=3600))
     with pytest.raises(ConfigurationError):
         jobs.open("no job")
 
 
-def test_the_asynchronous_client_s_file_is_read_in_a_thread(sandbox: Sandbox) -> None:
+def test_a_file_of_the_asynchronous_client_can_be_read_in_threads(sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=SIZE)
 
     async def read(jobs: AsyncJobsClient) -> list[dict[str, str]]:

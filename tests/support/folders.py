@@ -1,4 +1,4 @@
-"""What a folder must hold that `fetch_all` has filled."""
+"""Assertions about a folder that `fetch_all` has filled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from impact_jobs import FetchReport
 from impact_jobs.sandbox import Sandbox
 
 
-def right(report: FetchReport, sandbox: Sandbox, folder: Path, *, named: str = "{}.csv") -> None:
-    """Every job has the right file, and the folder holds nothing else."""
+def assert_complete(report: FetchReport, sandbox: Sandbox, folder: Path, *, named: str = "{}.csv") -> None:
+    """Assert that every job has the correct file and that the folder holds nothing else."""
     assert report.is_complete, report.errors
     assert report.directory == folder
     for job_id, found in report.files.items():

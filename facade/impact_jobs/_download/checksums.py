@@ -6,13 +6,15 @@ import base64
 import binascii
 import hashlib
 import os
-import threading
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
+from impact_jobs._download.background import BackgroundThread
+
 _READ_BYTES = 1024 * 1024
-_THREAD_FROM_BYTES = 4 * 1024 * 1024
+_BACKGROUND_BYTES = 4 * 1024 * 1024
 
 _DIGEST_BYTES = {"crc32": 4, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 _AMZ = "x-amz-checksum-"
@@ -75,7 +77,7 @@ def is_digest(name: str, value: str) -> bool:
 
 
 class Digester:
-    """Digests a growing file from its beginning: in a thread of its own, once the file is large enough.
+    """Digests a growing file from its beginning: in the background, once the file is large enough.
 
     It reads the file back from the page cache, and so does not depend on the order in which the bytes arrive.
     """
@@ -87,21 +89,16 @@ class Digester:
         }
         self._buffer = memoryview(bytearray(_READ_BYTES))
         self._position = 0
-        self._available = 0
-        self._is_over = False
-        self._failure: OSError | None = None
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._background = BackgroundThread("impact-jobs-digest")
 
     def advance(self, available: int) -> None:
-        """Announce that the first `available` bytes are in the file."""
-        with self._changed:
-            self._available = available
-            if self._thread is None and self._digests and available >= _THREAD_FROM_BYTES:
-                self._thread = threading.Thread(target=self._follow, name="impact-jobs-digest", daemon=True)
-                self._thread.start()
-            if available - self._position >= _READ_BYTES:
-                self._changed.notify()
+        """Announce that the first `available` bytes are in the file.
+
+        Raises:
+            OSError: The file could not be read.
+        """
+        if self._digests and available - self._position >= _BACKGROUND_BYTES:
+            self._background.start(lambda: self._digest_up_to(available))
 
     def finish(self, length: int) -> dict[str, bytes]:
         """Digest the rest of the file and return the digests by algorithm.
@@ -109,33 +106,14 @@ class Digester:
         Raises:
             OSError: The file could not be read.
         """
-        self.advance(length)
-        self.stop()
-        if self._failure is not None:
-            raise self._failure
+        self._background.join()
         self._digest_up_to(length)
         return {name: digest.digest() for name, digest in self._digests.items()}
 
     def stop(self) -> None:
-        """End the thread, once it has digested the bytes that were announced."""
-        with self._changed:
-            self._is_over = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _follow(self) -> None:
-        try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._is_over or self._available - self._position >= _READ_BYTES)
-                    available, is_over = self._available, self._is_over
-                self._digest_up_to(available)
-                if is_over:
-                    return
-        except OSError as error:
-            self._failure = error
+        """Wait until the bytes that were announced are digested."""
+        with suppress(OSError):
+            self._background.join()
 
     def _digest_up_to(self, available: int) -> None:
         while self._digests and self._position < available:

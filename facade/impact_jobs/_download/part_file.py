@@ -14,6 +14,7 @@ from pathlib import Path
 
 from attrs import evolve
 
+from impact_jobs._download.background import BackgroundThread
 from impact_jobs._download.checksums import Digester
 from impact_jobs._download.filesystem import (
     download_error,
@@ -60,7 +61,9 @@ class PartFile:
         self._path = target.with_name(target.name + ".part")
         self._journal_path = target.with_name(target.name + ".part.json")
         self._lock = threading.Lock()
-        self._background = _Background()
+        self._background = BackgroundThread("impact-jobs-sync")
+        self._saved_bytes = 0
+        self._saved_at = time.monotonic()
         self._digester: Digester | None = None
         self._sync_error: OSError | None = None
         with self._disk_errors():
@@ -86,7 +89,7 @@ class PartFile:
         with self._disk_errors():
             with suppress(OSError):  # the bytes that could not be synced are dropped as well
                 self._background.join()
-            self.journal, self.coverage, self._sync_error = None, EMPTY, None
+            self.journal, self.coverage, self._saved_bytes, self._sync_error = None, EMPTY, 0, None
             self._check_name()
             self._unlink_journal()
             self._file.truncate(0)
@@ -106,7 +109,7 @@ class PartFile:
                 self.coverage = coverage = self.coverage.plus(offset, offset + size)
             if self._digester is not None:
                 self._digester.advance(coverage.prefix)
-            self._background.checkpoint(lambda: self._save(coverage), coverage.size)
+            self._checkpoint(coverage)
 
     def commit(self) -> str | None:
         """Give the complete file, once it is safely on disk, the name of the target; return its sha256 if requested.
@@ -184,6 +187,13 @@ class PartFile:
         if self._digester is not None:
             self._digester.stop()
 
+    def _checkpoint(self, coverage: Coverage) -> None:
+        """Save the journal in the background, if enough bytes have arrived or enough time has passed."""
+        now = time.monotonic()
+        is_due = coverage.size - self._saved_bytes >= _CHECKPOINT_BYTES or now - self._saved_at >= _CHECKPOINT_SECONDS
+        if is_due and self._background.start(lambda: self._save(coverage)):
+            self._saved_bytes, self._saved_at = coverage.size, now
+
     def _sync(self, sync: Callable[[int], None] = sync_data) -> None:
         # The kernel reports lost pages once only; a later sync of the same file succeeds without them.
         if self._sync_error is not None:
@@ -232,43 +242,3 @@ class PartFile:
             yield
         except OSError as error:
             raise download_error(error, self.target) from error
-
-
-class _Background:
-    """Runs one function at a time in a thread, and raises its failure in the thread that asks next."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._failure: OSError | None = None
-        self._size = 0
-        self._time = time.monotonic()
-
-    def checkpoint(self, function: Callable[[], None], size: int) -> None:
-        """Start `function` if enough bytes have come, or enough time has passed, since it last ran."""
-        with self._lock:
-            now = time.monotonic()
-            is_due = size - self._size >= _CHECKPOINT_BYTES or now - self._time >= _CHECKPOINT_SECONDS
-            if not is_due or (self._thread is not None and self._thread.is_alive()):
-                return
-            self.join()
-            self._size, self._time = size, now
-            self.start(function)
-
-    def start(self, function: Callable[[], None]) -> None:
-        self._thread = threading.Thread(target=self._run, args=(function,), name="impact-jobs-sync", daemon=True)
-        self._thread.start()
-
-    def _run(self, function: Callable[[], None]) -> None:
-        try:
-            function()
-        except OSError as error:
-            self._failure = error
-
-    def join(self) -> None:
-        """Wait until the function has ended, and raise what it has raised since the last call."""
-        if self._thread is not None:
-            self._thread.join()
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure

@@ -131,7 +131,7 @@ class Transfer:
             gaps = [Span(0, END)] if length is None else self.part.coverage.gaps(length)
             if gaps:
                 stream = stream or await self._open_with_retries(gaps[0])
-                await self._fetch_all(gaps, stream)
+                await self._fill_gaps(gaps, stream)
             elif is_resumed and length is not None:
                 # All bytes are there, but the result may have changed: the response to its last byte tells.
                 stream = await self._open_with_retries(Span(max(length - 1, 0), length or END))
@@ -151,7 +151,7 @@ class Transfer:
         await self.context.transport.run(partial(self.part.start, journal))
         self.progress.show(0, journal.representation.length)
 
-    async def _fetch_all(self, gaps: list[Span], stream: Stream) -> None:
+    async def _fill_gaps(self, gaps: list[Span], stream: Stream) -> None:
         """Fetch all gaps, the first of them from `stream`, over as many connections as requested or worth it."""
         first = _Piece(*gaps[0], stream)
         count = 1
