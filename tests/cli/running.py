@@ -74,17 +74,16 @@ def run_at_terminal(*arguments: str, columns: int = 80, environ: Mapping[str, st
     return code, text
 
 
-def start(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start the command in its own process, with pipes."""
-    process: subprocess.Popen[str] = subprocess.Popen(  # noqa: S603 - our own program
-        [*COMMAND, *arguments],
-        env=dict(os.environ) | dict(environ or {}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    return process
+@contextmanager
+def start(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the command in its own process, with pipes; kill it if it is still running at the end of the block."""
+    pipe = subprocess.PIPE
+    command = [*COMMAND, *arguments]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603 - our own program
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def shell(line: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
