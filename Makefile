@@ -36,7 +36,7 @@ demo: $(READY) ## Schedule, wait, download, verify and replay against the embedd
 	@$(BIN)/python scripts/demo.py
 
 quick: lint types ## For every save: the rules, the types and the fast tests
-	$(BIN)/python -m pytest $(PARALLEL) -m "not interop and not slow" --durations 3 --durations-min 1
+	$(BIN)/python -m pytest $(PARALLEL) --quick --durations 3 --durations-min 1
 
 test: lint types check-generated unit ## For every commit: everything that a change must pass
 

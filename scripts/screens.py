@@ -1,4 +1,4 @@
-"""Take the pictures in docs/screens: the command in a real terminal (tmux), against the sandbox, as SVG.
+"""Take the pictures in docs/screens: the command in a real terminal (tmux), with the sandbox as the API, as SVG.
 
 .venv/bin/python scripts/screens.py [NAME ...]
 """
@@ -22,7 +22,7 @@ from rich.text import Text
 
 SCREENS = Path(__file__).resolve().parents[1] / "docs" / "screens"
 COMMAND = "impact-jobs"
-_FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # fetched from another's server
+_FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # SVG viewers would fetch them from the internet
 _SECONDS = 30.0
 _PROMPT = r"\n\$$"
 
@@ -32,10 +32,10 @@ class Shot:
     """A picture.
 
     Attributes:
-        command: What is typed.
-        until: What is on the screen when it is taken.
-        columns: How wide the terminal is.
-        lines: How high.
+        command: The arguments of the command.
+        until: A pattern; the picture is taken once the screen matches it.
+        columns: The width of the terminal.
+        lines: The height of the terminal.
     """
 
     command: str
@@ -45,7 +45,7 @@ class Shot:
 
 
 def shots(ids: dict[str, str]) -> dict[str, Shot]:
-    """The pictures by name."""
+    """Return the pictures by name."""
     return {
         "help": Shot("--help", _PROMPT, columns=110, lines=60),
         "list-80": Shot("list", _PROMPT),
@@ -60,7 +60,7 @@ def shots(ids: dict[str, str]) -> dict[str, Shot]:
 
 
 def add_jobs(sandbox: Sandbox) -> dict[str, str]:
-    """Jobs of every kind, by the part they play."""
+    """Add jobs of every kind, and return their ids by name."""
     ids = {
         "done": sandbox.add_job(seconds=190, age=5400, result_bytes=52_000_000),
         "failed": sandbox.add_job(
@@ -77,7 +77,7 @@ def add_jobs(sandbox: Sandbox) -> dict[str, str]:
 
 
 def main(wanted: list[str]) -> None:
-    """Take those pictures, or all."""
+    """Take the named pictures, or all."""
     SCREENS.mkdir(exist_ok=True)
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
         for name, shot in shots(add_jobs(sandbox)).items():
@@ -88,11 +88,11 @@ def main(wanted: list[str]) -> None:
 
 
 def take(shot: Shot, environ: dict[str, str], folder: Path) -> str:
-    """The screen, with its colours, once it shows what it is to show."""
+    """Run the command in a terminal, and return the screen with its colours."""
     server = ["tmux", "-L", f"screens-{os.getpid()}", "-f", os.devnull]
-    surroundings = environ | {"LANG": "C.UTF-8", "PS1": "$ ", "XDG_CONFIG_HOME": str(folder)}
-    surroundings["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    shell = shlex.join(["env", *(f"{name}={value}" for name, value in surroundings.items()), "bash", "--norc"])
+    variables = environ | {"LANG": "C.UTF-8", "PS1": "$ ", "XDG_CONFIG_HOME": str(folder)}
+    variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    shell = shlex.join(["env", *(f"{name}={value}" for name, value in variables.items()), "bash", "--norc"])
     size = ["-x", str(shot.columns), "-y", str(shot.lines)]
     run([*server, "new-session", "-d", *size, "-c", str(folder), shell])
     try:
@@ -109,17 +109,17 @@ def wait_for(pattern: str, server: list[str]) -> None:
     deadline = time.monotonic() + _SECONDS
     while not re.search(pattern, screen := run([*server, "capture-pane", "-p"]).rstrip()):
         if time.monotonic() > deadline:
-            sys.exit(f"{pattern!r} never came: {screen}")
+            sys.exit(f"{pattern!r} did not appear: {screen}")
         time.sleep(0.05)
 
 
 def run(command: list[str]) -> str:
-    """What a program prints."""
+    """Run a program, and return its output."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - tmux
 
 
 def as_svg(screen: str, shot: Shot, name: str) -> str:
-    """The screen as a picture that needs nothing from elsewhere."""
+    """Return the screen as a picture that loads nothing from elsewhere."""
     console = Console(record=True, width=shot.columns, file=StringIO(), force_terminal=True, color_system="truecolor")
     for line in screen.split("\n"):
         console.print(Text.from_ansi(line), soft_wrap=True)

@@ -5,6 +5,7 @@ import os
 import ssl
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,14 +16,65 @@ from impact_jobs.sandbox import Sandbox
 from tests.support.driving import AnyClient, clients
 from tests.support.tally import TALLIES
 
+TESTS = Path(__file__).parent
+
+# `make quick` leaves these out; see README.md.
+SLOW_FOLDERS = frozenset({"benchmarks", "faults", "interop"})
+SLOW_MODULES = frozenset({
+    # They start processes.
+    "cli/test_pipes.py",
+    "cli/test_terminals.py",
+    "docs/test_readme.py",
+    "download/test_memory.py",
+    "download/test_processes.py",
+    "package/test_types.py",
+    "package/test_wheel.py",
+    "plugin/test_async.py",
+    "plugin/test_plugin.py",
+    "plugin/test_sample.py",
+    "plugin/test_scenarios.py",
+    "scripts/test_check_api.py",
+    "scripts/test_generate.py",
+    # They wait for deadlines, interruptions or rate limits in real time.
+    "operations/test_fetch_all.py",
+    "operations/test_fetch_all_folder.py",
+    "operations/test_replay_concurrent.py",
+    "policy/test_rate_limits.py",
+    "sandbox/test_running.py",
+    "transport/test_custom_clients.py",
+    "transport/test_exchange_deadlines.py",
+    "transport/test_interruption.py",
+    "transport/test_secrets_after_failure.py",
+    "transport/test_secrets_in_transit.py",
+    # They transfer or parse much, or compare many cases.
+    "download/test_checksum_verification.py",
+    "download/test_parallel.py",
+    "operations/test_download_bad_input.py",
+    "operations/test_many_tasks.py",
+    "operations/test_many_threads.py",
+    "operations/test_wait_many_simulated.py",
+    "operations/test_wait_many_stress.py",
+    "operations/test_wait_simulated.py",
+    "sandbox/test_contract.py",
+    "transport/test_decompression_limits.py",
+    "transport/test_fast_path.py",
+})  # fmt: skip
+
 # Every run draws the same examples, because they follow from the name of the test. A failure prints how to repeat it.
 hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("deterministic")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out slow modules, as `make quick` does")
     parser.addoption("--examples", type=int, default=20, help="the size of the campaigns in tests/faults (20)")
     parser.addoption("--sessions-seed", type=int, default=0, help="the seed of the whole sessions in tests/faults (0)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip slow modules without importing them, because imports and collection take a third of the time."""
+    name = collection_path.relative_to(TESTS).as_posix()
+    return True if config.getoption("--quick") and (name in SLOW_FOLDERS or name in SLOW_MODULES) else None
 
 
 def pytest_report_header(config: pytest.Config) -> str:

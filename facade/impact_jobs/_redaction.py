@@ -1,4 +1,4 @@
-"""Keeping secrets out of sight: of `repr`, of tracebacks, and of what other libraries log about our requests."""
+"""Keep secrets out of `repr`, tracebacks, messages, and the log records of httpx and httpcore."""
 
 import logging
 import re
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NoReturn, final
 
-# The loggers of httpx, httpcore and what HTTP/2 takes that print URLs or headers (INFO and DEBUG).
-_TALKATIVE = (
+# The loggers that print URLs (at INFO) or headers (at DEBUG).
+_LOGGERS = (
     "httpx",
     "httpcore.connection",
     "httpcore.http11",
@@ -17,23 +17,23 @@ _TALKATIVE = (
     "httpcore.socks",
     "hpack.hpack",
 )
-# Apostrophes are legal in URLs, and some signers leave them unescaped: better too much redacted than too little.
-# What is redacted already keeps the punctuation behind it, so that blanking twice is as good as once.
+# Apostrophes are part of a query, because some signers do not escape them. Punctuation after a query that is already
+# redacted is not, so that redacting twice changes nothing.
 _QUERY = re.compile(r"\?(?:\*{3}(?=[:;,.)]?(?:\s|$))|[^\s\"<>]+)")
 _AUTHORITY = re.compile(r"//[^\s\"<>?]+")
-# What would steer a terminal, or what no file or stream takes: half of a surrogate pair, which JSON can spell.
+# Control characters, and half surrogate pairs, which JSON can contain and no file or stream accepts.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_LONGEST_IN_BRIEF = 1000
-_CONFIDENTIAL = re.compile(
+_SECRET_HEADER = re.compile(
     r"""(b'(?:location|authorization)', )b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.IGNORECASE
 )
+_MAX_CHARACTERS = 1000
 
-_ours: ContextVar[bool] = ContextVar("impact_jobs_request", default=False)
+_is_own_request: ContextVar[bool] = ContextVar("impact_jobs_request", default=False)
 
 
 @final
 class Secret:
-    """A text that shows itself only when asked: `repr`, `str` and pickle never hold it."""
+    """A text that only `reveal` returns: `repr` and `str` show a replacement, and pickle refuses it."""
 
     __slots__ = ("_shown", "_text")
 
@@ -42,7 +42,7 @@ class Secret:
         self._shown = shown
 
     def reveal(self) -> str:
-        """The text itself; keep it out of variables."""
+        """Return the text. Do not assign it to a variable, because tracebacks may show variables."""
         return self._text
 
     def __str__(self) -> str:
@@ -51,56 +51,48 @@ class Secret:
     __repr__ = __str__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret cannot be pickled; create the client anew in the other process")
+        raise TypeError("a secret cannot be pickled: create the client anew in the other process")
 
 
 def secret_url(url: str) -> Secret:
-    """`url` as a secret that shows itself without its query, which may be signed."""
-    path, mark, _ = url.partition("?")  # to its end, for a sloppy server's query may hold blanks and quotes
+    """Return `url` as a secret that shows itself without its query, which may be signed."""
+    path, mark, _ = url.partition("?")  # the query is the rest, because servers may send spaces and quotes in it
     return Secret(url, shown=shorten(path) + ("?***" if mark else ""))
 
 
 def redact(text: str) -> str:
-    """`text` with the query of every URL, and any user name and password in one, redacted; control characters too."""
+    """Replace the queries and credentials of all URLs in `text`, and control characters."""
     return _AUTHORITY.sub(_without_userinfo, _QUERY.sub("?***", _UNPRINTABLE.sub("\ufffd", text)))
 
 
 def shorten(text: str) -> str:
-    """`redact(text)`, cut to what a message can hold."""
-    shown = redact(text)
-    return shown if len(shown) <= _LONGEST_IN_BRIEF else f"{shown[:_LONGEST_IN_BRIEF]}…"
+    """Return `redact(text)`, cut to a length that fits a message."""
+    redacted = redact(text)
+    return redacted if len(redacted) <= _MAX_CHARACTERS else f"{redacted[:_MAX_CHARACTERS]}…"
 
 
 def _without_userinfo(match: re.Match[str]) -> str:
-    # To the last @, for a password may hold others. (A pattern that looks for it takes quadratic time.)
+    # Up to the last @, because a password may contain one. A pattern for this would take quadratic time.
     _, at, rest = match[0].rpartition("@")
     return f"//***@{rest}" if at else rest
 
 
-class _QueryFilter(logging.Filter):
-    """Blanks queries in records that were logged while one of our requests was under way, and in no others."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if _ours.get():
-            shown = _CONFIDENTIAL.sub(r"\1b'***'", record.getMessage())
-            record.msg, record.args = redact(shown), ()
-        return True
-
-
-_filter = _QueryFilter()
+def _redact_record(record: logging.LogRecord) -> bool:
+    if _is_own_request.get():
+        record.msg, record.args = redact(_SECRET_HEADER.sub(r"\1b'***'", record.getMessage())), ()
+    return True
 
 
 @contextmanager
 def redact_http_logs() -> Iterator[None]:
-    """Within: httpx and httpcore log our requests, and the `Location` they receive, without queries.
+    """Redact what httpx and httpcore log within the block, in this thread or task only.
 
-    httpx prints full URLs at INFO and httpcore full response headers at DEBUG, and neither can be told not to.
-    The filter is added once a logger (adding is idempotent) and looks at nothing outside this context.
+    Neither library can be configured to do so. Adding the filter again has no effect.
     """
-    for name in _TALKATIVE:
-        logging.getLogger(name).addFilter(_filter)
-    token = _ours.set(True)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_redact_record)
+    token = _is_own_request.set(True)
     try:
         yield
     finally:
-        _ours.reset(token)
+        _is_own_request.reset(token)

@@ -16,7 +16,6 @@ from attrs import evolve
 from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.endpoints import AuthenticatedClient
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
@@ -161,7 +160,7 @@ class AsyncJobsClient:
             >>> [job.id async for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
-        return endpoints.Flat(endpoints.Pages(self._context, Window.create(created_after, created_before)))
+        return endpoints.JobIterator(endpoints.Pages(self._context, Window.create(created_after, created_before)))
 
     async def get(self, job: JobReference) -> Job:
         """Return the job's current state.
@@ -310,7 +309,7 @@ class AsyncJobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> AsyncIterator[Job | JobsError]:
-        """Iterate over the jobs in the order in which they complete. The first item sends the first request.
+        """Iterate over the jobs in the order in which they complete. Requests start with the first item.
 
         Args:
             jobs, polling, on_update: As for `wait_all`.
@@ -534,11 +533,9 @@ class AsyncJobsClient:
 
         The request is sent again only if no byte of it can have left this machine. If its response is lost, the
         account's jobs are listed: if exactly one new job has the same type and program, it is the result. On brand and
-        partner accounts, a replay returns the same job, queued again.
-
-        Every call creates one job, even if several threads or tasks replay the same job at once. No call returns a job
-        that another call of this process created or may have created. Jobs that other processes create meanwhile
-        cannot be told apart from this call's.
+        partner accounts, a replay returns the same job, queued again. Every call creates one job, even if several
+        threads or tasks replay the same job at once, and no call returns a job that another call of this process may
+        have created. Jobs that other processes create meanwhile cannot be told apart from this call's.
 
         Args:
             job: As for `get`.
@@ -572,7 +569,7 @@ class AsyncJobsClient:
         return await replay.replay_if_replayable(self._context, job)
 
     @property
-    def generated(self) -> AuthenticatedClient:
+    def generated(self) -> endpoints.AuthenticatedClient:
         """The generated client over the same connections, for operations that this client lacks.
 
         Pass it to the functions of `impact_agency_api.api`: to the `sync` ones from a `JobsClient`, to the `asyncio`

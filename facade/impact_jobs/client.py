@@ -14,7 +14,6 @@ from typing import Literal, Self, overload
 from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, setting
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.endpoints import AuthenticatedClient
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
@@ -41,9 +40,7 @@ class JobsClient:
 
     One client serves any number of jobs and threads. Use it in a `with` block, or call `close`, to close its
     connections. Every method accepts a job as its id (a string or UUID), a `Job`, the generated `Job`, or the job's
-    path or URL, such as the `QueuedUri` of a scheduled report.
-
-    `AsyncJobsClient` has the same methods for asyncio.
+    path or URL, such as the `QueuedUri` of a scheduled report. `AsyncJobsClient` has the same methods for asyncio.
 
     Args:
         account_sid: The Account SID, from the account's API settings page.
@@ -323,7 +320,7 @@ class JobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[Job | JobsError]:
-        """Iterate over the jobs in the order in which they complete. The first item sends the first request.
+        """Iterate over the jobs in the order in which they complete. Requests start with the first item.
 
         Args:
             jobs, polling, on_update: As for `wait_all`.
@@ -551,11 +548,9 @@ class JobsClient:
 
         The request is sent again only if no byte of it can have left this machine. If its response is lost, the
         account's jobs are listed: if exactly one new job has the same type and program, it is the result. On brand and
-        partner accounts, a replay returns the same job, queued again.
-
-        Every call creates one job, even if several threads or tasks replay the same job at once. No call returns a job
-        that another call of this process created or may have created. Jobs that other processes create meanwhile
-        cannot be told apart from this call's.
+        partner accounts, a replay returns the same job, queued again. Every call creates one job, even if several
+        threads or tasks replay the same job at once, and no call returns a job that another call of this process may
+        have created. Jobs that other processes create meanwhile cannot be told apart from this call's.
 
         Args:
             job: As for `get`.
@@ -589,7 +584,7 @@ class JobsClient:
         return run_sync(replay.replay_if_replayable(self._context, job))
 
     @property
-    def generated(self) -> AuthenticatedClient:
+    def generated(self) -> endpoints.AuthenticatedClient:
         """The generated client over the same connections, for operations that this client lacks.
 
         Pass it to the functions of `impact_agency_api.api`: to the `sync` ones from a `JobsClient`, to the `asyncio`

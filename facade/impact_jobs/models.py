@@ -79,7 +79,7 @@ class Job:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended: as COMPLETED, CANCELLED, ERROR or FAILED. An unknown status does not count.
+        """Whether the job has ended as COMPLETED, CANCELLED, ERROR or FAILED. An unknown status does not count.
 
         Example:
             >>> [job.id for job in jobs.list() if not job.is_terminal]

@@ -26,7 +26,7 @@ def account(base_url: str = DEFAULT_BASE_URL, *, sid: str = SID, token: str = TO
 
 class TestJobId:
     @given(st.uuids(), st.sampled_from([str.lower, str.upper]))
-    def test_every_way_to_name_a_job_gives_its_id(self, uuid: UUID, case: Any) -> None:
+    def test_every_reference_to_a_job_gives_its_id(self, uuid: UUID, case: Any) -> None:
         text = case(str(uuid))
         path = f"/Agencies/{SID}/Jobs/{text}"
         names = [
@@ -118,14 +118,14 @@ class TestJobId:
             "\ud800",
         ],
     )
-    def test_a_text_that_names_no_job_is_refused(self, text: str) -> None:
+    def test_text_that_does_not_name_a_job_is_refused(self, text: str) -> None:
         with pytest.raises(ConfigurationError, match=r"does not name a job|is not a URL"):
             account().job_id(text)
 
     @pytest.mark.parametrize(
         "reference", [None, 7, JOB_ID.encode(), [JOB_ID], {"Id": JOB_ID}, GeneratedJob(), Job(id="../1", status="X")]
     )
-    def test_another_object_is_refused(self, reference: Any) -> None:
+    def test_an_object_of_another_type_is_refused(self, reference: Any) -> None:
         with pytest.raises(ConfigurationError, match="does not name a job"):
             account().job_id(reference)
 
@@ -139,14 +139,14 @@ class TestJobId:
             f"https://api.impact.com/x?'{TOKEN}",
         ],
     )
-    def test_a_refused_url_is_shown_without_its_secrets(self, url: str) -> None:
+    def test_the_error_for_a_url_shows_none_of_its_secrets(self, url: str) -> None:
         with pytest.raises(ConfigurationError) as raised:
             account().job_id(url)
         assert TOKEN not in str(raised.value)
         assert raised.value.__cause__ is None
 
     @given(st.text() | st.text(alphabet=f"/:@?#[]%. {JOB_ID}").map(lambda text: f"https://{text}{JOB_PATH}"))
-    def test_any_text_is_a_job_id_or_a_configuration_error(self, text: str) -> None:
+    def test_any_text_gives_a_job_id_or_a_configuration_error(self, text: str) -> None:
         try:
             found = account().job_id(text)
         except ConfigurationError:
@@ -166,7 +166,7 @@ class TestAccount:
             ("http://[::1]:8080", "http://[::1]:8080"),
         ],
     )
-    def test_a_base_url_ends_without_slash(self, given_url: str, kept: str) -> None:
+    def test_a_base_url_loses_its_final_slash(self, given_url: str, kept: str) -> None:
         assert account(given_url).base_url == kept
 
     @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ class TestAccount:
             "http://10.0.0.1",
         ],
     )
-    def test_a_base_url_that_would_not_do_is_refused(self, url: str) -> None:
+    def test_an_unusable_base_url_is_refused(self, url: str) -> None:
         with pytest.raises(ConfigurationError, match=r"is not valid|is not a URL|in clear text"):
             account(url)
 
@@ -208,18 +208,18 @@ class TestAccount:
             f"https://api.impact.com?a b '{TOKEN}",
         ],
     )
-    def test_a_base_url_with_secrets_is_refused_without_showing_them(self, url: str) -> None:
+    def test_the_error_for_a_base_url_shows_none_of_its_secrets(self, url: str) -> None:
         with pytest.raises(ConfigurationError, match="base_url") as raised:
             account(url)
         assert TOKEN not in str(raised.value)
 
     @pytest.mark.parametrize("sid", ["", " ", "IR 1", "IR1\n", "IR/1", "IR:1", "IR?1", ".", "..", "IRé", None, 7])
-    def test_a_sid_that_would_not_fit_a_path_is_refused_unseen(self, sid: Any) -> None:
+    def test_a_sid_that_does_not_fit_a_path_is_refused_and_not_shown(self, sid: Any) -> None:
         with pytest.raises(ConfigurationError, match="account_sid is not an Account SID: copy it"):
             account(sid=sid)
 
     @pytest.mark.parametrize("token", ["", None, 7, b"x", f"{TOKEN}\n", f" {TOKEN}", f"{TOKEN}\x00", f"{TOKEN}\ud800"])
-    def test_a_token_that_cannot_be_one_is_refused_unseen(self, token: Any) -> None:
+    def test_an_unusable_token_is_refused_and_not_shown(self, token: Any) -> None:
         with pytest.raises(ConfigurationError, match=r"auth_token .*copy it") as raised:
             account(token=token)
         shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
@@ -229,13 +229,13 @@ class TestAccount:
     def test_an_account_shows_no_token(self) -> None:
         assert repr(account()) == f"Account(sid='{SID}', token=***, base_url='https://api.impact.com')"
 
-    def test_a_body_that_echoes_the_credentials_is_blanked(self) -> None:
+    def test_credentials_in_a_body_are_redacted(self) -> None:
         basic = base64.b64encode(f"{SID}:{TOKEN}".encode())
         body = b"you sent Basic " + basic + b", which is " + TOKEN.encode() + b" \xff"
         assert account().redacted(body) == b"you sent Basic ***, which is *** \xff"
 
     @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
-    def test_nothing_of_the_credentials_is_left_whatever_the_token(self, token: str) -> None:
+    def test_credentials_in_a_body_are_redacted_whatever_the_token(self, token: str) -> None:
         basic = base64.b64encode(f"{SID}:{token}".encode())
         assert basic not in account(token=token).redacted(b"Basic " + basic)
 
@@ -251,12 +251,14 @@ class TestSetting:
         assert setting("IMPACT_BASE_URL", None, default="default") == "default"
 
     @pytest.mark.parametrize("value", [None, ""])
-    def test_nothing_anywhere_says_what_to_export(self, value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_error_for_a_missing_setting_says_what_to_export(
+        self, value: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.delenv("IMPACT_AUTH_TOKEN", raising=False)
         with pytest.raises(ConfigurationError, match="IMPACT_AUTH_TOKEN is not set: export it, or pass"):
             setting("IMPACT_AUTH_TOKEN", value)
 
-    def test_an_empty_argument_is_not_made_up_for_by_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_empty_argument_is_not_replaced_by_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("IMPACT_AUTH_TOKEN", "another account's")
         with pytest.raises(ConfigurationError):
             setting("IMPACT_AUTH_TOKEN", "", default="default")
@@ -293,9 +295,9 @@ class TestSetting:
         ("\ud800", False, False),
     ],
 )
-def test_hosts_on_this_machine_and_in_its_network(host: str | None, *, loopback: bool, internal: bool) -> None:
+def test_loopback_and_internal_hosts_are_recognised(host: str | None, *, loopback: bool, internal: bool) -> None:
     assert (is_loopback(host), is_internal(host)) == (loopback, internal)
 
 
-def test_a_snapshot_names_its_own_job() -> None:
+def test_the_id_of_a_job_wins_over_its_result_uri() -> None:
     assert account().job_id(Job(id=JOB_ID, status=JobStatus.COMPLETED, result_uri="/elsewhere")) == JOB_ID

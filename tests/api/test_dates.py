@@ -16,11 +16,11 @@ BAD_DATES = [
     "12",
     "Fri",
     "Feb 2026",
-    "Sun May 2026",  # a weekday is not a day
+    "Sun May 2026",  # a weekday does not state the day
     "2026-02-30",
     "0000-00-00T00:00:00",
-    "Fri, 29 May 2026 04:33:50 EST",  # whose EST?
-    "2026-05-29T04:33:50+99:00",  # no such offset; a datetime with it cannot be compared
+    "Fri, 29 May 2026 04:33:50 EST",  # ambiguous: several countries have an EST
+    "2026-05-29T04:33:50+99:00",  # a datetime with this offset cannot be compared
     "29 May 2026 10:00 +2400",
     "2:99999999999999999999999999991",
     "May 29 99999999999999999999",
@@ -30,7 +30,7 @@ BAD_DATES = [
 ]
 offsets = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(timezones=offsets)
-# Text that is nearly a date finds more than any text does.
+# Text that resembles a date finds more errors than arbitrary text.
 _SCRAPS = "0 1 12 29 31 60 2026 99999999999999 . : - / + T Z GMT EST am Fri May W22 +99:00 \u00b2 \u0662 e h , \0"
 scraps = st.sampled_from(_SCRAPS.split())
 nearly_dates = st.builds(str.join, st.sampled_from(["", " "]), st.lists(scraps, max_size=9))
@@ -51,19 +51,19 @@ nearly_dates = st.builds(str.join, st.sampled_from(["", " "]), st.lists(scraps, 
         ("May 29 2026", datetime(2026, 5, 29, tzinfo=UTC)),
     ],
 )
-def test_a_date_is_read_as_an_aware_datetime(text: str, expected: datetime) -> None:
+def test_a_date_is_parsed_as_an_aware_datetime(text: str, expected: datetime) -> None:
     read = read_datetime(text)
     assert read == expected
     assert read.utcoffset() is not None
 
 
 @given(moments)
-def test_whatever_python_writes_is_read_back(moment: datetime) -> None:
+def test_isoformat_is_parsed_back(moment: datetime) -> None:
     assert read_datetime(moment.isoformat()) == moment
 
 
 @pytest.mark.parametrize("text", BAD_DATES, ids=lambda text: ascii(text[:30]))
-def test_what_is_no_full_date_is_refused(text: str) -> None:
+def test_text_that_is_not_a_full_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         read_datetime(text)
     with pytest.raises(ConfigurationError, match=r"created_before=.* is not a date"):
@@ -71,7 +71,7 @@ def test_what_is_no_full_date_is_refused(text: str) -> None:
 
 
 @given(st.text() | nearly_dates)
-def test_any_text_is_a_usable_date_or_a_value_error(text: str) -> None:
+def test_any_text_gives_a_usable_date_or_a_value_error(text: str) -> None:
     try:
         read = read_datetime(text)
     except ValueError:
@@ -81,7 +81,7 @@ def test_any_text_is_a_usable_date_or_a_value_error(text: str) -> None:
 
 
 @given(st.none() | st.dates() | st.datetimes() | moments | st.text() | nearly_dates, st.none() | st.dates() | moments)
-def test_any_bounds_are_a_window_or_a_configuration_error(after: date | str | None, before: date | str | None) -> None:
+def test_any_bounds_give_a_window_or_a_configuration_error(after: date | str | None, before: date | str | None) -> None:
     try:
         window = Window.create(after, before)
     except ConfigurationError:
@@ -91,24 +91,24 @@ def test_any_bounds_are_a_window_or_a_configuration_error(after: date | str | No
     assert not isinstance(window.before, datetime)
 
 
-def test_no_bounds_hold_everything() -> None:
+def test_a_window_without_bounds_holds_every_job() -> None:
     assert Window.create(None, None) == Window()
     assert Window().holds(NOON)
     assert Window().holds(None)
 
 
-def test_a_plain_date_is_passed_on_as_it_is_and_nothing_is_sifted() -> None:
+def test_a_plain_date_is_requested_unchanged_and_not_compared() -> None:
     window = Window.create("2026-05-29", date(2026, 5, 29))
     assert window == Window(after=date(2026, 5, 29), before=date(2026, 5, 29))
     assert window.holds(NOON - timedelta(days=9))
 
 
-def test_a_date_without_time_is_a_plain_date_however_it_is_written() -> None:
+def test_text_without_a_time_gives_a_plain_date() -> None:
     assert Window.create(" May 29 2026\n", "29 May 2026") == Window.create(date(2026, 5, 29), date(2026, 5, 29))
 
 
-def test_a_moment_is_asked_for_a_day_wider_and_sifted_exactly() -> None:
-    window = Window.create("2026-05-29T12:00:00Z", datetime(2026, 5, 30, 12))  # noqa: DTZ001 - naive is UTC, and says so
+def test_a_datetime_is_requested_a_day_wider_and_compared_exactly() -> None:
+    window = Window.create("2026-05-29T12:00:00Z", datetime(2026, 5, 30, 12))  # noqa: DTZ001 - naive means UTC, as documented
     assert (window.after, window.before) == (date(2026, 5, 28), date(2026, 5, 31))
     second = timedelta(seconds=1)
     assert [
@@ -119,11 +119,11 @@ def test_a_moment_is_asked_for_a_day_wider_and_sifted_exactly() -> None:
         True,
         False,
     ]
-    assert window.holds(None), "a job of unknown age is better shown than lost"
+    assert window.holds(None), "a job without a creation date is included"
 
 
 @given(moments, offsets)
-def test_the_days_asked_for_include_the_moment_whatever_zone_the_server_lives_in(
+def test_the_requested_days_include_the_moment_in_every_time_zone_of_the_server(
     moment: datetime, server: timezone
 ) -> None:
     assume(date(1, 1, 3) < moment.date() < date(9999, 12, 29))
@@ -134,8 +134,8 @@ def test_the_days_asked_for_include_the_moment_whatever_zone_the_server_lives_in
     assert window.holds(moment)
 
 
-def test_the_ends_of_time_stand_for_ever() -> None:
-    window = Window.create(datetime.min, datetime.max)  # noqa: DTZ901 - that is the point
+def test_datetime_min_and_max_mean_no_limit() -> None:
+    window = Window.create(datetime.min, datetime.max)  # noqa: DTZ901 - users pass these
     assert (window.after, window.before) == (date.min, date.max)
     assert window.holds(NOON)
 
@@ -149,7 +149,7 @@ def test_the_ends_of_time_stand_for_ever() -> None:
         ("2026-05-31T12:00:00Z", date(2026, 5, 29)),
     ],
 )
-def test_bounds_the_wrong_way_round_are_refused(after: date | str, before: date | str) -> None:
+def test_bounds_in_the_wrong_order_are_refused(after: date | str, before: date | str) -> None:
     with pytest.raises(ConfigurationError, match=r"created_after .* is later than created_before .*swap"):
         Window.create(after, before)
 
@@ -163,7 +163,7 @@ def test_bounds_the_wrong_way_round_are_refused(after: date | str, before: date 
         ("2026-05-30T03:00:00Z", date(2026, 5, 29)),  # still the 29th in New York
     ],
 )
-def test_bounds_the_right_way_round_are_taken_whatever_their_days(after: date | str, before: date | str) -> None:
+def test_bounds_in_the_right_order_are_accepted_whatever_their_days(after: date | str, before: date | str) -> None:
     assert Window.create(after, before).after is not None
 
 

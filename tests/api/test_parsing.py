@@ -34,7 +34,7 @@ def nested(depth: int) -> list[Any]:
     return found
 
 
-def test_a_job_as_the_page_shows_it() -> None:
+def test_a_job_is_parsed_as_the_vendor_documents_it() -> None:
     raw = job_json(
         "COMPLETED",
         Type="ApiReport",
@@ -62,11 +62,11 @@ def test_a_job_as_the_page_shows_it() -> None:
         replayable=True,
         result_uri=f"/Agencies/IRabc/Jobs/{JOB_ID}/Download",
     )
-    assert job.raw is raw, "untouched, what is new in it included"
+    assert job.raw is raw, "unchanged, with its new fields"
 
 
 @pytest.mark.parametrize("unset", [None, "", "absent"])
-def test_unset_is_none_and_says_nothing(unset: str | None, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unset_field_is_none_without_a_warning(unset: str | None, caplog: pytest.LogCaptureFixture) -> None:
     raw = job_json("QUEUED") if unset == "absent" else job_json("QUEUED", **dict.fromkeys(FIELDS, unset))
     assert parse_job(raw) == Job(id=JOB_ID, status=JobStatus.QUEUED)
     assert caplog.records == []
@@ -84,7 +84,9 @@ def test_unset_is_none_and_says_nothing(unset: str | None, caplog: pytest.LogCap
         ("Type", "type", "ClickExport", "ClickExport"),
     ],
 )
-def test_a_field_may_come_as_text_or_as_itself(name: str, attribute: str, value: object, expected: object) -> None:
+def test_a_field_is_parsed_from_text_or_its_own_type(
+    name: str, attribute: str, value: object, expected: object
+) -> None:
     read = getattr(parse_job(job_json("RUNNING", **{name: value})), attribute)
     assert read == expected
     assert type(read) is type(expected)
@@ -115,7 +117,7 @@ def test_a_field_may_come_as_text_or_as_itself(name: str, attribute: str, value:
     ],
     ids=lambda value: ascii(value)[:30] if isinstance(value, str) else None,
 )
-def test_an_unreadable_field_costs_only_itself_and_a_warning(
+def test_an_unreadable_field_becomes_none_with_a_warning(
     name: str, value: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert parse_job(job_json("RUNNING", **{name: value})) == Job(id=JOB_ID, status=JobStatus.RUNNING)
@@ -123,7 +125,7 @@ def test_an_unreadable_field_costs_only_itself_and_a_warning(
     message = record.getMessage()
     assert (record.name, record.levelno) == ("impact_jobs", logging.WARNING)
     assert f"job {JOB_ID}: {name} is " in message
-    assert len(message) < 300, "whatever the size of the value"
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_an_unreadable_field_costs_only_itself_and_a_warning(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_job_says_why_in_few_words(raw: object, why: str) -> None:
+def test_the_error_for_a_malformed_job_is_short_and_says_why(raw: object, why: str) -> None:
     with pytest.raises(MalformedJobError) as raised:
         parse_job(raw)
     assert str(raised.value).startswith(why)
@@ -162,8 +164,8 @@ def test_what_is_no_job_says_why_in_few_words(raw: object, why: str) -> None:
     st.just({"Id": JOB_ID, "Status": "RUNNING"})
     | st.fixed_dictionaries({}, optional={"Id": json_values | st.uuids().map(str), "Status": json_values}),
 )
-def test_any_object_is_a_sound_job_or_malformed(fields: dict[str, Any], kernel: dict[str, Any]) -> None:
-    raw = {**fields, **kernel}
+def test_any_object_gives_a_valid_job_or_is_malformed(fields: dict[str, Any], core: dict[str, Any]) -> None:
+    raw = {**fields, **core}
     try:
         job = parse_job(raw)
     except MalformedJobError:
@@ -184,7 +186,7 @@ def test_any_object_is_a_sound_job_or_malformed(fields: dict[str, Any], kernel: 
 
 
 @pytest.mark.parametrize("status", [*(status.value for status in JobStatus), "PAUSED", "completed"])
-def test_only_the_four_known_ends_are_terminal(status: str) -> None:
+def test_only_the_four_known_final_statuses_are_terminal(status: str) -> None:
     job = parse_job(job_json(status))
     assert job.is_terminal == (status in {"COMPLETED", "CANCELLED", "ERROR", "FAILED"})
     assert isinstance(job.status, Enum) == (status in set(JobStatus))
@@ -192,7 +194,7 @@ def test_only_the_four_known_ends_are_terminal(status: str) -> None:
 
 
 @pytest.mark.parametrize("text", [JOB_ID, JOB_ID.upper()])
-def test_a_uuid_in_its_usual_writing_is_a_job_id(text: str) -> None:
+def test_a_uuid_with_hyphens_is_a_job_id(text: str) -> None:
     assert is_job_id(text)
 
 
@@ -203,5 +205,5 @@ def test_a_uuid_in_its_usual_writing_is_a_job_id(text: str) -> None:
         *(f"{JOB_ID}\n", f" {JOB_ID}", JOB_ID[:-1] + "\uff11"),
     ],
 )
-def test_nothing_else_is(text: str) -> None:
+def test_other_text_is_not_a_job_id(text: str) -> None:
     assert not is_job_id(text)

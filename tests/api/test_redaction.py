@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from impact_jobs._redaction import Secret, redact, redact_http_logs, secret_url, shorten
 
 SECRET = "canary-77aa"
-# What can stand in a query without ending the URL, apostrophes and all.
+# Characters that a query may contain without ending the URL, apostrophes included.
 query_texts = st.text(st.characters(exclude_characters='"<>', exclude_categories=["Z", "C"]))
 
 
 class TestSecret:
-    def test_it_shows_itself_only_when_asked(self) -> None:
+    def test_only_reveal_returns_the_text(self) -> None:
         @frozen
         class Holder:
             secret: Secret
@@ -30,7 +30,7 @@ class TestSecret:
         assert [text for text in shown if SECRET in text or "***" not in text] == []
         assert str(Secret(SECRET, shown="https://x?***")) == "https://x?***"
 
-    def test_it_has_no_dictionary_to_print(self) -> None:
+    def test_it_has_no_attributes_to_print(self) -> None:
         with pytest.raises(TypeError):
             vars(Secret(SECRET))
 
@@ -45,7 +45,7 @@ class TestSecret:
             copied(Secret(SECRET))  # type: ignore[call-arg]
 
 
-class TestWithoutSecrets:
+class TestRedact:
     @pytest.mark.parametrize(
         ("text", "shown"),
         [
@@ -68,49 +68,47 @@ class TestWithoutSecrets:
             ("https://s.example/a, write to me@s.example", "https://s.example/a, write to me@s.example"),
         ],
     )
-    def test_queries_and_credentials_are_blanked_and_the_rest_is_kept(self, text: str, shown: str) -> None:
+    def test_queries_and_credentials_are_redacted_and_the_rest_is_kept(self, text: str, shown: str) -> None:
         assert redact(text) == shown
-        assert redact(shown) == shown, "blanking twice changes nothing"
+        assert redact(shown) == shown, "redacting twice changes nothing"
 
     @given(st.text("?*:;,.) a/&="))
     @example("GET /Jobs?a=1: refused")
-    def test_blanking_twice_is_as_good_as_once(self, text: str) -> None:
+    def test_redacting_twice_changes_nothing(self, text: str) -> None:
         assert redact(redact(text + "?a=1: reason")) == redact(text + "?a=1: reason")
 
     @given(st.text(), query_texts, query_texts)
     @example("", "'", "")
-    def test_no_url_keeps_its_query(self, before: str, start: str, end: str) -> None:
+    def test_the_query_of_a_url_is_redacted(self, before: str, start: str, end: str) -> None:
         assert SECRET not in redact(f"{before} https://s.example/a?{start}{SECRET}{end}")
 
     @given(st.text(st.characters(exclude_characters='"<>?', exclude_categories=["Z", "C"])))
-    def test_no_url_keeps_its_credentials(self, password: str) -> None:
+    def test_the_credentials_of_a_url_are_redacted(self, password: str) -> None:
         assert SECRET not in redact(f"see https://user:{SECRET}{password}@s.example/a")
 
     @pytest.mark.parametrize("text", ["/" * 300_000, "//a" * 100_000, "?" * 300_000, "@" * 300_000, "//@" * 100_000])
-    def test_no_text_takes_long(self, text: str) -> None:
+    def test_redacting_takes_linear_time(self, text: str) -> None:
         started = time.process_time()
         redact(text)
-        assert time.process_time() - started < 2, "it is linear: some milliseconds"
+        assert time.process_time() - started < 2, "it takes some milliseconds"
 
 
 class TestSecretUrl:
     @given(st.text(), st.text())
-    def test_whatever_stands_in_the_query_is_not_shown(self, start: str, end: str) -> None:
-        """A whole URL is known to end where the text does, so not even blanks and quotes end its query."""
+    def test_the_query_is_not_shown_whatever_it_contains(self, start: str, end: str) -> None:
+        """The URL is the whole text, so spaces and quotes do not end its query."""
         url = f"https://s.example/a?{start}{SECRET}{end}"
         assert secret_url(url).reveal() == url
         assert str(secret_url(url)) == "https://s.example/a?***"
 
-    def test_a_url_without_secrets_is_shown_whole(self) -> None:
+    def test_a_url_without_secrets_is_shown_completely(self) -> None:
         assert str(secret_url("https://s.example:8443/a b#c")) == "https://s.example:8443/a b#c"
         assert str(secret_url(f"https://u:{SECRET}@s.example/a")) == "https://***@s.example/a"
 
 
-class TestQuietLogs:
+class TestRedactHttpLogs:
     @pytest.mark.parametrize("name", ["httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2"])
-    def test_within_queries_are_blanked_and_without_they_are_not(
-        self, name: str, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_queries_are_redacted_inside_the_block_only(self, name: str, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         url = f"https://s.example/a?sig={SECRET}"
         with redact_http_logs():
@@ -132,7 +130,7 @@ class TestQuietLogs:
         ],
     )
     @pytest.mark.parametrize("field", [b"Location", b"location"])
-    def test_the_location_in_httpcores_debug_line_is_blanked_however_it_is_quoted(
+    def test_the_location_in_the_debug_line_of_httpcore_is_redacted(
         self, field: bytes, location: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
@@ -142,7 +140,7 @@ class TestQuietLogs:
         assert SECRET not in caplog.text
         assert "(b'Content-Length', b'0')" in caplog.text
 
-    def test_what_http2_logs_of_headers_is_blanked(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_headers_in_the_log_of_http2_are_redacted(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         headers = [(b":status", b"302"), (b"location", f"https://s.example/a?sig={SECRET}".encode())]
         with redact_http_logs():
@@ -157,7 +155,7 @@ class TestQuietLogs:
             logging.getLogger("httpx").info("%s", "100 %s done")
         assert caplog.messages == ["100 %s done"]
 
-    def test_other_loggers_and_other_threads_are_left_alone(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_other_loggers_and_other_threads_are_not_changed(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         with redact_http_logs():
             logging.getLogger("theirs").info("a?b")
@@ -166,7 +164,7 @@ class TestQuietLogs:
             other.join()
         assert caplog.messages == ["a?b", "c?d"]
 
-    def test_it_nests_ends_with_an_error_and_adds_its_filter_once(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_blocks_nest_and_end_with_an_error_and_add_one_filter(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         log = logging.getLogger("httpx")
 
@@ -186,10 +184,10 @@ class TestQuietLogs:
             assert len(log.filters) == before
 
 
-def test_nothing_that_steers_a_terminal_or_cannot_be_written_is_shown() -> None:
+def test_control_characters_and_surrogates_are_replaced() -> None:
     assert redact("a\x1b[2J\x00\x9b\ud800b\tc\r\nd é") == "a\ufffd[2J\ufffd\ufffd\ufffdb\tc\r\nd é"
 
 
-def test_in_brief_it_is_cut_after_the_secrets_are_out() -> None:
+def test_shorten_redacts_before_it_cuts() -> None:
     assert shorten("//" + "p" * 2000 + "@h.example/" + "x" * 2000) == ("//***@h.example/" + "x" * 2000)[:1000] + "…"
     assert shorten("short") == "short"

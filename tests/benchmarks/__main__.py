@@ -1,4 +1,4 @@
-"""`make bench`: our downloads beside curl's and its kin's, in one run, with a verdict for each target."""
+"""`make bench`: compare our downloads with those of curl and others, with a verdict for each target."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LIVES = 10_000
 
 
 def main() -> None:
-    """Measure, print, and write what was asked for."""
+    """Measure, print the table, and write the files that the options name."""
     arguments = _arguments()
     make_files(FILES)
     rows: list[Row] = []
@@ -60,9 +60,8 @@ def main() -> None:
             rows += groups[name]()
     about = {**machine.describe(), "runs": f"{arguments.runs} each, medians", "large file": bench.large}
     sys.stdout.write(f"{table(rows)}\n\n" + "".join(f"{name}: {value}\n" for name, value in about.items()))
-    sys.stdout.write("impact-jobs --help: no CLI yet\n")
     if arguments.quick:
-        sys.stdout.write("--quick: starting up is most of what was measured, so the verdicts say little\n")
+        sys.stdout.write("--quick: most of the time measured is start-up, so the verdicts mean little\n")
     if arguments.json:
         arguments.json.write_text(
             json.dumps({"about": about, "rows": [{**asdict(row), "verdict": row.verdict} for row in rows]}, indent=1)
@@ -73,15 +72,15 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="64 MiB in place of 1 GiB: to see that it works")
-    parser.add_argument("--runs", type=int, default=5, help="how often each contestant counts (5)")
+    parser.add_argument("--quick", action="store_true", help="64 MiB instead of 1 GiB, to check that everything works")
+    parser.add_argument("--runs", type=int, default=5, help="the number of runs of each contestant (5)")
     parser.add_argument(
         "--rows",
         nargs="*",
-        help="only these: http https in-memory small throttled chunked memory imports listing waiting many",
+        help="only these rows: http https in-memory small throttled chunked memory imports listing waiting many",
     )
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    parser.add_argument("--chart", type=Path, help="draw them there, as PNG")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--chart", type=Path, help="draw them to this PNG file")
     return parser.parse_args()
 
 

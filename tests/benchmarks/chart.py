@@ -1,4 +1,4 @@
-"""The table as a picture."""
+"""Draw the table as a chart."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tests.benchmarks.rows import Row
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Draw how fast we are beside each peer, as a PNG."""
-    import matplotlib as mpl  # noqa: PLC0415 - slow, and not always wanted
+    """Draw our speed relative to each peer as a PNG."""
+    import matplotlib as mpl  # noqa: PLC0415 - slow to import, and seldom needed
 
     mpl.use("agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415

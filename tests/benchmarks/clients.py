@@ -1,6 +1,6 @@
-"""The Python contestants, each as a process of its own: `python -m tests.benchmarks.clients NAME URL FILE`.
+"""Run one Python contestant: `python -m tests.benchmarks.clients NAME URL FILE`.
 
-Only what a contestant needs is imported, for that is part of what is measured.
+Each function imports only what it needs, because imports count in the measurement.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -14,7 +14,7 @@ _MIB = 1024 * 1024
 
 
 def ours(url: str, path: str) -> None:
-    """`JobsClient.download`; the API, which answers with a link to `url`, is in the environment."""
+    """Call `JobsClient.download`; the credentials of the API, which redirects to `url`, are in the environment."""
     from impact_jobs import JobsClient
 
     del url
@@ -28,13 +28,13 @@ def ours(url: str, path: str) -> None:
             mode="stream" if "BENCH_STREAM" in os.environ else "redirect",
         )
     if "BENCH_PEAK" in os.environ:
-        # Not what wait4 says of a child, which begins with the size of the process that started it.
+        # wait4 is no use here: the peak of a child includes the size of its parent before exec.
         with open("/proc/self/status") as status, open(os.environ["BENCH_PEAK"], "w") as peak:  # noqa: PTH123
             peak.write(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 
 
 def ours_in_memory(url: str, path: str) -> None:
-    """`JobsClient.stream`, whose bytes are dropped."""
+    """Read `JobsClient.stream`, and drop the bytes."""
     from impact_jobs import JobsClient
 
     del url, path
@@ -44,7 +44,7 @@ def ours_in_memory(url: str, path: str) -> None:
 
 
 def ours_small(url: str, path: str) -> None:
-    """`JobsClient.download` for each of many small results."""
+    """Call `JobsClient.download` for each of many small results."""
     from impact_jobs import JobsClient
 
     del url
@@ -54,7 +54,7 @@ def ours_small(url: str, path: str) -> None:
 
 
 def requests_small(url: str, path: str) -> None:
-    """The same with requests: to the API, to where it points, and into a file; nothing is checked or synced."""
+    """Do the same with requests, without verification and fsync."""
     import requests
 
     with requests.Session() as session:
@@ -65,7 +65,7 @@ def requests_small(url: str, path: str) -> None:
 
 
 def requests_(url: str, path: str) -> None:
-    """requests, in chunks of a mebibyte."""
+    """Download with requests, in chunks of a mebibyte."""
     import requests
 
     verify = os.environ.get("SSL_CERT_FILE") or True
@@ -74,7 +74,7 @@ def requests_(url: str, path: str) -> None:
 
 
 def httpx_raw(url: str, path: str) -> None:
-    """httpx, as it hands on what it reads."""
+    """Download with httpx, in chunks as they arrive."""
     import httpx
 
     with httpx.stream("GET", url, timeout=60) as response, open(path, "wb") as file:  # noqa: PTH123
@@ -82,7 +82,7 @@ def httpx_raw(url: str, path: str) -> None:
 
 
 def pycurl_(url: str, path: str) -> None:
-    """pycurl, straight into the file."""
+    """Download with pycurl, directly into the file."""
     import pycurl
 
     with open(path, "wb") as file:  # noqa: PTH123
@@ -96,7 +96,7 @@ def pycurl_(url: str, path: str) -> None:
 
 
 def range_threads(url: str, path: str) -> None:
-    """Eight threads with a range each, as boto's transfer manager works."""
+    """Download in eight threads with a range each, like boto's transfer manager."""
     import requests
 
     size = int(requests.head(url, timeout=60).headers["content-length"])

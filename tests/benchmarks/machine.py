@@ -1,4 +1,4 @@
-"""The machine: brought into the same state before every run, and described for whoever reads the figures."""
+"""Bring the machine into the same state before every run, and describe it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ runs_on_a_busy_machine = 0
 
 
 def await_quiet() -> None:
-    """Wait until other programs leave the processors alone; go on, and count it, if they never do."""
+    """Wait until other programs leave the processors idle; if they never do, count the run as disturbed."""
     global runs_on_a_busy_machine  # noqa: PLW0603 - one machine, one count
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while _STAT.exists() and _busy_share() > _QUIET_SHARE:
@@ -44,11 +44,11 @@ def await_quiet() -> None:
 
 @contextmanager
 def ballast() -> Iterator[None]:
-    """Have two gigabytes of memory that can be had at once, whatever ran before.
+    """Keep two gigabytes of free memory that every contestant gets equally fast.
 
-    The host of a virtual machine takes back memory that has lain free for a second or two, in blocks of 2 MiB, and
-    gives it again only slowly: whoever writes a large file first would pay for all, up to a second a gigabyte. So a
-    process holds every other mebibyte of twice as much, and the ones in between stay.
+    The host of a virtual machine reclaims memory that has been free for a second or two, in blocks of 2 MiB, and
+    returns it slowly, so the first contestant to write a large file would pay up to a second per gigabyte. A process
+    that holds every other mebibyte of twice as much keeps the host from reclaiming the mebibytes in between.
     """
     if not _STAT.exists() or os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < 3 * _BALLAST_BYTES:
         yield
@@ -63,7 +63,7 @@ def ballast() -> Iterator[None]:
 
 
 def describe() -> dict[str, str]:
-    """What the figures depend on."""
+    """Return the properties of the machine that the figures depend on."""
     return {
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()}",
@@ -75,7 +75,7 @@ def describe() -> dict[str, str]:
 
 
 def find(program: str) -> str | None:
-    """Where a program is, servers' folders included."""
+    """Find a program on PATH or in the folders of servers."""
     return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
 
 
@@ -86,7 +86,7 @@ def _busy_share() -> float:
 
 
 def _busy_ticks() -> int:
-    # Niced programs do not count, for they give way.
+    # Niced programs do not count, because they yield.
     user, _nice, system, _idle, _waiting, irq, softirq, *_ = map(int, _STAT.read_text().split(maxsplit=8)[1:8])
     return user + system + irq + softirq
 
@@ -95,5 +95,5 @@ def _first_line(program: str, option: str) -> str:
     found = find(program)
     if found is None:
         return "absent"
-    done = subprocess.run([found, option], capture_output=True, text=True, check=False)  # noqa: S603 - as above
+    done = subprocess.run([found, option], capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     return (done.stdout or done.stderr).splitlines()[0].split(" (")[0].removeprefix("nginx version: ")

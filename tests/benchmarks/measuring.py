@@ -1,4 +1,4 @@
-"""Timing whole processes side by side, so that the machine's moods fall on all alike."""
+"""Time whole processes in turn, so that changes of the machine's speed affect all of them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.benchmarks import machine
 
 @frozen
 class Figures:
-    """Medians over the runs of one contestant.
+    """The medians of one contestant's runs.
 
     Attributes:
         seconds: Wall clock, from start to end of the process.
         cpu_seconds: User and system time of the process and its children.
-        all_seconds: The wall clock of every run, where these are medians.
+        all_seconds: The wall clock of every run.
     """
 
     seconds: float
@@ -32,13 +32,13 @@ class Figures:
 
 @frozen
 class Contestant:
-    """A command to be measured.
+    """A command to measure.
 
     Attributes:
-        name: What the table calls it.
-        command: The command; its output goes nowhere.
-        environ: Variables beyond ours.
-        before: Called before each run, outside of the timing.
+        name: Its name in the table.
+        command: The command; its output is discarded.
+        environ: Additional environment variables.
+        before: Called before each run, outside of the measurement.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Contestant:
 def measure(
     contestants: Sequence[Contestant], *, runs: int, output: Path, sha256: str | None = None
 ) -> dict[str, Figures]:
-    """Run all in turn, A B C A B C …, after a round that does not count.
+    """Run all in turn, A B C A B C …, after a warm-up round.
 
     Args:
-        contestants: What to run.
-        runs: How often each counts.
-        output: The file that each writes; removed before every run.
-        sha256: What it must be after the round that does not count; None where nothing is known of it.
+        contestants: The commands to run.
+        runs: The number of rounds that count.
+        output: The file that each writes; it is removed before every run.
+        sha256: The expected digest of the file after the warm-up round; None to skip the check.
 
     Raises:
-        RuntimeError: One of them failed, or wrote something else.
+        RuntimeError: A contestant failed, or wrote a wrong file.
     """
     taken: dict[str, list[Figures]] = {contestant.name: [] for contestant in contestants}
     for number in range(runs + 1):
@@ -68,7 +68,7 @@ def measure(
             if number:
                 taken[contestant.name].append(figures)
             elif sha256 is not None and digest(output) != sha256:
-                raise RuntimeError(f"{contestant.name}: what it wrote is not what was served")
+                raise RuntimeError(f"{contestant.name}: it wrote another file than the one served")
     return {name: _median(figures) for name, figures in taken.items()}
 
 
@@ -84,17 +84,17 @@ def _run(contestant: Contestant, output: Path) -> Figures:
         stderr=subprocess.PIPE,
         env={**os.environ, **contestant.environ},
     ) as process:
-        said = process.stderr.read() if process.stderr else b""
+        errors = process.stderr.read() if process.stderr else b""
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise RuntimeError(f"{contestant.name} failed: {said.decode(errors='replace')[-2000:]}")
+        raise RuntimeError(f"{contestant.name} failed: {errors.decode(errors='replace')[-2000:]}")
     return Figures(seconds, usage.ru_utime + usage.ru_stime)
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

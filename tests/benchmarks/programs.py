@@ -1,4 +1,4 @@
-"""The rows that are not about transfers: imports, and reading a large list."""
+"""The rows about imports and about parsing a large list."""
 
 from __future__ import annotations
 
@@ -21,19 +21,27 @@ _JOBS = 50_000
 
 
 def imports(output: Path, runs: int) -> list[Row]:
-    """How long a program takes to get going."""
+    """Measure how long imports take."""
     programs = {
         "nothing": "",
         "httpx": "import httpx",
-        "the face": "import impact_jobs",
+        "the package": "import impact_jobs",
         "a client": "from impact_jobs import JobsClient",
     }
     contestants = [Contestant(name, [sys.executable, "-c", code], {}, lambda: None) for name, code in programs.items()]
     found = {name: figures.seconds for name, figures in measure(contestants, runs=runs * 3, output=output).items()}
-    bare, httpx, face, client = (found[name] - found["nothing"] for name in programs)
+    bare, httpx, package, client = (found[name] - found["nothing"] for name in programs)
     del bare
     return [
-        Row("import impact_jobs, nothing used yet", face, httpx, face / httpx, 0.4, is_floor=False, peer_name="httpx"),
+        Row(
+            "import impact_jobs, nothing used yet",
+            package,
+            httpx,
+            package / httpx,
+            0.4,
+            is_floor=False,
+            peer_name="httpx",
+        ),
         Row(
             "from impact_jobs import JobsClient", client, httpx, client / httpx, 1.15, is_floor=False, peer_name="httpx"
         ),
@@ -41,7 +49,7 @@ def imports(output: Path, runs: int) -> list[Row]:
 
 
 class _Struct(msgspec.Struct, rename="pascal"):
-    """A job as msgspec reads it."""
+    """A job for msgspec."""
 
     id: str
     type: str
@@ -85,7 +93,7 @@ def _listing() -> bytes:
 
 
 def listing(runs: int) -> list[Row]:
-    """50,000 jobs from JSON to objects, in this process."""
+    """Parse 50,000 jobs from JSON into objects, in this process."""
     body = _listing()
     response = Response(head=Head(status_code=200, received_at=datetime.now().astimezone()), body=body)
     decoder = msgspec.json.Decoder(list[_Struct])

@@ -1,4 +1,4 @@
-"""The rows of the table: what is compared with what, and what is to come of it."""
+"""The rows of the table: two figures, their ratio, and the target of the ratio."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ class Row:
     """One line of the table.
 
     Attributes:
-        what: What is compared.
+        what: The name of the comparison.
         ours: Our figure.
         peer: The peer's figure.
-        ratio: What the target speaks of.
-        target: The bound of `ratio`, and None where there is none.
-        is_floor: Whether more is better.
-        unit: Of the two figures.
+        ratio: The ratio of the figures, which the target bounds.
+        target: The bound of `ratio`, or None if there is none.
+        is_floor: Whether a higher ratio is better.
+        unit: The unit of both figures.
+        peer_name: The name of the peer.
     """
 
     what: str
@@ -33,7 +34,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the target is met."""
+        """Return whether the target is met."""
         if self.target is None:
             return "-"
         within: Callable[[float, float], bool] = operator.ge if self.is_floor else operator.le
@@ -41,7 +42,7 @@ class Row:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as text."""
+    """Format the rows as text."""
     lines = [f"{'what':<58} {'ours':>10} {'peer':>10}  {'ratio':>7} {'target':>8}  verdict"]
     for row in rows:
         bound = "" if row.target is None else f"{'>=' if row.is_floor else '<='} {row.target:g}"

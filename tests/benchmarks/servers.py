@@ -1,4 +1,4 @@
-"""nginx over HTTP and HTTPS, fast and throttled, on loopback."""
+"""Run nginx on loopback, over HTTP and HTTPS, at full speed and throttled."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Nginx:
     """A running nginx.
 
     Attributes:
-        http: Its origin in clear.
+        http: Its origin without TLS.
         https: Its origin with TLS.
-        ca: The certificate that signed its own.
+        ca: The certificate of the authority that signed its own.
     """
 
     http: str
@@ -54,7 +54,7 @@ class Nginx:
 
 @contextmanager
 def nginx(files: Path, folder: Path) -> Iterator[Nginx]:
-    """Serve `files`, with everything else in `folder`.
+    """Serve `files`; keep the configuration and temporary files in `folder`.
 
     Raises:
         RuntimeError: nginx is not installed, or does not start.
@@ -78,7 +78,7 @@ def nginx(files: Path, folder: Path) -> Iterator[Nginx]:
 
 
 def make_files(folder: Path) -> None:
-    """Make the files to be served, unless they are there."""
+    """Create the files to serve, unless they exist."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, size in SIZES.items():
         path = folder / name
@@ -90,7 +90,7 @@ def make_files(folder: Path) -> None:
 
 
 def _user() -> str:
-    # Started by root, nginx would work as somebody who may not read the checkout.
+    # If root starts it, nginx would switch to a user who may not read the checkout.
     return "" if os.geteuid() else f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(0).gr_name}; "
 
 

@@ -20,14 +20,15 @@ _SMALL_FILES = 1000
 
 @frozen(kw_only=True)
 class Bench:
-    """What every row needs.
+    """The settings that all rows share.
 
     Attributes:
-        sandbox: Plays the API, in the process that measures, not in one that is measured.
-        nginx: Plays the storage.
-        files: What it serves.
-        output: Where each contestant writes.
-        runs: How often each is run.
+        sandbox: The API; it runs in the measuring process, not in a measured one.
+        nginx: The storage.
+        files: The folder that it serves.
+        output: The file that each contestant writes.
+        runs: The number of runs of each contestant.
+        large: The name of the large file.
     """
 
     sandbox: Sandbox
@@ -38,27 +39,27 @@ class Bench:
     large: str = "1g"
 
     def run(self, contestants: Sequence[Contestant | None], served: str = "") -> dict[str, Figures]:
-        """The figures of those contestants that are there; each must write the file that is `served`."""
+        """Measure the contestants that are installed; each must write the file `served`."""
         sha256 = digest(self.files / served) if served else None
         there = [one for one in contestants if one is not None]
         return measure(there, runs=self.runs, output=self.output, sha256=sha256)
 
     def command(self, name: str, *command: str) -> Contestant | None:
-        """A program of the system; None, and a word about it, where it is not installed."""
+        """Return a program of the system as a contestant; if it is not installed, say so and return None."""
         if shutil.which(command[0]) is None:
-            sys.stderr.write(f"{name}: {command[0]} is not installed, so it is absent from the table\n")
+            sys.stderr.write(f"{name}: {command[0]} is not installed, so the table lacks it\n")
             return None
         return Contestant(name, command, {}, lambda: None)
 
     def python(
         self, name: str, client: str, url: str, environ: Mapping[str, str], before: Callable[[], None] = lambda: None
     ) -> Contestant:
-        """A contestant of `clients`."""
+        """Return a contestant of the module `clients`."""
         command = [sys.executable, "-m", "tests.benchmarks.clients", client, url, str(self.output)]
         return Contestant(name, command, environ, before)
 
     def ours(self, name: str, url: str, *, client: str = "ours", **options: str) -> Contestant:
-        """Our client, told to download the job whose result is at `url`."""
+        """Return our client as a contestant; it downloads a job whose result is at `url`."""
         job_id = self.sandbox.add_job()
         environ = {**self.sandbox.environ, "BENCH_JOB": job_id, **{f"BENCH_{k.upper()}": v for k, v in options.items()}}
         if url.startswith("https"):
@@ -71,7 +72,7 @@ class Bench:
 
 
 def one_stream(bench: Bench, scheme: str) -> list[Row]:
-    """One connection, from nginx to a file."""
+    """Download over one connection, from nginx to a file."""
     origin = bench.nginx.https if scheme == "HTTPS" else bench.nginx.http
     url = f"{origin}/{bench.large}"
     out, ca = str(bench.output), str(bench.nginx.ca)
@@ -113,7 +114,7 @@ def one_stream(bench: Bench, scheme: str) -> list[Row]:
 
 
 def in_memory(bench: Bench) -> list[Row]:
-    """Nothing on disk: `jobs.stream` beside `curl -o /dev/null`."""
+    """Compare `jobs.stream` with `curl -o /dev/null`."""
     rows = []
     for scheme, origin in (("HTTP", bench.nginx.http), ("HTTPS", bench.nginx.https)):
         url = f"{origin}/{bench.large}"
@@ -128,7 +129,7 @@ def in_memory(bench: Bench) -> list[Row]:
 
 
 def small(bench: Bench) -> list[Row]:
-    """A thousand results of a kilobyte, one after the other, each by way of the API; only ours are synced."""
+    """Download a thousand results of a kilobyte in sequence, each through the API; only ours are synced."""
     box, folder = bench.sandbox, bench.output.with_name(f"{bench.output.name}.d")
     ids = [box.add_job(result_bytes=1024) for _ in range(_SMALL_FILES)]
     template = f"{box.base_url}/Agencies/{box.account_sid}/Jobs/{{}}/Download"
@@ -155,7 +156,7 @@ def small(bench: Bench) -> list[Row]:
 
 
 def throttled(bench: Bench) -> list[Row]:
-    """A storage that gives 20 MB/s a connection."""
+    """Download from a storage that limits each connection to 20 MB/s."""
     url = f"{bench.nginx.http}/slow/256m"
     figures = bench.run(
         [
@@ -178,7 +179,7 @@ def throttled(bench: Bench) -> list[Row]:
 
 
 def chunked(bench: Bench) -> list[Row]:
-    """`Mode=Stream`, which has no length: from the sandbox itself, for both."""
+    """Download with `Mode=Stream`, which states no length, from the sandbox itself."""
     job_id = bench.sandbox.add_job(result_bytes=1024 * 1024 * 1024)
     box = bench.sandbox
     url = f"{box.base_url}/Agencies/{box.account_sid}/Jobs/{job_id}/Download?Mode=Stream"
@@ -194,7 +195,7 @@ def chunked(bench: Bench) -> list[Row]:
 
 
 def memory(bench: Bench) -> list[Row]:
-    """What a large file takes more than a small one."""
+    """Compare the peak memory of a large and a small file."""
     peaks = {}
     for name in (bench.large, "64m"):
         report = bench.output.with_name("peak")
@@ -209,8 +210,8 @@ def memory(bench: Bench) -> list[Row]:
     ]
 
 
-def _speed(what: str, ours: Figures, than: Figures, target: float | None, *, peer: str = "curl") -> Row:
-    return Row(what, ours.seconds, than.seconds, than.seconds / ours.seconds, target, peer_name=peer)
+def _speed(what: str, ours: Figures, peer_figures: Figures, target: float | None, *, peer: str = "curl") -> Row:
+    return Row(what, ours.seconds, peer_figures.seconds, peer_figures.seconds / ours.seconds, target, peer_name=peer)
 
 
 def _cpu(what: str, ours: Figures, peer: Figures, target: float) -> Row:

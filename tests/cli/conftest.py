@@ -10,7 +10,7 @@ from impact_jobs.sandbox import Sandbox
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
-    """Have our children heed Ctrl-C: what a shell runs in the background ignores it, and so do its children."""
+    """Let child processes react to Ctrl-C, which processes that a shell starts in the background ignore."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -18,7 +18,7 @@ def interruptible() -> Iterator[None]:
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Leave nothing of this machine's own settings; give the working folder."""
+    """Hide the settings of this machine, and return the working folder."""
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "IMPACT_JOBS_PROFILE", "LC_ALL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -28,6 +28,6 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def account(folder: Path, impact_sandbox: Sandbox, impact_environ: dict[str, str]) -> Sandbox:  # noqa: ARG001 - both act
-    """Have the command ask a fresh sandbox, whose jobs end at once; give it."""
+def account(folder: Path, impact_sandbox: Sandbox, impact_environ: dict[str, str]) -> Sandbox:  # noqa: ARG001 - both have effects
+    """Point the command at a fresh sandbox, whose jobs end at once, and return it."""
     return impact_sandbox

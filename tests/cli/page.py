@@ -1,4 +1,4 @@
-"""The help and the exit codes in docs/cli.md: `python -m tests.cli.page` writes them anew."""
+"""The help and the exit codes in docs/cli.md; `python -m tests.cli.page` updates them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CODES = re.compile(r"^<!-- exit codes begin -->\n.*?^<!-- exit codes end -->$",
 
 
 def commands(command: click.Command = cli, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command below `command`, itself first, with the words that call it."""
+    """Yield `command` and every command below it, with the words that call it."""
     yield words, command
     if isinstance(command, click.Group):
         context = click.Context(command)
@@ -28,7 +28,7 @@ def commands(command: click.Command = cli, *words: str) -> Iterator[tuple[tuple[
 
 
 def help_of(*words: str) -> str:
-    """What `--help` shows on a terminal of 80 columns, or of any other."""
+    """Return the output of `--help` at 80 columns."""
     done = CliRunner().invoke(
         cli, [*words, "--help"], prog_name="impact-jobs", terminal_width=80, catch_exceptions=False
     )
@@ -37,7 +37,7 @@ def help_of(*words: str) -> str:
 
 
 def codes() -> str:
-    """The table of exit codes, with the errors that come to each."""
+    """Return the table of exit codes, with the errors that lead to each."""
     rows = ["| code | what has happened | what to do | errors |", "| --- | --- | --- | --- |"]
     for code, (what, then) in MEANINGS.items():
         errors = ", ".join(f"`{cls.__name__}`" for cls, its in CODES.items() if its == code)
@@ -46,7 +46,7 @@ def codes() -> str:
 
 
 def rewritten(page: str) -> str:
-    """The page with the help and the codes of today."""
+    """Return the page with the current help and exit codes."""
     page = _HELP.sub(
         lambda found: f"<!-- help:{found['words']} -->\n```text\n{help_of(*found['words'].split())}```", page
     )
@@ -54,7 +54,7 @@ def rewritten(page: str) -> str:
 
 
 def documented(page: str) -> list[tuple[str, ...]]:
-    """The commands whose help is on the page."""
+    """Return the commands whose help is on the page."""
     return [tuple(found["words"].split()) for found in _HELP.finditer(page)]
 
 

@@ -1,4 +1,4 @@
-"""Runs the command: in this process, which is quick, or in one of its own, at a terminal or at none."""
+"""Run the command: in this process, which is fast, or in its own, with or without a terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from click.testing import CliRunner, Result
 from impact_jobs.cli.app import cli
 
 COMMAND = [sys.executable, "-m", "impact_jobs.cli"]
-# A session leader that takes its stdin for its terminal, so that ^C there reaches it.
+# A session leader whose stdin is its controlling terminal, so that ^C there reaches it.
 _AT_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
@@ -33,16 +33,16 @@ SECONDS = 20.0
 
 
 def run(*arguments: str, given: str | bytes = "", charset: str = "utf-8") -> Result:
-    """Run the command in this process, by whatever clock and environment it has."""
+    """Run the command in this process, with its clock and environment."""
     runner = CliRunner(charset=charset)
     return runner.invoke(cli, arguments, input=given, prog_name="impact-jobs", catch_exceptions=False)
 
 
 def run_line(line: str) -> tuple[int, str, str]:
-    """Run commands that are piped into one another, each to its end in this process, and other programs as they are.
+    """Run a pipeline: this command in this process, one stage after another, and other programs as processes.
 
     Returns:
-        The exit code of the first that fails, what the last one wrote to stdout, and what all wrote to stderr.
+        The exit code of the first stage that fails, the stdout of the last one, and the stderr of all.
     """
     code, out, err = 0, "", ""
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|")
@@ -61,7 +61,7 @@ def run_line(line: str) -> tuple[int, str, str]:
 
 
 def run_at_terminal(*arguments: str, columns: int = 80, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run a command in this process, its output being a terminal: the exit code, and what it wrote."""
+    """Run a command in this process with a terminal as output; return the exit code and what it wrote."""
     master, slave = pty.openpty()
     with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
         reading = pool.submit(Terminal(None, master).read_all)
@@ -74,23 +74,22 @@ def run_at_terminal(*arguments: str, columns: int = 80, environ: Mapping[str, st
     return code, text
 
 
-def start(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start the command in a process of its own, with pipes."""
-    process: subprocess.Popen[str] = subprocess.Popen(  # noqa: S603 - our own program
-        [*COMMAND, *arguments],
-        env=dict(os.environ) | dict(environ or {}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    return process
+@contextmanager
+def start(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the command in its own process, with pipes; kill it if it is still running at the end of the block."""
+    pipe = subprocess.PIPE
+    command = [*COMMAND, *arguments]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603 - our own program
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def shell(line: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a line of bash in which `impact-jobs` is the command; a pipe is as good as the first that fails in it."""
+    """Run a line of bash in which `impact-jobs` is the command, with `pipefail`."""
     return subprocess.run(  # noqa: S603 - lines of the tests
-        ["bash", "-c", f'set -o pipefail; impact-jobs() {{ "{sys.executable}" -m impact_jobs.cli "$@"; }}; {line}'],  # noqa: S607 - whichever bash there is
+        ["bash", "-c", f'set -o pipefail; impact-jobs() {{ "{sys.executable}" -m impact_jobs.cli "$@"; }}; {line}'],  # noqa: S607 - the bash on the path
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -102,31 +101,31 @@ def shell(line: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @define
 class Terminal:
-    """A process at a terminal, and what has been written there."""
+    """A process at a terminal, and what was written there."""
 
     process: subprocess.Popen[bytes] | None
     _master: int
     _seen: bytes = b""
 
     def read_until(self, pattern: str) -> str:
-        """Wait until what is on it matches; all that was written so far."""
+        """Wait until the output matches, and return all of it so far."""
         deadline = time.monotonic() + SECONDS
         while not re.search(pattern, self.text):
-            assert time.monotonic() < deadline, f"{pattern!r} never came: {self.text!r}"
-            assert self._read(), f"it ended before {pattern!r} came: {self.text!r}"
+            assert time.monotonic() < deadline, f"{pattern!r} was not written: {self.text[-2000:]!r}"
+            assert self._read(), f"the process ended before {pattern!r} was written: {self.text[-2000:]!r}"
         return self.text
 
     def read_to_the_end(self) -> tuple[int, str]:
-        """Wait until the process has ended: its exit code, and all that was written."""
+        """Wait until the process has ended; return its exit code and all output."""
         text = self.read_all()
         assert self.process is not None
         try:
             return self.process.wait(SECONDS), text
         except subprocess.TimeoutExpired:
-            pytest.fail(f"it does not end: {text!r}")
+            pytest.fail(f"the process does not end: {text[-2000:]!r}")
 
     def read_all(self) -> str:
-        """All that is written until nobody can write there any more."""
+        """Return all output until every writer has closed the terminal."""
         while self._read():
             pass
         return self.text
@@ -154,16 +153,16 @@ class Terminal:
 def at_terminal(
     *arguments: str, columns: int = 80, environ: Mapping[str, str] | None = None, stdout: int | None = None
 ) -> Iterator[Terminal]:
-    """Start the command at a terminal of so many columns; `stdout` may lead elsewhere."""
+    """Start the command at a terminal of that many columns; `stdout` may be another file."""
     master, slave = pty.openpty()
     ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    surroundings = dict(os.environ) | _TERMINAL | dict(environ or {})
+    variables = dict(os.environ) | _TERMINAL | dict(environ or {})
     for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "LC_ALL"):
         if name not in (environ or {}):
-            surroundings.pop(name, None)
+            variables.pop(name, None)
     process = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", _AT_TERMINAL, *COMMAND, *arguments],
-        env=surroundings,
+        env=variables,
         stdin=slave,
         stdout=slave if stdout is None else stdout,
         stderr=slave,

@@ -1,4 +1,4 @@
-"""What each command writes: JSON, ids and paths, lines for pipes."""
+"""The output of each command: JSON, ids and paths, lines for pipes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def words(text: str) -> list[list[str]]:
     return [line.split("\t") for line in text.splitlines()]
 
 
-def test_list_writes_a_line_a_job_the_newest_first(account: Sandbox) -> None:
+def test_list_writes_a_line_per_job_newest_first(account: Sandbox) -> None:
     old = account.add_job(age=2 * DAY)
     new = account.add_job(age=DAY, status="FAILED", message="Too many\trecords.")
     assert [(line[0], line[1], line[6]) for line in words(run("list").stdout)] == [
@@ -52,13 +52,13 @@ def test_list_selects_by_date_type_and_status(account: Sandbox) -> None:
     assert listed("--limit", "1") == [click]
 
 
-def test_until_a_day_means_all_its_hours(account: Sandbox) -> None:
+def test_until_a_day_includes_all_its_hours(account: Sandbox) -> None:
     job = account.add_job()
     assert run("list", "--quiet", "--until", "today").stdout.split() == [job]
     assert run("list", "--quiet", "--until", "yesterday").stdout.split() == []
 
 
-def test_the_json_of_a_job_has_all_attributes_but_the_raw_one(account: Sandbox) -> None:
+def test_the_json_of_a_job_has_all_attributes_except_raw(account: Sandbox) -> None:
     job_id = account.add_job(fields={"StatusMessage": "see https://storage.example/file?Signature=abc"})
     (job,) = json_lines(run("get", job_id, "--json").stdout)
     assert job.keys() == {field.name for field in fields(Job)} - {"raw"} | {"is_terminal"}
@@ -79,7 +79,7 @@ def test_shared_options_may_stand_before_and_after_the_command(arguments: list[s
     assert json_lines(run(*arguments).stdout)[0]["id"] == job
 
 
-def test_get_tells_of_every_job_though_one_is_missing(account: Sandbox) -> None:
+def test_get_reports_every_job_if_one_is_missing(account: Sandbox) -> None:
     job, missing = account.add_job(), "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
     done = run("get", missing, job)
     assert (done.exit_code, words(done.stdout)[0][0]) == (3, job)
@@ -95,7 +95,7 @@ def test_get_tells_of_every_job_though_one_is_missing(account: Sandbox) -> None:
     assert second["id"] == job
 
 
-def test_wait_goes_on_with_the_others_when_one_fails(account: Sandbox) -> None:
+def test_wait_continues_with_the_others_if_one_fails(account: Sandbox) -> None:
     failed = account.add_job(status="FAILED", message="Too many records.")
     completed = account.add_job()
     done = run("wait", failed, completed, "--quiet")
@@ -107,17 +107,17 @@ def test_wait_goes_on_with_the_others_when_one_fails(account: Sandbox) -> None:
     assert found[completed]["status"] == "COMPLETED"
 
 
-def test_a_path_is_written_as_it_is(account: Sandbox) -> None:
+def test_a_path_is_written_unchanged_except_for_control_characters(account: Sandbox) -> None:
     job = account.add_job()
     name = "what? Signature=no secret.csv"
     assert run("download", job, name, "-q").stdout == f"{name}\n"
     assert words(run("download", job, name, "--overwrite").stdout)[0][1] == name
     assert json_lines(run("download", job, name, "--overwrite", "--json").stdout)[0]["path"] == name
-    steering = "\x1b[2J\n.csv"
-    assert words(run("download", job, steering).stdout)[0][1] == "\ufffd[2J\ufffd.csv"
+    control_characters = "\x1b[2J\n.csv"
+    assert words(run("download", job, control_characters).stdout)[0][1] == "\ufffd[2J\ufffd.csv"
 
 
-def test_download_goes_by_the_name_of_the_storage_or_by_yours(account: Sandbox) -> None:
+def test_download_uses_the_given_name_or_that_of_the_storage(account: Sandbox) -> None:
     job = account.add_job(result_bytes=2_000)
     sha256 = account.result(job).sha256
     (line,) = words(run("download", job).stdout)
@@ -157,7 +157,7 @@ def test_several_downloads_need_a_folder(account: Sandbox) -> None:
     assert len(list(Path("both").iterdir())) == 2
 
 
-def test_fetch_brings_all_and_asks_for_nothing_twice(account: Sandbox) -> None:
+def test_fetch_downloads_all_and_requests_nothing_twice(account: Sandbox) -> None:
     jobs = {account.add_job(), account.add_job()}
     account.add_job(type="ClickExport")
     done = run("fetch", "--since", "1d", "--type", "ApiReport", "--status", "COMPLETED", "--into", "reports")
@@ -168,7 +168,7 @@ def test_fetch_brings_all_and_asks_for_nothing_twice(account: Sandbox) -> None:
     assert account.requests == ()
 
 
-def test_fetch_tells_what_each_failed_job_came_to(account: Sandbox) -> None:
+def test_fetch_reports_each_failed_job(account: Sandbox) -> None:
     completed, failed = account.add_job(), account.add_job(status="FAILED")
     done = run("fetch", completed, failed, "--into", "reports", "--json", "--concurrency", "1")
     assert done.exit_code == 1
@@ -180,7 +180,7 @@ def test_fetch_tells_what_each_failed_job_came_to(account: Sandbox) -> None:
     assert plain.stderr.count(failed) == 1
 
 
-def test_fetch_wants_jobs_or_a_selection(account: Sandbox) -> None:
+def test_fetch_needs_jobs_or_a_selection(account: Sandbox) -> None:
     job = account.add_job()
     assert run("fetch", "--into", "reports").exit_code == 2
     assert run("fetch", job, "--since", "2d", "--into", "reports").exit_code == 2
@@ -196,7 +196,7 @@ def test_replay_writes_the_new_jobs(account: Sandbox) -> None:
     assert account.job_ids == (job, fresh)
 
 
-def test_replay_passes_over_what_cannot_be_replayed_when_told_to(account: Sandbox) -> None:
+def test_replay_skips_jobs_that_cannot_be_replayed_on_request(account: Sandbox) -> None:
     job, never = account.add_job(), account.add_job(replayable=False)
     assert run("replay", never).exit_code == 3
     done = run("replay", never, job, "--if-replayable")
@@ -205,7 +205,7 @@ def test_replay_passes_over_what_cannot_be_replayed_when_told_to(account: Sandbo
 
 
 @pytest.mark.usefixtures("impact_clock")
-def test_watch_writes_a_line_a_change_until_all_have_ended(account: Sandbox) -> None:
+def test_watch_writes_a_line_per_change_until_all_have_ended(account: Sandbox) -> None:
     done_before = account.add_job()
     running = account.add_job(seconds=40)
     done = run("watch", "--json", "--since", "1h")
@@ -213,11 +213,11 @@ def test_watch_writes_a_line_a_change_until_all_have_ended(account: Sandbox) -> 
     assert {line["id"] for line in found} == {done_before, running}
     assert found[-1]["status"] == "COMPLETED"
     assert len({json.dumps(line) for line in found}) == len(found)
-    assert run("watch").stderr == "impact-jobs: no jobs are under way\n"
+    assert run("watch").stderr == "impact-jobs: no jobs are running\n"
 
 
 @pytest.mark.usefixtures("impact_clock")
-def test_watch_fails_as_its_jobs_do(account: Sandbox) -> None:
+def test_watch_has_the_exit_code_of_its_failed_jobs(account: Sandbox) -> None:
     job = account.add_job(seconds=20, status="FAILED", message="Too many records.")
     done = run("watch", job)
     assert done.exit_code == 1
@@ -226,7 +226,7 @@ def test_watch_fails_as_its_jobs_do(account: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_a_script_of_the_shell(shell: str, account: Sandbox) -> None:  # noqa: ARG001 - no account is used
+def test_completion_prints_a_script_for_the_shell(shell: str, account: Sandbox) -> None:  # noqa: ARG001 - no account is used
     done = run("completion", shell)
     assert done.exit_code == 0
     assert "_IMPACT_JOBS_COMPLETE" in done.stdout
@@ -246,15 +246,15 @@ def test_commands_options_and_values_are_completed(monkeypatch: pytest.MonkeyPat
     assert completed("impact-jobs completion z") == {"zsh"}
 
 
-def test_the_log_goes_to_stderr_as_far_as_it_is_asked_for(account: Sandbox) -> None:
+def test_verbose_writes_the_log_to_stderr(account: Sandbox) -> None:
     job = account.add_job()
     assert run("download", job, "a.csv").stderr == ""
-    told = run("download", job, "b.csv", "-v").stderr
-    assert "bytes are in b.csv" in told
+    log = run("download", job, "b.csv", "-v").stderr
+    assert "bytes are in b.csv" in log
     assert "?Signature" not in run("download", job, "c.csv", "-vv").stderr
 
 
-def test_a_profile_takes_the_place_of_the_environment(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_replaces_the_environment(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     job = account.add_job()
     added = run(
         "profile", "add", "test", "--account-sid", account.account_sid, "--base-url", account.base_url,
@@ -269,7 +269,7 @@ def test_a_profile_takes_the_place_of_the_environment(account: Sandbox, monkeypa
     assert run("list").exit_code == 2
 
 
-def test_every_command_is_in_the_list_that_help_shows() -> None:
+def test_every_name_in_the_help_is_that_of_its_command() -> None:
     context = cli.make_context("impact-jobs", ["list"])
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
@@ -278,7 +278,7 @@ def test_every_command_is_in_the_list_that_help_shows() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_sandbox_is_one_that_the_command_can_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_can_use_the_sandbox_that_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with start("sandbox", "--json") as process:
         assert process.stdout is not None
         for name, value in json.loads(process.stdout.readline()).items():
@@ -289,5 +289,5 @@ def test_the_sandbox_is_one_that_the_command_can_ask(monkeypatch: pytest.MonkeyP
     assert (process.returncode, rest, "Traceback" in err) == (0, "", False)
 
 
-def test_an_option_that_the_sandbox_lacks_is_a_matter_of_usage() -> None:
+def test_an_unknown_option_of_the_sandbox_is_a_usage_error() -> None:
     assert run("sandbox", "--no-such-option").exit_code == 2

@@ -1,4 +1,4 @@
-"""`doctor`: what it finds, what it makes of it, and that the rest is looked at whatever is broken."""
+"""`doctor`: its findings, its verdicts, and that every check runs even if others fail."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import trustme
 from click.testing import CliRunner
-from impact_jobs._redaction import Secret
 from impact_jobs.cli import profiles
 from impact_jobs.cli.app import cli
 from impact_jobs.cli.profiles import Profile
+from impact_jobs.models import Secret
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.proxy import proxying
@@ -33,7 +33,7 @@ CA = trustme.CA(organization_name="Fittingly named CA")
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Leave nothing of this machine's own settings; give the folder of profiles."""
+    """Hide the settings of this machine, and return the folder of the profiles."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
     for name in (*names, *map(str.lower, names), *profiles.CREDENTIALS, profiles.VARIABLE, "IMPACT_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -48,8 +48,8 @@ def credentials(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def examined(*arguments: str) -> tuple[int, dict[str, Any]]:
-    """The exit code, and what was found by name; nothing of it shows a token."""
+def run_doctor(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code and the checks by name, after checking that no output holds a token."""
     done = CliRunner().invoke(cli, ["doctor", "--json", *arguments], catch_exceptions=False)
     secrets = {
         TOKEN,
@@ -67,14 +67,14 @@ def states(checks: dict[str, Any], *kinds: str) -> set[str]:
 
 
 @pytest.mark.usefixtures("credentials")
-def test_all_is_well_for_one_request(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_all_checks_pass_with_one_request(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.add_job()
-    code, checks = examined()
+    code, checks = run_doctor()
     assert code == 0
     assert states(checks, "warning", "failed") == set()
     assert states(checks, "skipped") == {"tls"}
     assert sandbox.account_sid in checks["credentials"]["found"]
-    assert checks["budget"]["found"] == "999 of 1,000 requests left, anew in 60 min"
+    assert checks["budget"]["found"] == "999 of 1,000 requests left, renewed in 60 min"
     assert [request.method for request in sandbox.requests] == ["GET"]
     assert list(tmp_path.iterdir()) == []
 
@@ -92,11 +92,11 @@ def test_all_is_well_for_one_request(sandbox: Sandbox, tmp_path: Path) -> None:
         ({"status": None}, 5, {"api"}, {"budget", "clock"}),
     ],
 )
-def test_what_the_api_says_decides_what_failed(
+def test_the_response_of_the_api_decides_which_check_fails(
     sandbox: Sandbox, answer: dict[str, Any], code: int, failed: set[str], skipped: set[str]
 ) -> None:
     sandbox.answer_next("GET", "/Jobs", **answer)
-    found, checks = examined()
+    found, checks = run_doctor()
     assert found == code
     assert states(checks, "failed") == failed
     assert states(checks, "skipped") == skipped | {"tls"}
@@ -108,7 +108,7 @@ def test_what_the_api_says_decides_what_failed(
 def test_less_than_a_tenth_of_the_hours_requests_is_a_warning(sandbox: Sandbox, left: str, state: str) -> None:
     headers = {"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": left, "X-RateLimit-Reset": "90"}
     sandbox.answer_next("GET", "/Jobs", status=200, body="[]", headers=headers)
-    code, checks = examined()
+    code, checks = run_doctor()
     assert (code, checks["budget"]["state"]) == (0, state)
     assert f"{left} of 1,000 requests left" in checks["budget"]["found"]
 
@@ -117,35 +117,33 @@ def test_less_than_a_tenth_of_the_hours_requests_is_a_warning(sandbox: Sandbox, 
     ("ahead", "state", "code"),
     [(0, "ok", 0), (20, "ok", 0), (60, "warning", 0), (-60, "warning", 0), (-600, "failed", 2)],
 )
-def test_a_clock_that_is_off_is_told(monkeypatch: pytest.MonkeyPatch, ahead: float, state: str, code: int) -> None:
+def test_a_wrong_clock_is_reported(monkeypatch: pytest.MonkeyPatch, ahead: float, state: str, code: int) -> None:
     with Sandbox(clock=lambda: time.time() - ahead) as sandbox:
         for name, value in sandbox.environ.items():
             monkeypatch.setenv(name, value)
-        found, checks = examined()
+        found, checks = run_doctor()
     assert (found, checks["clock"]["state"]) == (code, state)
     if ahead:
         assert ("behind" if ahead < 0 else "ahead of") in checks["clock"]["found"]
 
 
-def test_an_api_that_is_not_there_is_told_without_credentials_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_api_is_reported_without_credentials_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPACT_BASE_URL", "http://127.0.0.1:9")
-    code, checks = examined()
+    code, checks = run_doctor()
     assert (code, states(checks, "failed")) == (2, {"credentials", "api"})
     assert "Check network and proxy" in checks["api"]["found"]
 
 
-def test_a_server_in_trouble_is_a_warning_to_those_without_credentials(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_error_without_credentials_is_a_warning(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPACT_BASE_URL", sandbox.base_url)
     sandbox.answer_next("GET", re.compile(""), status=503)
-    _, checks = examined()
+    _, checks = run_doctor()
     assert (checks["api"]["state"], checks["api"]["advice"]) == ("warning", "Try again later.")
 
 
-def test_without_credentials_the_rest_is_looked_at(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_other_checks_run_without_credentials(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPACT_BASE_URL", sandbox.base_url)
-    code, checks = examined()
+    code, checks = run_doctor()
     assert code == 2
     assert states(checks, "failed") == {"credentials"}
     assert "profile add" in checks["credentials"]["found"]
@@ -157,30 +155,30 @@ def test_without_credentials_the_rest_is_looked_at(sandbox: Sandbox, monkeypatch
     "url", ["https://[::bad", "https://user:canary@127.0.0.1:9", "nonsense", "https://127.0.0.1:port"]
 )
 @pytest.mark.parametrize("has_credentials", [True, False])
-def test_a_base_url_that_is_none_is_told_and_not_asked(
+def test_a_malformed_base_url_is_reported_and_not_requested(
     monkeypatch: pytest.MonkeyPatch, url: str, *, has_credentials: bool
 ) -> None:
     monkeypatch.setenv("IMPACT_BASE_URL", url)
     if has_credentials:
         monkeypatch.setenv("IMPACT_ACCOUNT_SID", SID)
         monkeypatch.setenv("IMPACT_AUTH_TOKEN", TOKEN)
-    code, checks = examined()
+    code, checks = run_doctor()
     assert code == 2
     assert states(checks, "failed") == {"credentials", "api"}
     assert "canary" not in json.dumps(checks)
 
 
-def test_a_profile_is_told_by_its_file_and_its_rights_by_their_remedy(
+def test_a_profile_is_reported_with_its_file_and_unsafe_permissions_with_a_remedy(
     sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Profile("sandbox", sandbox.account_sid, Secret(sandbox.auth_token), sandbox.base_url)
     file = profiles.save(made, folder=folder)
-    code, checks = examined("--profile", "sandbox")
+    code, checks = run_doctor("--profile", "sandbox")
     assert code == 0
     assert f"profile 'sandbox' of {file}" in checks["credentials"]["found"]
     file.chmod(0o644)
     monkeypatch.setenv("IMPACT_BASE_URL", sandbox.base_url)
-    code, checks = examined("--profile", "sandbox")
+    code, checks = run_doctor("--profile", "sandbox")
     assert code == 2
     assert f"chmod 600 {file}" in checks["credentials"]["found"]
 
@@ -216,23 +214,23 @@ def account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize(("days", "state"), [(100, "ok"), (3, "warning")])
-def test_a_certificate_is_told_by_issuer_and_end(
+def test_a_certificate_is_reported_with_issuer_and_expiry(
     monkeypatch: pytest.MonkeyPatch, trusted: Path, days: int, state: str
 ) -> None:
     end = datetime.now(UTC) + timedelta(days=days)
     with serving(an_api, tls=server_tls(not_after=end)) as server:
         monkeypatch.setenv("IMPACT_BASE_URL", server.url)
-        code, checks = examined()
+        code, checks = run_doctor()
     assert (code, checks["tls"]["state"]) == (0, state)
     for part in ("Fittingly named CA", f"{end:%Y-%m-%d}", "TLSv1.3", f"SSL_CERT_FILE={trusted}"):
         assert part in checks["tls"]["found"]
 
 
 @pytest.mark.usefixtures("account")
-def test_a_certificate_that_is_not_trusted_fails_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_fails_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(an_api, tls=server_tls()) as server:
         monkeypatch.setenv("IMPACT_BASE_URL", server.url)
-        code, checks = examined()
+        code, checks = run_doctor()
         assert server.asked == []
     assert code == 5
     assert states(checks, "failed") == {"api", "tls"}
@@ -240,49 +238,49 @@ def test_a_certificate_that_is_not_trusted_fails_before_anything_is_sent(monkeyp
 
 
 @pytest.mark.usefixtures("account")
-def test_a_certificate_file_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_certificate_file_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
     monkeypatch.setenv("IMPACT_BASE_URL", "https://127.0.0.1:9")
-    code, checks = examined()
+    code, checks = run_doctor()
     assert code == 2
     assert "SSL_CERT_FILE" in checks["credentials"]["found"] + checks["tls"]["found"]
 
 
 @pytest.mark.usefixtures("account")
-def test_where_nobody_listens_is_told_without_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_is_reported_without_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPACT_BASE_URL", "http://127.0.0.1:9")
-    code, checks = examined()
+    code, checks = run_doctor()
     assert code == 5
     assert "/Jobs: [Errno 111] Connection refused. Check network" in checks["api"]["found"]
 
 
 @pytest.mark.usefixtures("account")
-def test_plain_http_to_another_machine_is_refused_and_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_to_another_machine_is_rejected_and_not_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPACT_BASE_URL", "http://api.invalid")
-    code, checks = examined()
+    code, checks = run_doctor()
     assert code == 2
     assert states(checks, "failed") == {"credentials", "api", "tls"}
 
 
 @pytest.mark.usefixtures("account", "trusted")
-def test_a_proxy_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_reported_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(an_api, tls=server_tls()) as server, proxying(user="user:canary-password") as proxy:
         monkeypatch.setenv("IMPACT_BASE_URL", server.url)
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://user:canary-password@"))
         monkeypatch.setenv("NO_PROXY", "storage.example")
-        code, checks = examined()
-        # The first connection is only knocking at the proxy's door.
+        code, checks = run_doctor()
+        # The first connection only checks that the proxy can be reached.
         assert proxy.asked == [f"CONNECT {server.url.removeprefix('https://')}"]
     assert (code, checks["proxy"]["state"], checks["tls"]["state"]) == (0, "ok", "ok")
     shown = proxy.url.replace("://", "://***@")
-    assert checks["proxy"]["found"] == f"{shown} for the API and for the storage, but for NO_PROXY=storage.example"
+    assert checks["proxy"]["found"] == f"{shown} for the API and for the storage, except for NO_PROXY=storage.example"
     assert "canary" not in json.dumps(checks)
 
 
 @pytest.mark.usefixtures("credentials")
-def test_an_api_on_this_machine_is_asked_past_the_proxy_that_its_storage_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_local_api_is_requested_without_the_proxy_of_its_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "user:canary@localhost:9")
-    code, checks = examined()
+    code, checks = run_doctor()
     assert (code, checks["api"]["state"], checks["proxy"]["state"]) == (5, "ok", "failed")
     assert checks["proxy"]["found"].startswith("http://***@localhost:9 not for the API, but for the storage: ")
     assert "canary" not in json.dumps(checks)
@@ -290,9 +288,9 @@ def test_an_api_on_this_machine_is_asked_past_the_proxy_that_its_storage_needs(m
 
 @pytest.mark.parametrize("url", ["http://user:canary@[::bad", "http://user:canary@localhost:port", "nonsense://x"])
 @pytest.mark.usefixtures("credentials")
-def test_a_proxy_that_is_no_url_is_told_without_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_a_malformed_proxy_url_is_reported_without_its_text(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", url)
-    code, checks = examined()
+    code, checks = run_doctor()
     assert code in {2, 5}
     assert "proxy" in states(checks, "failed")
     assert "canary" not in json.dumps(checks)
@@ -302,10 +300,10 @@ def test_a_proxy_that_is_no_url_is_told_without_it(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("credentials")
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for name in ("file", "missing"):
-        code, checks = examined(str(tmp_path / name))
+        code, checks = run_doctor(str(tmp_path / name))
         assert (code, states(checks, "failed")) == (2, {"disk"})
         assert str(tmp_path / name) in checks["disk"]["found"]
 
@@ -314,40 +312,40 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "state", "code"), [("os.posix_fallocate", "warning", 0), ("fcntl.flock", "failed", 2)]
 )
-def test_a_file_system_that_lacks_something_is_told(
+def test_a_file_system_that_lacks_a_feature_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, function: str, state: str, code: int
 ) -> None:
     def lacking(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(function, lacking)
-    found, checks = examined()
+    found, checks = run_doctor()
     assert (found, checks["disk"]["state"]) == (code, state)
     assert f"no {function.rpartition('.')[2].removeprefix('posix_')}" in checks["disk"]["found"]
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("credentials")
-def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    code, checks = examined()
+    code, checks = run_doctor()
     assert (code, checks["disk"]["state"]) == (2, "failed")
     assert "No space left" in checks["disk"]["found"]
-    assert "Make room" in checks["disk"]["advice"]
+    assert "Free space" in checks["disk"]["advice"]
 
 
 @pytest.mark.usefixtures("credentials")
-def test_little_room_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_free_space_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1024**3 - 1))
-    code, checks = examined()
+    code, checks = run_doctor()
     assert (code, checks["disk"]["state"]) == (0, "warning")
 
 
 @pytest.mark.usefixtures("credentials")
-def test_people_see_marks_and_pipes_see_words(sandbox: Sandbox) -> None:
+def test_terminals_get_marks_and_pipes_get_words(sandbox: Sandbox) -> None:
     sandbox.answer_next("GET", "/Jobs", status=401)
     plain = CliRunner().invoke(cli, ["doctor"])
     assert [line.split("\t")[:2] for line in plain.output.splitlines()][:2] == [

@@ -1,4 +1,4 @@
-"""Exit codes: one for every error, and the documented one for what really happens."""
+"""Exit codes: one for every error, and the documented one for every outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from impact_jobs import errors
-from impact_jobs.cli import exit_codes as exits
+from impact_jobs.cli import exit_codes
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
 
@@ -27,18 +27,18 @@ def errors_of_the_library() -> list[type[errors.JobsError]]:
 
 
 @pytest.mark.parametrize("cls", errors_of_the_library(), ids=lambda cls: cls.__name__)
-def test_every_error_has_a_code_with_a_meaning(cls: type[errors.JobsError]) -> None:
-    assert exits.code_of(cls.__new__(cls)) in exits.MEANINGS
-    assert cls is errors.JobsError or any(parent in exits.CODES for parent in cls.__mro__)
+def test_every_error_has_a_documented_exit_code(cls: type[errors.JobsError]) -> None:
+    assert exit_codes.code_of(cls.__new__(cls)) in exit_codes.MEANINGS
+    assert cls is errors.JobsError or any(parent in exit_codes.CODES for parent in cls.__mro__)
 
 
-def test_the_worst_is_what_running_again_mends_least() -> None:
+def test_the_worst_failure_is_the_one_that_running_again_helps_least() -> None:
     transport, timeout = errors.TransportError(""), errors.WaitTimeoutError(None)
     missing = errors.JobNotFoundError("", status_code=404)
-    assert exits.worst([]) == 0
-    assert exits.worst([timeout, transport]) == 5
-    assert exits.worst([timeout, missing, transport]) == 3
-    assert exits.worst([errors.ReplayUncertainError(""), missing]) == 6
+    assert exit_codes.worst([]) == 0
+    assert exit_codes.worst([timeout, transport]) == 5
+    assert exit_codes.worst([timeout, missing, transport]) == 3
+    assert exit_codes.worst([errors.ReplayUncertainError(""), missing]) == 6
 
 
 def failed_job(sandbox: Sandbox) -> list[str]:
@@ -173,22 +173,22 @@ CASES: list[tuple[int, str, Callable[[Sandbox], list[str]]]] = [
 
 
 @pytest.mark.parametrize(("code", "error", "arrange"), CASES, ids=lambda value: getattr(value, "__name__", str(value)))
-def test_what_happens_comes_to_its_exit_code(
+def test_each_outcome_has_its_exit_code(
     code: int,
     error: str,
     arrange: Callable[[Sandbox], list[str]],
     account: Sandbox,
-    impact_clock: ImpactClock,  # noqa: ARG001 - it lets the pauses pass
+    impact_clock: ImpactClock,  # noqa: ARG001 - skips the pauses
 ) -> None:
     arguments = arrange(account)
     done = run("--json", *arguments)
     assert done.exit_code == code
-    told = [json.loads(line)["error"] for line in (done.stdout + done.stderr).splitlines() if '"error"' in line]
-    assert [(each["type"], each["exit_code"]) for each in told] == ([(error, code)] if error else [])
-    assert code in exits.MEANINGS
+    written = [json.loads(line)["error"] for line in (done.stdout + done.stderr).splitlines() if '"error"' in line]
+    assert [(each["type"], each["exit_code"]) for each in written] == ([(error, code)] if error else [])
+    assert code in exit_codes.MEANINGS
 
 
-def test_an_error_is_one_line_on_stderr_for_people(account: Sandbox) -> None:
+def test_an_error_is_one_line_on_stderr(account: Sandbox) -> None:
     job = account.add_job(status="FAILED", message="Too many\nrecords.\x1b[2J")
     done = run("wait", job, "--quiet")
     assert done.stdout == ""
@@ -198,16 +198,16 @@ def test_an_error_is_one_line_on_stderr_for_people(account: Sandbox) -> None:
     )
 
 
-def test_advice_is_given_in_the_words_of_a_prompt(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_advice_names_the_options_of_the_command(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("actions.csv").touch()
     assert "give --overwrite" in run("download", account.add_job(), "actions.csv").stderr
     assert "give --wait" in run("download", account.add_job(status="RUNNING")).stderr
-    assert re.search(r"--since \(.*\) lies after --until", run("list", "--since", "2d", "--until", "3d").stderr)
+    assert re.search(r"--since \(.*\) is later than --until", run("list", "--since", "2d", "--until", "3d").stderr)
     monkeypatch.delenv("IMPACT_AUTH_TOKEN")
     assert "`impact-jobs profile add default`" in run("list").stderr
 
 
-def test_a_mistake_of_ours_is_told_without_a_traceback(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_reported_without_a_traceback(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by zero")
 
@@ -217,14 +217,14 @@ def test_a_mistake_of_ours_is_told_without_a_traceback(account: Sandbox, monkeyp
     assert "Traceback" in run("get", account.add_job(), "-vv").stderr
 
 
-def test_without_the_extra_the_command_says_in_one_line_how_to_get_it() -> None:
+def test_a_missing_extra_is_reported_with_how_to_install_it() -> None:
     code = "import sys; sys.modules['click'] = None; from impact_jobs.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own program
     assert done.returncode == 2
     assert done.stderr == 'impact-jobs: the command line needs click and rich: pip install "impact-jobs[cli]"\n'
 
 
-def test_output_that_cannot_be_written_is_an_error(account: Sandbox) -> None:
+def test_unwritable_output_is_an_error(account: Sandbox) -> None:
     account.add_job()
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -237,15 +237,15 @@ def test_output_that_cannot_be_written_is_an_error(account: Sandbox) -> None:
     assert (done.returncode, done.stderr) == (5, "impact-jobs: [Errno 28] No space left on device\n")
 
 
-def test_sigterm_ends_a_wait_with_a_line_and_ps_shows_no_secret(account: Sandbox) -> None:
+def test_sigterm_prints_the_command_that_continues_and_ps_shows_no_secret(account: Sandbox) -> None:
     job = account.add_job(status="RUNNING", stuck_at=40)
     with start("wait", job) as process:
         assert process.stderr is not None
         assert "RUNNING" in process.stderr.readline()
-        shown = Path(f"/proc/{process.pid}/cmdline").read_text()  # all that ps knows of it
+        cmdline = Path(f"/proc/{process.pid}/cmdline").read_text()  # as ps shows it
         process.terminate()
         _, rest = process.communicate(timeout=20)
-    assert process.returncode == exits.TERMINATED
-    assert rest == f"impact-jobs: ended by SIGTERM; to go on: impact-jobs wait {job}\n"
-    assert job in shown
-    assert account.auth_token not in shown
+    assert process.returncode == exit_codes.TERMINATED
+    assert rest == f"impact-jobs: ended by SIGTERM; to continue: impact-jobs wait {job}\n"
+    assert job in cmdline
+    assert account.auth_token not in cmdline

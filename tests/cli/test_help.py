@@ -1,4 +1,4 @@
-"""Every command is documented, and what is said is true."""
+"""The help of every command, its examples, and docs/cli.md."""
 
 from __future__ import annotations
 
@@ -23,49 +23,51 @@ from tests.cli.running import run, run_line, shell
 ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 COMMANDS = list(commands())
 EXAMPLES = [example for _, command in COMMANDS for example in getattr(command, "examples", ())]
-# They run until they are stopped, write where a person's settings are, or are for another shell than bash.
+# They run until they are stopped, write to a user's settings, or need another shell than bash.
 NOT_RUN = re.compile(r"impact-jobs (sandbox|profile)|eval .*zsh")
 NEEDS = {"jq": shutil.which("jq")}
 
 
-@pytest.mark.parametrize(("words", "command"), COMMANDS, ids=[" ".join(words) or "itself" for words, _ in COMMANDS])
+@pytest.mark.parametrize(
+    ("words", "command"), COMMANDS, ids=[" ".join(words) or "impact-jobs" for words, _ in COMMANDS]
+)
 def test_every_command_has_help_examples_and_documented_options(words: tuple[str, ...], command: click.Command) -> None:
-    shown = help_of(*words)
+    text = help_of(*words)
     summary = command.get_short_help_str(limit=1000)
     assert re.fullmatch(r"[A-Z].*\.", summary)
     if not isinstance(command, click.Group) or command is cli:
-        assert "Examples:\n  " in shown
+        assert "Examples:\n  " in text
         assert command.examples  # type: ignore[attr-defined] # of App and Command
     for option in command.params:
         if isinstance(option, click.Option):
             assert option.help, f"{words} {option.opts}"
             assert option.help.endswith((".", "]")), f"{words} {option.opts}"
-            assert option.opts[-1] in shown
+            assert option.opts[-1] in text
     assert {"-h", "--help"} <= {
         name for option in command.get_params(click.Context(cli)) for name in option.opts
     } or words
 
 
-def test_the_summaries_in_the_overview_are_those_of_the_commands() -> None:
-    shown = " ".join(help_of().split())
+def test_the_overview_has_the_summary_of_every_command() -> None:
+    text = " ".join(help_of().split())
     for words, command in COMMANDS:
         if len(words) == 1:
-            assert f" {words[0]} {command.get_short_help_str(limit=1000)}" in shown
+            assert f" {words[0]} {command.get_short_help_str(limit=1000)}" in text
 
 
-def test_the_overview_tells_the_exit_codes() -> None:
-    shown = " ".join(help_of().split())
-    assert all(f"{code} {what}{then and f': {then}'}" in shown for code, (what, then) in MEANINGS.items())
+def test_the_overview_lists_the_exit_codes() -> None:
+    text = " ".join(help_of().split())
+    assert all(f"{code} {what}{then and f': {then}'}" in text for code, (what, then) in MEANINGS.items())
 
 
-def test_the_page_holds_the_help_of_every_command_word_for_word() -> None:
+def test_the_page_quotes_the_help_of_every_command() -> None:
     page = PAGE.read_text()
     assert rewritten(page) == page, "run `python -m tests.cli.page`"
     wanted = [words for words, command in COMMANDS if not isinstance(command, click.Group) or command is cli]
     assert sorted(documented(page)) == sorted(wanted)
 
 
-def test_the_json_on_the_page_has_the_names_that_are_written() -> None:
+def test_the_json_on_the_page_has_the_same_names_as_the_output() -> None:
     job, result, failure = map(json.loads, re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL))
     snapshot = Job(id=ID, status="QUEUED")
     assert list(job) == list(output.job_object(snapshot))
@@ -76,9 +78,9 @@ def test_the_json_on_the_page_has_the_names_that_are_written() -> None:
     assert list(result) == list(output.result_object(file))
     error = JobNotFoundError("", status_code=404)
     error.job_id = ID
-    told = output.error_object(error, code=3)
-    assert list(failure) == list(told)
-    assert list(failure["error"]) == list(told["error"])
+    written = output.error_object(error, code=3)
+    assert list(failure) == list(written)
+    assert list(failure["error"]) == list(written["error"])
 
 
 @pytest.mark.parametrize("example", [each for each in EXAMPLES if not NOT_RUN.match(each)])
@@ -96,7 +98,7 @@ def test_the_examples_run(example: str, account: Sandbox, folder: Path, monkeypa
         code, err = done.returncode, done.stderr
     else:
         code, _, err = run_line(line)
-    assert code in ({0, 2, 5} if "doctor" in example else {0}), err  # doctor does not approve of every machine
+    assert code in ({0, 2, 5} if "doctor" in example else {0}), err  # doctor finds faults with some machines
     assert "Traceback" not in err
 
 
@@ -108,7 +110,7 @@ def test_most_examples_are_run() -> None:
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_the_completion_script_is_one_that_its_shell_can_read(name: str, folder: Path) -> None:
+def test_the_completion_script_is_valid_for_its_shell(name: str, folder: Path) -> None:
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
     (folder / "script").write_text(run("completion", name).stdout)
@@ -116,7 +118,7 @@ def test_the_completion_script_is_one_that_its_shell_can_read(name: str, folder:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_bash_completes_commands_by_the_script(account: Sandbox, folder: Path) -> None:
+def test_bash_completes_commands_with_the_script(account: Sandbox, folder: Path) -> None:
     assert account.job_ids == ()
     program = folder / "impact-jobs"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m impact_jobs.cli "$@"\n')
@@ -129,7 +131,7 @@ def test_bash_completes_commands_by_the_script(account: Sandbox, folder: Path) -
     assert (done.stdout, done.stderr) == ("wait watch\n", "")
 
 
-def test_help_is_quick_for_it_loads_neither_rich_nor_httpx() -> None:
+def test_help_loads_neither_rich_nor_httpx() -> None:
     code = (
         "import sys; from impact_jobs.cli.app import cli; from click.testing import CliRunner; "
         "CliRunner().invoke(cli, ['--help']); print([name for name in ('rich', 'httpx') if name in sys.modules])"

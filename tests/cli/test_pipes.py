@@ -1,4 +1,4 @@
-"""Commands piped into one another, and into others."""
+"""Commands piped into one another, and into other programs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 import pytest
-from impact_jobs.cli.job_args import read
-from impact_jobs.cli.state import Session
+from impact_jobs.cli.job_args import parse_lines
+from impact_jobs.cli.state import CliState
 from impact_jobs.sandbox import Sandbox
 
 from tests.cli.running import run, run_line, shell
@@ -23,20 +23,22 @@ def test_names_are_the_first_words_of_lines_or_the_ids_of_json_objects() -> None
         f'  {{"id": "{TWO}", "status": "QUEUED"}}',
         "/Agencies/IR1/Jobs/x",
     ]
-    assert list(read(lines, Session(quiet=True))) == [ONE, TWO, "/Agencies/IR1/Jobs/x"]
+    assert list(parse_lines(lines, CliState(quiet=True))) == [ONE, TWO, "/Agencies/IR1/Jobs/x"]
 
 
-def test_lines_that_tell_of_a_failure_are_passed_over() -> None:
-    assert list(read([f'{{"id": "{ONE}", "error": {{}}}}', f'{{"job_id": "{TWO}"}}'], Session(quiet=True))) == [TWO]
+def test_lines_that_report_a_failure_are_skipped() -> None:
+    assert list(parse_lines([f'{{"id": "{ONE}", "error": {{}}}}', f'{{"job_id": "{TWO}"}}'], CliState(quiet=True))) == [
+        TWO
+    ]
 
 
 @pytest.mark.parametrize("line", ["{", '{"id": 7}', '{"name": "x"}', '{"id": null}', "{}" * 3, "{[" * 100_000])
-def test_other_json_is_refused(line: str) -> None:
+def test_other_json_is_rejected(line: str) -> None:
     with pytest.raises(click.UsageError, match="line 1 of stdin"):
-        list(read([line], Session(quiet=True)))
+        list(parse_lines([line], CliState(quiet=True)))
 
 
-def test_a_job_that_is_named_twice_counts_once_and_no_jobs_are_no_error(account: Sandbox) -> None:
+def test_a_job_named_twice_counts_once_and_no_jobs_are_no_error(account: Sandbox) -> None:
     job = account.add_job()
     assert run("get", job, "-", "-q", given=f"{job}\n{job}\n").stdout.split() == [job]
     nothing = run("wait", "-", given="")
@@ -59,13 +61,13 @@ def test_replay_wait_and_download_in_one_line(form: str, account: Sandbox, folde
     assert len(list(folder.glob("*.csv"))) == 1
 
 
-def test_a_failed_job_is_told_once_in_a_pipe(account: Sandbox) -> None:
+def test_a_failed_job_is_reported_once_in_a_pipe(account: Sandbox) -> None:
     failed, completed = account.add_job(status="FAILED"), account.add_job()
     code, out, _ = run_line(f"impact-jobs wait {failed} {completed} --json | impact-jobs download - --quiet")
     assert (code, len(out.splitlines())) == (1, 1)
 
 
-def test_a_reader_that_has_enough_ends_it_quietly(account: Sandbox, folder: Path) -> None:
+def test_a_list_ends_quietly_if_its_reader_exits(account: Sandbox, folder: Path) -> None:
     for _ in range(1000):  # more than a pipe holds
         account.add_job()
     done = shell("impact-jobs list | head -1; echo ${PIPESTATUS[0]}", folder=folder)
@@ -73,18 +75,18 @@ def test_a_reader_that_has_enough_ends_it_quietly(account: Sandbox, folder: Path
     assert done.stderr == ""
 
 
-def test_a_download_into_a_reader_that_has_enough_ends_quietly(account: Sandbox, folder: Path) -> None:
+def test_a_download_ends_quietly_if_its_reader_exits(account: Sandbox, folder: Path) -> None:
     job = account.add_job(result_bytes=5_000_000)
     done = shell(f'impact-jobs download {job} - | head -c 11; echo " ${{PIPESTATUS[0]}}"', folder=folder)
     assert (done.stdout.splitlines(), done.stderr) == (["Action_Id,A 141"], "")
 
 
-def test_closed_streams_are_no_traceback(account: Sandbox, folder: Path) -> None:
+def test_closed_streams_cause_no_traceback(account: Sandbox, folder: Path) -> None:
     account.add_job()
     assert "Traceback" not in shell("impact-jobs list 2>&-; impact-jobs list >&-", folder=folder).stderr
 
 
-def test_a_stdin_that_is_no_text_is_an_error_and_no_traceback(account: Sandbox, folder: Path) -> None:
+def test_binary_stdin_is_an_error_without_a_traceback(account: Sandbox, folder: Path) -> None:
     assert account.job_ids == ()
     for nonsense in (b"\xff\xfe\x00", b"\xe4\x00"):
         done = run("get", "-", given=nonsense)
@@ -93,20 +95,20 @@ def test_a_stdin_that_is_no_text_is_an_error_and_no_traceback(account: Sandbox, 
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_powershell_may_write_the_ids(encoding: str, account: Sandbox) -> None:
+def test_ids_in_the_encodings_of_powershell_are_read(encoding: str, account: Sandbox) -> None:
     jobs = [account.add_job(), account.add_job()]
     given = "\r\n".join(jobs).encode(encoding)
     assert run("get", "-", "-q", given=given).stdout.split() == jobs
 
 
-def test_a_job_is_replayed_once_however_often_and_in_whatever_way_it_is_named(account: Sandbox) -> None:
+def test_a_job_is_replayed_once_however_it_is_named(account: Sandbox) -> None:
     job = account.add_job()
     uri = f"{account.base_url}/Agencies/{account.account_sid}/Jobs/{job}/Download"
     done = run("replay", job, "-", uri, given=f"{job.upper()}\n")
     assert (done.exit_code, len(account.job_ids)) == (0, 2)
 
 
-def test_what_is_read_cannot_steer_the_terminal(account: Sandbox) -> None:
+def test_text_from_stdin_cannot_control_the_terminal(account: Sandbox) -> None:
     assert account.job_ids == ()
     for options in ([], ["--json"]):
         done = run("get", "-", *options, given="\x1b]0;pwn\x07\u202e\n\u009b2J\n")
@@ -115,7 +117,7 @@ def test_what_is_read_cannot_steer_the_terminal(account: Sandbox) -> None:
         assert options or "\u202e" not in done.output
 
 
-def test_what_cannot_be_told_changes_nothing(account: Sandbox, folder: Path) -> None:
+def test_a_full_stderr_changes_nothing(account: Sandbox, folder: Path) -> None:
     job = account.add_job()
     done = shell(f"impact-jobs get {ONE} {job} -q 2>/dev/full; echo $?", folder=folder)
     assert done.stdout.split() == [job, "3"]

@@ -1,4 +1,4 @@
-"""`profile add`, `list` and `remove`: tokens come in by stdin or unseen, and never out."""
+"""`profile add`, `list` and `remove`; no output holds a token."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def added(name: str, *arguments: str, token: str = TOKEN, sid: str = "IR1") -> R
     return run("add", name, "--account-sid", sid, *arguments, stdin=f"{token}\n")
 
 
-def kept(folder: Path) -> dict[str, tuple[str, str, str | None]]:
+def stored(folder: Path) -> dict[str, tuple[str, str, str | None]]:
     found = profiles.stored(folder)
     return {each.name: (each.account_sid, each.auth_token.reveal(), each.base_url) for each in found}
 
@@ -50,7 +50,7 @@ def test_a_profile_is_checked_by_one_request_and_stored(sandbox: Sandbox, folder
     done = added("work", "--base-url", sandbox.base_url, token=token, sid=sandbox.account_sid)
     assert done.exit_code == 0, done.output
     assert token not in done.output
-    assert kept(folder) == {"work": (sandbox.account_sid, token, sandbox.base_url)}
+    assert stored(folder) == {"work": (sandbox.account_sid, token, sandbox.base_url)}
     assert stat.S_IMODE((folder / profiles.FILE_NAME).stat().st_mode) == 0o600
     assert [request.method for request in sandbox.requests] == ["GET"]
     again = CliRunner().invoke(cli, ["list", "--profile", "work"])
@@ -58,38 +58,36 @@ def test_a_profile_is_checked_by_one_request_and_stored(sandbox: Sandbox, folder
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 3), (403, 3), (None, 5), (503, 5)])
-def test_what_the_api_does_not_take_is_not_stored(
-    sandbox: Sandbox, folder: Path, status: int | None, code: int
-) -> None:
+def test_rejected_credentials_are_not_stored(sandbox: Sandbox, folder: Path, status: int | None, code: int) -> None:
     sandbox.answer_next("GET", "/Jobs", status=status)
     done = added("work", "--base-url", sandbox.base_url)
     assert done.exit_code == code
     assert "--no-check" in done.stderr
-    assert kept(folder) == {}
+    assert stored(folder) == {}
     assert len(sandbox.requests) == 1
 
 
-def test_without_a_check_nothing_is_asked(sandbox: Sandbox, folder: Path) -> None:
+def test_no_check_sends_no_request(sandbox: Sandbox, folder: Path) -> None:
     assert added("work", "--no-check", "--base-url", sandbox.base_url).exit_code == 0
     assert sandbox.requests == ()
-    assert list(kept(folder)) == ["work"]
+    assert list(stored(folder)) == ["work"]
 
 
-def test_a_profile_is_replaced_only_when_told_to(folder: Path) -> None:
+def test_a_profile_is_replaced_only_with_overwrite(folder: Path) -> None:
     added("work", "--no-check")
     refused = added("work", "--no-check", token="other")
     assert refused.exit_code == 2
     assert "--overwrite" in refused.stderr
-    assert kept(folder)["work"][1] == TOKEN
+    assert stored(folder)["work"][1] == TOKEN
     assert added("work", "--no-check", "--overwrite", token="other").exit_code == 0
-    assert kept(folder)["work"][1] == "other"
+    assert stored(folder)["work"][1] == "other"
 
 
 @pytest.mark.parametrize(
     ("arguments", "stdin", "says"),
     [
         (("add", "work"), TOKEN, "--account-sid"),
-        (("add", "a b", "--account-sid", "IR1"), TOKEN, "no name for a profile"),
+        (("add", "a b", "--account-sid", "IR1"), TOKEN, "not a valid profile name"),
         (("add", "work", "--account-sid", "I R"), TOKEN, "not an Account SID"),
         (("add", "work", "--account-sid", "IR1"), "", "auth_token is missing"),
         (("add", "work", "--account-sid", "IR1", "--base-url", "http://api.example"), TOKEN, "use https"),
@@ -97,7 +95,7 @@ def test_a_profile_is_replaced_only_when_told_to(folder: Path) -> None:
         (("remove", "work"), "", "no profile 'work'"),
     ],
 )
-def test_what_is_missing_or_malformed_is_refused(
+def test_missing_or_malformed_values_are_rejected(
     folder: Path, arguments: tuple[str, ...], stdin: str, says: str
 ) -> None:
     done = run(*arguments, stdin=stdin)
@@ -120,10 +118,10 @@ def test_one_profile_is_removed(folder: Path) -> None:
     added("a", "--no-check")
     added("b", "--no-check")
     assert run("remove", "a").exit_code == 0
-    assert list(kept(folder)) == ["b"]
+    assert list(stored(folder)) == ["b"]
 
 
-def test_a_person_is_asked_and_the_token_is_not_echoed(folder: Path) -> None:
+def test_a_prompt_asks_for_the_token_without_echoing_it(folder: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "impact_jobs.cli", "profile", "add", "work", "--no-check"]
     with subprocess.Popen(  # noqa: S603 - our own program
@@ -138,7 +136,7 @@ def test_a_person_is_asked_and_the_token_is_not_echoed(folder: Path) -> None:
     os.close(ours)
     assert process.returncode == 0
     assert TOKEN.encode() not in shown
-    assert kept(folder) == {"work": ("IR1", TOKEN, None)}
+    assert stored(folder) == {"work": ("IR1", TOKEN, None)}
 
 
 def _until(terminal: int, text: bytes) -> bytes:
@@ -153,10 +151,10 @@ def test_a_token_from_powershell_has_no_byte_order_mark(folder: Path, encoding: 
     given = f"{TOKEN}\r\n".encode(encoding)
     arguments = ["profile", "add", "work", "--account-sid", "IR1", "--no-check"]
     assert CliRunner().invoke(cli, arguments, input=given).exit_code == 0
-    assert kept(folder)["work"][1] == TOKEN
+    assert stored(folder)["work"][1] == TOKEN
 
 
-def test_people_see_the_profiles_in_a_table() -> None:
+def test_a_terminal_gets_a_table_of_the_profiles() -> None:
     added("work", "--no-check")
     code, text = run_at_terminal("profile", "list", environ={"NO_COLOR": "1", "TERM": "dumb"})
     assert code == 0

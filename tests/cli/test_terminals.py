@@ -1,4 +1,4 @@
-"""At a terminal, at none, and at poor ones."""
+"""Output on terminals of every kind, and in pipes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def some_jobs(sandbox: Sandbox) -> list[str]:
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("unicode", [True, False], ids=["unicode", "ascii"])
-def test_a_table_fits_the_terminal_and_shows_ids_whole(columns: int, unicode: bool, account: Sandbox) -> None:  # noqa: FBT001
+def test_a_table_fits_the_terminal_and_shows_whole_ids(columns: int, unicode: bool, account: Sandbox) -> None:  # noqa: FBT001
     jobs = some_jobs(account)
     code, text = run_at_terminal("list", columns=columns, environ={} if unicode else {"LANG": "C"})
     lines = plain(text).splitlines()
@@ -61,14 +61,14 @@ def test_a_pipe_gets_plain_lines(account: Sandbox) -> None:
     [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"TERM": "dumb", "FORCE_COLOR": "1"}, False)],
     ids=["plainly", "NO_COLOR", "TERM=dumb", "dumb-but-forced"],
 )
-def test_colours_are_as_the_environment_wants_them(environ: dict[str, str], coloured: bool, account: Sandbox) -> None:  # noqa: FBT001
+def test_colours_follow_the_environment(environ: dict[str, str], coloured: bool, account: Sandbox) -> None:  # noqa: FBT001
     some_jobs(account)
     _, text = run_at_terminal("list", environ=environ)
     colours = [code for code in COLOURS.findall(text) if re.search(r"3[0-7]", code)]
     assert bool(colours) == coloured
 
 
-def test_forced_colours_leave_pipes_their_lines(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forced_colours_keep_the_lines_of_a_pipe(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = some_jobs(account)
     monkeypatch.setenv("FORCE_COLOR", "1")
     lines = [line.split("\t") for line in run("list").stdout.splitlines()]
@@ -82,7 +82,7 @@ def test_forced_colours_leave_pipes_their_lines(account: Sandbox, monkeypatch: p
     assert "\x1b" not in run("list").stdout
 
 
-def test_an_encoding_without_the_character_gets_another(account: Sandbox) -> None:
+def test_a_character_that_the_encoding_lacks_is_replaced(account: Sandbox) -> None:
     (_, failed, _) = some_jobs(account)
     for options in ([], ["--json"]):
         done = run("get", failed, *options, charset="ascii")
@@ -90,14 +90,14 @@ def test_an_encoding_without_the_character_gets_another(account: Sandbox) -> Non
         assert ("enth\\u00e4lt" if options else "enth?lt") in done.stdout
 
 
-def test_a_bar_is_drawn_on_a_terminal_and_gone_in_the_end(account: Sandbox) -> None:
+def test_a_bar_is_drawn_on_a_terminal_and_erased_at_the_end(account: Sandbox) -> None:
     job = account.add_job(seconds=0.3)
     with at_terminal("wait", job) as terminal:
         terminal.read_until("[\u2500\u2501].*waited")
         code, text = terminal.read_to_the_end()
     assert code == 0
-    assert re.search(rf"\x1b\[2K\s*{job}", text)  # the bar was erased before the result came
-    assert plain(text.rpartition("\x1b[2K")[2]).strip() == ""  # and in the end
+    assert re.search(rf"\x1b\[2K\s*{job}", text)  # the bar was erased before the result was written
+    assert plain(text.rpartition("\x1b[2K")[2]).strip() == ""  # and at the end
 
 
 def test_a_dumb_terminal_gets_lines(account: Sandbox) -> None:
@@ -107,14 +107,14 @@ def test_a_dumb_terminal_gets_lines(account: Sandbox) -> None:
     assert "\x1b" not in text
 
 
-def test_ascii_bars_where_there_is_no_unicode(account: Sandbox) -> None:
+def test_bars_are_ascii_without_unicode(account: Sandbox) -> None:
     job = account.add_job(status="RUNNING", stuck_at=40)
     with at_terminal("wait", job, environ={"LANG": "C"}) as terminal:
-        text = terminal.read_until("#.*waited")
+        text = terminal.read_until("---.*40%.*waited")
     assert text.isascii()
 
 
-def test_the_bar_goes_to_stderr_though_stdout_is_a_file(account: Sandbox, tmp_path: Path) -> None:
+def test_the_bar_goes_to_stderr_if_stdout_is_a_file(account: Sandbox, tmp_path: Path) -> None:
     done, stuck = account.add_job(), account.add_job(status="RUNNING", stuck_at=40)
     with (tmp_path / "out").open("w") as out, at_terminal("wait", done, stuck, stdout=out.fileno()) as terminal:
         text = terminal.read_until("1 of 2 ended.*waited")
@@ -123,7 +123,7 @@ def test_the_bar_goes_to_stderr_though_stdout_is_a_file(account: Sandbox, tmp_pa
 
 
 @pytest.mark.parametrize("command", ["wait", "watch", "download", "fetch"])
-def test_ctrl_c_gives_a_line_with_the_command_to_go_on(command: str, account: Sandbox) -> None:
+def test_ctrl_c_prints_the_command_that_continues(command: str, account: Sandbox) -> None:
     job = account.add_job(status="RUNNING", stuck_at=40)
     more = {
         "download": ["an excellent file.csv", "--wait", "--timeout", "2h"],
@@ -131,7 +131,7 @@ def test_ctrl_c_gives_a_line_with_the_command_to_go_on(command: str, account: Sa
         "wait": ["--timeout", "forever"],
     }.get(command, [])
     with at_terminal("--quiet", command, job, *more) as terminal:
-        until_asked(account)
+        wait_for_request(account)
         terminal.press(b"\x03")
         code, text = terminal.read_to_the_end()
     options = {
@@ -139,12 +139,12 @@ def test_ctrl_c_gives_a_line_with_the_command_to_go_on(command: str, account: Sa
         "fetch": f"{job} --into reports --timeout 7200",
         "wait": f"{job} --timeout forever",
     }.get(command, job)
-    shown = plain(text.replace("^C\r\x1b[K", "")).strip().splitlines()  # as a terminal does: the line is erased
+    lines = plain(text.replace("^C\r\x1b[K", "")).strip().splitlines()  # as a terminal shows it: the line is erased
     assert code == 130
-    assert shown[-1] == f"impact-jobs: interrupted; to go on: impact-jobs --quiet {command} {options}"
+    assert lines[-1] == f"impact-jobs: interrupted; to continue: impact-jobs --quiet {command} {options}"
 
 
-def test_ctrl_c_in_a_download_leaves_what_goes_on(account: Sandbox) -> None:
+def test_ctrl_c_in_a_download_prints_the_command_that_resumes_it(account: Sandbox) -> None:
     job = account.add_job(result_bytes=64_000_000)
     account.answer_next(
         "GET", f"/results/{job}.csv", status=200, body=b"x" * 1000, headers={"Content-Length": "64000000"}
@@ -156,22 +156,22 @@ def test_ctrl_c_in_a_download_leaves_what_goes_on(account: Sandbox) -> None:
         code, text = terminal.read_to_the_end()
     assert code == 130
     assert text.count("impact-jobs:") == 1
-    assert f"to go on: impact-jobs download {job} actions.csv" in plain(text)
+    assert f"to continue: impact-jobs download {job} actions.csv" in plain(text)
     assert not Path("actions.csv").exists()
 
 
-def test_ctrl_c_in_a_replay_gives_no_command_that_replays_again(account: Sandbox) -> None:
+def test_ctrl_c_in_a_replay_prints_no_command_that_replays_again(account: Sandbox) -> None:
     job = account.add_job()
     account.answer_next("PUT", f"/{job}/Replay", status=500, delay=20.0)
     with at_terminal("replay", job) as terminal:
-        until_asked(account)
+        wait_for_request(account)
         terminal.press(b"\x03")
         code, text = terminal.read_to_the_end()
     assert code == 130
     assert f"the replay of {job} may have been sent: look at `impact-jobs list --since 10m`" in text
 
 
-def test_ids_from_stdin_are_spelled_out_in_the_command_to_go_on(account: Sandbox) -> None:
+def test_the_command_that_continues_names_the_ids_from_stdin(account: Sandbox) -> None:
     job = account.add_job(status="RUNNING", stuck_at=40)
     with start("wait", "-") as process:
         assert process.stdin is not None
@@ -179,28 +179,28 @@ def test_ids_from_stdin_are_spelled_out_in_the_command_to_go_on(account: Sandbox
         process.stdin.write(f"{job}\n")
         process.stdin.close()
         process.stdin = None
-        until_asked(account)
+        wait_for_request(account)
         process.send_signal(2)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert err.endswith(f"to go on: impact-jobs wait {job}\n")
+    assert err.endswith(f"to continue: impact-jobs wait {job}\n")
 
 
-def test_ids_from_the_terminal_are_asked_for(account: Sandbox) -> None:
+def test_ids_are_read_from_the_terminal(account: Sandbox) -> None:
     job = account.add_job()
     with at_terminal("wait", "-") as terminal:
-        terminal.read_until("Ctrl-D ends them")
+        terminal.read_until("Ctrl-D ends the list")
         terminal.press(f"{job}\n\x04".encode())
         code, _ = terminal.read_to_the_end()
     assert code == 0
 
 
-def until_asked(sandbox: Sandbox) -> None:
-    """Wait until the sandbox has been asked for something."""
+def wait_for_request(sandbox: Sandbox) -> None:
+    """Wait until the sandbox has received a request."""
     deadline = time.monotonic() + SECONDS
     while not sandbox.requests:
-        assert time.monotonic() < deadline, "nothing was asked for"
-        time.sleep(0.002)  # leaves the core to the command
+        assert time.monotonic() < deadline, "no request arrived"
+        time.sleep(0.002)  # so that the command gets the processor
 
 
 @pytest.mark.parametrize(
@@ -214,20 +214,20 @@ def until_asked(sandbox: Sandbox) -> None:
         ("list --status QUEUED", r"^impact-jobs: no jobs\r\n$"),
     ],
 )
-def test_people_get_what_they_can_read(command: str, shows: str, account: Sandbox) -> None:
+def test_a_terminal_gets_lines_for_people(command: str, shows: str, account: Sandbox) -> None:
     job = account.add_job(result_bytes=2_000)
     code, text = run_at_terminal(*command.format(job=job).split())
     assert code == 0
     assert re.search(shows.replace("{job}", job), plain(text).replace("\n", "\r\n"), re.DOTALL), text
 
 
-def test_a_file_that_is_there_already_is_said_to_be(account: Sandbox) -> None:
+def test_an_existing_file_is_reported_as_complete(account: Sandbox) -> None:
     job = account.add_job(result_bytes=2_000)
     run("fetch", job, "--into", ".")
-    assert "2.0 kB, it was there" in plain(run_at_terminal("fetch", job, "--into", ".")[1])
+    assert "2.0 kB, already complete" in plain(run_at_terminal("fetch", job, "--into", ".")[1])
 
 
-def test_bytes_on_the_terminal_leave_no_room_for_a_bar(account: Sandbox) -> None:
+def test_no_bar_is_drawn_among_bytes_on_the_terminal(account: Sandbox) -> None:
     job = account.add_job(result_bytes=2_000)
     with at_terminal("download", job, "-") as terminal:
         code, text = terminal.read_to_the_end()
@@ -235,16 +235,16 @@ def test_bytes_on_the_terminal_leave_no_room_for_a_bar(account: Sandbox) -> None
     assert text.replace("\r\n", "\n") == b"".join(account.result(job).read()).decode()
 
 
-def test_watch_draws_the_board_and_the_log_above_it(account: Sandbox) -> None:
+def test_watch_draws_the_table_below_the_log(account: Sandbox) -> None:
     completed, job = account.add_job(), account.add_job(status="RUNNING", stuck_at=40)
     with at_terminal("watch", completed, job, "-v", columns=200) as terminal:
         text = terminal.read_until(f"info: job {job} is RUNNING\r\n(?s:.*)ENDS UTC(?s:.*)1 running, 1 completed")
     logged = text.index("info: job")
-    # The lines of the board are erased before, and drawn anew below.
+    # The lines of the table are erased first, and drawn again below.
     assert text.rindex("\x1b[2K", 0, logged) > text.index("JOB")
 
 
-def test_a_second_ctrl_c_ends_it_at_once(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_ctrl_c_ends_the_process_at_once(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -261,7 +261,7 @@ def test_a_second_ctrl_c_ends_it_at_once(account: Sandbox, monkeypatch: pytest.M
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_the_command_may_run_in_a_thread(account: Sandbox) -> None:
+def test_the_command_can_run_in_a_thread(account: Sandbox) -> None:
     job = account.add_job()
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(run, "list", "-q").result().stdout.split() == [job]

@@ -1,4 +1,4 @@
-"""The table of docs/reference/errors.md, made of the docstrings: `python -m tests.docs.error_table` writes it anew."""
+"""The table in docs/reference/errors.md, from the docstrings. `python -m tests.docs.error_table` updates it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.docs.pages import PAGES
 
 PAGE = PAGES["docs/reference/errors.md"]
 _BEGIN, _END = "<!-- the table begins, by tests/docs/error_table.py -->\n", "<!-- the table ends -->\n"
-# A test holds those of the first group against `Retry`.
+# A test compares these with `Retry`.
 TRIED_AGAIN = {
     "TransportError": "yes",
     "RequestTimeoutError": "yes",
@@ -24,7 +24,7 @@ TRIED_AGAIN = {
 
 
 def errors() -> list[type[JobsError]]:
-    """Every error, a subclass after the class it belongs to."""
+    """Return every error, each after its base class."""
     found = [getattr(impact_jobs, name) for name in impact_jobs.__all__]
     tree = [kind for kind in found if isinstance(kind, type) and issubclass(kind, JobsError)]
     return sorted(tree, key=lambda kind: [list(vars(impact_jobs.errors)).index(each.__name__) for each in line(kind)])
@@ -35,7 +35,7 @@ def line(kind: type[JobsError]) -> list[type[JobsError]]:
 
 
 def table() -> str:
-    head = "| Error | What happened | Tried again by us | What to do | Exit code |\n|---|---|---|---|---|\n"
+    head = "| Error | What happened | Retried | What to do | Exit code |\n|---|---|---|---|---|\n"
     return head + "".join(map(_row, errors()))
 
 
@@ -44,7 +44,7 @@ def _row(kind: type[JobsError]) -> str:
     happened, _, to_do = text.partition(" What to do: ")
     indent = "↳&nbsp;" * (len(line(kind)) - 2)
     tried = TRIED_AGAIN.get(kind.__name__, "" if kind is JobsError else "no")
-    to_do = to_do[:1].upper() + to_do[1:] or "See the kinds below."
+    to_do = to_do[:1].upper() + to_do[1:] or "See the subclass."
     name = f"[`{kind.__name__}`](#impact_jobs.{kind.__name__})"
     cells = (f"{indent}{name}", happened, tried, to_do, str(code_of(kind.__new__(kind))))
     return f"| {' | '.join(cells)} |\n"

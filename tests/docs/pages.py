@@ -1,13 +1,12 @@
 """The pages of the documentation, and the code in them.
 
-    ```python      is run, all blocks of a page in one namespace
-    ```output      is what the block before it prints; "..." stands for anything
-    <!-- python:           begins code that readers do not see, up to `-->`
-    <!-- needs: NAME -->   has the next block run only where that module can be imported
-    <!-- not run: WHY -->  excuses the next block
+    ```python              runs; all blocks of a page share one namespace
+    ```output              is the output of the block before it; "..." stands for any text
+    <!-- python:           starts code that readers do not see, up to `-->`
+    <!-- needs: NAME -->   runs the next block only if that module can be imported
+    <!-- not run: WHY -->  skips the next block
 
-It runs without pytest, for environments of other dependencies:
-`python -m tests.docs.pages PAGE`.
+`python -m tests.docs.pages PAGE` runs one page without pytest, for environments with other dependencies.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ _BLOCK = re.compile(
 
 @frozen
 class Block:
-    """A piece of a page.
+    """A block of a page.
 
     Attributes:
         kind: "python", "hidden" or "output".
-        text: What is in it.
-        line: Where it begins, from 0.
-        needs: A module that it needs.
-        excuse: Why it is not run.
+        text: Its text.
+        line: The line on which it starts, counted from 0.
+        needs: A module that it needs, or "".
+        excuse: Why it does not run, or "".
     """
 
     kind: str
@@ -63,7 +62,7 @@ class Block:
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
-    """Find what is run, and what it is to print."""
+    """Yield the code of a page and its expected output."""
     source = page.read_text()
     marks: dict[str, str] = {}
     for found in _BLOCK.finditer(source):
@@ -77,21 +76,21 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 def run(page: Path, names: dict[str, Any]) -> int:
-    """Run a page's code, as a script would be, and compare what it prints; how many blocks that were."""
-    ran, said = 0, ""
+    """Run a page's code as a script, compare its output, and return how many visible blocks ran."""
+    ran, printed = 0, ""
     names["__name__"] = "__main__"
     for block in filter(lambda block: block.is_run, blocks_of(page)):
         if block.kind == "output":
-            is_as_stated = doctest.OutputChecker().check_output(block.text, said, doctest.ELLIPSIS)
-            assert is_as_stated, f"{page}:{block.line}: it printed\n{said}"
+            is_as_stated = doctest.OutputChecker().check_output(block.text, printed, doctest.ELLIPSIS)
+            assert is_as_stated, f"{page}:{block.line}: it printed\n{printed}"
             continue
         code = compile("\n" * block.line + block.text, page, "exec")
         with redirect_stdout(io.StringIO()) as out:
             try:
                 exec(code, names)  # noqa: S102 - our own pages
             except SystemExit as end:
-                assert not end.code, f"{page}:{block.line}: it ended with {end.code}"  # noqa: PT017 - of the page
-        said = out.getvalue()
+                assert not end.code, f"{page}:{block.line}: it ended with {end.code}"  # noqa: PT017 - the page raised it
+        printed = out.getvalue()
         ran += block.kind == "python"
     return ran
 

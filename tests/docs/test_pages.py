@@ -1,4 +1,4 @@
-"""The code on the pages runs against a sandbox, and prints what the pages say."""
+"""The code on the pages runs against a sandbox and prints what the pages state."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from impact_jobs.sandbox import Sandbox
 
 from tests.docs.pages import PAGES, ROOT, blocks_of, run
 
-# Pages whose code is that of tests, which run: every block is a quotation from this folder.
+# Every block of these pages is quoted from the tests in a folder, which run anyway.
 QUOTING = {"docs/testing.md": ROOT / "tests" / "plugin"}
 WITH_CODE = [name for name, path in PAGES.items() if any(block.kind == "python" for block in blocks_of(path))]
 
 
 @pytest.fixture
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
-    """Give an empty folder, a sandbox in the environment, and logging that is put back."""
+    """Provide an empty folder and a sandbox in the environment, and restore the logging afterwards."""
     monkeypatch.chdir(tmp_path)
     ours = logging.getLogger("impact_jobs")
     level, root_level, root_handlers = ours.level, logging.root.level, logging.root.handlers[:]
@@ -50,7 +50,7 @@ def test_each_block_of_the_first_ten_minutes_is_a_script_by_itself(surroundings:
 
 
 @pytest.mark.parametrize("name", sorted(set(WITH_CODE) & set(QUOTING)))
-def test_the_code_of_a_page_is_that_of_tests(name: str) -> None:
+def test_the_code_of_a_page_is_quoted_from_tests(name: str) -> None:
     tests = "\n".join(path.read_text() for path in sorted(QUOTING[name].rglob("*.py")))
     assert [block.line for block in blocks_of(PAGES[name]) if block.text.strip() not in tests] == []
 
@@ -70,7 +70,7 @@ def test_the_code_of_the_page_on_dataframes_runs_with_their_libraries(tmp_path: 
     assert (done.returncode, done.stdout) == (0, f"{wanted} blocks ran\n"), done.stderr
 
 
-def test_what_is_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+def test_code_that_does_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     pages = {name: [block for block in blocks_of(path) if block.kind == "python"] for name, path in PAGES.items()}
     quoted = sum(len(pages.pop(name, [])) for name in QUOTING)
     blocks = [block for page in pages.values() for block in page]
@@ -87,13 +87,13 @@ def test_what_is_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(excused)
 
 
-@pytest.mark.parametrize("name", sorted(set(WITH_CODE) - set(QUOTING)))
-def test_code_fits_the_width_of_a_page(name: str) -> None:
-    code = [text for block in blocks_of(PAGES[name]) if block.kind == "python" for text in block.text.splitlines()]
-    assert [text for text in code if len(text) > 92] == []
+def test_code_fits_the_width_of_a_page() -> None:
+    pages = [PAGES[name] for name in WITH_CODE if name not in QUOTING]
+    code = [block.text for page in pages for block in blocks_of(page) if block.kind == "python"]
+    assert [line for text in code for line in text.splitlines() if len(line) > 92] == []
 
 
-def test_every_make_target_that_is_named_exists() -> None:
+def test_every_make_target_on_the_pages_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {target for path in PAGES.values() for target in re.findall(r"(?:`|^    )make ([a-z-]+)", path.read_text())}
     assert named

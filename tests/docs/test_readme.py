@@ -1,4 +1,4 @@
-"""What a newcomer is told to type works."""
+"""The commands and the test in the README work as they stand there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A 200 of the API where a result was asked for: the result, unless it cannot be one."""
+"""The body of the API's 200 is the result, unless it cannot be one."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tests.support.raw_server import Answer, Asked, Reply, serving
 
 JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 TOKEN = "canary-token-6d1f"
-MORE_THAN_IS_LOOKED_AT = 200_000
+MORE_THAN_IS_CHECKED = 200_000
 MODES = ("redirect", "stream")
-in_either_mode = pytest.mark.parametrize("mode", MODES)
-by_either_client = pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
+in_each_mode = pytest.mark.parametrize("mode", MODES)
+with_each_client = pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
 
 RESULTS = {
     "CSV": b"Id,Status\n7,ERROR\n",
@@ -46,8 +46,8 @@ RESULTS = {
     "XML with a document type": b'<!DOCTYPE report SYSTEM "report.dtd"><report/>',
     "CSV whose fields are in braces": b"{3F2504E0-4F89-11D3-9A0C-0305E82C3301},7\n",
     "CSV of markup": b"<b>Name</b>,<i>Sum</i>\n",
-    "large JSON that broke off": b'{"Records": ["' + bytes(MORE_THAN_IS_LOOKED_AT),
-    "a large page": b"<html>" + bytes(MORE_THAN_IS_LOOKED_AT),
+    "large JSON that broke off": b'{"Records": ["' + bytes(MORE_THAN_IS_CHECKED),
+    "a large page": b"<html>" + bytes(MORE_THAN_IS_CHECKED),
     "bytes": bytes(range(256)) * 1000,
 }
 ERRORS = {
@@ -66,8 +66,8 @@ PAGES = {
 }
 
 
-def saying(body: bytes, *, in_pieces: bool) -> Answer:
-    """A 200, its length either stated or not."""
+def responding(body: bytes, *, in_pieces: bool) -> Answer:
+    """Return a 200 with a stated length, or chunked."""
 
     def chunks() -> Iterator[bytes]:
         for at in range(0, len(body), max(len(body) // 3, 1)):
@@ -89,20 +89,20 @@ def client_of(make: MakeClient, answer: Answer) -> Iterator[AnyClient]:
 
 
 def both(jobs: AnyClient, folder: Path, mode: Any) -> tuple[bytes, bytes]:
-    """What `download` and `stream` give."""
+    """Return the bytes of `download` and of `stream`."""
     downloaded = jobs.download(JOB_ID, folder / "a", mode=mode, overwrite=True).path.read_bytes()
     with jobs.stream(JOB_ID, mode=mode) as chunks:
         return downloaded, b"".join(chunks)
 
 
-def asked_for(make: MakeClient, answer: Answer, folder: Path, mode: Any) -> tuple[bytes, bytes]:
+def fetch(make: MakeClient, answer: Answer, folder: Path, mode: Any) -> tuple[bytes, bytes]:
     with client_of(make, answer) as jobs:
         return both(jobs, folder, mode)
 
 
-@by_either_client
-@in_either_mode
-def test_whatever_can_be_a_result_is_given_as_it_is(make: MakeClient, mode: str, tmp_path: Path) -> None:
+@with_each_client
+@in_each_mode
+def test_a_body_that_can_be_a_result_is_returned_unchanged(make: MakeClient, mode: str, tmp_path: Path) -> None:
     current: list[Answer] = []
 
     def answer(asked: Asked) -> Reply:
@@ -111,62 +111,60 @@ def test_whatever_can_be_a_result_is_given_as_it_is(make: MakeClient, mode: str,
     with client_of(make, answer) as jobs:
         for name, body in RESULTS.items():
             for in_pieces in (False, True):
-                current.append(saying(body, in_pieces=in_pieces))
+                current.append(responding(body, in_pieces=in_pieces))
                 assert both(jobs, tmp_path, mode) == (body, body), name
 
 
-@by_either_client
-@in_either_mode
+@with_each_client
+@in_each_mode
 @pytest.mark.parametrize("body", ERRORS.values(), ids=ERRORS)
-def test_the_api_s_error_is_no_result(make: MakeClient, mode: str, body: bytes, tmp_path: Path) -> None:
+def test_the_error_object_of_the_api_is_raised(make: MakeClient, mode: str, body: bytes, tmp_path: Path) -> None:
     for in_pieces in (False, True):
         with pytest.raises(ApiError, match="HTTP 200: Not permitted") as raised:
-            asked_for(make, saying(body, in_pieces=in_pieces), tmp_path, mode)
+            fetch(make, responding(body, in_pieces=in_pieces), tmp_path, mode)
         assert raised.value.message == "Not permitted"
         assert TOKEN not in f"{raised.value} {vars(raised.value)}"
     assert list(tmp_path.iterdir()) == []
 
 
-@by_either_client
+@with_each_client
 @pytest.mark.parametrize("body", PAGES.values(), ids=PAGES)
-def test_what_is_no_result_of_any_kind_is_refused_where_a_redirect_was_due(
-    make: MakeClient, body: bytes, tmp_path: Path
-) -> None:
+def test_a_page_is_refused_if_a_redirect_was_expected(make: MakeClient, body: bytes, tmp_path: Path) -> None:
     with pytest.raises(UnexpectedResponseError, match="where a redirect to the result was due") as raised:
-        asked_for(make, saying(body, in_pieces=False), tmp_path, "redirect")
+        fetch(make, responding(body, in_pieces=False), tmp_path, "redirect")
     assert raised.value.status_code == 200
     assert list(tmp_path.iterdir()) == []
 
 
-@by_either_client
+@with_each_client
 @pytest.mark.parametrize("body", PAGES.values(), ids=PAGES)
-def test_but_is_the_result_where_the_api_is_to_send_it_itself(make: MakeClient, body: bytes, tmp_path: Path) -> None:
-    assert asked_for(make, saying(body, in_pieces=False), tmp_path, "stream") == (body, body)
+def test_a_page_is_the_result_if_the_api_was_asked_to_stream_it(make: MakeClient, body: bytes, tmp_path: Path) -> None:
+    assert fetch(make, responding(body, in_pieces=False), tmp_path, "stream") == (body, body)
 
 
-@by_either_client
-@in_either_mode
+@with_each_client
+@in_each_mode
 @pytest.mark.parametrize(
     ("status", "error"),
     [("RUNNING", ResultNotReadyError), ("COMPLETED", ResultNotReadyError), ("CANCELLED", JobCancelledError)],
 )
-def test_the_job_is_not_taken_for_its_result(
+def test_the_job_is_not_mistaken_for_its_result(
     make: MakeClient, mode: str, status: str, error: type[JobsError], tmp_path: Path
 ) -> None:
     body = f'{{"Id": "{JOB_ID}", "Status": "{status}", "PercentageComplete": "40"}}'.encode()
     with pytest.raises(error):
-        asked_for(make, saying(body, in_pieces=False), tmp_path, mode)
+        fetch(make, responding(body, in_pieces=False), tmp_path, mode)
     assert list(tmp_path.iterdir()) == []
 
 
-@by_either_client
-def test_one_that_breaks_off_while_it_is_looked_at_is_asked_for_again(make: MakeClient, tmp_path: Path) -> None:
+@with_each_client
+def test_a_body_that_breaks_off_during_the_check_is_requested_again(make: MakeClient, tmp_path: Path) -> None:
     replies = iter([Reply(headers={"Content-Length": "99"}, body=b'{"Records"', ends=True)] * 2)
 
     def answer(asked: Asked) -> Reply:
-        return next(replies, None) or saying(RESULTS["JSON"], in_pieces=False)(asked)
+        return next(replies, None) or responding(RESULTS["JSON"], in_pieces=False)(asked)
 
     with pytest.raises(TransportError):
-        asked_for(make, answer, tmp_path, "redirect")
+        fetch(make, answer, tmp_path, "redirect")
     (tmp_path / "again").mkdir()
-    assert asked_for(make, answer, tmp_path / "again", "redirect") == (RESULTS["JSON"], RESULTS["JSON"])
+    assert fetch(make, answer, tmp_path / "again", "redirect") == (RESULTS["JSON"], RESULTS["JSON"])

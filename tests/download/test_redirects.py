@@ -33,21 +33,21 @@ def follow(location: str | None, base: str = API, api: str = API) -> Secret:
         ("https://8.8.8.8/a?b", API, "https://8.8.8.8/a?b"),
     ],
 )
-def test_https_is_followed_absolute_or_relative(location: str, base: str, url: str) -> None:
+def test_an_absolute_or_relative_https_redirect_is_followed(location: str, base: str, url: str) -> None:
     found = follow(location, base)
     assert found.reveal() == url
-    assert str(found).endswith("?***"), "a signed URL shows itself without its signature"
+    assert str(found).endswith("?***"), "a signed URL is shown without its signature"
 
 
 @pytest.mark.parametrize(
     "location", ["http://127.0.0.1:9/a", "http://localhost:9/a", "http://[::1]:9/a", "https://10.0.0.1/a", SIGNED]
 )
-def test_an_api_on_this_machine_may_lead_to_this_machine_in_clear(location: str) -> None:
+def test_an_api_on_this_machine_may_redirect_to_this_machine_without_tls(location: str) -> None:
     assert follow(location, LOCAL_API, LOCAL_API).reveal() == location
 
 
 @pytest.mark.parametrize("location", [None, "", " \r\n"])
-def test_a_redirect_to_nowhere_is_told_of(location: str | None) -> None:
+def test_a_redirect_without_location_is_an_error(location: str | None) -> None:
     with pytest.raises(DownloadError, match=f"^{WHAT}: a redirect without Location. Check base_url"):
         follow(location)
 
@@ -100,7 +100,7 @@ def test_an_unsafe_redirect_is_refused_and_shown_without_its_signature(location:
     st.text() | st.text(alphabet="htps:/\\@?#[]%. 127xlocalhost\t\r\n").map(lambda text: f"https://{text}"),
     st.sampled_from([API, "https://storage.example/x/a?c"]),
 )
-def test_from_a_public_api_any_location_is_a_public_https_url_or_refused(location: str, base: str) -> None:
+def test_a_public_api_may_only_redirect_to_a_public_https_url(location: str, base: str) -> None:
     try:
         url = follow(location, base)
     except DownloadError:

@@ -50,7 +50,7 @@ class ExchangeProxy:
         verifies: Whether the client compares results with their checksums.
         replays: The replay requests that the origin answered.
         tally: How often each fault has happened.
-        spoilt: How many result bodies it has duplicated or corrupted.
+        damaged: How many result bodies it has duplicated or corrupted.
         port: The port that it listens on.
     """
 
@@ -59,7 +59,7 @@ class ExchangeProxy:
     verifies: bool = True
     replays: list[ReceivedReplay] = field(factory=list)
     tally: Counter[str] = field(factory=Counter)
-    spoilt: int = 0
+    damaged: int = 0
     port: int = 0
     _faults: deque[Fault] = field(factory=deque)
     _connection_faults: deque[Fault] = field(factory=deque)
@@ -194,7 +194,7 @@ class ExchangeProxy:
             case _:
                 at = 0
         if fault.kind in {"duplicate", "corrupt"}:
-            await self._spoil(client, fault, data, at, head)
+            await self._damage(client, fault, data, at, head)
             return
         await client.send(data[:at])
         if fault.kind == "trickle":
@@ -203,7 +203,7 @@ class ExchangeProxy:
             await self._apply(fault, client)
         await client.send(data[at:])
 
-    async def _spoil(self, client: ClientConnection, fault: Fault, data: bytes, at: int, head: bytes) -> None:
+    async def _damage(self, client: ClientConnection, fault: Fault, data: bytes, at: int, head: bytes) -> None:
         """Duplicate or corrupt a part of the response, if the client can notice."""
         if fault.place == "end":  # the whole response twice
             at, piece = 0, data
@@ -218,7 +218,7 @@ class ExchangeProxy:
             await client.send(data)
             return
         self.tally[fault.name] += 1
-        self.spoilt += is_in_result
+        self.damaged += is_in_result
         await client.send(data[:at])
         await (client.send_twice(piece) if fault.kind == "duplicate" else client.send_corrupted(piece))
         await client.send(data[at + len(piece) :])

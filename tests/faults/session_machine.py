@@ -79,7 +79,7 @@ class WholeSession(RuleBasedStateMachine):
         self.calls = 0
         self.log: list[str] = []
         harness.api.replays.clear()
-        harness.storage.spoilt = harness.api.spoilt = 0
+        harness.storage.damaged = harness.api.damaged = 0
 
     # Set-up
 
@@ -409,10 +409,10 @@ class WholeSession(RuleBasedStateMachine):
             for last in (False, True):
                 outcome = patient.perform("", lambda jobs, _: jobs.fetch_all(done, self.folder / "set"))
                 report = outcome.answer
-                was_spoilt = bool(self.harness.storage.spoilt)
+                was_damaged = bool(self.harness.storage.damaged)
                 if report.is_complete:
                     break
-                assert was_spoilt, report.errors
+                assert was_damaged, report.errors
                 assert not last, report.errors
         self.files_are_right()
         left = sorted(path.name for path in self.folder.rglob("*.part*") if self._can_finish(path))
@@ -430,7 +430,7 @@ class WholeSession(RuleBasedStateMachine):
 
         outcome = patient.perform("", act)
         # A checksum detects a corrupted partial file only at the end; the file is then removed.
-        if isinstance(outcome.error, IntegrityError) and self.harness.storage.spoilt:
+        if isinstance(outcome.error, IntegrityError) and self.harness.storage.damaged:
             outcome = patient.perform("", act)
         return outcome
 

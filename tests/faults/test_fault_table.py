@@ -142,12 +142,14 @@ class Setup:
         """Return what the user sees when `verb` meets that fault."""
         answer = FROM_THE_API[fault] if place == "API" else FROM_THE_STORAGE[fault]()
         self.server.fault = answer
-        options: dict[str, Any] = {"retry": RETRY, "request_timeout": 0.05 if answer in SLOW else 30.0}
+        options: dict[str, Any] = {"retry": RETRY}
         job_id = JOB_ID
         if place == "API":
             options["base_url"] = self.url
+            options["request_timeout"] = 0.05 if answer in SLOW else 30.0
         else:
             job_id = self.sandbox.add_job()
+            options["request_timeout"] = 0.2 if answer in SLOW else 30.0  # the API, too, has to answer in this time
             link = {"Location": f"{self.url}/a"}
             self.sandbox.answer_next("GET", f"{job_id}/Download", status=302, headers=link, times=99)
         with self.make(self.sandbox, self.runner, **options) as jobs:

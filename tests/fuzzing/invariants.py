@@ -1,4 +1,4 @@
-"""What must hold whatever the bytes are."""
+"""The promises that must hold for any input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from impact_jobs.errors import ApiError
 
 SECONDS_A_KILOBYTE = 0.010
 SECONDS_IN_ANY_CASE = 0.020
-BYTES_A_BYTE = 64  # of Python objects: an empty object of two bytes takes some fifty
+BYTES_A_BYTE = 64  # an empty JSON object of two bytes becomes a Python object of about fifty
 BYTES_IN_ANY_CASE = 2 * 1024 * 1024
 
 _LONGEST_MESSAGE = 4096
@@ -34,29 +34,29 @@ _LARGEST = 2**63 - 1
 
 
 def check_message(text: str) -> None:
-    """A text for people: not empty, not long, printable anywhere, and without a URL's secrets."""
+    """Check a text for people: not empty, not long, printable, and without secrets of URLs."""
     assert 0 < len(text) <= _LONGEST_MESSAGE, f"{len(text)} characters"
     assert not _UNPRINTABLE.search(text), ascii(text)
     check_no_secret(text)
 
 
 def check_no_secret(text: str) -> None:
-    text = re.sub(r"\\(?:[nrt]|x..|u....)", " ", text)  # as they look in a repr
+    text = re.sub(r"\\(?:[nrt]|x..|u....)", " ", text)  # escapes in a repr
     assert not re.search(r"\?(?!\*\*\*)[\w=&%]", text), ascii(text)
     assert not re.search(r"//(?!\*\*\*@)[^\s\"<>?]*@", text), ascii(text)
 
 
 def check_error(error: JobsError) -> None:
-    """A documented error can be shown, kept and sent to another process."""
+    """Check that an error can be printed and pickled, and discloses nothing."""
     check_message(str(error))
     if isinstance(error, ApiError):
-        said = [
+        texts = [
             error.message,
             error.body,
             error.request_id or "",
             *(text for e in error.errors for text in (e.field, e.message)),
         ]
-        for text in said:
+        for text in texts:
             check_no_secret(text)
             assert len(text) <= _LONGEST_MESSAGE, len(text)
         assert len(error.errors) <= 100
@@ -67,7 +67,7 @@ def check_error(error: JobsError) -> None:
 
 
 def check_job(job: Job) -> None:
-    """A job is what its annotations say, and nothing that is done with one fails."""
+    """Check that a job has the annotated types, and that polling and repr accept it."""
     assert is_job_id(job.id)
     assert job.status
     for text in (job.status, job.type, job.program_id, job.created_by, job.status_message, job.result_uri):
@@ -90,13 +90,13 @@ def check_limits(limits: RateLimitHeaders) -> None:
 
 
 def check_moment(moment: datetime) -> None:
-    """A server's clock can be reckoned with."""
+    """Check that a server's time allows arithmetic."""
     assert moment.utcoffset() is not None
     assert moment - timedelta(days=1) < moment
 
 
 def check_name(name: str, folder: Path) -> None:
-    """A base name that any file system takes, and gives back."""
+    """Check that a file name is safe and valid on any file system."""
     assert 0 < len(os.fsencode(name)) <= 200
     assert not set('/\\:*?"<>|') & set(name)
     assert all(unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp"} for char in name), ascii(name)
@@ -111,16 +111,16 @@ def check_name(name: str, folder: Path) -> None:
 
 
 class Logged(logging.Handler):
-    """Checks what is logged, and how much of it."""
+    """Checks each log record."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said = 0
+        self.character_count = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         check_message(text)
-        self.said += len(text)
+        self.character_count += len(text)
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def logged() -> Iterator[Logged]:
 
 
 def check_time(target: Callable[[bytes], None], data: bytes) -> None:
-    """By this process's own CPU time; whoever is slow once is asked again, for a collection may have fallen in."""
+    """Check the CPU time; measure again if it is too long, because a garbage collection may have run."""
     most = SECONDS_IN_ANY_CASE + SECONDS_A_KILOBYTE * len(data) / 1024
     fastest = math.inf
     for _ in range(4):
@@ -148,11 +148,11 @@ def check_time(target: Callable[[bytes], None], data: bytes) -> None:
         fastest = min(fastest, time.process_time() - started)
         if fastest <= most:
             return
-    raise AssertionError(f"{fastest:.3f} s for {len(data)} bytes, at most {most:.3f} s were due")
+    raise AssertionError(f"{fastest:.3f} s for {len(data)} bytes, at most {most:.3f} s allowed")
 
 
 def check_memory(target: Callable[[bytes], None], data: bytes) -> None:
-    target(data)  # what is imported on first use is not the doing of these bytes
+    target(data)  # memory of imports on first use does not count
     tracemalloc.start()
     try:
         target(data)

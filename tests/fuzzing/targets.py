@@ -1,4 +1,4 @@
-"""Every reader of bytes that others wrote, as a function of bytes. Each raises when the reader breaks a promise."""
+"""Every parser of foreign bytes, as a function of bytes that raises if the parser breaks a promise."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _ONCE: Final = Retry(attempts=1)
 
 
 def text_of(data: bytes) -> str:
-    """As httpx reads header fields."""
+    """Decode bytes as httpx decodes header fields."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -66,7 +66,7 @@ def text_of(data: bytes) -> str:
 
 
 def head_of(data: bytes) -> Head:
-    """A head whose lines are `name: value`, but for the first byte, which chooses its status."""
+    """Parse a head: the first byte chooses the status, and each line is `name: value`."""
     lines = (line.partition(":") for line in text_of(data[1:]).splitlines())
     headers = {name.strip().lower(): value.strip() for name, _, value in lines}
     return Head(status_code=_status(data), headers=headers, received_at=EPOCH)
@@ -77,13 +77,13 @@ def _status(data: bytes) -> int:
 
 
 def _server(status: int, *bodies: bytes) -> ClientContext:
-    """One that answers with these bodies in turn, and then with an empty list."""
+    """Simulate a server that answers with these bodies in turn, and then with an empty list."""
     left = iter(bodies)
     return context(lambda _, request: _answer(status, next(left, b"[]"), request), retry=_ONCE)
 
 
 def _answer(status: int, body: bytes, request: Request) -> Response:
-    with suppress(*FAILURES):  # which the ports turn into errors
+    with suppress(*FAILURES):  # the transports turn these into errors
         _WIRE.build(_CLIENT, request)
     return answer(status, body)
 
@@ -114,7 +114,7 @@ def error_body(data: bytes) -> None:
 
 
 def accepted(data: bytes) -> None:
-    """The body of a 202, where a result was asked for."""
+    """Parse the body of a 202 response to a download."""
     source = ResultSource(_server(200, data), JOB_ID, "redirect", "download")
     try:
         error: JobsError = run_sync(source._why_not_ready(answer(202, data)))
@@ -125,13 +125,13 @@ def accepted(data: bytes) -> None:
         check_error(error)
         return
     assert isinstance(error, JobFailedError | ResultNotReadyError)
-    for said in (error, WaitTimeoutError(found, timeout=1.0), JobFailedError.of(found)):
-        check_message(str(said))
+    for described in (error, WaitTimeoutError(found, timeout=1.0), JobFailedError.of(found)):
+        check_message(str(described))
     check_job(found)
 
 
 def direct(data: bytes) -> None:
-    """The body of a 200, where a result was asked for; its first byte chooses whether it was due."""
+    """Parse the body of a 200 response to a download; the first byte chooses whether one was expected."""
     body, is_due = data[1:], bool(data[:1] < b"\x80")
     try:
         found = check_result(answer(200, body), "download", job_id=JOB_ID, is_due=is_due)
@@ -140,11 +140,11 @@ def direct(data: bytes) -> None:
     else:
         assert found is None or found.id == JOB_ID
         return
-    assert may_be_no_result(body), "what is not looked at is not refused"
+    assert may_be_no_result(body), "a body was refused that should have been accepted"
 
 
 def generated(data: bytes) -> None:
-    """On its way to generated code; the first byte chooses the status, a header's value and the body follow."""
+    """Prepare a response for generated code: the first byte chooses the status; a header value and the body follow."""
     value, _, body = data[1:].partition(b"\n")
     request = Request(
         method="GET", url=secret_url(f"https://api.impact.com/Agencies/IRtest/Jobs/{JOB_ID}"), timeout=1.0
@@ -205,7 +205,7 @@ def location(data: bytes) -> None:
             check_error(error)
             continue
         check_message(str(url))
-        with suppress(*FAILURES):  # which the ports turn into errors
+        with suppress(*FAILURES):  # the transports turn these into errors
             request = _WIRE.build(_CLIENT, Request(method="GET", url=url, timeout=1.0, to_storage=True))
             assert request.url.scheme == "https" or is_loopback(request.url.host)
             assert not request.url.userinfo
@@ -220,7 +220,7 @@ def checksums(data: bytes) -> None:
 def version(data: bytes) -> None:
     head = head_of(data)
     found = Representation.from_headers(head.headers)
-    assert found.length is None or 0 <= found.length < _BEYOND_ANY_LENGTH  # the disk refuses what is too large
+    assert found.length is None or 0 <= found.length < _BEYOND_ANY_LENGTH  # the disk refuses larger files
     assert -1 <= framed_length(head) < _BEYOND_ANY_LENGTH
     assert isinstance(range_mismatch(head, 7, Representation(length=100, validator='"v1"')), str)
     if found.is_resumable and found.validator is not None:
@@ -270,7 +270,7 @@ def window(data: bytes) -> None:
 
 
 def gzipped(data: bytes) -> None:
-    """A body that comes in pieces of as many bytes as the first one says."""
+    """Decode a body in chunks whose size is the first byte."""
     head = Head(status_code=200, headers={"content-encoding": "gzip"}, received_at=EPOCH)
     decoder = GzipDecoder.for_response(
         head, Request(method="GET", url=secret_url("https://api.impact.com/?a=b"), timeout=1.0)

@@ -1,4 +1,4 @@
-"""One asynchronous client, and many tasks that it serves at once, or no longer."""
+"""One asynchronous client shared by many tasks, some of which are cancelled."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def read_in_thread(jobs: AsyncJobsClient, job_id: str) -> int:
 
 
 @pytest.mark.parametrize("way", [drained, read_in_thread])
-def test_results_that_are_opened_at_once_share_their_connections(
+def test_results_opened_at_the_same_time_share_one_transport(
     way: Callable[[AsyncJobsClient, str], Coroutine[Any, Any, int]], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[BlockingTransport] = []
@@ -51,10 +51,10 @@ def test_results_that_are_opened_at_once_share_their_connections(
             return await asyncio.gather(*(way(jobs, job_id) for _ in range(6)))
 
     assert asyncio.run(go()) == [sandbox.result(job_id).size] * 6
-    assert len(made) == 1, "else those that nobody holds close connections that are in use"
+    assert len(made) == 1, "a second one would close connections in use once it is collected"
 
 
-def test_calls_that_were_cancelled_do_not_hold_up_others(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_cancelled_calls_do_not_delay_others(sandbox: Sandbox, tmp_path: Path) -> None:
     job_id, hours, arrived = sandbox.add_job(), 7200.0, threading.Semaphore(0)
 
     def silent(asked: Asked) -> Reply:
@@ -77,7 +77,7 @@ def test_calls_that_were_cancelled_do_not_hold_up_others(sandbox: Sandbox, tmp_p
         asyncio.run(asyncio.wait_for(go(server.url), 60))
 
 
-def test_a_client_that_is_closed_during_a_download_leaves_no_lock(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_closing_a_client_during_a_download_releases_the_lock(sandbox: Sandbox, tmp_path: Path) -> None:
     job_id, target = sandbox.add_job(), tmp_path / "a.csv"
 
     def stalling(asked: Asked) -> Reply:
@@ -101,7 +101,7 @@ def test_a_client_that_is_closed_during_a_download_leaves_no_lock(sandbox: Sandb
         await jobs.aclose()
         with pytest.raises(TransportError) as raised:
             await task
-        assert raised.value, "held, and with it the frames that hold the file"
+        assert raised.value, "the error is kept, and with it the frames that hold the file"
         async with sandbox.async_client() as others:
             try:
                 await others.download(job_id, target)

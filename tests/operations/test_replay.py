@@ -22,15 +22,15 @@ from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, MakeClient, clients
 
-PERMISSION = '{"Status":"ERROR","Message":"The token lacks permission to replay jobs."}'
-STATE = '{"Status":"ERROR","Message":"The job is RUNNING and cannot be replayed."}'
+PERMISSION_MESSAGE = '{"Status":"ERROR","Message":"The token lacks permission to replay jobs."}'
+STATE_MESSAGE = '{"Status":"ERROR","Message":"The job is RUNNING and cannot be replayed."}'
 
 
 def puts(sandbox: Sandbox) -> int:
     return sum(request.method == "PUT" for request in sandbox.requests)
 
 
-def test_a_replay_is_a_new_job_and_leaves_the_old_one(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_replay_creates_a_new_job_and_keeps_the_old_one(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
     fresh = jobs.wait(jobs.replay(job_id))
     assert fresh.id != job_id
@@ -55,7 +55,7 @@ def test_a_running_job_cannot_be_replayed(jobs: AnyClient, sandbox: Sandbox) -> 
     assert jobs.replay_if_replayable(job_id) is None
 
 
-def test_missing_rights_are_not_taken_for_a_state(sandbox: Sandbox) -> None:
+def test_missing_permission_is_not_mistaken_for_the_jobs_state(sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
     with JobsClient(sandbox.account_sid, sandbox.read_only_token, base_url=sandbox.base_url) as jobs:
         for verb in (jobs.replay, jobs.replay_if_replayable):
@@ -64,9 +64,12 @@ def test_missing_rights_are_not_taken_for_a_state(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "error"), [(PERMISSION, PermissionDeniedError), (STATE, NotReplayableError), ("", PermissionDeniedError)]
+    ("body", "error"),
+    [(PERMISSION_MESSAGE, PermissionDeniedError), (STATE_MESSAGE, NotReplayableError), ("", PermissionDeniedError)],
 )
-def test_the_message_of_a_403_decides(body: str, error: type[ApiError], jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_the_message_of_a_403_selects_the_error(
+    body: str, error: type[ApiError], jobs: AnyClient, sandbox: Sandbox
+) -> None:
     job_id = sandbox.add_job()
     sandbox.answer_next("PUT", "/Replay", status=403, body=body)
     with pytest.raises(error) as raised:
@@ -74,7 +77,7 @@ def test_the_message_of_a_403_decides(body: str, error: type[ApiError], jobs: An
     assert type(raised.value) is error
 
 
-def test_a_stale_no_is_asked_for_again(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_stale_snapshot_that_is_not_replayable_is_refreshed(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
     stale = f'{{"Id": "{job_id}", "Status": "RUNNING", "Replayable": false}}'
     sandbox.answer_next("GET", job_id, status=200, body=stale)
@@ -83,21 +86,21 @@ def test_a_stale_no_is_asked_for_again(jobs: AnyClient, sandbox: Sandbox) -> Non
     assert fresh.id != job_id
 
 
-@pytest.mark.parametrize("said", ["", ', "Replayable": null', ', "Replayable": ""', ', "Replayable": "perhaps"'])
-def test_a_server_that_does_not_say_is_asked_by_the_replay_itself(said: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("field", ["", ', "Replayable": null', ', "Replayable": ""', ', "Replayable": "perhaps"'])
+def test_without_a_replayable_field_the_replay_is_attempted(field: str, jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
-    sandbox.answer_next("GET", job_id, status=200, body=f'{{"Id": "{job_id}", "Status": "COMPLETED"{said}}}')
+    sandbox.answer_next("GET", job_id, status=200, body=f'{{"Id": "{job_id}", "Status": "COMPLETED"{field}}}')
     assert jobs.replay_if_replayable(job_id) is not None
 
 
-def test_a_no_as_text_is_a_no(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_replayable_false_as_text_counts_as_false(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
     sandbox.answer_next("GET", job_id, status=200, body=f'{{"Id": "{job_id}", "Status": "X", "Replayable": "False"}}')
     assert jobs.replay_if_replayable(job_id) is None
     assert puts(sandbox) == 0
 
 
-def test_a_stale_yes_is_overruled_by_the_server(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_stale_snapshot_that_is_replayable_is_refreshed(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(seconds=3600)
     stale = f'{{"Id": "{job_id}", "Status": "COMPLETED", "Replayable": true}}'
     sandbox.answer_next("GET", job_id, status=200, body=stale)
@@ -105,11 +108,11 @@ def test_a_stale_yes_is_overruled_by_the_server(jobs: AnyClient, sandbox: Sandbo
     assert puts(sandbox) == 0
 
 
-def test_a_no_that_comes_between_question_and_replay_is_one(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_403_between_the_check_and_the_replay_returns_none(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
-    sandbox.answer_next("PUT", "/Replay", status=403, body=STATE)
+    sandbox.answer_next("PUT", "/Replay", status=403, body=STATE_MESSAGE)
     assert jobs.replay_if_replayable(job_id) is None
-    sandbox.answer_next("PUT", "/Replay", status=403, body=PERMISSION)
+    sandbox.answer_next("PUT", "/Replay", status=403, body=PERMISSION_MESSAGE)
     with pytest.raises(PermissionDeniedError):
         jobs.replay_if_replayable(job_id)
 
@@ -125,49 +128,51 @@ LOST: list[dict[str, Any]] = [
     {"status": 200, "body": "<ImpactRadiusResponse/>"},
     {"status": 302},
 ]
-lost_answers = pytest.mark.parametrize("lost", LOST, ids=str)
-QUICK = Retry(attempts=3, base_delay=0)
+lost_responses = pytest.mark.parametrize("lost", LOST, ids=str)
+WITHOUT_PAUSES = Retry(attempts=3, base_delay=0)
 
 
-@lost_answers
-def test_the_list_answers_for_a_lost_answer(lost: dict[str, Any], jobs: AnyClient, sandbox: Sandbox) -> None:
+@lost_responses
+def test_the_job_of_a_lost_response_is_found_in_the_list(
+    lost: dict[str, Any], jobs: AnyClient, sandbox: Sandbox
+) -> None:
     job_id = sandbox.add_job(program_id="77")
     sandbox.add_job(program_id="77", age=3600)
     sandbox.add_job(program_id="78")
     sandbox.add_job(program_id="77", type="UploadAds")
     before = set(sandbox.job_ids)
     sandbox.answer_next("PUT", "/Replay", perform=True, **lost)
-    fresh = jobs.with_options(retry=QUICK).replay(job_id)
+    fresh = jobs.with_options(retry=WITHOUT_PAUSES).replay(job_id)
     (made,) = set(sandbox.job_ids) - before
     assert fresh.id == made
     assert puts(sandbox) == 1
 
 
-@lost_answers
-def test_a_replay_that_left_no_trace_is_uncertain_and_never_sent_again(
+@lost_responses
+def test_a_replay_without_a_new_job_is_uncertain_and_never_sent_again(
     lost: dict[str, Any], jobs: AnyClient, sandbox: Sandbox
 ) -> None:
     job_id = sandbox.add_job(age=3600)
     sandbox.answer_next("PUT", "/Replay", **lost)
     with pytest.raises(ReplayUncertainError, match=job_id) as raised:
-        jobs.with_options(retry=QUICK).replay(job_id)
+        jobs.with_options(retry=WITHOUT_PAUSES).replay(job_id)
     assert (raised.value.source, raised.value.candidates) == (job_id, ())
     assert puts(sandbox) == 1
     assert sandbox.job_ids == (job_id,)
 
 
-def test_several_new_jobs_are_candidates_and_not_an_answer(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_several_new_jobs_are_returned_as_candidates(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(age=3600)
     other = sandbox.add_job()
     sandbox.answer_next("PUT", "/Replay", status=None, perform=True)
     with pytest.raises(ReplayUncertainError) as raised:
-        jobs.with_options(retry=QUICK).replay(job_id)
+        jobs.with_options(retry=WITHOUT_PAUSES).replay(job_id)
     assert {job.id for job in raised.value.candidates} == {other, sandbox.job_ids[-1]}
     assert puts(sandbox) == 1
 
 
-def test_a_lost_brand_style_replay_is_the_same_job_again() -> None:
-    with Sandbox(job_seconds=3600, replay_same_id=True) as brand, brand.client(retry=QUICK) as jobs:
+def test_a_lost_brand_style_replay_returns_the_same_job() -> None:
+    with Sandbox(job_seconds=3600, replay_same_id=True) as brand, brand.client(retry=WITHOUT_PAUSES) as jobs:
         job_id = brand.add_job(seconds=0, age=60)
         running = f'{{"Id": "{job_id}", "Status": "QUEUED"}}'
         brand.answer_next("PUT", "/Replay", status=None)
@@ -180,20 +185,22 @@ def test_a_list_that_cannot_be_read_leaves_the_replay_uncertain(jobs: AnyClient,
     sandbox.answer_next("PUT", "/Replay", status=None, perform=True)
     sandbox.answer_next("GET", "/Jobs", status=500)
     with pytest.raises(ReplayUncertainError, match="list could not be read"):
-        jobs.with_options(retry=QUICK).replay(job_id)
+        jobs.with_options(retry=WITHOUT_PAUSES).replay(job_id)
     assert puts(sandbox) == 1
 
 
-def test_the_server_s_clock_counts_and_not_ours() -> None:
+def test_the_servers_clock_counts_not_the_local_one() -> None:
     ahead = 5 * 3600.0
-    with Sandbox(job_seconds=0, clock=lambda: time.time() + ahead) as early, early.client(retry=QUICK) as jobs:
+    with Sandbox(job_seconds=0, clock=lambda: time.time() + ahead) as early, early.client(retry=WITHOUT_PAUSES) as jobs:
         job_id = early.add_job(age=60)
         early.answer_next("PUT", "/Replay", status=None, perform=True)
         assert jobs.replay(job_id).id == early.job_ids[-1]
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, JobNotFoundError), (429, RateLimitError), (400, ApiError)])
-def test_a_clear_no_is_told_at_once(status: int, error: type[ApiError], jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_a_rejected_replay_raises_at_once(
+    status: int, error: type[ApiError], jobs: AnyClient, sandbox: Sandbox
+) -> None:
     job_id = sandbox.add_job()
     sandbox.answer_next("PUT", "/Replay", status=status)
     with pytest.raises(error):
@@ -201,7 +208,7 @@ def test_a_clear_no_is_told_at_once(status: int, error: type[ApiError], jobs: An
     assert puts(sandbox) == 1
 
 
-def test_a_replay_that_could_not_leave_is_sent_again_and_then_told() -> None:
+def test_a_replay_that_cannot_be_sent_is_retried_and_then_raises() -> None:
     with Sandbox(job_seconds=0) as sandbox:
         job_id = sandbox.add_job()
         jobs = sandbox.client(retry=Retry(attempts=3, base_delay=0))

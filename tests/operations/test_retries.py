@@ -1,4 +1,4 @@
-"""How often a call tries, and how long it pauses: over real sockets, with a clock of its own."""
+"""How many attempts a call makes, and how long it pauses: over real sockets, with a virtual clock."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.support.raw_server import Answer, Asked, Reply, serving, storing
 
 JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 DATA = bytes(300_000)
-GONE = Reply(status=503, headers={"Content-Length": "0"})
+UNAVAILABLE = Reply(status=503, headers={"Content-Length": "0"})
 makes = pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
 
 
 @define
 class Clock:
-    """Moves by sleeping alone."""
+    """A clock that only sleeping advances."""
 
     now: float = 1000.0
     pauses: list[float] = field(factory=list)
@@ -38,9 +38,9 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for port in (BlockingTransport, AsyncTransport):
-        monkeypatch.setattr(port, "sleep", lambda _, seconds: clock.sleep(seconds))
-        monkeypatch.setattr(port, "now", lambda _: clock.now)
+    for transport in (BlockingTransport, AsyncTransport):
+        monkeypatch.setattr(transport, "sleep", lambda _, seconds: clock.sleep(seconds))
+        monkeypatch.setattr(transport, "now", lambda _: clock.now)
     return clock
 
 
@@ -54,8 +54,8 @@ def after(count: int, first: Answer, then: Answer) -> Answer:
     return answer
 
 
-# What a server may say, and the pause in seconds that follows: at least, and at most.
-WISHES = {
+# Headers, and the shortest and longest pause in seconds that may follow.
+RETRY_AFTER = {
     "seconds": ({"Retry-After": "7"}, 7, 7),
     "a fraction": ({"Retry-After": "7.5"}, 7.5, 7.5),
     "at once": ({"Retry-After": "0"}, 0, 0),
@@ -79,37 +79,40 @@ WISHES = {
 
 @makes
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("wish", WISHES)
-def test_the_pause_is_the_one_that_the_server_asks_for_within_the_cap(
-    wish: str, status: int, make: MakeClient, sandbox: Sandbox, clock: Clock
+def test_the_pause_follows_retry_after_up_to_the_maximum(
+    status: int, make: MakeClient, sandbox: Sandbox, clock: Clock
 ) -> None:
-    headers, least, most = WISHES[wish]
-    no = Reply(status=status, headers=headers | {"Content-Length": "0"})
     body = f'{{"Id": "{JOB_ID}", "Status": "COMPLETED"}}'.encode()
-    yes = Reply(headers={"Content-Length": str(len(body))}, body=body)
-    with serving(after(1, lambda _: no, lambda _: yes)) as api, asyncio.Runner() as runner:
+    replies: list[Reply] = []
+    with serving(lambda _: replies.pop(0)) as api, asyncio.Runner() as runner:
         with make(sandbox, runner, base_url=api.url) as jobs:
-            assert jobs.get(JOB_ID).id == JOB_ID
-        assert len(api.asked) == 2
-    assert least <= sum(clock.pauses) <= most
+            for case, (headers, least, most) in RETRY_AFTER.items():
+                failure = Reply(status=status, headers=headers | {"Content-Length": "0"})
+                replies += [failure, Reply(headers={"Content-Length": str(len(body))}, body=body)]
+                clock.pauses.clear()
+                assert jobs.get(JOB_ID).id == JOB_ID
+                assert least <= sum(clock.pauses) <= most, case
+        assert len(api.asked) == 2 * len(RETRY_AFTER)
 
 
 @makes
 @pytest.mark.parametrize("attempts", [1, 3])
-@pytest.mark.parametrize("status", [None, 429, 502, 503, 504])
-def test_a_call_tries_as_often_as_granted_and_pauses_in_between(
-    status: int | None, attempts: int, make: MakeClient, sandbox: Sandbox, clock: Clock
+def test_a_call_makes_as_many_attempts_as_configured_with_pauses_in_between(
+    attempts: int, make: MakeClient, sandbox: Sandbox, clock: Clock
 ) -> None:
     job_id = sandbox.add_job()
-    sandbox.answer_next("GET", job_id, status=status, times=99)
     with asyncio.Runner() as runner, make(sandbox, runner, retry=Retry(attempts=attempts)) as jobs:
-        with pytest.raises(JobsError):
-            jobs.get(job_id)
-        assert len(sandbox.requests) == attempts
-    assert len(clock.pauses) == attempts - 1
+        for status in (None, 429, 502, 503, 504):
+            sandbox.answer_next("GET", job_id, status=status, times=attempts)
+            requests_before = len(sandbox.requests)
+            clock.pauses.clear()
+            with pytest.raises(JobsError):
+                jobs.get(job_id)
+            assert len(sandbox.requests) - requests_before == attempts, status
+            assert len(clock.pauses) == attempts - 1, status
 
 
-# One download, many stages
+# The stages of a download
 
 
 def cut(_: Asked) -> Reply:
@@ -117,15 +120,15 @@ def cut(_: Asked) -> Reply:
     return Reply(headers=headers, ends=True)
 
 
-def gone(_: Asked) -> Reply:
-    return GONE
+def unavailable(_: Asked) -> Reply:
+    return UNAVAILABLE
 
 
 STORAGES: dict[str, Callable[[], Answer]] = {
-    "503": lambda: gone,
+    "503": lambda: unavailable,
     "cut before its first byte": lambda: cut,
-    "cut, then 503": lambda: after(2, cut, gone),
-    "503, then cut": lambda: after(1, gone, cut),
+    "cut, then 503": lambda: after(2, cut, unavailable),
+    "503, then cut": lambda: after(1, unavailable, cut),
 }
 USES: dict[str, Callable[[AnyClient, str, Path], Any]] = {
     "download": lambda jobs, job_id, folder: jobs.download(job_id, folder / "a.csv", connections=1),
@@ -151,7 +154,7 @@ def outcome_of(use: str, jobs: AnyClient, job_id: str, folder: Path) -> object:
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("failures_before", [0, 2])
-def test_all_stages_of_a_call_share_its_tries(  # noqa: PLR0917 - fixtures
+def test_all_stages_of_a_call_share_its_attempts(  # noqa: PLR0917 - fixtures
     use: str, storage: str, failures_before: int, make: MakeClient, sandbox: Sandbox, tmp_path: Path, clock: Clock
 ) -> None:
     job_id = sandbox.add_job()
@@ -162,17 +165,17 @@ def test_all_stages_of_a_call_share_its_tries(  # noqa: PLR0917 - fixtures
             outcome = outcome_of(use, jobs, job_id, tmp_path)
         asked = [request for request in sandbox.requests if request.path.endswith("/Download")]
         assert isinstance(outcome, ServerError | TransportError)
-        assert len(asked) == failures_before + 1, "the link still holds"
-        if use == "several connections":  # each further one has tries of its own
+        assert len(asked) == failures_before + 1, "the link is still valid"
+        if use == "several connections":  # each further connection has its own attempts
             assert len(found.asked) <= 4 * 4 - failures_before
-        else:  # those that the API refused, and those that the storage did
+        else:  # failures of the API and of the storage count together
             assert len(found.asked) == 4 - failures_before
             assert len(clock.pauses) == 3
 
 
 @makes
-def test_progress_grants_all_tries_anew(make: MakeClient, sandbox: Sandbox, tmp_path: Path, clock: Clock) -> None:
-    """A storage that breaks off after each 30,000 bytes: nine times, and never twice at the same place."""
+def test_progress_resets_the_attempts(make: MakeClient, sandbox: Sandbox, tmp_path: Path, clock: Clock) -> None:
+    """The storage closes the connection after every 30,000 bytes, nine times in all."""
 
     def breaking(asked: Asked) -> Reply:
         reply = storing(DATA)(asked)

@@ -1,4 +1,4 @@
-"""Our policy on a small seeded set of lives, beside the peers' schedules and the oracle, in virtual time."""
+"""The polling policy on a small seeded set of jobs, beside other clients' schedules and the oracle."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def measured() -> Measured:
 
 @pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("kind", [None, *KINDS])
-def test_our_curve_passes_below_and_left_of_each_peer(measured: Measured, peer: str, kind: str | None) -> None:
+def test_the_curve_passes_below_and_left_of_each_other_client(measured: Measured, peer: str, kind: str | None) -> None:
     assert measured.beside(peer, kind).ratio < 1.0
 
 
 @pytest.mark.parametrize("kind", [None, *KINDS])
-def test_our_cost_is_within_a_quarter_of_the_oracles(measured: Measured, kind: str | None) -> None:
+def test_the_cost_is_within_a_quarter_of_the_oracles(measured: Measured, kind: str | None) -> None:
     assert max(measured.beside_the_oracle(knob, kind).ratio for knob in KNOB) <= WORSE_THAN_THE_ORACLE
 
 
-def test_the_default_beats_three_peers_in_both_ways_at_once(measured: Measured) -> None:
+def test_the_default_beats_three_other_clients_in_requests_and_lateness(measured: Measured) -> None:
     default = figures(measured.curve[Polling().request_cost])
     for peer in ("boto", "Google", "Databricks"):
         theirs = figures(measured.peers[peer])
@@ -55,34 +55,34 @@ def test_every_row_of_the_report_is_met(measured: Measured) -> None:
     assert {row.verdict for row in rows(measured)} <= {"met", "-"}
 
 
-def waited_for(life: Life, polling: Polling, *, by_id: bool) -> ClientContext:
-    """The true `wait`, over a port whose clock is virtual."""
+def run_wait(life: Life, polling: Polling, *, by_id: bool) -> ClientContext:
+    """Run the real `wait` with a virtual clock."""
 
-    def told(at: float) -> dict[str, object]:
+    def state(at: float) -> dict[str, object]:
         job = life.at(at)
         return job_json(job.status, Type=job.type, PercentageComplete=job.percentage_complete)
 
     def script(now: float, _: Request) -> Answer:
-        return answer(200, told(now - 1000.0))
+        return answer(200, state(now - 1000.0))
 
     simulated = evolve(context(script, polling=polling), random=random.Random(7).random)  # noqa: S311 - a test's jitter
-    reference: Job | str = JOB_ID if by_id else parse_job(told(0.0))
+    reference: Job | str = JOB_ID if by_id else parse_job(state(0.0))
     run_sync(wait(simulated, reference, timeout=None, polling=None, on_update=None))
     return simulated
 
 
 @pytest.mark.parametrize("by_id", [False, True])
-def test_the_simulation_asks_when_wait_asks(by_id: bool) -> None:  # noqa: FBT001 - a case
+def test_the_simulation_polls_at_the_same_moments_as_wait(by_id: bool) -> None:  # noqa: FBT001 - a test parameter
     polling = Polling()
     for life in lives(150):
-        port = transport_of(waited_for(life, polling, by_id=by_id))
+        transport = transport_of(run_wait(life, polling, by_id=by_id))
         schedule = ours(polling, by_id=by_id)(life, random.Random(7).random)  # noqa: S311 - the same
-        moments = [at for at, _ in zip(schedule, port.asked, strict=False)]
-        assert moments == pytest.approx([at - 1000.0 for at, _ in port.asked])
+        moments = [at for at, _ in zip(schedule, transport.asked, strict=False)]
+        assert moments == pytest.approx([at - 1000.0 for at, _ in transport.asked])
         assert moments[-1] >= life.seconds > ([-1.0, *moments])[-2]
 
 
-def test_the_lives_are_the_published_ones() -> None:
+def test_the_lives_match_the_published_distribution() -> None:
     some = lives(2000)
     assert some == lives(2000)
     assert sorted(life.seconds for life in some)[1000] == pytest.approx(5.0, rel=0.15)
@@ -92,11 +92,11 @@ def test_the_lives_are_the_published_ones() -> None:
 
 @pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("knob", [1.0, 16.0])
-def test_the_oracle_beats_who_does_not_look(measured: Measured, peer: str, knob: float) -> None:
+def test_the_oracle_beats_every_fixed_schedule(measured: Measured, peer: str, knob: float) -> None:
     assert figures(measured.oracle[knob]).cost(knob) < figures(measured.peers[peer]).cost(knob)
 
 
-def test_history_brings_us_near_an_oracle_that_knows_the_type() -> None:
+def test_history_brings_the_cost_near_an_oracle_that_knows_the_type() -> None:
     some = [life for life in lives(1500, median=120.0, spread=0.3) if life.kind in ("jumps", "silent")]
     past = [finished(life.seconds) for life in lives(50, seed=1, median=120.0, spread=0.3)]
     ignorant, learned = (figures(live(some, ours(polling))) for polling in (Polling(), Polling(history=past)))
@@ -105,7 +105,7 @@ def test_history_brings_us_near_an_oracle_that_knows_the_type() -> None:
     assert learned.cost(1.0) <= WORSE_THAN_THE_ORACLE * best.cost(1.0)
 
 
-def test_the_report_can_be_written(measured: Measured) -> None:
+def test_the_report_is_written(measured: Measured) -> None:
     assert "passes below and left of Google" in text(measured)
     assert "MISSES" not in text(measured)
     assert "median 50 s" in more(20)

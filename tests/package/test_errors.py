@@ -69,7 +69,7 @@ def job(status: JobStatus | str = JobStatus.FAILED, **fields: Any) -> Job:
 
 
 def example(kind: type[JobsError]) -> JobsError:
-    """Give an error of that class, all of its attributes set."""
+    """Return an error of that class with all attributes set."""
     if issubclass(kind, ApiError):
         error = kind(
             "get job: HTTP 429: Slow down.",
@@ -108,13 +108,13 @@ def test_the_tree_is_complete_and_public() -> None:
 
 
 @pytest.mark.parametrize("kind", PARENTS, ids=lambda kind: kind.__name__)
-def test_an_error_stands_where_the_documentation_puts_it(kind: type[JobsError]) -> None:
+def test_an_error_has_the_documented_parents(kind: type[JobsError]) -> None:
     assert kind.__bases__ == PARENTS[kind]
     assert kind.__name__ in (module.__doc__ or "")
 
 
 @pytest.mark.parametrize("kind", PARENTS, ids=lambda kind: kind.__name__)
-def test_every_class_says_what_to_do(kind: type[JobsError]) -> None:
+def test_every_docstring_says_what_to_do(kind: type[JobsError]) -> None:
     assert kind is JobsError or "What to do:" in (kind.__doc__ or "")
 
 
@@ -141,7 +141,7 @@ def test_an_error_survives_copy_and_pickle(kind: type[JobsError], round_trip: Ca
         raise again
 
 
-def test_an_error_comes_back_from_another_process_with_its_job() -> None:
+def test_a_pickled_error_keeps_its_job() -> None:
     again = pickled(pickle.DEFAULT_PROTOCOL)(WaitTimeoutError(job(), timeout=60))
     assert again.job == job()
     assert again.job.raw == {"Id": JOB_ID}
@@ -198,20 +198,20 @@ def test_a_message_says_what_happened_to_which_job_and_what_to_do(error: JobsErr
 
 
 @pytest.mark.parametrize("status", list(JobStatus))
-def test_a_failure_is_of_the_class_that_fits_the_end(status: JobStatus) -> None:
+def test_the_class_of_a_failure_follows_from_the_status(status: JobStatus) -> None:
     error = JobFailedError.of(job(status))
     assert type(error) is (JobCancelledError if status == "CANCELLED" else JobFailedError)
     assert error.job == job(status)
 
 
-def test_a_failure_repeats_no_signed_url() -> None:
+def test_the_message_of_a_failure_contains_no_signed_url() -> None:
     error = JobFailedError(job(status_message="cannot write https://u:pw1@s.example/a?sig=SECRET"))
     assert "SECRET" not in str(error)
     assert "pw1" not in str(error)
     assert "s.example/a" in str(error)
 
 
-def test_lists_given_to_an_error_are_its_own_and_fixed() -> None:
+def test_an_error_copies_the_lists_it_is_given() -> None:
     fields, jobs = [FieldError("a", "b")], [job()]
     api, uncertain = ApiError("x", status_code=400, errors=fields), ReplayUncertainError(JOB_ID, jobs)
     fields.clear()
@@ -221,10 +221,10 @@ def test_lists_given_to_an_error_are_its_own_and_fixed() -> None:
     assert uncertain.source == JOB_ID
 
 
-def test_what_is_not_known_has_a_plain_default() -> None:
+def test_unknown_attributes_have_plain_defaults() -> None:
     bare = ApiError("x", status_code=400)
     assert (bare.message, bare.errors, bare.request_id, bare.body) == ("", (), None, "")
     assert RateLimitError("x", status_code=429).retry_after is None
     assert ServerError("x", status_code=500).retry_after is None
-    assert TransportError("x").request_sent, "the careful guess: nothing is sent twice because of it"
+    assert TransportError("x").request_sent, "the safe assumption: the request is not repeated"
     assert UnexpectedResponseError("x").status_code is None

@@ -15,6 +15,7 @@ from typing import get_origin
 import impact_jobs
 import pytest
 
+from tests.conftest import SLOW_MODULES
 from tests.package.conftest import ROOT
 
 FACADE = ROOT / "facade"
@@ -85,6 +86,10 @@ def test_every_public_name_exists_and_has_a_docstring() -> None:
     assert not undocumented
     assert dir(impact_jobs) == sorted(impact_jobs.__all__)
     assert not [name for name in impact_jobs.__all__ if isinstance(getattr(impact_jobs, name), ModuleType)]
+
+
+def test_every_module_listed_as_slow_exists() -> None:
+    assert [name for name in SLOW_MODULES if not (ROOT / "tests" / name).exists()] == []
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

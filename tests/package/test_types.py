@@ -1,6 +1,6 @@
-"""What the wheel tells type checkers: tests/typing/ is right where it should be, and wrong where it should be.
+"""Type checkers accept tests/typing/uses.py and refuse each marked line of tests/typing/misuses.py.
 
-Public programs meet our types through an installed package and one of three checkers, so none of them sees the source.
+They see the installed wheel and not the source, as for users. mypy always runs; pyright and ty run with the peers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.package.conftest import ROOT
 
 FILES = ROOT / "tests" / "typing"
 MARK = re.compile(r"  # type: ignore\[.*$", re.MULTILINE)
-ERROR = re.compile(r"(\w+\.py):(\d+):(?:\d+:?)?[ -]*error")  # as each of the three writes it
+ERROR = re.compile(r"(\w+\.py):(\d+):(?:\d+:?)?[ -]*error")  # in the format of all three
 PYRIGHT = ROOT / "tests" / "interop" / "node_modules" / ".bin" / "pyright"
 TY = ROOT / ".venv-interop" / "bin" / "ty"
 
@@ -48,7 +48,7 @@ def check(command: Command, *files: str, folder: Path) -> str:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """Give a folder like a user's: the two files, no mark, no source of ours, and pyright at its strictest."""
+    """Return a folder with both files, without their marks, and a strict configuration of pyright."""
     for path in FILES.glob("*uses.py"):
         (tmp_path / path.name).write_text(MARK.sub("", path.read_text()))
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
@@ -58,16 +58,16 @@ def program(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "checker", [mypy, pytest.param(pyright, marks=pytest.mark.interop), pytest.param(ty, marks=pytest.mark.interop)]
 )
-def test_a_checker_accepts_what_is_right_and_refuses_what_is_wrong(
+def test_a_checker_accepts_the_uses_and_refuses_the_misuses(
     checker: Callable[[Path], Command], program: Path, clean_python: Path
 ) -> None:
-    told = check(checker(clean_python), "uses.py", "misuses.py", folder=program)
-    found = {(name, int(line)) for name, line in ERROR.findall(told)}
+    output = check(checker(clean_python), "uses.py", "misuses.py", folder=program)
+    found = {(name, int(line)) for name, line in ERROR.findall(output)}
     wrong = (FILES / "misuses.py").read_text().splitlines()
-    assert found == {("misuses.py", number) for number, line in enumerate(wrong, 1) if MARK.search(line)}, told
+    assert found == {("misuses.py", number) for number, line in enumerate(wrong, 1) if MARK.search(line)}, output
 
 
-def test_the_program_that_is_checked_uses_every_verb_and_every_field() -> None:
+def test_the_checked_program_uses_every_method_and_every_field() -> None:
     program = (FILES / "uses.py").read_text()
     blocking, awaited = program.split("async def", maxsplit=1)
     for text, client in ((blocking, JobsClient), (awaited, AsyncJobsClient)):
@@ -76,4 +76,4 @@ def test_the_program_that_is_checked_uses_every_verb_and_every_field() -> None:
     fields = {
         field.name for value in (Job, DownloadResult, FetchReport, Retry, Polling) for field in attrs.fields(value)
     }
-    assert fields - {"history"} <= set(re.findall(r"assert_type\(\w+\.(\w+),", program))  # its type is ours alone
+    assert fields - {"history"} <= set(re.findall(r"assert_type\(\w+\.(\w+),", program))  # its type is not public

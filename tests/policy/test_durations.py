@@ -1,4 +1,4 @@
-"""What finished jobs teach of those to come."""
+"""How long jobs take: the prior, and what finished jobs show."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from hypothesis import strategies as st
 from impact_jobs import ConfigurationError, Job, JobStatus, JobType, Polling
 from impact_jobs._policy.durations import PRIOR, DurationModel, History, learn_history
 
-BEGUN = datetime(2026, 5, 29, tzinfo=UTC)
+CREATED = datetime(2026, 5, 29, tzinfo=UTC)
 
 
 def finished(seconds: float, *, kind: JobType | str | None = "Export", **changes: Any) -> Job:
     return Job(
         id="past",
         status=JobStatus.COMPLETED,
-        **{"type": kind, "created_date": BEGUN, "completed_date": BEGUN + timedelta(seconds=seconds), **changes},
+        **{"type": kind, "created_date": CREATED, "completed_date": CREATED + timedelta(seconds=seconds), **changes},
     )
 
 
-def learned(jobs: Sequence[Job]) -> History:
+def history_from(jobs: Sequence[Job]) -> History:
     history = learn_history(jobs)
     assert history is not None
     return history
 
 
-def test_what_is_usual_is_what_the_vendor_says() -> None:
+def test_the_prior_matches_the_vendors_figures() -> None:
     assert PRIOR.median == pytest.approx(5.0)
     assert PRIOR.survival(3600) == pytest.approx(1 / 270, rel=0.1)
 
 
 @given(st.lists(st.floats(0, 1e9), max_size=20), st.floats(0, 1e300), st.floats(0, 1e300))
-def test_the_longer_the_fewer_outlast_it(seconds: list[float], shorter: float, longer: float) -> None:
-    lengths = DurationModel.fit(seconds)
+def test_survival_falls_from_one_as_time_passes(seconds: list[float], shorter: float, longer: float) -> None:
+    model = DurationModel.fit(seconds)
     shorter, longer = sorted((shorter, longer))
-    assert 1.0 >= lengths.survival(shorter) >= lengths.survival(longer) > 0.0
-    assert lengths.survival(0.0) == 1.0
+    assert 1.0 >= model.survival(shorter) >= model.survival(longer) > 0.0
+    assert model.survival(0.0) == 1.0
 
 
-def test_few_jobs_teach_little_and_many_much() -> None:
+def test_more_finished_jobs_outweigh_the_prior() -> None:
     medians = [DurationModel.fit([60.0] * count).median for count in (0, 1, 3, 100)]
     shapes = [DurationModel.fit([60.0] * count).shape for count in (0, 1, 3, 100, 10_000)]
     assert medians == sorted(medians)
@@ -52,9 +52,9 @@ def test_few_jobs_teach_little_and_many_much() -> None:
     assert shapes[-1] == 10.0
 
 
-def test_each_type_is_learned_by_itself() -> None:
+def test_each_type_has_its_own_model() -> None:
     jobs = [finished(60, kind=JobType.APIREPORT), finished(3600, kind="ClickExport")] * 50
-    history = learned(jobs)
+    history = history_from(jobs)
     assert history.model_for(JobType.APIREPORT).median == pytest.approx(60, rel=0.01)
     assert history.model_for("ClickExport").median == pytest.approx(3600, rel=0.02)
     assert history.model_for("never seen") is PRIOR
@@ -71,11 +71,11 @@ def test_each_type_is_learned_by_itself() -> None:
     ],
     ids=["reversed", "not created", "not completed", "without type"],
 )
-def test_a_job_that_teaches_nothing_is_passed_over(job: Job) -> None:
-    assert learned([job]) == History(())
+def test_jobs_without_usable_dates_or_type_are_ignored(job: Job) -> None:
+    assert history_from([job]) == History(())
 
 
-def test_a_polling_with_a_history_is_a_value() -> None:
+def test_polling_with_a_history_is_a_value() -> None:
     jobs = [finished(seconds) for seconds in (50, 60, 70)]
     polling = Polling(history=iter(jobs))
     assert polling == Polling(history=jobs) == Polling(history=polling.history)
@@ -85,6 +85,6 @@ def test_a_polling_with_a_history_is_a_value() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["jobs", 5, [1], [None], b"x", {"Id": "x"}, object()])
-def test_a_history_of_something_else_is_refused(wrong: Any) -> None:
+def test_a_history_that_does_not_hold_jobs_is_rejected(wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"history=.*: give finished jobs"):
         Polling(history=wrong)

@@ -1,4 +1,4 @@
-"""The hourly budget at work: fifty waits in virtual time, and every form of the headers from the sandbox."""
+"""The hourly limit in use: fifty waits in virtual time, and every form of the headers over sockets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FORMS: list[BudgetHeaders] = ["plain", "hour", "epoch", "none"]
 
 @define
 class Account:
-    """The server's side: a budget of requests an hour, the first of which may be half over."""
+    """A server that grants a number of requests per hour; its first hour may be partly over."""
 
     form: BudgetHeaders = "plain"
     limit: int = 1000
@@ -72,14 +72,14 @@ class Account:
         return [moment for moment in self.granted if start <= moment < stop]
 
 
-def over(account: Account) -> tuple[ClientContext, Timeline]:
-    """A client of the account, and the time in which it lives."""
-    port = InterleavedTransport(account)
-    return evolve(context(account), transport=port), Timeline(port)
+def client_of(account: Account) -> tuple[ClientContext, Timeline]:
+    """Return a client of the account and its timeline."""
+    transport = InterleavedTransport(account)
+    return evolve(context(account), transport=transport), Timeline(transport)
 
 
 async def polling(context: ClientContext, pause: float = 5.0) -> None:
-    """What a wait does that never ends."""
+    """Poll without end."""
     while True:
         await get_once(context, JOB_ID)
         await context.pause_to_poll(pause)
@@ -92,69 +92,73 @@ async def downloading(context: ClientContext, results: list[bytes]) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("resets_after", [HOUR, 1200.0])
-def test_fifty_waits_spend_the_hour_and_leave_room_for_downloads(form: BudgetHeaders, resets_after: float) -> None:
+def test_fifty_waits_use_the_hourly_limit_and_leave_room_for_downloads(
+    form: BudgetHeaders, resets_after: float
+) -> None:
     account = Account(form, resets_at=START + resets_after)
-    client, timeline = over(account)
+    client, timeline = client_of(account)
     results: list[bytes] = []
     for _ in range(50):
         timeline.start(polling(client))
-    for moment in range(0, 4 * 3600, 60):
+    for moment in range(0, 3 * 3600, 60):
         timeline.start(downloading(client, results), at=START + moment)
-    timeline.run(until=START + 4 * HOUR)
+    timeline.run(until=START + 3 * HOUR)
     timeline.cancel()
     assert not account.refused
-    assert results == [b"a,b\n"] * 240
-    for hour in range(1, 4):
-        # Polls get all but the reserve and the downloads.
+    assert results == [b"a,b\n"] * 180
+    for hour in range(1, 3):
+        # Polls use everything except the reserve and the downloads.
         assert 800 <= len(account.between(START + hour * HOUR, START + (hour + 1) * HOUR)) <= 1000
-    # Fifty polls every five seconds at first, and then one after the other.
+    # At first there are fifty polls every five seconds, later they are evenly spaced.
     assert len(account.between(START, START + 40)) >= 400
     late = account.between(START + HOUR - 600, START + HOUR) if resets_after == HOUR else []
     assert all(later - earlier < 60 for earlier, later in pairwise(late))
 
 
-def test_waits_that_are_cancelled_hold_up_nobody() -> None:
-    client, timeline = over(Account(used=850))
+def test_cancelled_waits_release_their_reservations() -> None:
+    client, timeline = client_of(Account(used=850))
     for _ in range(40):
         timeline.start(polling(client))
     timeline.run(until=START + 10)
     assert client.rate_limiter.pace(START + 10) > 300
     timeline.cancel()
-    assert client.rate_limiter.reserve(START + 10).delay < 80  # that after the last poll
+    assert client.rate_limiter.reserve(START + 10).delay < 80  # right after the last poll
 
 
-def test_a_429_to_one_holds_back_all() -> None:
+def test_a_429_to_one_wait_blocks_all_waits() -> None:
     account = Account("none")
-    client, timeline = over(account)
+    client, timeline = client_of(account)
     for _ in range(20):
         timeline.start(polling(client))
     timeline.run(until=START + 2)
-    client.rate_limiter.on_response(answer(429, headers={"retry-after": "600"}).head, START + 2)  # to another client
+    client.rate_limiter.on_response(
+        answer(429, headers={"retry-after": "600"}).head, START + 2
+    )  # a response to another client
     timeline.run(until=START + 1000)
     timeline.cancel()
     assert not account.between(START + 2, START + 602)
     back = account.between(START + 602, START + 650)
     assert len(back) > 10
-    assert back[1] - back[0] == pytest.approx(3.6), "one by one"
+    assert back[1] - back[0] == pytest.approx(3.6), "evenly spaced"
 
 
 def test_a_deadline_ends_the_longest_pause() -> None:
-    client, timeline = over(Account(used=1000))
+    client, timeline = client_of(Account(used=1000))
     client.rate_limiter.on_response(answer(200, headers={"x-ratelimit-remaining": "0"}).head, START)
-    told: list[bool] = []
+    results_of_pause: list[bool] = []
 
     async def pausing() -> None:
-        told.append(await client.pause_to_poll(1.0, deadline=START + 90))
+        results_of_pause.append(await client.pause_to_poll(1.0, deadline=START + 90))
 
     timeline.start(pausing())
     timeline.run(until=START + 89)
     assert timeline.transport.clock == START
     timeline.run(until=START + 91)
     assert timeline.transport.clock == START + 90
-    assert told == [False]
+    assert results_of_pause == [False]
 
 
-def test_with_plenty_left_a_pause_is_what_the_poller_wants() -> None:
+def test_pauses_are_not_extended_while_plenty_is_left() -> None:
     simulated = context(Account())
     assert run_sync(simulated.pause_to_poll(7.0))
     assert transport_of(simulated).clock == START + 7.0
@@ -166,9 +170,9 @@ def test_with_plenty_left_a_pause_is_what_the_poller_wants() -> None:
 @pytest.mark.parametrize(
     "verb", [get, replay, lambda context, _: downloading(context, [])], ids=["get", "replay", "download"]
 )
-def test_a_verb_waits_for_a_reset_that_is_near(verb: Callable[..., object]) -> None:
+def test_calls_wait_for_a_reset_that_is_near(verb: Callable[..., object]) -> None:
     account = Account(used=999, resets_at=START + 40)
-    simulated = over(account)[0]
+    simulated = client_of(account)[0]
     run_sync(get_once(simulated, JOB_ID))
     timeline = Timeline(simulated.transport)  # type: ignore[arg-type]
     timeline.start(verb(simulated, JOB_ID))  # type: ignore[arg-type]
@@ -178,7 +182,7 @@ def test_a_verb_waits_for_a_reset_that_is_near(verb: Callable[..., object]) -> N
 
 
 @pytest.mark.parametrize("retry_after", [True, False])
-def test_a_verb_does_not_wait_for_one_that_is_far(retry_after: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_calls_do_not_wait_for_a_reset_that_is_far(retry_after: bool) -> None:  # noqa: FBT001 - a parameter of the test
     account = Account(used=999, resets_at=START + 1800)
 
     def script(now: float, request: Request) -> Response:
@@ -196,12 +200,12 @@ def test_a_verb_does_not_wait_for_one_that_is_far(retry_after: bool) -> None:  #
 
 # Over sockets
 
-CLOCK = 1_780_000_000.0  # stands still, far from this machine's
+CLOCK = 1_780_000_000.0  # fixed, and far from this machine's clock
 
 
 @pytest.fixture(params=FORMS)
 def limited(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox that grants twenty requests."""
+    """Start a sandbox that grants twenty requests."""
     with Sandbox(job_seconds=0, hourly_budget=20, budget_headers=request.param, clock=lambda: CLOCK) as sandbox:
         sandbox.add_job()
         yield sandbox
@@ -212,14 +216,14 @@ def pace_of(client: JobsClient) -> float:
     return rate_limiter.pace(now)
 
 
-def test_clients_of_one_account_share_what_they_heard(limited: Sandbox) -> None:
+def test_clients_of_one_account_share_the_rate_limit(limited: Sandbox) -> None:
     with ExitStack() as stack:
         one, other = (stack.enter_context(limited.client(retry=Retry(attempts=1))) for _ in range(2))
         job_id = limited.job_ids[0]
         for _ in range(12):
             one.get(job_id)
         silent = limited._state.settings.budget_headers == "none"
-        # Eight left, two of them in reserve; where the server is silent, a thousand are taken for granted.
+        # Eight are left, two of them in reserve. Without headers, a limit of a thousand is assumed.
         expected = 0.0 if silent else HOUR / 6
         copy = other.with_options(request_timeout=3.0)
         assert [pace_of(client) for client in (one, other, copy)] == [pytest.approx(expected, rel=0.01)] * 3
@@ -231,7 +235,7 @@ def test_clients_of_one_account_share_what_they_heard(limited: Sandbox) -> None:
         assert pace_of(other) == pytest.approx(HOUR, rel=0.01)
 
 
-def test_an_asynchronous_client_shares_it_too_and_downloads_count(limited: Sandbox, tmp_path: object) -> None:
+def test_an_asynchronous_client_shares_the_rate_limit_and_counts_downloads(limited: Sandbox, tmp_path: object) -> None:
     async def spend() -> None:
         async with limited.async_client() as jobs:
             assert jobs._context.rate_limiter is client._context.rate_limiter

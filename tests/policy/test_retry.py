@@ -23,7 +23,7 @@ from impact_jobs import (
 from impact_jobs._policy.retry import is_transient
 
 NOT_SENT, SENT = TransportError("refused", request_sent=False), TransportError("cut", request_sent=True)
-LATE = RequestTimeoutError("nothing came")
+TIMED_OUT = RequestTimeoutError("nothing came")
 
 
 def server_error(status: int, retry_after: float | None = None) -> ServerError:
@@ -49,9 +49,9 @@ def lowest() -> float:
 finite = st.floats(0, 1e308)
 fractions = st.floats(0, 1)
 retries = st.builds(Retry, attempts=st.integers(1, 50), base_delay=finite, max_delay=finite)
-asked_for = st.none() | st.floats(0, 1e9)
-refusals = st.builds(rate_limit, asked_for) | st.builds(server_error, st.just(503), asked_for)
-failures = st.sampled_from([NOT_SENT, SENT, LATE]) | refusals
+retry_afters = st.none() | st.floats(0, 1e9)
+refusals = st.builds(rate_limit, retry_afters) | st.builds(server_error, st.just(503), retry_afters)
+failures = st.sampled_from([NOT_SENT, SENT, TIMED_OUT]) | refusals
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ failures = st.sampled_from([NOT_SENT, SENT, LATE]) | refusals
     [
         (NOT_SENT, True),
         (SENT, True),
-        (LATE, True),
+        (TIMED_OUT, True),
         (rate_limit(), True),
         *((server_error(status), status in {502, 503, 504}) for status in (500, 501, 502, 503, 504, 505, 599)),
         *((ApiError("x", status_code=status), False) for status in (200, 400, 401, 402, 403, 405)),
@@ -70,7 +70,7 @@ failures = st.sampled_from([NOT_SENT, SENT, LATE]) | refusals
     ],
     ids=lambda value: f"{type(value).__name__}-{getattr(value, 'status_code', '')}",
 )
-def test_a_get_is_tried_again_only_where_that_may_help(error: JobsError, *, transient: bool) -> None:
+def test_a_get_is_retried_only_after_transient_errors(error: JobsError, *, transient: bool) -> None:
     assert is_transient(error) == transient
     delay = Retry().delay(error, 1, random=highest)
     assert delay == (0.5 if transient else None)
@@ -78,32 +78,32 @@ def test_a_get_is_tried_again_only_where_that_may_help(error: JobsError, *, tran
 
 @pytest.mark.parametrize(
     ("error", "again"),
-    [(NOT_SENT, True), (SENT, False), (LATE, False), (rate_limit(1), False), (server_error(503, 1), False)],
+    [(NOT_SENT, True), (SENT, False), (TIMED_OUT, False), (rate_limit(1), False), (server_error(503, 1), False)],
 )
-def test_a_replay_is_tried_again_only_where_no_byte_can_have_left(error: JobsError, *, again: bool) -> None:
+def test_a_replay_is_retried_only_if_no_byte_was_sent(error: JobsError, *, again: bool) -> None:
     delay = Retry().delay(error, 1, random=highest, repeatable=False)
     assert (delay is not None) == again
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 4, 10])
-def test_attempts_count_the_first_try(attempts: int) -> None:
+def test_attempts_include_the_first_try(attempts: int) -> None:
     tries = 1
     while Retry(attempts=attempts).delay(SENT, tries, random=lowest) is not None:
         tries += 1
     assert tries == attempts
 
 
-def test_the_pause_doubles_up_to_its_maximum_and_is_jittered_downwards_by_half_at_most() -> None:
+def test_the_pause_doubles_up_to_its_maximum_less_at_most_half() -> None:
     retry = Retry(attempts=99, base_delay=0.5, max_delay=10)
     assert [retry.delay(SENT, attempt, random=highest) for attempt in range(1, 8)] == [0.5, 1, 2, 4, 8, 10, 10]
     assert [retry.delay(SENT, attempt, random=lowest) for attempt in range(1, 8)] == [0.25, 0.5, 1, 2, 4, 5, 5]
 
 
-@pytest.mark.parametrize("make", [rate_limit, lambda asked: server_error(503, asked)], ids=["429", "503"])
-@pytest.mark.parametrize(("asked", "pause"), [(0, 0), (7.5, 7.5), (60, 60), (3600, 60)])
-def test_the_servers_wish_is_honoured_without_jitter_up_to_the_maximum(make: Any, asked: float, pause: float) -> None:
+@pytest.mark.parametrize("make", [rate_limit, lambda retry_after: server_error(503, retry_after)], ids=["429", "503"])
+@pytest.mark.parametrize(("retry_after", "pause"), [(0, 0), (7.5, 7.5), (60, 60), (3600, 60)])
+def test_retry_after_is_honoured_without_jitter_up_to_the_maximum(make: Any, retry_after: float, pause: float) -> None:
     for random in (lowest, highest):
-        assert Retry().delay(make(asked), 3, random=random) == pause
+        assert Retry().delay(make(retry_after), 3, random=random) == pause
 
 
 @given(retries, failures, st.integers(1, 10_000), fractions, st.booleans())
@@ -120,7 +120,7 @@ def test_no_pause_exceeds_the_maximum_or_is_negative(
 
 
 @given(finite, finite, fractions)
-def test_without_the_servers_wish_the_pause_never_exceeds_what_doubling_gives(
+def test_without_retry_after_the_first_pause_never_exceeds_the_base_delay(
     base: float, maximum: float, fraction: float
 ) -> None:
     retry = Retry(base_delay=base, max_delay=maximum)
@@ -142,7 +142,7 @@ def test_without_the_servers_wish_the_pause_never_exceeds_what_doubling_gives(
         {"max_delay": "60"},
     ],
 )
-def test_a_setting_out_of_range_is_refused(changes: dict[str, Any]) -> None:
+def test_a_setting_out_of_range_is_rejected(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=f"Retry\\({next(iter(changes))}="):
         Retry(**changes)
 

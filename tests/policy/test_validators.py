@@ -25,7 +25,7 @@ class Settings:
 @example(math.inf)
 @example(-math.inf)
 @example(math.nan)
-def test_a_number_is_taken_exactly_within_its_bound(value: float) -> None:
+def test_a_number_is_accepted_exactly_within_its_bound(value: float) -> None:
     for name, fits in (("above", value > 0), ("at_least", value >= -1.5)):
         changes: dict[str, Any] = {name: value}
         if fits and math.isfinite(value):
@@ -36,7 +36,7 @@ def test_a_number_is_taken_exactly_within_its_bound(value: float) -> None:
 
 
 @pytest.mark.parametrize("value", [True, False, None, "1", b"1", 1j, [1], timedelta(seconds=1)])
-def test_nothing_else_is_a_number(value: Any) -> None:
+def test_other_types_are_not_numbers(value: Any) -> None:
     with pytest.raises(ConfigurationError):
         Settings(above=value)
 
@@ -51,7 +51,7 @@ def test_nothing_else_is_a_number(value: Any) -> None:
         ({"grace": None}, "grace=None: give a timedelta."),
     ],
 )
-def test_a_complaint_says_which_setting_and_what_to_give(arguments: dict[str, Any], message: str) -> None:
+def test_the_message_names_the_setting_and_what_to_give(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         Settings(**arguments)
     assert str(raised.value) == message

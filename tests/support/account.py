@@ -1,4 +1,4 @@
-"""The server's side of an account with many jobs: each of them, the list in pages or whole, and the hourly budget."""
+"""A simulated account with many jobs: single jobs, the list in pages or whole, and the hourly limit."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.support.simulated import Answer, answer
 START = 1000.0  # where the simulated clock begins
 HOUR = 3600.0
 
-Told = Callable[[float], Any]
-"""What the server tells of a job, so many seconds after the start; None where there is no such job."""
+JobState = Callable[[float], Any]
+"""What the server returns for a job, so many seconds after the start; None if the job does not exist."""
 
 
 def job_id(number: int) -> str:
@@ -30,27 +30,29 @@ def ids(count: int) -> list[str]:
     return [job_id(number) for number in range(count)]
 
 
-def ending(number: int, *, after: float, then: str = "COMPLETED", before: str = "RUNNING", **fields: Any) -> Told:
-    """A job that ends so many seconds after the start."""
+def job_ending(
+    number: int, *, after: float, then: str = "COMPLETED", before: str = "RUNNING", **fields: Any
+) -> JobState:
+    """Return a job that ends so many seconds after the start."""
     return lambda at: {"Id": job_id(number), "Status": then if at >= after else before, **fields}
 
 
 @define
 class ManyJobs:
-    """A script for the simulated port.
+    """A script for the simulated transport.
 
     Attributes:
-        told: By id.
-        page_size: Entries on a page of the list; 0 for all in a bare array.
-        hides: Ids that the list does not show at that time.
-        listed: What the list answers in place of itself, if anything, at that time.
-        limit: Requests an hour; None for no limit and no headers.
-        counts: How many lists (pages) and gets there were.
-        refused: How many were answered with 429.
+        states: The jobs, by id.
+        page_size: Entries per page of the list; 0 for all of them in a bare array.
+        hides: Returns the ids that the list does not show at that time.
+        listed: Returns a response in place of the list, or None, at that time.
+        limit: Requests per hour; None for no limit and no headers.
+        counts: How many lists (pages) and gets were requested.
+        refused: How many requests were answered with 429.
         windows: The `CreatedAfter` of each list.
     """
 
-    told: Mapping[str, Told]
+    states: Mapping[str, JobState]
     page_size: int = 0
     hides: Callable[[float], Iterable[str]] = lambda _: ()
     listed: Callable[[float], Answer | None] = lambda _: None
@@ -58,27 +60,25 @@ class ManyJobs:
     counts: Counter[str] = field(factory=Counter)
     refused: int = 0
     windows: list[str] = field(factory=list)
-    asked: list[str] = field(factory=list)
     _used: int = 0
     _resets_at: float = START + HOUR
     _texts: dict[str, tuple[Any, str]] = field(factory=dict)
 
     def __call__(self, now: float, request: Request) -> Answer:
         headers = self._spend(now)
-        if headers is not None and "retry-after" in headers:
+        if "retry-after" in headers:
             return answer(429, {"Message": "Too many requests"}, headers=headers)
         parts = urlsplit(request.url.reveal())
         last = parts.path.rpartition("/")[2]
         if last == "Jobs":
             self.counts["list"] += 1
-            found = self.listed(now - START)
-            return self._list(now - START, parse_qs(parts.query), headers) if found is None else found
+            response = self.listed(now - START)
+            return self._list(now - START, parse_qs(parts.query), headers) if response is None else response
         self.counts["get"] += 1
-        self.asked.append(last)
-        told = self.told[last.lower()](now - START) if last.lower() in self.told else None
-        if told is None:
+        state = self.states[last.lower()](now - START) if last.lower() in self.states else None
+        if state is None:
             return answer(404, {"Status": "ERROR", "Message": "Not found"}, headers=headers)
-        return told if isinstance(told, Response | JobsError) else answer(200, told, headers=headers)
+        return state if isinstance(state, Response | JobsError) else answer(200, state, headers=headers)
 
     def _spend(self, now: float) -> Mapping[str, str]:
         if self.limit is None:
@@ -96,7 +96,7 @@ class ManyJobs:
     def _list(self, at: float, query: Mapping[str, list[str]], headers: Mapping[str, str]) -> Response:
         self.windows += query.get("CreatedAfter", [""])
         hidden = set(self.hides(at))
-        shown = [key for key in self.told if key not in hidden]
+        shown = [key for key in self.states if key not in hidden]
         page, size = int(query.get("page", ["1"])[0]), self.page_size or max(len(shown), 1)
         texts = (self._text(key, at) for key in shown[(page - 1) * size : page * size])
         body = f"[{','.join(text for text in texts if text)}]"
@@ -107,10 +107,10 @@ class ManyJobs:
         return answer(200, body.encode(), headers=headers)
 
     def _text(self, key: str, at: float) -> str:
-        """As JSON; kept, for most do not change from one list to the next."""
-        told = self.told[key](at)
-        kept, text = self._texts.get(key, (None, ""))
-        if kept != told:
-            is_shown = told is not None and not isinstance(told, Response | JobsError)
-            self._texts[key] = told, (text := json.dumps(told) if is_shown else "")
+        """Return the job as JSON, cached because most jobs do not change from one list to the next."""
+        state = self.states[key](at)
+        cached, text = self._texts.get(key, (None, ""))
+        if cached != state:
+            is_job = state is not None and not isinstance(state, Response | JobsError)
+            self._texts[key] = state, (text := json.dumps(state) if is_job else "")
         return text

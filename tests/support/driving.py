@@ -13,14 +13,14 @@ from impact_jobs import JobsClient
 from impact_jobs.sandbox import Sandbox
 
 AnyClient = Any
-"""A `JobsClient`, or an `AsyncJobsClient` that is driven from outside; they are the same but for that."""
+"""A `JobsClient`, or an `AsyncJobsClient` wrapped in `Driven`; both have the same blocking methods."""
 
 MakeClient = Callable[..., AbstractContextManager[AnyClient]]
-"""Called with a sandbox, a runner, and options of the client."""
+"""A function of a sandbox, a runner, and options of the client."""
 
 
 class Driven:
-    """An asynchronous object whose awaitables, iterators and context managers are run to their end at once."""
+    """A blocking wrapper of an asynchronous object: it runs its awaitables, iterators and context managers."""
 
     def __init__(self, inner: Any, runner: asyncio.Runner) -> None:
         self._inner = inner
@@ -54,7 +54,7 @@ class Driven:
 
 
 def by_generated_code(jobs: AnyClient, operation: Any, job_id: str) -> Any:
-    """What a generated operation comes to; to be awaited where the client is asynchronous and not driven."""
+    """Call a generated operation; return an awaitable if the client is asynchronous and not `Driven`."""
     inner = jobs._inner if isinstance(jobs, Driven) else jobs
     call = operation.sync if isinstance(inner, JobsClient) else operation.asyncio
     found = call(inner._context.account.sid, UUID(job_id), client=inner.generated)

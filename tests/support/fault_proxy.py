@@ -1,4 +1,4 @@
-"""A TCP proxy before an HTTP origin: it breaks, holds up or falsifies what passes, by a script of connections."""
+"""A TCP proxy before an HTTP origin that breaks, delays or falsifies responses: a script lists a fault a connection."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 _HOST: Final = "127.0.0.1"
-_PIECE: Final = 256 * 1024
-_TRICKLED: Final = 2000
+_PIECE_BYTES: Final = 256 * 1024
+_TRICKLED_BYTES: Final = 2000
 _STALL_SECONDS: Final = 30.0  # ends as soon as the client gives up
 _PATIENCE_SECONDS: Final = 30.0
 
@@ -38,13 +38,13 @@ _REASONS: Final = {
 
 @frozen
 class Fault:
-    """What becomes of one connection.
+    """The fault of one connection.
 
     Attributes:
         kind: What happens to its bytes. "stall" ends when the client gives up, "pause" after `seconds` at the latest.
-        in_body: Whether `after` counts from the first byte of the first answer's body, or of its head.
-        after: How many bytes of the answer pass before it happens.
-        lie: What is told instead of the truth, to the first request.
+        in_body: Whether `after` counts from the start of the first response's body, instead of its head.
+        after: How many bytes of the response pass before the fault.
+        lie: What the response to the first request states wrongly.
         seconds: How long a pause or a delay takes.
     """
 
@@ -55,21 +55,21 @@ class Fault:
     seconds: float = 0.02
 
 
-_HONEST: Final = Fault()
+_NO_FAULT: Final = Fault()
 
 
-class _HungUp(Exception):  # noqa: N818 - no error
-    """The connection is over, as the script says."""
+class _HungUp(Exception):  # noqa: N818 - it is part of the script
+    """Ends a connection, as the script demands."""
 
 
 class FaultProxy:
-    """Listens on loopback and passes on to `origin`; see `Fault`.
+    """Listens on loopback and forwards to `origin`; see `Fault`.
 
     Attributes:
-        url: Its own origin.
-        script: The faults of the connections to come; those beyond it are honest.
-        lies: What every connection tells wrong, beyond the script.
-        tally: How often each fault has really happened.
+        url: The proxy's own origin.
+        script: The faults of the next connections; later ones have none.
+        lies: What every connection states wrongly, besides its script.
+        tally: How often each fault has actually happened.
     """
 
     def __init__(self, origin: str) -> None:
@@ -83,7 +83,7 @@ class FaultProxy:
         self._hooks: list[tuple[int, Callable[[], object]]] = []
         self._passed = 0
         self._lock = threading.Lock()
-        self._talks: set[_Talk] = set()
+        self._connections: set[_Connection] = set()
         self._accepting = threading.Thread(target=self._accept, name="fault proxy", daemon=True)
 
     def __enter__(self) -> Self:
@@ -106,18 +106,18 @@ class FaultProxy:
         lies: tuple[Lie, ...] = (),
         hooks: Iterable[tuple[int, Callable[[], object]]] = (),
     ) -> None:
-        """Begin anew: faults for the connections to come, and functions to call once so many body bytes have come."""
+        """Set the faults of the next connections, and functions to call once so many bytes of bodies have passed."""
         with self._lock:
             self.script, self.lies = deque(script), lies
             self._hooks, self._passed = sorted(hooks, key=lambda hook: hook[0]), 0
 
     def drop(self) -> None:
-        """Cut all connections, and wait until they are gone."""
-        for talk in tuple(self._talks):
-            talk.hang_up()
-        for talk in tuple(self._talks):
-            talk.join(_PATIENCE_SECONDS)
-            assert not talk.is_alive(), "a connection of the proxy does not end"
+        """Cut all connections, and wait until they have ended."""
+        for connection in tuple(self._connections):
+            connection.hang_up()
+        for connection in tuple(self._connections):
+            connection.join(_PATIENCE_SECONDS)
+            assert not connection.is_alive(), "a connection of the proxy has not ended"
 
     def _accept(self) -> None:
         while True:
@@ -126,14 +126,14 @@ class FaultProxy:
             except OSError:
                 return
             with self._lock:
-                fault = self.script.popleft() if self.script else _HONEST
-                talk = _Talk(self, client, fault, self.lies)
-                talk.start()
-                self._talks.add(talk)
+                fault = self.script.popleft() if self.script else _NO_FAULT
+                connection = _Connection(self, client, fault, self.lies)
+                connection.start()
+                self._connections.add(connection)
 
-    def _done(self, talk: _Talk) -> None:
+    def _done(self, connection: _Connection) -> None:
         with self._lock:
-            self._talks.discard(talk)
+            self._connections.discard(connection)
 
     def _connect(self) -> socket.socket:
         return socket.create_connection(self._upstream)
@@ -151,7 +151,7 @@ class FaultProxy:
             hook()
 
 
-class _Talk(threading.Thread):
+class _Connection(threading.Thread):
     """One connection."""
 
     def __init__(self, proxy: FaultProxy, client: socket.socket, fault: Fault, lies: tuple[Lie, ...]) -> None:
@@ -173,11 +173,11 @@ class _Talk(threading.Thread):
         try:
             with self._client, suppress(OSError, _HungUp):
                 self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._talk()
+                self._serve()
         finally:
             self._proxy._done(self)
 
-    def _talk(self) -> None:
+    def _serve(self) -> None:
         if self._fault_at == 0 and self._fault.kind in {"cut", "reset", "half-close", "garbage"}:
             self._break()  # before the request is read
         request = self._head_from(self._client)
@@ -200,12 +200,12 @@ class _Talk(threading.Thread):
         while True:
             ready, _, _ = select.select([server, self._client], [], [])
             if server in ready:
-                data = server.recv(_PIECE)
+                data = server.recv(_PIECE_BYTES)
                 if not data:
                     return
                 self._deliver_body(data)
             elif self._client in ready:
-                data = self._client.recv(_PIECE)
+                data = self._client.recv(_PIECE_BYTES)
                 if not data:
                     return
                 server.sendall(data)
@@ -227,7 +227,7 @@ class _Talk(threading.Thread):
         self._sent += len(data)
 
     def _break(self, data: bytes = b"") -> bytes:
-        """Do what the script says; gives what is still to be sent."""
+        """Apply the fault; return the bytes that are still to be sent."""
         kind = self._fault.kind
         self._proxy._count(kind)
         self._fault_at = None
@@ -243,7 +243,7 @@ class _Talk(threading.Thread):
             raise _HungUp
         if kind == "garbage":
             if self._sent == 0:
-                self._client.sendall(b"\x00\xff SSH-2.0 nothing of HTTP\r\n\r\n")
+                self._client.sendall(b"\x00\xff SSH-2.0 not HTTP\r\n\r\n")
             raise _HungUp
         if kind == "stall":
             self._await_the_end(_STALL_SECONDS)
@@ -251,7 +251,7 @@ class _Talk(threading.Thread):
             self._await_the_end(self._fault.seconds)
         elif kind == "trickle":
             step, position = 1, 0
-            while position < min(len(data), _TRICKLED):
+            while position < min(len(data), _TRICKLED_BYTES):
                 self._client.sendall(data[position : position + step])
                 position += step
                 step = step % 7 + 1
@@ -259,17 +259,17 @@ class _Talk(threading.Thread):
         return data
 
     def _await_the_end(self, seconds: float) -> None:
-        """Let time pass, until the client is gone."""
+        """Wait until the client closes the connection, or for so many seconds."""
         if not select.select([self._client], [], [], seconds)[0]:
             return
-        if not self._client.recv(1, socket.MSG_PEEK):  # else it is the next request
+        if not self._client.recv(1, socket.MSG_PEEK):  # otherwise it is the next request
             raise _HungUp
 
     def _head_from(self, source: socket.socket) -> bytes:
-        """Bytes up to the end of a head, and what came with it."""
+        """Return the bytes up to the end of a head, and those that arrived with it."""
         data = b""
         while b"\r\n\r\n" not in data:
-            piece = source.recv(_PIECE)
+            piece = source.recv(_PIECE_BYTES)
             if not piece:
                 raise _HungUp
             data += piece
@@ -300,7 +300,7 @@ class _Talk(threading.Thread):
             lines = kept
         if "shorter range" in self._lies:
             lines = [self._shortened(line) for line in lines]
-        # One exchange a connection, for only its first head is read here.
+        # One exchange a connection, because only the first head is parsed.
         lines = [line for line in lines if not line.lower().startswith(b"connection:")]
         return b"\r\n".join([*lines, b"Connection: close", b"", b""])
 
@@ -319,11 +319,11 @@ class _Talk(threading.Thread):
         lines = []
         for line in head.split(b"\r\n")[:-2]:
             name, _, value = line.partition(b": ")
-            told = self._falsified_field(name.lower(), value)
-            if told != value:
+            stated = self._falsified_field(name.lower(), value)
+            if stated != value:
                 self._proxy._count(next(iter(sorted(self._lies & _LIES_OF.get(name.lower(), set())))))
-            if told is not None:
-                lines.append(line if told == value else name + b": " + told)
+            if stated is not None:
+                lines.append(line if stated == value else name + b": " + stated)
         return b"\r\n".join([*lines, b"", b""])
 
     def _falsified_field(self, name: bytes, value: bytes) -> bytes | None:

@@ -1,4 +1,4 @@
-"""A forward proxy on loopback, as companies have them: tunnels by CONNECT, and plain http passed on."""
+"""A forward proxy on loopback, as companies use: it tunnels CONNECT and forwards plain http."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from urllib.parse import urlsplit
 from attrs import define, field
 
 _HOST: Final = "127.0.0.1"
-_PIECE: Final = 256 * 1024
+_PIECE_BYTES: Final = 256 * 1024
 
 
 @define
 class Proxy:
-    """One that runs; see `proxying`.
+    """A running proxy; see `proxying`.
 
-    Args:
-        url: Its own URL.
+    Attributes:
         asked: Method and target of each request, oldest first.
-        heads: Each request's head as it came.
-        user: What it demands as user name and password, if anything: "user:password".
+        heads: The head of each request, as it arrived.
+        user: The credentials that the proxy demands, "user:password", or "".
     """
 
     url: str = ""
@@ -36,32 +35,32 @@ class Proxy:
 
 @contextmanager
 def proxying(*, tls: ssl.SSLContext | None = None, user: str = "") -> Iterator[Proxy]:
-    """Run a proxy in a thread of its own."""
+    """Run a proxy in a thread."""
     proxy, ready = Proxy(user=user), threading.Event()
-    loop, over = asyncio.new_event_loop(), asyncio.Event()
+    loop, stopped = asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:
-        talks: set[asyncio.Task[None]] = set()
+        connections: set[asyncio.Task[None]] = set()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
-            talks.add(task)
+            connections.add(task)
             try:
                 with suppress(OSError, asyncio.IncompleteReadError):
-                    await _pass_on(reader, writer, proxy)
+                    await _forward(reader, writer, proxy)
             finally:
-                talks.discard(task)
+                connections.discard(task)
                 writer.transport.abort()
 
         server = await asyncio.start_server(handle, _HOST, ssl=tls)
         proxy.url = f"{'https' if tls else 'http'}://localhost:{server.sockets[0].getsockname()[1]}"
         ready.set()
-        await over.wait()
+        await stopped.wait()
         server.close()
-        for task in tuple(talks):
+        for task in tuple(connections):
             task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+        await asyncio.gather(*connections, return_exceptions=True)
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -73,11 +72,11 @@ def proxying(*, tls: ssl.SSLContext | None = None, user: str = "") -> Iterator[P
     try:
         yield proxy
     finally:
-        loop.call_soon_threadsafe(over.set)
+        loop.call_soon_threadsafe(stopped.set)
         thread.join()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Proxy) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Proxy) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     method, target, _ = head.split(" ", 2)
     proxy.asked.append(f"{method} {target}")
@@ -88,13 +87,16 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, p
         await writer.wait_closed()
         return
     parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
-    back, forth = await asyncio.open_connection(parts.hostname, parts.port)
+    server_reader, server_writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         if method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
-            forth.write(head.replace(target, parts.path, 1).encode("latin-1"))
-        pumps = [asyncio.ensure_future(_pump(reader, forth)), asyncio.ensure_future(_pump(back, writer))]
+            server_writer.write(head.replace(target, parts.path, 1).encode("latin-1"))
+        pumps = [
+            asyncio.ensure_future(_pump(reader, server_writer)),
+            asyncio.ensure_future(_pump(server_reader, writer)),
+        ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -102,11 +104,11 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, p
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
     finally:
-        forth.transport.abort()
+        server_writer.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while data := await reader.read(_PIECE):
+        while data := await reader.read(_PIECE_BYTES):
             writer.write(data)
             await writer.drain()

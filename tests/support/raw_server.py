@@ -1,4 +1,4 @@
-"""A server on loopback whose every byte is the test's: for what no well-behaved server sends."""
+"""A server on loopback that sends exactly the bytes of the test, for responses that no correct server sends."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ _OK, _PARTIAL = 200, 206
 class Asked:
     """A request as it arrived.
 
-    Args:
-        connection: The number of the connection that it came by, from 1.
-        method: The HTTP method.
-        target: What stands after it, a path as a rule.
-        headers: By lower-case name.
-        over: Is set when the server ends, for bodies that stall until then.
+    Attributes:
+        connection: The number of its connection, from 1.
+        target: The request target, usually a path.
+        headers: The header fields by lower-case name.
+        over: Set when the server stops, for bodies that stall until then.
     """
 
     connection: int
@@ -40,13 +39,12 @@ class Asked:
 
 @frozen(kw_only=True)
 class Reply:
-    """An answer, sent as it stands.
+    """A response, sent as it is.
 
-    Args:
-        status: The HTTP status.
-        headers: The header fields, in latin-1. Nothing is added to them; a tuple repeats a field.
-        body: The body; pieces are sent one by one, as they come.
-        ends: Close the connection after it.
+    Attributes:
+        headers: The header fields, in latin-1. No fields are added; a tuple repeats a field.
+        body: The body; an iterable is sent piece by piece.
+        ends: Close the connection afterwards.
         pause: Seconds before each byte of the head.
     """
 
@@ -62,10 +60,10 @@ class Reply:
             for name, values in self.headers.items()
             for value in (values if isinstance(values, tuple) else (values,))
         ]
-        return f"HTTP/1.1 {self.status} As told\r\n{''.join(fields)}\r\n".encode("latin-1")
+        return f"HTTP/1.1 {self.status} Scripted\r\n{''.join(fields)}\r\n".encode("latin-1")
 
     def pieces(self, asked: Asked) -> Iterator[bytes]:
-        """All of it, as it is to be sent."""
+        """Yield the head and the body, as they are sent."""
         yield from trickled(self.head(), asked, self.pause) if self.pause else (self.head(),)
         yield from (self.body,) if isinstance(self.body, bytes) else self.body
 
@@ -75,9 +73,9 @@ Answer = Callable[[Asked], Reply]
 
 @define
 class RawServer:
-    """One that runs; see `serving`.
+    """A running server; see `serving`.
 
-    Args:
+    Attributes:
         url: Its origin.
         asked: All requests, oldest first.
         connections: How many connections were made.
@@ -100,19 +98,19 @@ class RawServer:
                 return
             self.connections += 1
             self._sockets.append(found)
-            thread = threading.Thread(target=self._talk, args=(found, self.connections), name="raw connection")
+            thread = threading.Thread(target=self._serve, args=(found, self.connections), name="raw connection")
             self._threads.append(thread)
             thread.start()
 
-    def _talk(self, plain: socket.socket, number: int) -> None:
-        # Whatever happens to a connection is the client's to notice.
+    def _serve(self, plain: socket.socket, number: int) -> None:
+        # The client notices if a connection breaks.
         with suppress(OSError), plain:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is None:
                 self._converse(plain, number)
                 return
             with self._tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as found:
-                self._sockets.append(found)  # now, for a client may never end the handshake
+                self._sockets.append(found)  # before the handshake, which a client may never complete
                 found.do_handshake()
                 self._converse(found, number)
 
@@ -152,14 +150,14 @@ def serving(answer: Answer, *, tls: ssl.SSLContext | None = None) -> Iterator[Ra
 
 
 def trickled(data: bytes, asked: Asked, pause: float) -> Iterator[bytes]:
-    """The bytes one by one, with so many seconds before each while the server runs."""
+    """Yield the bytes one by one, each after a pause in seconds until the server stops."""
     for byte in data:
         asked.over.wait(pause)
         yield bytes([byte])
 
 
 def read_request(found: socket.socket, connection: int, over: threading.Event) -> Asked | None:
-    """Read the head of a request without a body; None when none comes."""
+    """Read the head of a request without a body; return None at the end of the connection."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         piece = found.recv(_LONGEST_HEAD)
@@ -176,7 +174,7 @@ def read_request(found: socket.socket, connection: int, over: threading.Event) -
 def storing(
     data: bytes, *, etag: str = '"v1"', serves_ranges: bool = True, headers: Mapping[str, str | tuple[str, ...]] = {}
 ) -> Answer:
-    """Answer as a storage does that holds `data` under whatever name."""
+    """Respond as a storage that returns `data` for every path."""
 
     def answer(asked: Asked) -> Reply:
         stated = {"Content-Type": "text/csv"} | ({"ETag": etag} if etag else {}) | dict(headers)

@@ -1,4 +1,4 @@
-"""What campaigns count, in all processes that take part in a run of the tests."""
+"""Count the sessions, faults and outcomes of campaigns, over all processes of a test run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attrs import asdict, define, field
 
 @define
 class Tally:
-    """What the summary at the end tells."""
+    """The counts of a campaign, printed at the end of the run."""
 
     sessions: Counter[str] = field(factory=Counter)
     injected: Counter[str] = field(factory=Counter)
@@ -21,7 +21,7 @@ class Tally:
     steps: Counter[str] = field(factory=Counter)
     figures: list[str] = field(factory=list)
     violations: int = 0
-    worst: float = -math.inf  # by how many seconds a call has outlived its deadline at most
+    worst: float = -math.inf  # the most by which a call overran its deadline, in seconds
 
     @contextmanager
     def session(self, name: str) -> Iterator[None]:
@@ -33,11 +33,11 @@ class Tally:
             raise
 
     def as_plain(self) -> dict[str, Any]:
-        """For another process."""
+        """Return the counts as plain values, to send them to another process."""
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in asdict(self).items()}
 
     def add(self, other: Mapping[str, Any]) -> None:
-        """Count what another process has counted."""
+        """Add the counts of another process."""
         self.sessions.update(other["sessions"])
         self.injected.update(other["injected"])
         self.outcomes.update(other["outcomes"])
@@ -47,17 +47,17 @@ class Tally:
         self.worst = max(self.worst, other["worst"])
 
     def lines(self) -> Iterator[str]:
-        """Tell of it."""
+        """Format the counts as lines of text."""
         for title, counts in (
             ("sessions", self.sessions), ("steps", self.steps), ("injected", self.injected),
             ("outcomes of calls", self.outcomes),
         ):  # fmt: skip
             if counts:
-                told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-                yield f"{title}: {counts.total()} ({told})"
+                listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+                yield f"{title}: {counts.total()} ({listed})"
         yield from self.figures
         if self.worst > -math.inf:
-            yield f"the latest end of a call: {self.worst:+.2f} s from its deadline"
+            yield f"the latest return of a call: {self.worst:+.2f} s after its deadline"
         yield f"violations: {self.violations}"
 
 

@@ -1,4 +1,4 @@
-"""The promises hold over an httpx client of the user's own as well, whatever its hooks and its transport do."""
+"""A user's own httpx client keeps the promises as well, even if it has hooks or a transport of its own."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, Driven
 
-QUICK = Retry(attempts=4, base_delay=0.0)
-NOBODY = "http://127.0.0.1:9/"  # the port of `discard`, at which nobody listens
+QUICK = Retry(attempts=2, base_delay=0.0)
+NOBODY = "http://127.0.0.1:9/"  # the port of `discard`, where no server listens
 
 Own = tuple[type[Any], dict[str, Any]]
 
@@ -58,8 +58,8 @@ def puts(sandbox: Sandbox) -> int:
 
 
 @kinds
-def test_a_hook_whose_own_request_fails_has_no_replay_sent_again(kind: type[Any], sandbox: Sandbox) -> None:
-    """Such as one that reports to a server of metrics, which is down."""
+def test_a_replay_is_not_sent_again_if_the_request_of_a_hook_fails(kind: type[Any], sandbox: Sandbox) -> None:
+    """The hook may report to a metrics server that is down."""
     job_id = sandbox.add_job(age=3600)
 
     def report(_: httpx.Response) -> None:
@@ -71,7 +71,7 @@ def test_a_hook_whose_own_request_fails_has_no_replay_sent_again(kind: type[Any]
 
 
 class FailingOver(httpx.BaseTransport):
-    """Asks a second host when the first has answered, whatever it has."""
+    """Sends the request to a second host after the first one has responded."""
 
     def __init__(self, second: str) -> None:
         self._inner = httpx.HTTPTransport()
@@ -90,8 +90,8 @@ class FailingOver(httpx.BaseTransport):
         self._inner.close()
 
 
-class FailingOverInLoop(httpx.AsyncBaseTransport):
-    """The same."""
+class AsyncFailingOver(httpx.AsyncBaseTransport):
+    """The same, asynchronously."""
 
     def __init__(self, second: str) -> None:
         self._inner = httpx.AsyncHTTPTransport()
@@ -110,19 +110,19 @@ class FailingOverInLoop(httpx.AsyncBaseTransport):
 
 @kinds
 @pytest.mark.parametrize("second", ["refuses", "is silent in its handshake"])
-def test_a_transport_that_fails_over_has_no_replay_sent_again(kind: type[Any], second: str, sandbox: Sandbox) -> None:
+def test_a_replay_is_not_sent_again_if_a_transport_fails_over(kind: type[Any], second: str, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(age=3600)
-    transport: Any = FailingOver if kind is httpx.Client else FailingOverInLoop
+    transport: Any = FailingOver if kind is httpx.Client else AsyncFailingOver
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = NOBODY if second == "refuses" else f"https://127.0.0.1:{silent.getsockname()[1]}/"
         own = kind(transport=transport(url))
-        with over(own, sandbox, request_timeout=0.3) as jobs, pytest.raises(ReplayUncertainError):
+        with over(own, sandbox, request_timeout=0.2) as jobs, pytest.raises(ReplayUncertainError):
             jobs.replay(job_id)
     assert puts(sandbox) == 1
 
 
 @kinds
-def test_what_a_hook_raises_is_the_caller_s_and_not_tried_again(kind: type[Any], sandbox: Sandbox) -> None:
+def test_an_error_that_a_hook_raises_reaches_the_caller_without_retries(kind: type[Any], sandbox: Sandbox) -> None:
     job_id = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
     with over(with_hooks(kind, httpx.Response.raise_for_status), sandbox) as jobs:
         with pytest.raises(httpx.HTTPStatusError):
@@ -131,7 +131,7 @@ def test_what_a_hook_raises_is_the_caller_s_and_not_tried_again(kind: type[Any],
 
 
 @kinds
-def test_a_transport_that_tries_again_by_itself_keeps_to_the_deadline(kind: type[Any], sandbox: Sandbox) -> None:
+def test_a_transport_with_retries_of_its_own_keeps_the_deadline(kind: type[Any], sandbox: Sandbox) -> None:
     transport = (httpx.HTTPTransport if kind is httpx.Client else httpx.AsyncHTTPTransport)(retries=5)
     once = {"base_url": NOBODY, "request_timeout": 0.2, "retry": Retry(attempts=1)}
     with over(kind(transport=transport), sandbox, **once) as jobs, pytest.raises(RequestTimeoutError) as raised:
@@ -140,10 +140,10 @@ def test_a_transport_that_tries_again_by_itself_keeps_to_the_deadline(kind: type
 
 
 @kinds
-def test_a_client_that_is_closed_just_then_is_told_as_such(
+def test_a_client_that_was_closed_a_moment_ago_is_reported_as_closed(
     kind: type[Any], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RequestBuilder, "unusable_error", lambda *_: None)  # it was open when that was looked at
+    monkeypatch.setattr(RequestBuilder, "unusable_error", lambda *_: None)  # it was still open at the time of the check
     own = kind()
     with over(own, sandbox) as jobs:
         if kind is httpx.Client:

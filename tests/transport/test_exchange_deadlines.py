@@ -1,5 +1,7 @@
-"""An exchange ends when its `request_timeout` is over, however busily bytes come: each of them counts as an answer to
-httpx, which bounds single reads. These answers are whole in the end, so a call that waited for them would succeed."""
+"""An exchange ends at its `request_timeout`, however slowly its bytes trickle: httpx alone limits only single reads.
+
+Each response is complete in the end, so a call that waited for it would succeed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -33,28 +37,27 @@ from tests.support.raw_server import Asked, Reply, serving, trickled
 JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 SID = "IRabc"
 JOB = json.dumps({"Id": JOB_ID, "Status": "COMPLETED", "ResultUri": "/x"}).encode()
-SECONDS = 0.2  # granted
-PAUSE = 0.006  # before each byte: a second and more for a head
+TIMEOUT_SECONDS = 0.2
+PAUSE_SECONDS = 0.006  # before each byte, so a head takes at least half a second
 ONCE = Retry(attempts=1)
+CA = trustme.CA()
 
 Place = Literal["head", "body"]
-Kind = Literal[
-    "blocking", "asynchronous", "blocking, over a client of one's own", "asynchronous, over clients of one's own"
-]
+Kind = Literal["blocking", "asynchronous", "blocking, over a custom client", "asynchronous, over custom clients"]
 KINDS: tuple[Kind, ...] = (
     "blocking",
     "asynchronous",
-    "blocking, over a client of one's own",
-    "asynchronous, over clients of one's own",
+    "blocking, over a custom client",
+    "asynchronous, over custom clients",
 )
 
 
 @contextmanager
 def client(kind: Kind, url: str, **options: Any) -> Iterator[AnyClient]:
-    settings: dict[str, Any] = {"base_url": url, "request_timeout": SECONDS, "retry": ONCE} | options
-    is_own = "own" in kind
+    settings: dict[str, Any] = {"base_url": url, "request_timeout": TIMEOUT_SECONDS, "retry": ONCE} | options
+    is_custom = "custom" in kind
     if kind.startswith("blocking"):
-        own: dict[str, Any] = {"http_client": httpx.Client(), "storage_client": httpx.Client()} if is_own else {}
+        own: dict[str, Any] = {"http_client": httpx.Client(), "storage_client": httpx.Client()} if is_custom else {}
         with JobsClient(SID, "token", **settings, **own) as jobs:
             yield jobs
         for found in own.values():
@@ -62,7 +65,7 @@ def client(kind: Kind, url: str, **options: Any) -> Iterator[AnyClient]:
         return
     with asyncio.Runner() as runner:
         both: dict[str, Any] = (
-            {"http_client": httpx.AsyncClient(), "storage_client": httpx.AsyncClient()} if is_own else {}
+            {"http_client": httpx.AsyncClient(), "storage_client": httpx.AsyncClient()} if is_custom else {}
         )
         with Driven(AsyncJobsClient(SID, "token", **settings, **both), runner) as jobs:
             yield jobs
@@ -73,8 +76,8 @@ def client(kind: Kind, url: str, **options: Any) -> Iterator[AnyClient]:
 def slow(asked: Asked, place: Place, body: bytes = JOB, *, status: int = 200, headers: Mapping[str, str] = {}) -> Reply:
     stated = {"Content-Type": "application/json", "Content-Length": f"{len(body)}"} | dict(headers)
     if place == "head":
-        return Reply(status=status, headers=stated, body=body, pause=PAUSE)
-    return Reply(status=status, headers=stated, body=trickled(body, asked, 3 * PAUSE))
+        return Reply(status=status, headers=stated, body=body, pause=PAUSE_SECONDS)
+    return Reply(status=status, headers=stated, body=trickled(body, asked, 3 * PAUSE_SECONDS))
 
 
 def drained(chunks: Any) -> int:
@@ -97,45 +100,59 @@ OF_RESULTS: dict[str, Callable[[AnyClient, Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+in_each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def check_concurrently(checks: Mapping[str, Callable[[], object]]) -> None:
+    """Run all checks at the same time, and report those that fail by name."""
+    with ThreadPoolExecutor(len(checks)) as threads:
+        running = {name: threads.submit(check) for name, check in checks.items()}
+    problems = {name: error for name, check in running.items() if (error := check.exception()) is not None}
+    assert not problems
+
+
+@in_each_kind
 @pytest.mark.parametrize("place", ["head", "body"])
-@pytest.mark.parametrize("call", CALLS)
-def test_an_answer_that_trickles_is_given_up_in_time(call: str, place: Place, kind: Kind, tmp_path: Path) -> None:
-    act, error = CALLS[call]
-    with (
-        serving(lambda asked: slow(asked, place)) as server,
-        client(kind, server.url) as jobs,
-        pytest.raises(error, match=r"timed out after 0\.\d+ s"),
-    ):
-        act(jobs, tmp_path)
+def test_a_call_gives_up_a_response_that_trickles(place: Place, kind: Kind, tmp_path: Path) -> None:
+    def check(call: str) -> None:
+        act, error = CALLS[call]
+        with client(kind, server.url) as jobs, pytest.raises(error, match=r"timed out after 0\.\d+ s"):
+            act(jobs, tmp_path)
+
+    with serving(lambda asked: slow(asked, place)) as server:
+        check_concurrently({call: partial(check, call) for call in CALLS})
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("call", OF_RESULTS)
-def test_so_is_the_head_of_a_result(call: str, kind: Kind, tmp_path: Path) -> None:
-    with serving(lambda asked: slow(asked, "head", b"a,b\n", headers={"Content-Type": "text/csv"})) as storage:
+@in_each_kind
+def test_a_call_gives_up_a_result_whose_head_trickles(kind: Kind, tmp_path: Path) -> None:
+    def redirect(_: Asked) -> Reply:
+        return Reply(status=302, headers={"Location": f"{storage.url}/result.csv", "Content-Length": "0"})
 
-        def answer(_: Asked) -> Reply:
-            return Reply(status=302, headers={"Location": f"{storage.url}/result.csv", "Content-Length": "0"})
-
-        of_api = answer if call != "generated" else lambda asked: slow(asked, "head")
-        with serving(of_api) as api, client(kind, api.url) as jobs, pytest.raises(RequestTimeoutError):
+    def check(call: str) -> None:
+        url = slow_api.url if call == "generated" else api.url
+        with client(kind, url) as jobs, pytest.raises(RequestTimeoutError):
             OF_RESULTS[call](jobs, tmp_path)
 
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("call", ["download", "stream"])
-def test_so_is_the_body_of_an_answer_that_is_no_result(call: str, kind: Kind, tmp_path: Path) -> None:
     with (
-        serving(lambda asked: slow(asked, "body", JOB, status=202)) as api,
-        client(kind, api.url) as jobs,
-        pytest.raises(RequestTimeoutError),
+        serving(lambda asked: slow(asked, "head", b"a,b\n", headers={"Content-Type": "text/csv"})) as storage,
+        serving(lambda asked: slow(asked, "head")) as slow_api,
+        serving(redirect) as api,
     ):
-        OF_RESULTS[call](jobs, tmp_path)
+        check_concurrently({call: partial(check, call) for call in OF_RESULTS})
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_connection_that_is_kept_has_a_deadline_for_each_exchange(kind: Kind) -> None:
+@in_each_kind
+def test_a_call_gives_up_the_body_of_a_202_that_trickles(kind: Kind, tmp_path: Path) -> None:
+    def check(call: str) -> None:
+        with client(kind, api.url) as jobs, pytest.raises(RequestTimeoutError):
+            OF_RESULTS[call](jobs, tmp_path)
+
+    with serving(lambda asked: slow(asked, "body", JOB, status=202)) as api:
+        check_concurrently({call: partial(check, call) for call in ("download", "stream")})
+
+
+@in_each_kind
+def test_each_exchange_over_a_kept_connection_has_a_deadline_of_its_own(kind: Kind) -> None:
     def answer(asked: Asked) -> Reply:
         if len(server.asked) % 2:
             return Reply(headers={"Content-Type": "application/json", "Content-Length": f"{len(JOB)}"}, body=JOB)
@@ -151,60 +168,65 @@ def test_a_connection_that_is_kept_has_a_deadline_for_each_exchange(kind: Kind) 
 
 @pytest.fixture
 def server_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """Give the certificate of a server that clients trust."""
-    authority, found = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    authority.issue_cert("127.0.0.1").configure_cert(found)
+    """Return the TLS settings of a server that clients trust."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    CA.issue_cert("127.0.0.1").configure_cert(context)
+    CA.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    return found
+    return context
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@in_each_kind
 def test_deadlines_hold_over_tls(kind: Kind, server_tls: ssl.SSLContext) -> None:
     with serving(lambda asked: slow(asked, "head"), tls=server_tls) as server, client(kind, server.url) as jobs:
         with pytest.raises(RequestTimeoutError):
             jobs.get(JOB_ID)
-        assert server.asked, "it was the head that took so long"
+        assert server.asked, "otherwise it was the handshake that took so long"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("call", ["download", "stream"])
-def test_the_body_of_a_result_may_take_as_long_as_it_comes(call: str, kind: Kind, tmp_path: Path) -> None:
+@in_each_kind
+def test_the_body_of_a_result_may_exceed_the_timeout_while_it_makes_progress(kind: Kind, tmp_path: Path) -> None:
     def pieces(asked: Asked) -> Iterator[bytes]:
-        for _ in range(4):
-            asked.over.wait(0.4)  # of 1 s for each read
+        for _ in range(3):
+            asked.over.wait(0.25)  # each read may take 0.5 s
             yield b"a,b\n"
 
     def answer(asked: Asked) -> Reply:
-        return Reply(headers={"Content-Type": "text/csv", "Content-Length": "16"}, body=pieces(asked))
+        return Reply(headers={"Content-Type": "text/csv", "Content-Length": "12"}, body=pieces(asked))
 
-    with serving(answer) as storage:
-        redirect = Reply(status=302, headers={"Location": f"{storage.url}/result.csv", "Content-Length": "0"})
-        with serving(lambda _: redirect) as api, client(kind, api.url, request_timeout=1.0) as jobs:
+    def check(call: str) -> None:
+        with client(kind, api.url, request_timeout=0.5) as jobs:
             assert OF_RESULTS[call](jobs, tmp_path)
 
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("way", ["a gzip header without end", "a chunk's extension without end"])
-def test_nor_does_a_single_read_of_it_go_on_without_end(way: str, kind: Kind) -> None:
-    """Bytes come all the time, and none of them is a byte of the result."""
-
-    def answer(asked: Asked) -> Reply:
-        is_gzip = way.startswith("a gzip")
-        headers = (
-            {"Content-Encoding": "gzip", "Content-Length": "9999"} if is_gzip else {"Transfer-Encoding": "chunked"}
-        )
-        begun = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03" if is_gzip else b"5;x="
-        return Reply(headers=headers, body=chain([begun], trickled(bytes(b"n" * 500), asked, 3 * PAUSE)))
-
     with serving(answer) as storage:
         redirect = Reply(status=302, headers={"Location": f"{storage.url}/result.csv", "Content-Length": "0"})
+        with serving(lambda _: redirect) as api:
+            check_concurrently({call: partial(check, call) for call in ("download", "stream")})
+
+
+@in_each_kind
+def test_a_single_read_of_a_result_is_given_up_if_it_yields_no_byte(kind: Kind) -> None:
+    """Bytes arrive all the time, but none of them belongs to the result."""
+    endless = {
+        "a gzip header": ({"Content-Encoding": "gzip", "Content-Length": "9999"}, b"\x1f\x8b\x08\x08\0\0\0\0\0\x03"),
+        "the extension of a chunk": ({"Transfer-Encoding": "chunked"}, b"5;x="),
+    }
+
+    def answer(asked: Asked) -> Reply:
+        headers, beginning = endless[asked.target.removeprefix("/").replace("%20", " ")]
+        return Reply(headers=headers, body=chain([beginning], trickled(bytes(b"n" * 500), asked, 3 * PAUSE_SECONDS)))
+
+    def check(name: str) -> None:
+        redirect = Reply(status=302, headers={"Location": f"{storage.url}/{name}", "Content-Length": "0"})
         with serving(lambda _: redirect) as api, client(kind, api.url) as jobs, pytest.raises(RequestTimeoutError):
             drained(jobs.stream(JOB_ID))
 
+    with serving(answer) as storage:
+        check_concurrently({name: partial(check, name) for name in endless})
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_timeout_of_ages_is_one(kind: Kind) -> None:
+
+@in_each_kind
+def test_a_timeout_may_be_longer_than_a_socket_accepts(kind: Kind) -> None:
     reply = Reply(headers={"Content-Length": f"{len(JOB)}"}, body=JOB)
     with serving(lambda _: reply) as server, client(kind, server.url, request_timeout=1e300) as jobs:
         assert jobs.get(JOB_ID).id == JOB_ID
@@ -212,14 +234,14 @@ def test_a_timeout_of_ages_is_one(kind: Kind) -> None:
 
 @contextmanager
 def silent() -> Iterator[str]:
-    """A server that has connections made by the kernel alone, and never says a word."""
+    """Yield the URL of a server whose connections only the kernel accepts, and which never sends a byte."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"https://127.0.0.1:{listening.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_where_no_connection_came_about_in_time_nothing_was_sent(kind: Kind) -> None:
+@in_each_kind
+def test_nothing_was_sent_if_the_connection_was_not_made_in_time(kind: Kind) -> None:
     with silent() as url, client(kind, url, retry=Retry(attempts=2, base_delay=0.0)) as jobs:
         with pytest.raises(TransportError, match="ConnectTimeout") as raised:
             jobs.replay(JOB_ID)
-        assert not raised.value.request_sent, "else it would not have been tried again, but looked for in the list"
+        assert not raised.value.request_sent, "otherwise it would be searched for in the list instead of sent again"

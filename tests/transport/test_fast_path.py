@@ -1,4 +1,4 @@
-"""The fast path to the socket: taken where it is known to be safe, and nowhere else; with the right bytes always."""
+"""The fast path to the socket is used only where it is known to be safe, and always returns the right bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpx
 import pytest
 import trustme
 from impact_jobs import Retry, TransportError
-from impact_jobs._transport import socket_reader as socket_door
+from impact_jobs._transport import socket_reader
 from impact_jobs._transport.socket_reader import SocketReader
 from impact_jobs.sandbox import Sandbox
 
@@ -33,7 +33,7 @@ CA = trustme.CA()
 
 
 def holds(path: Path, data: bytes) -> bool:
-    return path.read_bytes() == data  # in a function, for pytest would take minutes to show the difference
+    return path.read_bytes() == data  # in a function, because pytest would take minutes to show the difference
 
 
 def server_tls() -> ssl.SSLContext:
@@ -50,7 +50,7 @@ def client_tls() -> ssl.SSLContext:
 
 @pytest.fixture(autouse=True)
 def _trusted(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have our clients trust our servers; before any client is made, for autouse comes first."""
+    """Make clients trust the servers of these tests; autouse, so before any client is created."""
     file = tmp_path_factory.mktemp("ca") / "ca.pem"
     CA.cert_pem.write_to_path(str(file))
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
@@ -61,12 +61,12 @@ def _trusted(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def fills(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Give the sizes of what the fast path read, one a read, as it reads."""
+    """Return a list to which the fast path adds the size of each of its reads."""
     sizes: list[int] = []
     real = SocketReader.fill
 
-    def fill(door: SocketReader, limit: int) -> memoryview:
-        piece = real(door, limit)
+    def fill(reader: SocketReader, limit: int) -> memoryview:
+        piece = real(reader, limit)
         sizes.append(len(piece))
         return piece
 
@@ -76,7 +76,7 @@ def fills(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def http_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
-    """Give a maker of httpx clients for the client under test: `httpx.Client`, or `httpx.AsyncClient`."""
+    """Return a function that creates `httpx.Client` or `httpx.AsyncClient`, for the client under test."""
     with asyncio.Runner() as runner, ExitStack() as stack:
 
         def make(**options: Any) -> Any:
@@ -91,7 +91,7 @@ def http_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(params=clients, ids=lambda make: make.__name__)
 def client_kind(request: pytest.FixtureRequest) -> MakeClient:
-    """Give a maker of clients, for what must be set before one is made."""
+    """Return a function that creates a client, for settings that must come before that."""
     kind: MakeClient = request.param
     return kind
 
@@ -107,17 +107,17 @@ def client_over(sandbox: Sandbox, storage: Any, http_client: Any) -> Iterator[An
 
 
 def job_at(sandbox: Sandbox, url: str, times: int = 20) -> str:
-    """A job whose result lies at `url`."""
+    """Add a job whose result is at `url`."""
     job_id = sandbox.add_job()
     sandbox.answer_next("GET", "/Download", status=302, headers={"Location": url}, times=times)
     return job_id
 
 
-# Where it is taken
+# Where it is used
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "tls"])
-def test_a_large_body_with_a_length_comes_past_the_parser(
+def test_a_large_body_with_a_length_bypasses_the_parser(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int], *, tls: bool
 ) -> None:
     with serving(storing(DATA), tls=server_tls() if tls else None) as storage:
@@ -127,7 +127,7 @@ def test_a_large_body_with_a_length_comes_past_the_parser(
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "tls"])
-def test_each_of_several_connections_takes_it(
+def test_each_of_several_connections_uses_it(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int], *, tls: bool
 ) -> None:
     data = LARGE[: 15 * MIB + 1]
@@ -138,7 +138,7 @@ def test_each_of_several_connections_takes_it(
     assert len(data) - 3 * 64 * 1024 <= sum(fills) < len(data)
 
 
-def test_it_is_taken_for_a_whole_file_by_default_and_for_the_rest_of_one(
+def test_a_whole_file_and_the_rest_of_a_file_use_it(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]
 ) -> None:
     job_id = sandbox.add_job(result_bytes=12 * MIB)
@@ -149,7 +149,7 @@ def test_it_is_taken_for_a_whole_file_by_default_and_for_the_rest_of_one(
     assert sandbox.requests[-1].headers["range"] == f"bytes={5 * MIB}-{12 * MIB - 1}"
 
 
-def test_its_connection_is_not_used_again(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]) -> None:
+def test_its_connection_is_not_reused(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]) -> None:
     with serving(storing(DATA)) as storage:
         job_id = job_at(sandbox, f"{storage.url}/a")
         for number in range(3):
@@ -159,7 +159,7 @@ def test_its_connection_is_not_used_again(jobs: AnyClient, sandbox: Sandbox, tmp
         assert [asked.connection for asked in storage.asked] == [1, 2, 3]
 
 
-def test_what_a_storage_sends_after_the_end_of_a_body_is_nobody_s(
+def test_bytes_after_the_end_of_a_body_are_dropped(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]
 ) -> None:
     forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -187,16 +187,16 @@ def test_small_bodies_keep_their_connection(
     assert fills == []
 
 
-def test_it_begins_at_four_mebibytes(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]) -> None:
-    with serving(storing(DATA[: 4 * MIB])) as storage:  # of which some come with the head
+def test_a_body_of_four_mebibytes_is_too_small_for_it(
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]
+) -> None:
+    with serving(storing(DATA[: 4 * MIB])) as storage:  # some of it arrives with the head
         done = jobs.download(job_at(sandbox, f"{storage.url}/a"), tmp_path / "a.csv")
         assert holds(done.path, DATA[: 4 * MIB])
     assert fills == []
 
 
-def test_a_cut_in_it_is_a_cut_like_any_other(
-    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]
-) -> None:
+def test_a_cut_is_a_transport_error(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]) -> None:
     def answer(asked: Asked) -> Reply:
         reply = storing(DATA, serves_ranges=False)(asked)
         return Reply(headers=reply.headers, body=DATA[: 2 * MIB], ends=True)
@@ -210,7 +210,7 @@ def test_a_cut_in_it_is_a_cut_like_any_other(
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_silence_in_it_is_a_timeout(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]) -> None:
+def test_silence_is_a_timeout(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]) -> None:
     over = threading.Event()
 
     def answer(asked: Asked) -> Reply:
@@ -232,7 +232,7 @@ def test_silence_in_it_is_a_timeout(jobs: AnyClient, sandbox: Sandbox, tmp_path:
     assert (tmp_path / "a.csv.part").stat().st_size == len(DATA)
 
 
-# Where it is not
+# Where it is not used
 
 
 def chunked(data: bytes) -> Answer:
@@ -245,12 +245,12 @@ def chunked(data: bytes) -> Answer:
 
 
 def encoded(data: bytes) -> Answer:
-    packed = gzip.compress(data, compresslevel=0)  # longer than the data, so it is large enough
+    packed = gzip.compress(data, compresslevel=0)  # uncompressed, so it is large enough
     return storing(packed, headers={"Content-Encoding": "gzip"})
 
 
 def both_framings(data: bytes) -> Answer:
-    """Answer against the rules: of a chunked body a length, if it is stated at all, says nothing."""
+    """State a length for a chunked body; HTTP requires clients to ignore it."""
     return lambda asked: Reply(
         headers={**chunked(data)(asked).headers, "Content-Length": str(len(data) - 7)}, body=chunked(data)(asked).body
     )
@@ -261,7 +261,7 @@ def until_the_end(data: bytes) -> Answer:
 
 
 @pytest.mark.parametrize("answer", [chunked, encoded, both_framings, until_the_end])
-def test_other_framings_come_through_the_parser(
+def test_other_framings_use_the_parser(
     answer: Callable[[bytes], Answer], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, fills: list[int]
 ) -> None:
     with serving(answer(DATA)) as storage:
@@ -272,7 +272,7 @@ def test_other_framings_come_through_the_parser(
 
 
 class OverHttp2(httpx.HTTPTransport):
-    """Say that it was HTTP/2, as httpx does where it is switched on: a socket then carries several bodies' frames."""
+    """Reports HTTP/2, as httpx does if it is enabled: the socket then carries the frames of several bodies."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
@@ -281,7 +281,7 @@ class OverHttp2(httpx.HTTPTransport):
 
 
 @pytest.mark.parametrize("http_client", [httpx.Client], indirect=True)
-def test_over_http_2_it_is_not_taken(http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int]) -> None:
+def test_http_2_does_not_use_it(http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int]) -> None:
     client = http_client(transport=OverHttp2())
     with serving(storing(DATA)) as storage, client_over(sandbox, client, http_client) as jobs:
         done = jobs.download(job_at(sandbox, f"{storage.url}/a"), tmp_path / "a.csv")
@@ -290,7 +290,7 @@ def test_over_http_2_it_is_not_taken(http_client: Any, sandbox: Sandbox, tmp_pat
 
 
 @over_own_client
-def test_over_a_mocked_transport_it_is_not_taken(
+def test_a_mocked_transport_does_not_use_it(
     http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int]
 ) -> None:
     def handler(request: httpx.Request) -> httpx.Response:
@@ -307,7 +307,7 @@ def test_over_a_mocked_transport_it_is_not_taken(
 
 
 @over_own_client
-def test_over_a_client_of_the_user_s_own_an_asynchronous_one_does_without(
+def test_a_custom_client_uses_it_only_if_it_is_blocking(
     http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int]
 ) -> None:
     client = http_client()
@@ -318,10 +318,10 @@ def test_over_a_client_of_the_user_s_own_an_asynchronous_one_does_without(
 
 
 @over_own_client
-def test_without_it_a_file_large_enough_to_be_measured_is_right(
+def test_without_it_a_file_that_is_measured_has_the_right_bytes(
     http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The parser's pieces straddle the point where the measuring ends, and none of their bytes may be lost."""
+    """A piece of the parser's extends beyond the end of the measurement, and no byte of it may be lost."""
     monkeypatch.setattr(SocketReader, "from_response", classmethod(lambda *_, **__: None))
     with serving(storing(LARGE)) as storage, client_over(sandbox, http_client(), http_client) as jobs:
         done = jobs.download(job_at(sandbox, f"{storage.url}/a"), tmp_path / "a.csv")
@@ -332,11 +332,11 @@ def test_without_it_a_file_large_enough_to_be_measured_is_right(
 # Through a proxy
 
 
-def test_through_a_tunnel_the_bytes_are_right(
+def test_a_tunnel_does_not_use_it(
     sandbox: Sandbox, tmp_path: Path, fills: list[int], monkeypatch: pytest.MonkeyPatch, client_kind: MakeClient
 ) -> None:
     with proxying() as proxy, serving(storing(DATA), tls=server_tls()) as storage, asyncio.Runner() as runner:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)  # the sandbox's API is not https, so it is asked directly
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)  # the sandbox's API is plain http, so no proxy is used for it
         with client_kind(sandbox, runner) as jobs:
             done = jobs.download(job_at(sandbox, f"{storage.url}/a"), tmp_path / "a.csv", connections=1)
         assert proxy.asked == [f"CONNECT {storage.url.removeprefix('https://')}"]
@@ -345,7 +345,7 @@ def test_through_a_tunnel_the_bytes_are_right(
 
 
 @over_own_client
-def test_through_a_proxy_that_passes_plain_http_on_the_bytes_are_right(
+def test_a_proxy_that_forwards_plain_http_returns_the_right_bytes(
     http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int]
 ) -> None:
     """As a client of the user's own may have one; ours send nothing in clear to a proxy."""
@@ -371,12 +371,12 @@ def test_through_tls_in_tls_the_bytes_are_right(
 
 
 @pytest.mark.parametrize("http_client", [httpx.Client], indirect=True)
-def test_tls_in_tls_is_told_by_more_than_the_proxy_s_port(
+def test_tls_in_tls_is_recognised_even_on_equal_ports(
     http_client: Any, sandbox: Sandbox, tmp_path: Path, fills: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy on port 443 before a storage on port 443: the outer socket would give what is still encrypted."""
-    monkeypatch.setattr(socket_door, "_port_of", lambda _: 443)
-    monkeypatch.setattr(socket_door, "_port_of_url", lambda _: 443)
+    """With proxy and storage on port 443, the outer socket would return bytes that are still encrypted."""
+    monkeypatch.setattr(socket_reader, "_port_of", lambda _: 443)
+    monkeypatch.setattr(socket_reader, "_port_of_url", lambda _: 443)
     with proxying(tls=server_tls()) as proxy, serving(storing(DATA), tls=server_tls()) as storage:
         client = http_client(proxy=httpx.Proxy(proxy.url, ssl_context=client_tls()))
         with client_over(sandbox, client, http_client) as jobs:

@@ -11,7 +11,7 @@ from impact_jobs._transport.run_sync import SyncIterator, run_sync
 
 
 class Counting:
-    """An asynchronous iterator that never suspends, and fails at 3 if it is told to."""
+    """An asynchronous iterator that never suspends, and optionally fails at 3."""
 
     def __init__(self, *, fails: bool = False) -> None:
         self._numbers = iter(range(5))
@@ -34,7 +34,7 @@ async def double(number: int) -> int:
 
 
 async def twice(number: int) -> int:
-    """Several layers of awaits, none of which suspends."""
+    """Await several layers, none of which suspends."""
     return await double(number) + len([item async for item in Counting()])
 
 
@@ -44,7 +44,7 @@ class Suspension:
 
 
 @pytest.mark.parametrize("result", [None, 0, (), StopIteration(7), ValueError("as a value")])
-def test_a_coroutine_is_run_to_its_result(result: object) -> None:
+def test_a_coroutine_runs_to_its_result(result: object) -> None:
     async def give() -> object:
         return result
 
@@ -53,7 +53,7 @@ def test_a_coroutine_is_run_to_its_result(result: object) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), StopAsyncIteration(), KeyboardInterrupt(), GeneratorExit()])
-def test_what_a_coroutine_raises_is_raised_untouched(error: BaseException) -> None:
+def test_the_exception_of_a_coroutine_is_raised_unchanged(error: BaseException) -> None:
     async def fail() -> None:
         raise error
 
@@ -62,7 +62,7 @@ def test_what_a_coroutine_raises_is_raised_untouched(error: BaseException) -> No
     assert raised.value is error
 
 
-def test_a_coroutine_that_suspends_is_closed_and_told_of() -> None:
+def test_a_coroutine_that_suspends_is_closed_and_reported() -> None:
     closed = []
 
     async def suspend() -> None:
@@ -78,36 +78,36 @@ def test_a_coroutine_that_suspends_is_closed_and_told_of() -> None:
     assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
 
 
-def test_it_works_inside_a_running_loop_as_in_a_notebook() -> None:
+def test_it_works_inside_a_running_loop_such_as_a_notebook() -> None:
     async def cell() -> int:
         return run_sync(twice(1)) + sum(SyncIterator(Counting()))
 
     assert asyncio.run(cell()) == 17
 
 
-def test_an_iterator_is_stepped_to_its_end_and_stays_there() -> None:
-    stepped = SyncIterator(Counting())
-    assert iter(stepped) is stepped
-    assert list(stepped) == [0, 1, 2, 3, 4]
-    assert next(stepped, "over") == "over"
+def test_an_iterator_stays_at_its_end() -> None:
+    iterator = SyncIterator(Counting())
+    assert iter(iterator) is iterator
+    assert list(iterator) == [0, 1, 2, 3, 4]
+    assert next(iterator, "over") == "over"
     with pytest.raises(StopIteration) as raised:
-        next(stepped)
+        next(iterator)
     assert raised.value.__cause__ is None
 
 
-def test_an_iterator_that_fails_says_so_and_can_be_asked_again() -> None:
-    stepped = SyncIterator(Counting(fails=True))
+def test_an_iterator_can_continue_after_a_failure() -> None:
+    iterator = SyncIterator(Counting(fails=True))
     found: list[int] = []
     with pytest.raises(ValueError, match="three"):
-        found.extend(stepped)
+        found.extend(iterator)
     assert found == [0, 1, 2]
-    assert next(stepped) == 4
+    assert next(iterator) == 4
 
 
-def test_an_iterator_can_be_left_early() -> None:
-    stepped = SyncIterator(Counting())
+def test_an_iterator_can_continue_after_the_loop_was_left() -> None:
+    iterator = SyncIterator(Counting())
     with contextlib.suppress(KeyError):
-        for number in stepped:
+        for number in iterator:
             if number == 1:
                 raise KeyError
-    assert next(stepped) == 2
+    assert next(iterator) == 2

@@ -1,4 +1,4 @@
-"""Neither the token nor a signature is in anything that we say, log, pickle or write."""
+"""Neither messages, logs, pickles nor files show the token or a signature."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIGNATURE = "canary-signature-77aa"
 
 @pytest.fixture
 def caplog_all(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """Give the log of every library at DEBUG."""
+    """Return the log of every library at DEBUG."""
     caplog.set_level(logging.DEBUG)
     return caplog
 
@@ -34,7 +34,7 @@ def everything_said(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def everything_in(error: BaseException) -> str:
-    """Its texts, its chain, its pickle, and every local of our own frames."""
+    """Return the texts of an error and its chain, its pickle, and every local of our own frames."""
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     ours = [
         f"{frame.name} {frame.locals}"
@@ -49,7 +49,7 @@ def everything_in(error: BaseException) -> str:
     return "\n".join([*ours, *chain, repr(pickle.dumps(error)), "".join(shown.format_exception_only())])
 
 
-def test_a_whole_session_logs_no_secret(
+def test_no_verb_logs_a_secret(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, caplog_all: pytest.LogCaptureFixture
 ) -> None:
     job_id = sandbox.add_job()
@@ -60,8 +60,8 @@ def test_a_whole_session_logs_no_secret(
         b"".join(chunks)
     jobs.replay(job_id)
     said = everything_said(caplog_all)
-    assert "Location" in said or "location" in said, "httpcore logs the redirect, so there was something to hide"
-    assert said.count("HTTP Request") >= 8, "httpx logs every request"
+    assert "Location" in said or "location" in said, "httpcore must log the redirect, or this test proves nothing"
+    assert said.count("HTTP Request") >= 8, "httpx must log every request, or this test proves nothing"
     signed = [request.query for request in sandbox.requests if request.origin == "storage"]
     assert len(signed) == 2
     basic = base64.b64encode(f"{sandbox.account_sid}:{sandbox.auth_token}".encode()).decode()
@@ -70,7 +70,9 @@ def test_a_whole_session_logs_no_secret(
         assert secret not in said
 
 
-def test_the_logs_of_others_keep_their_queries(sandbox: Sandbox, caplog_all: pytest.LogCaptureFixture) -> None:
+def test_requests_of_other_code_keep_their_queries_in_the_log(
+    sandbox: Sandbox, caplog_all: pytest.LogCaptureFixture
+) -> None:
     with sandbox.client() as jobs:
         list(jobs.list())
     httpx.get(sandbox.base_url, params={"page": "7"}, trust_env=False)
@@ -109,7 +111,7 @@ def test_no_error_holds_a_secret(
 
 
 @pytest.mark.parametrize("client", [JobsClient, AsyncJobsClient])
-def test_a_client_shows_no_token_and_is_not_pickled(client: type[JobsClient | AsyncJobsClient]) -> None:
+def test_a_client_does_not_show_the_token_and_cannot_be_pickled(client: type[JobsClient | AsyncJobsClient]) -> None:
     made = client("IR1", TOKEN)
     assert TOKEN not in f"{made!r} {made} {made.generated!r} {vars(made)} {made._context!r}"
     with pytest.raises(TypeError):
@@ -120,18 +122,20 @@ def test_a_client_shows_no_token_and_is_not_pickled(client: type[JobsClient | As
 
 @pytest.mark.parametrize("token", [f"{TOKEN} ", f"{TOKEN}\n", ""])
 @pytest.mark.parametrize("client", [JobsClient, AsyncJobsClient])
-def test_a_refused_token_is_not_shown(token: str, client: type[JobsClient | AsyncJobsClient]) -> None:
+def test_the_error_about_an_invalid_token_does_not_show_it(
+    token: str, client: type[JobsClient | AsyncJobsClient]
+) -> None:
     with pytest.raises(ConfigurationError, match="auth_token") as raised:
         client("IR1", token)
     assert TOKEN not in everything_in(raised.value)
 
 
-def test_credentials_in_the_url_are_refused() -> None:
+def test_credentials_in_the_base_url_are_refused_and_not_shown() -> None:
     with pytest.raises(ConfigurationError, match="credentials") as raised:
         JobsClient("IR1", TOKEN, base_url=f"https://IR1:{TOKEN}@api.impact.com")
     assert TOKEN not in everything_in(raised.value)
 
 
-def test_the_token_is_refused_in_clear() -> None:
+def test_a_base_url_without_tls_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="https"):
         JobsClient("IR1", TOKEN, base_url="http://api.impact.com")

@@ -1,4 +1,4 @@
-"""No hook, file or process gets to see token or signature."""
+"""No hook, file or process gets token or signature."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tests.support.driving import MakeClient, clients
 
 
 @pytest.mark.parametrize("make", clients, ids=lambda make: make.__name__)
-def test_the_hooks_of_a_client_for_the_api_see_nothing_of_the_storage(
+def test_hooks_of_an_api_client_do_not_see_requests_to_the_storage(
     make: MakeClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     urls: list[str] = []
 
-    async def note(request: httpx.Request) -> None:
+    async def record(request: httpx.Request) -> None:
         urls.append(str(request.url))
 
     blocking = httpx.Client(event_hooks={"request": [lambda request: urls.append(str(request.url))]}, trust_env=False)
     hooked: Any = (
-        blocking if make is clients[0] else httpx.AsyncClient(event_hooks={"request": [note]}, trust_env=False)
+        blocking if make is clients[0] else httpx.AsyncClient(event_hooks={"request": [record]}, trust_env=False)
     )
     job_id = sandbox.add_job()
     with asyncio.Runner() as runner, make(sandbox, runner, http_client=hooked) as jobs:
@@ -44,13 +44,13 @@ def test_the_hooks_of_a_client_for_the_api_see_nothing_of_the_storage(
 AUDITED = """
 import json, os, sys
 written, started = [], []
-def hear(event, args):
+def audit(event, args):
     if event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
         written.append(str(args[0]))
     elif event in {"subprocess.Popen", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system"}:
         started.append(event)
 sys.dont_write_bytecode = True
-sys.addaudithook(hear)
+sys.addaudithook(audit)
 import asyncio
 from pathlib import Path
 from impact_jobs import AsyncJobsClient, JobsClient, JobsError, Retry

@@ -1,4 +1,4 @@
-"""What is made of our objects shows no secret, nor do our frames while a call is under way, nor do child processes."""
+"""Neither our objects, nor our frames during a call, nor child processes show a secret."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ kinds = pytest.mark.parametrize("kind", [JobsClient, AsyncJobsClient], ids=lambd
 
 
 def shown(thing: object) -> str:
-    """What printing it, its attributes and its fields shows, and the same of a copy."""
+    """Return what printing an object, its attributes and its fields shows, and the same for a copy."""
     found = [f"{thing!r} {thing} {[thing]}"]
     for each in (thing, *([] if isinstance(thing, Secret) else [copy.copy(thing)])):
         found += [repr(vars(each))] if hasattr(each, "__dict__") else []
@@ -53,7 +53,7 @@ def shown(thing: object) -> str:
 
 
 @kinds
-def test_neither_a_client_nor_what_it_stands_on_shows_the_token(kind: AnyKind) -> None:
+def test_neither_a_client_nor_its_parts_show_the_token(kind: AnyKind) -> None:
     jobs = kind(SID, TOKEN)
     context, transport = jobs._context, jobs._transport
     parts = [
@@ -77,7 +77,7 @@ def test_neither_a_client_nor_what_it_stands_on_shows_the_token(kind: AnyKind) -
 
 
 def a_result(raw: dict[str, Any], folder: Path) -> tuple[Any, ...]:
-    """A job, its file, a report of it, and errors that hold it."""
+    """Return a job, its download, a report about it, and an error that holds it."""
     job = parse_job(raw)
     with serving(storing(b"a,b,c")) as storage:
         headers = {"Location": f"{storage.url}/a?sig={SIGNATURE}", "Content-Length": "0"}
@@ -90,14 +90,14 @@ def a_result(raw: dict[str, Any], folder: Path) -> tuple[Any, ...]:
     return job, found, FetchReport(directory=folder, outcomes={JOB_ID: found, "x": failure}), failure
 
 
-def test_a_link_that_the_server_puts_into_a_job_is_shown_without_its_signature(tmp_path: Path) -> None:
+def test_a_link_in_a_job_is_shown_without_its_signature(tmp_path: Path) -> None:
     for thing in a_result(JOB, tmp_path):
         assert SIGNATURE not in f"{thing!r} {thing}"
     assert "https://storage.example/a?***" in repr(parse_job(JOB))
 
 
-def test_beyond_that_a_job_s_fields_are_the_account_s_data_and_nothing_else_is_kept(tmp_path: Path) -> None:
-    """So whoever pickles a job, or what holds one, has what the server put there; never the link that we were given."""
+def test_a_pickled_job_holds_the_fields_of_the_server_and_no_other_secret(tmp_path: Path) -> None:
+    """The fields of a job are the account's data; the link of the redirect is not part of it."""
     for thing in a_result(JOB, tmp_path):
         assert SIGNATURE.encode() in pickle.dumps(thing)
         assert TOKEN.encode() not in pickle.dumps(thing)
@@ -108,7 +108,7 @@ def test_beyond_that_a_job_s_fields_are_the_account_s_data_and_nothing_else_is_k
             assert secret not in shown(thing)
 
 
-def test_the_generated_client_s_errors_hold_none() -> None:
+def test_errors_of_the_generated_client_hold_no_secret() -> None:
     body = f'{{"Message": "Basic {BASIC} {TOKEN} {LINK}"}}'.encode()
     for status in (200, 403, 500):
         reply = Reply(status=status, headers={"Content-Length": str(len(body))}, body=body)
@@ -127,7 +127,7 @@ def test_the_generated_client_s_errors_hold_none() -> None:
                 link = link.__cause__ or link.__context__
 
 
-# While a call is under way
+# During a call
 
 
 def frames_of_threads() -> Iterator[FrameType]:
@@ -147,7 +147,7 @@ def frames_of_tasks(loop: asyncio.AbstractEventLoop) -> Iterator[FrameType]:
 
 
 def locals_of(frames: Iterator[FrameType]) -> tuple[str, str]:
-    """What our frames show, and what those of httpx and httpcore show."""
+    """Return what our frames show, and what those of httpx and httpcore show."""
     summary = traceback.StackSummary.extract(((frame, frame.f_lineno) for frame in frames), capture_locals=True)
     ours = [f"{found.name} {found.locals}" for found in summary if "/impact_jobs/" in found.filename]
     theirs = [f"{found.name} {found.locals}" for found in summary if "/http" in found.filename]
@@ -177,8 +177,8 @@ CALLS: dict[str, tuple[Callable[[Any, Path], object], Answer | None]] = {
 
 @kinds
 @pytest.mark.parametrize("call", CALLS)
-def test_our_frames_show_none_while_a_call_is_under_way(kind: AnyKind, call: str, tmp_path: Path) -> None:
-    """As `TracebackException(capture_locals=True)` and `faulthandler` see them, and tools that show all threads."""
+def test_our_frames_show_no_secret_during_a_call(kind: AnyKind, call: str, tmp_path: Path) -> None:
+    """`TracebackException(capture_locals=True)`, `faulthandler` and debuggers show frames of all threads."""
     use, storage_answer = CALLS[call]
     under_way = threading.Event()
 
@@ -215,20 +215,20 @@ def test_our_frames_show_none_while_a_call_is_under_way(kind: AnyKind, call: str
                 dumped = file.read()
             ours, theirs = locals_of(frames_of_threads())
             of_tasks = locals_of(frames_of_tasks(loops[0]))
-            # What is let go of below ends by itself.
+            # Let the servers respond, so that the calls end.
             for server in (storage, api):
                 for asked in server.asked:
                     asked.over.set()
             thread.join()
     assert "impact_jobs" in dumped or of_tasks[0]
-    assert "context" in ours + of_tasks[0], "our frames were there to be looked at"
+    assert "context" in ours + of_tasks[0], "our frames must be there, or this test proves nothing"
     for secret in SECRETS:
         assert secret not in dumped + ours + of_tasks[0]
     if storage_answer is silent:
-        assert SIGNATURE in theirs, "what SECURITY.md says of httpx: its requests show their URLs"
+        assert SIGNATURE in theirs, "as SECURITY.md says, requests of httpx show their URLs"
 
 
-# Children
+# Child processes
 
 
 CHILD = """
@@ -240,7 +240,7 @@ print(dict(os.environ), [path.resolve() for path in Path("/proc/self/fd").iterdi
 
 @kinds
 def test_a_child_process_inherits_neither_token_nor_connection(kind: AnyKind) -> None:
-    """But for what was in the environment before, where `from_env` leaves it."""
+    """Variables that `from_env` reads stay in the environment."""
     before = dict(os.environ)
     body = f'{{"Id": "{JOB_ID}", "Status": "RUNNING"}}'.encode()
     reply = Reply(headers={"Content-Length": str(len(body))}, body=body)
@@ -248,11 +248,11 @@ def test_a_child_process_inherits_neither_token_nor_connection(kind: AnyKind) ->
         client = kind(SID, TOKEN, base_url=api.url)
         with client if isinstance(client, JobsClient) else Driven(client, runner) as jobs:
             assert jobs.get(JOB_ID).status == "RUNNING"
-            told = subprocess.run(  # noqa: S603 - our own code
+            output = subprocess.run(  # noqa: S603 - our own code
                 [sys.executable, "-c", CHILD], capture_output=True, text=True, check=True, close_fds=False
             ).stdout
-            assert api.connections == 1, "it is kept open"
+            assert api.connections == 1, "the connection is still open"
     assert dict(os.environ) == before
-    assert "socket:" not in told
+    assert "socket:" not in output
     for secret in SECRETS:
-        assert secret not in told
+        assert secret not in output

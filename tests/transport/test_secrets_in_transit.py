@@ -1,9 +1,10 @@
-"""What others get to see of token and signature: proxies, storages, who logs, and who reports errors."""
+"""Neither proxies nor storages, logs or error reports show token and signature."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import logging
 import ssl
@@ -58,13 +59,13 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have clients that are made from now on trust our certificates."""
+    """Make clients that are created from now on trust the test's certificates."""
     file = tmp_path_factory.mktemp("ca") / "ca.pem"
     CA.cert_pem.write_to_path(str(file))
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
 
 
-def api_that_leads_to(location: Callable[[], str]) -> Answer:
+def api_redirecting_to(location: Callable[[], str]) -> Answer:
     def answer(asked: Asked) -> Reply:
         if asked.target.endswith("/Download"):
             headers = {"Location": location(), "Set-Cookie": "c=canary-cookie", "Content-Length": "0"}
@@ -79,12 +80,12 @@ def seen_by(server: RawServer) -> str:
     return "\n".join(f"{asked.method} {asked.target} {dict(asked.headers)}" for asked in server.asked)
 
 
-# Proxies, storages and where they lead
+# Proxies and storages
 
 
 @kinds
 @pytest.mark.usefixtures("trusted")
-def test_a_proxy_sees_where_it_goes_and_nothing_more_and_the_storages_see_no_token(
+def test_a_proxy_sees_only_host_and_port_and_the_storages_see_no_token(
     kind: AnyKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leading(_: Asked) -> Reply:
@@ -100,7 +101,7 @@ def test_a_proxy_sees_where_it_goes_and_nothing_more_and_the_storages_see_no_tok
         proxying() as proxy,
         serving(lambda _: whole, tls=server_tls()) as last,
         serving(leading, tls=server_tls()) as first,
-        serving(api_that_leads_to(lambda: f"{first.url}/a?sig={SIGNATURE}"), tls=server_tls()) as api,
+        serving(api_redirecting_to(lambda: f"{first.url}/a?sig={SIGNATURE}"), tls=server_tls()) as api,
         asyncio.Runner() as runner,
     ):
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -116,18 +117,16 @@ def test_a_proxy_sees_where_it_goes_and_nothing_more_and_the_storages_see_no_tok
             assert secret not in "".join(proxy.heads)
         for secret in (TOKEN, BASIC, SID, "authorization", "cookie", "referer"):
             assert secret not in seen_by(first) + seen_by(last)
-        assert f"sig={SIGNATURE}'" not in seen_by(last) + seen_by(api), "the first link is the first storage's alone"
+        assert f"sig={SIGNATURE}'" not in seen_by(last) + seen_by(api), "only the first storage may see the first link"
 
 
 @kinds
-def test_what_goes_in_clear_is_for_this_machine_alone_and_never_for_a_proxy(
-    kind: AnyKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither the token nor a signed link: what a proxy passes on in clear it can read."""
+def test_plain_http_never_goes_through_a_proxy(kind: AnyKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy could read the token and the signed link."""
     with (
         proxying() as proxy,
         serving(storing(b"a,b,c")) as storage,
-        serving(api_that_leads_to(lambda: f"{storage.url}/a?sig={SIGNATURE}")) as api,
+        serving(api_redirecting_to(lambda: f"{storage.url}/a?sig={SIGNATURE}")) as api,
         asyncio.Runner() as runner,
     ):
         for name in ("HTTP_PROXY", "ALL_PROXY"):
@@ -143,13 +142,13 @@ def test_what_goes_in_clear_is_for_this_machine_alone_and_never_for_a_proxy(
 
 @kinds
 @pytest.mark.usefixtures("trusted")
-def test_a_proxy_stands_before_the_storage_though_the_api_is_on_this_machine(
+def test_the_storage_is_reached_by_proxy_even_if_the_api_is_on_this_machine(
     kind: AnyKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
         proxying() as proxy,
         serving(storing(b"a,b,c"), tls=server_tls()) as storage,
-        serving(api_that_leads_to(lambda: f"{storage.url}/a?sig={SIGNATURE}")) as api,
+        serving(api_redirecting_to(lambda: f"{storage.url}/a?sig={SIGNATURE}")) as api,
         asyncio.Runner() as runner,
     ):
         monkeypatch.setenv("ALL_PROXY", proxy.url)
@@ -161,8 +160,8 @@ def test_a_proxy_stands_before_the_storage_though_the_api_is_on_this_machine(
 
 @kinds
 @pytest.mark.usefixtures("trusted")
-def test_no_proxy_is_heeded(kind: AnyKind, monkeypatch: pytest.MonkeyPatch) -> None:
-    with proxying() as proxy, serving(api_that_leads_to(str), tls=server_tls()) as api, asyncio.Runner() as runner:
+def test_the_no_proxy_variable_is_honoured(kind: AnyKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    with proxying() as proxy, serving(api_redirecting_to(str), tls=server_tls()) as api, asyncio.Runner() as runner:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         with driven(kind, runner, api.url) as jobs:
@@ -173,14 +172,14 @@ def test_no_proxy_is_heeded(kind: AnyKind, monkeypatch: pytest.MonkeyPatch) -> N
 @kinds
 @pytest.mark.parametrize("password", [PROXY_PASSWORD, "canary-proxy-wrong"])
 @pytest.mark.usefixtures("trusted")
-def test_a_proxy_s_own_credentials_are_given_to_it_and_shown_to_nobody(
+def test_the_credentials_of_a_proxy_are_sent_to_it_alone(
     kind: AnyKind, password: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     user = f"someone:{PROXY_PASSWORD}"
     with (
         proxying(user=user) as proxy,
-        serving(api_that_leads_to(str), tls=server_tls()) as api,
+        serving(api_redirecting_to(str), tls=server_tls()) as api,
         asyncio.Runner() as runner,
     ):
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", f"//someone:{password}@"))
@@ -202,7 +201,7 @@ def test_a_proxy_s_own_credentials_are_given_to_it_and_shown_to_nobody(
 
 @kinds
 @pytest.mark.parametrize("url", ["socks5://u:canary-x@127.0.0.1:1", "ftp://u:canary-x@127.0.0.1"])
-def test_a_proxy_that_cannot_be_used_is_told_of_when_the_client_is_made(
+def test_an_unusable_proxy_is_reported_when_the_client_is_created(
     kind: AnyKind, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", url)
@@ -218,7 +217,7 @@ def test_a_proxy_that_cannot_be_used_is_told_of_when_the_client_is_made(
 
 @kinds
 @pytest.mark.parametrize("host", ["127.0.0.1", "api.impact.com"], ids=["unknown issuer", "another host"])
-def test_no_variable_turns_verification_off(
+def test_no_environment_variable_turns_certificate_verification_off(
     kind: AnyKind, host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     for name in ("IMPACT_VERIFY", "IMPACT_VERIFY_SSL", "PYTHONHTTPSVERIFY", "SSL_VERIFY", "HTTPX_VERIFY"):
@@ -227,7 +226,7 @@ def test_no_variable_turns_verification_off(
         monkeypatch.setenv(name, "")
     if host != "127.0.0.1":
         request.getfixturevalue("trusted")
-    with serving(api_that_leads_to(str), tls=server_tls(host=host)) as api, asyncio.Runner() as runner:
+    with serving(api_redirecting_to(str), tls=server_tls(host=host)) as api, asyncio.Runner() as runner:
         with driven(kind, runner, api.url) as jobs:
             with pytest.raises(TransportError, match="certificate verify failed") as raised:
                 jobs.replay(JOB_ID)
@@ -247,7 +246,7 @@ def driven_sandbox(kind: AnyKind, runner: asyncio.Runner, sandbox: Sandbox) -> A
 
 
 @kinds
-def test_certificates_that_cannot_be_read_are_told_of(
+def test_unreadable_certificates_are_reported_when_the_client_is_created(
     kind: AnyKind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
@@ -257,11 +256,11 @@ def test_certificates_that_cannot_be_read_are_told_of(
             kind(SID, TOKEN)
 
 
-# Who reports errors, and who logs
+# Error reports and logs
 
 
 def reported(error: BaseException) -> str:
-    """What an error reporter sends: all frames but the tests', with their locals, of the whole chain."""
+    """Return what an error reporter sends: all frames but the tests', with their locals, of the whole chain."""
     texts: list[str] = []
     link: BaseException | None = error
     while link is not None:
@@ -273,7 +272,7 @@ def reported(error: BaseException) -> str:
 
 
 class Interrupting(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Ctrl-C comes while a request is out."""
+    """Is interrupted while it waits for a response."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         raise KeyboardInterrupt(f"{len(request.headers)} headers")
@@ -321,30 +320,31 @@ BODIES = [
 
 @kinds
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("status", [200, 202, 400, 401, 403, 404, 429, 500, 502])
-def test_whatever_a_gateway_echoes_no_verb_repeats_it(
-    verb: str, status: int, kind: AnyKind, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_no_verb_repeats_the_secrets_that_a_gateway_echoes(
+    verb: str, kind: AnyKind, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for body in BODIES:
-        headers = {"Content-Length": str(len(body)), "X-Request-Id": f"https://x.example/?sig={SIGNATURE}"}
-        reply = Reply(status=status, headers=headers, body=body.encode())
-        with serving(lambda _, reply=reply: reply) as api, asyncio.Runner() as runner:  # type: ignore[misc]
-            with driven(kind, runner, api.url) as jobs:
-                try:
-                    VERBS[verb](jobs, tmp_path)
-                except JobsError as error:
-                    said = reported(error)
-                else:
-                    said = ""
-            assert api.asked
-        said += "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
-        # What an answer that says yes holds beyond that is the account's data, and parsed as such.
-        for secret in (TOKEN, BASIC) if status in {200, 202} else (TOKEN, BASIC, SIGNATURE):
-            assert secret not in said
+    replies: list[Reply] = []
+    with serving(lambda _: replies[-1]) as api, asyncio.Runner() as runner, driven(kind, runner, api.url) as jobs:
+        for status, body in itertools.product((200, 202, 400, 401, 403, 404, 429, 500, 502), BODIES):
+            headers = {"Content-Length": str(len(body)), "X-Request-Id": f"https://x.example/?sig={SIGNATURE}"}
+            replies.append(Reply(status=status, headers=headers, body=body.encode()))
+            api.asked.clear()
+            caplog.clear()
+            try:
+                VERBS[verb](jobs, tmp_path)
+            except JobsError as error:
+                said = reported(error)
+            else:
+                said = ""
+            assert api.asked, status
+            said += "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+            # Beyond the credentials, the body of a success is the account's data, and parsed as such.
+            for secret in (TOKEN, BASIC) if status in {200, 202} else (TOKEN, BASIC, SIGNATURE):
+                assert secret not in said, (status, body)
 
 
-def test_handlers_that_format_late_get_no_secret(jobs: AnyClient, sandbox: Sandbox) -> None:
+def test_log_handlers_that_format_later_get_no_secret(jobs: AnyClient, sandbox: Sandbox) -> None:
     late = MemoryHandler(10_000, flushLevel=100)
     names = ("", "httpx", "httpcore", "asyncio", "impact_jobs")
     levels = {name: logging.getLogger(name).level for name in names}
@@ -365,12 +365,14 @@ def test_handlers_that_format_late_get_no_secret(jobs: AnyClient, sandbox: Sandb
     assert sandbox.auth_token not in said
 
 
-def test_asyncio_s_debug_mode_shows_none(sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_debug_mode_of_asyncio_logs_no_secret(
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     job_id = sandbox.add_job()
 
     async def main() -> None:
-        asyncio.get_running_loop().slow_callback_duration = 0.0  # so every callback is told of
+        asyncio.get_running_loop().slow_callback_duration = 0.0  # so that every callback is logged
         async with sandbox.async_client() as jobs:
             await jobs.wait_and_download(job_id, tmp_path / "a.csv")
             await jobs.replay(job_id)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from impact_jobs._transport import socket_reader as socket_door
+from impact_jobs._transport import socket_reader
 from impact_jobs._transport.socket_reader import SocketReader
 
 MIB = 1024 * 1024
@@ -18,41 +18,41 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def test_what_came_before_the_end_counts_and_the_end_is_told_afterwards(
+def test_bytes_before_an_early_end_count_and_the_next_call_raises(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, theirs = ends
-    door = SocketReader(ours, left=10, timeout=5)
+    reader = SocketReader(ours, left=10, timeout=5)
     theirs.sendall(b"1234")
     theirs.close()
-    assert bytes(door.fill(10)) == b"1234"
+    assert bytes(reader.fill(10)) == b"1234"
     for _ in range(2):
         with pytest.raises(ConnectionError, match="ended 6 bytes before the body"):
-            door.fill(10)
+            reader.fill(10)
 
 
-def test_an_end_before_any_byte_is_told_at_once(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_an_end_before_any_byte_raises_at_once(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.close()
     with pytest.raises(ConnectionError, match="ended 10 bytes before the body"):
         SocketReader(ours, left=10, timeout=5).fill(10)
 
 
-def test_what_has_come_within_a_moment_is_handed_out_and_the_rest_later(
+def test_available_bytes_are_returned_without_waiting_for_the_rest(
     ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socket_door, "_MAX_FILL_SECONDS", 0.0)
+    monkeypatch.setattr(socket_reader, "_MAX_FILL_SECONDS", 0.0)
     ours, theirs = ends
-    door = SocketReader(ours, left=10, timeout=5)
+    reader = SocketReader(ours, left=10, timeout=5)
     theirs.sendall(b"1234")
-    assert bytes(door.fill(10)) == b"1234"
+    assert bytes(reader.fill(10)) == b"1234"
     theirs.sendall(b"567890")
-    assert bytes(door.fill(10)) == b"567890"
-    assert bytes(door.fill(10)) == b""
+    assert bytes(reader.fill(10)) == b"567890"
+    assert bytes(reader.fill(10)) == b""
 
 
 class Stream:
-    """httpx's `network_stream`, over a socket that may be gone."""
+    """The `network_stream` of httpx, with or without a socket."""
 
     def __init__(self, found: object) -> None:
         self.found = found
@@ -72,15 +72,15 @@ def answer(extensions: dict[str, object]) -> httpx.Response:
     )
 
 
-def test_without_a_socket_there_is_no_door(ends: tuple[socket.socket, socket.socket]) -> None:
-    assert SocketReader.from_response(answer({}), received=0, timeout=5) is None
-    assert SocketReader.from_response(answer({"network_stream": Stream(None)}), received=0, timeout=5) is None
-    assert SocketReader.from_response(answer({"network_stream": Stream(ends[0])}), received=0, timeout=5) is not None
+def test_without_a_socket_there_is_no_reader(ends: tuple[socket.socket, socket.socket]) -> None:
+    assert SocketReader.from_response(answer({}), left=8 * MIB, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Stream(None)}), left=8 * MIB, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Stream(ends[0])}), left=8 * MIB, timeout=5) is not None
 
 
-def test_a_socket_that_was_reset_already_is_left_to_the_parser() -> None:
+def test_a_socket_that_was_reset_is_left_to_the_parser() -> None:
     class Reset(Stream):
         def get_extra_info(self, name: str) -> object:
             raise OSError(name)
 
-    assert SocketReader.from_response(answer({"network_stream": Reset(None)}), received=0, timeout=5) is None
+    assert SocketReader.from_response(answer({"network_stream": Reset(None)}), left=8 * MIB, timeout=5) is None

@@ -1,10 +1,10 @@
-"""What a type checker must refuse: read by type checkers, never run.
+"""What a type checker must refuse, one wrong use per line. Type checkers read this file; it never runs.
 
-One wrong use a line. Our own mypy run needs each to be marked; `tests/package/test_types.py` takes the marks away, and
-wants an error from every checker on each of these lines, and on no other.
+`make types` needs a mark on each wrong line. `tests/package/test_types.py` removes the marks, and expects an error from
+every checker on each of these lines and on no other.
 """
 
-# ruff: noqa: ARG005, B018, F401, FBT003 - wrong uses are its subject, and none of its values is used
+# ruff: noqa: ARG005, B018, F401, FBT003 - the uses are wrong on purpose, and no value is used
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -23,7 +23,7 @@ def making() -> None:
     AsyncJobsClient("sid", "token", http_client=httpx.Client())  # type: ignore[arg-type]
 
 
-def verbs(jobs: JobsClient, job: Job, numbers: Iterable[int]) -> None:
+def methods(jobs: JobsClient, job: Job, numbers: Iterable[int]) -> None:
     jobs.get(7)  # type: ignore[arg-type]
     jobs.list(7)  # type: ignore[arg-type]
     jobs.wait(job, timedelta(minutes=5))  # type: ignore[arg-type]
@@ -42,7 +42,7 @@ def verbs(jobs: JobsClient, job: Job, numbers: Iterable[int]) -> None:
     jobs.aclose()  # type: ignore[attr-defined]
 
 
-def answers(jobs: JobsClient, job: Job, wish: Literal[True]) -> None:
+def results(jobs: JobsClient, job: Job, wish: Literal[True]) -> None:
     jobs.replay_if_replayable(job).id  # type: ignore[union-attr]
     jobs.wait_all([job], return_exceptions=wish)["id"].status  # type: ignore[union-attr]
     job.percentage_complete + 1  # type: ignore[operator]

@@ -1,7 +1,6 @@
-"""What a user's program may write, and the types it gets: read by type checkers, never run.
+"""What a user's program may write, and the types it gets. Type checkers read this file; it never runs.
 
-`tests/package/test_types.py` holds mypy, pyright and ty to it, against the installed wheel. Only public names are
-imported.
+`tests/package/test_types.py` runs mypy, pyright and ty on it, against the installed wheel. All imports are public.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -18,22 +17,28 @@ from impact_agency_api.models import Job as GeneratedJob
 from impact_jobs import (
     ApiError,
     AsyncJobsClient,
+    AsyncResultStream,
     ConfigurationError,
     DownloadResult,
     FetchReport,
     FieldError,
     Job,
     JobFailedError,
+    JobReference,
     JobsClient,
     JobsError,
     JobStatus,
     JobType,
+    Mode,
+    OnProgress,
     Polling,
     RateLimitError,
     ReplayUncertainError,
     ResultNotReadyError,
+    ResultStream,
     Retry,
     ServerError,
+    Timeouts,
     TransportError,
     UnexpectedResponseError,
     WaitTimeoutError,
@@ -62,7 +67,7 @@ def making() -> None:
 
 
 class OurClient(JobsClient):
-    """A subclass keeps its type through what makes clients."""
+    """A subclass, which `from_env` and `with_options` return as well."""
 
 
 def subclassing() -> None:
@@ -91,7 +96,7 @@ def waiting(jobs: JobsClient, job: Job, updates: list[Job]) -> None:
     jobs.wait(job, on_update=lambda seen: seen.percentage_complete)
 
 
-def waiting_for_many(jobs: JobsClient, each: list[Job], ids: tuple[str, ...], wish: bool) -> None:  # noqa: FBT001 - a bool, whichever
+def waiting_for_many(jobs: JobsClient, each: list[Job], ids: tuple[str, ...], wish: bool) -> None:  # noqa: FBT001 - not a literal
     assert_type(jobs.wait_all(each), dict[str, Job])
     assert_type(jobs.wait_all(jobs.list(), 60.0, return_exceptions=False), dict[str, Job])
     assert_type(jobs.wait_all(ids, {"id": 60.0, "other": None}, return_exceptions=True), dict[str, Job | JobsError])
@@ -105,22 +110,23 @@ def waiting_for_many(jobs: JobsClient, each: list[Job], ids: tuple[str, ...], wi
             assert_type(found.job_id, str | None)
 
 
-def downloading(jobs: JobsClient, job: Job, told: Callable[[int, int | None], None]) -> None:
+def downloading(jobs: JobsClient, job: Job, report: Callable[[int, int | None], None]) -> None:
     assert_type(jobs.download(job, "report.csv"), DownloadResult)
     jobs.download(job, Path("reports"), overwrite=True, resume=False, connections=8, digest=False, mode="stream")
-    jobs.download(job, "report.csv", connections=None, mode="redirect", on_progress=told)
+    jobs.download(job, "report.csv", connections=None, mode="redirect", on_progress=report)
     jobs.download(job, "report.csv", on_progress=lambda done, whole: done / (whole or 1))
     assert_type(
-        jobs.wait_and_download(job, "report.csv", timeout=None, on_update=print, on_progress=told), DownloadResult
+        jobs.wait_and_download(job, "report.csv", timeout=None, on_update=print, on_progress=report), DownloadResult
     )
     assert_type(jobs.fetch_all(jobs.list(), "reports"), FetchReport)
     jobs.fetch_all([job], Path("reports"), concurrency=2, timeout={job.id: 60.0}, connections=None, on_update=print)
 
 
-def in_the_program_s_hands(jobs: JobsClient, job: Job) -> None:
-    with jobs.stream(job, mode="stream") as chunks:
-        assert_type(chunks.bytes_total, int | None)
-        for chunk in chunks:
+def without_a_file(jobs: JobsClient, job: Job) -> None:
+    assert_type(jobs.stream(job), ResultStream)
+    with jobs.stream(job, mode="stream") as stream:
+        assert_type(stream.bytes_total, int | None)
+        for chunk in stream:
             assert_type(chunk, bytes)
     with jobs.open(job) as file:
         assert_type(file, BufferedReader)
@@ -130,6 +136,14 @@ def in_the_program_s_hands(jobs: JobsClient, job: Job) -> None:
 def replaying(jobs: JobsClient, job: Job) -> None:
     assert_type(jobs.replay(job), Job)
     assert_type(jobs.replay_if_replayable(job), Job | None)
+
+
+def annotating(
+    jobs: JobsClient, job: JobReference, mode: Mode, timeouts: Timeouts, on_progress: OnProgress | None
+) -> DownloadResult:
+    """A wrapper of the user's own, annotated with the types of the signatures."""
+    jobs.wait_all([job], timeouts)
+    return jobs.download(job, "report.csv", mode=mode, on_progress=on_progress)
 
 
 async def making_async() -> None:
@@ -144,7 +158,7 @@ async def making_async() -> None:
     await jobs.aclose()
 
 
-async def every_verb_awaited(jobs: AsyncJobsClient, job: Job, told: Callable[[int, int | None], None]) -> None:
+async def every_method_awaited(jobs: AsyncJobsClient, job: Job, report: Callable[[int, int | None], None]) -> None:
     assert_type(jobs.list("2026-05-01"), AsyncIterator[Job])
     assert_type(await jobs.get(job), Job)
     assert_type(await jobs.wait(job, timeout=None, on_update=print), Job)
@@ -152,19 +166,20 @@ async def every_verb_awaited(jobs: AsyncJobsClient, job: Job, told: Callable[[in
     assert_type(await jobs.wait_all([job], {job.id: 1.0}, return_exceptions=True), dict[str, Job | JobsError])
     assert_type(jobs.as_completed([job]), AsyncIterator[Job])
     assert_type(jobs.as_completed([job], return_exceptions=True), AsyncIterator[Job | JobsError])
-    assert_type(await jobs.download(job, "report.csv", mode="stream", on_progress=told), DownloadResult)
-    assert_type(await jobs.wait_and_download(job, Path("report.csv"), on_progress=told), DownloadResult)
+    assert_type(await jobs.download(job, "report.csv", mode="stream", on_progress=report), DownloadResult)
+    assert_type(await jobs.wait_and_download(job, Path("report.csv"), on_progress=report), DownloadResult)
     assert_type(await jobs.fetch_all([job], "reports"), FetchReport)
-    async with jobs.stream(job) as chunks:
-        assert_type(chunks.bytes_total, int | None)
-        async for chunk in chunks:
+    assert_type(jobs.stream(job), AsyncResultStream)
+    async with jobs.stream(job) as stream:
+        assert_type(stream.bytes_total, int | None)
+        async for chunk in stream:
             assert_type(chunk, bytes)
     assert_type(jobs.open(job), BufferedReader)
     assert_type(await jobs.replay(job), Job)
     assert_type(await jobs.replay_if_replayable(job), Job | None)
 
 
-def a_job_s_fields(job: Job) -> None:
+def fields_of_a_job(job: Job) -> None:
     assert_type(job.id, str)
     assert_type(job.type, JobType | str | None)
     assert_type(job.status, JobStatus | str)
@@ -185,10 +200,10 @@ def a_job_s_fields(job: Job) -> None:
     assert_type(job.raw, Mapping[str, Any])
     assert_type(job.is_terminal, bool)
     Job(id="1", status=JobStatus.RUNNING)
-    Job(id="1", status="A_STATUS_OF_TOMORROW", type=JobType.APIREPORT, raw={})
+    Job(id="1", status="A_NEW_STATUS", type=JobType.APIREPORT, raw={})
 
 
-def a_result_s_fields(result: DownloadResult) -> None:
+def fields_of_a_result(result: DownloadResult) -> None:
     assert_type(result.path, Path)
     assert_type(result.job_id, str)
     assert_type(result.job, Job | None)
@@ -201,7 +216,7 @@ def a_result_s_fields(result: DownloadResult) -> None:
     assert_type(result.seconds, float)
 
 
-def a_report_s_fields(report: FetchReport) -> None:
+def fields_of_a_report(report: FetchReport) -> None:
     assert_type(report.directory, Path)
     assert_type(report.outcomes, Mapping[str, DownloadResult | JobsError])
     assert_type(report.files, dict[str, DownloadResult])
@@ -221,7 +236,7 @@ def settings(jobs: JobsClient, retry: Retry, polling: Polling) -> None:
     Polling(history=[])
 
 
-def answers_that_say_no(jobs: JobsClient) -> None:
+def error_responses(jobs: JobsClient) -> None:
     try:
         jobs.get("1")
     except (RateLimitError, ServerError) as error:
@@ -253,11 +268,11 @@ def other_errors(jobs: JobsClient) -> None:
         assert_type(error.job_id, str | None)
 
 
-def a_timeout_of_ours_is_python_s(error: WaitTimeoutError) -> TimeoutError:
+def a_wait_timeout_is_a_timeout_error(error: WaitTimeoutError) -> TimeoutError:
     return error
 
 
-def everything_is_reached_through_the_package() -> None:
+def names_of_the_package() -> None:
     assert_type(impact_jobs.JobsClient.from_env(), JobsClient)
     assert_type(impact_jobs.Polling().history is None, bool)
 

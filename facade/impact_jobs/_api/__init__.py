@@ -1,1 +1,1 @@
-"""Requests to the Jobs API and the reading of its responses."""
+"""Requests to the Jobs API, and how its responses are read."""

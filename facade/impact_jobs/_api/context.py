@@ -73,18 +73,10 @@ class ClientContext:
         deadline: float = math.inf,
         is_download: bool = False,
     ) -> Request:
-        """Return a request to the API.
+        """Return a request to the API; `url` is absolute or a path, and `deadline` is by the transport's clock.
 
-        Method, URL and parameters may come from a generated operation's `_get_kwargs`. That function is private, but
-        it is the only part of a generated operation without I/O, and our tests verify that it exists.
-
-        Args:
-            url: Absolute, or a path below the base URL.
-            method: The HTTP method, in any case.
-            params: The query.
-            headers: Headers of this request alone.
-            deadline: When the whole call must be over, by the transport's clock.
-            is_download: Whether the response may be a result.
+        The other arguments may come from a generated operation's `_get_kwargs`. That function is private, but it is the
+        only part of a generated operation without I/O, and our tests verify that it exists.
         """
         query = urlencode(params)
         base_url = self.account.base_url if url.startswith("/") else ""
@@ -98,7 +90,7 @@ class ClientContext:
         )
 
     async def open(self, request: Request) -> Stream:
-        """Send a request to the API once; return the response, whatever its status, as soon as its head has arrived.
+        """Send a request to the API once; return the response, of any status, as soon as its head has arrived.
 
         Raises:
             TransportError: No response arrived.
@@ -152,15 +144,10 @@ class ClientContext:
             await self.transport.sleep(delay)
 
     async def pause_to_poll(self, seconds: float, *, deadline: float = math.inf, requests: int = 1) -> bool:
-        """Pause between two polls: longer than requested if the account's quota is short.
+        """Pause between two polls: for `seconds`, or longer if the account's quota is short.
 
-        Args:
-            seconds: The pause that the poller asks for.
-            deadline: When to return at the latest, by the transport's clock.
-            requests: How many requests the next poll needs.
-
-        Returns:
-            Whether the pause is over; False if the deadline came first.
+        The next poll needs `requests` requests. Return whether the pause is over; False if `deadline`, by the
+        transport's clock, came first.
         """
         now = self.transport.now()
         reservation = self.rate_limiter.reserve(now, requests)

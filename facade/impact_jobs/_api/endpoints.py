@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Generic, Self, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Self
 from urllib.parse import urljoin, urlsplit
 from uuid import UUID
 
-from impact_agency_api import AuthenticatedClient
+from impact_agency_api import AuthenticatedClient as AuthenticatedClient  # noqa: PLC0414 - for the clients' signatures
 from impact_agency_api.api.jobs import download_job_result, get_job, list_jobs, replay_job
 from impact_agency_api.models import DownloadJobResultMode
 from impact_agency_api.types import UNSET
@@ -23,36 +23,22 @@ from impact_jobs._transport.base import Head, Request
 from impact_jobs.errors import UnexpectedResponseError
 from impact_jobs.models import Job
 
-__all__ = [
-    "AuthenticatedClient",
-    "Flat",
-    "Pages",
-    "download_request",
-    "get",
-    "get_once",
-    "get_with_head",
-    "list_request",
-    "replay_request",
-]
-
-T = TypeVar("T")
-
 
 async def get(context: ClientContext, reference: JobReference) -> Job:
-    """The job's state now, with retries."""
+    """Return the job's current state, with retries."""
     job, _ = await get_with_head(context, context.account.job_id(reference))
     return job
 
 
 async def get_with_head(context: ClientContext, job_id: str) -> tuple[Job, Head]:
-    """The job's state now, with retries, and the head of the answer, which tells the server's time."""
+    """Return the job's current state, with retries, and the response's head, which has the server's time."""
     what = f"get job {job_id}"
     response = await context.send(_get_request(context, job_id), what)
     return read_job(response, what), response.head
 
 
 async def get_once(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Job:
-    """The job's state now, asked for once: for callers that ask again anyway."""
+    """Return the job's current state without retries, for callers that poll again anyway."""
     what = f"get job {job_id}"
     return read_job(await context.exchange(_get_request(context, job_id, deadline=deadline), what), what)
 
@@ -62,14 +48,14 @@ def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.
 
 
 def download_request(context: ClientContext, job_id: str, *, is_stream: bool, headers: Mapping[str, str]) -> Request:
-    """A request for the result of a job, or with `is_stream` for its bytes in place of a redirect."""
+    """Build a request for a job's result: for a redirect to it, or with `is_stream` for its bytes."""
     mode = DownloadJobResultMode.STREAM if is_stream else UNSET
     kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see ClientContext.request
     return context.request(**kwargs, headers=headers, is_download=True)
 
 
 def replay_request(context: ClientContext, job_id: str) -> Request:
-    """A request to replay a job: a PUT with an empty body."""
+    """Build a request to replay a job: a PUT with an empty body."""
     kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see ClientContext.request
     return context.request(**kwargs, headers={"Content-Length": "0"})
 
@@ -82,17 +68,10 @@ def list_request(context: ClientContext, window: Window, *, deadline: float = ma
 
 
 class Pages:
-    """The pages of a list, each fetched when it is wanted; no job twice.
+    """The pages of a list, each requested when it is needed. No job appears twice.
 
-    Args:
-        context: The client's settings.
-        window: Which jobs.
-        deadline: On the port's clock. Where it is given, each page is asked for once, and in time: for callers that
-            ask again anyway.
-        parse: As for `read_page`.
-
-    Attributes:
-        entries: How many there were so far.
+    With a `deadline` on the transport's clock, each page is requested once, without retries, and in time: for callers
+    that list again anyway. `entries` counts the entries of the pages so far, including skipped ones.
     """
 
     def __init__(
@@ -110,8 +89,8 @@ class Pages:
         self._send = context.send if deadline is None else context.exchange
         self._parse = parse
         self._request: Request | None = list_request(context, window, deadline=self._deadline)
-        self._asked = {self._request.url.reveal()}
-        self._seen: set[str] = set()
+        self._requested_urls = {self._request.url.reveal()}
+        self._seen_ids: set[str] = set()
 
     def __aiter__(self) -> Self:
         return self
@@ -122,49 +101,44 @@ class Pages:
         page = read_page(await self._send(self._request, "list jobs"), "list jobs", parse=self._parse)
         self.entries += page.entries
         self._request = self._next_request(page.next_uri)
-        return tuple(job for job in page.jobs if self._is_wanted(job))
+        return tuple(job for job in page.jobs if self._is_new(job))
 
-    def _is_wanted(self, job: Job) -> bool:
-        # Jobs that are created while we read push others onto the next page, where they come again.
+    def _is_new(self, job: Job) -> bool:
+        # A job that is created during the list pushes others onto the next page, where they appear again.
         key = job.id.lower()
-        if key in self._seen or not self._window.holds(job.created_date):
+        if key in self._seen_ids or not self._window.holds(job.created_date):
             return False
-        self._seen.add(key)
+        self._seen_ids.add(key)
         return True
 
     def _next_request(self, next_uri: str | None) -> Request | None:
         if next_uri is None:
             return None
-        # A full path from the host: joined to the host, never sent as a page number.
         base = self._context.account.base_url
-        url = ""
         try:
             url = urljoin(base + "/", next_uri)
-            is_there = urlsplit(url)[:2] == urlsplit(base)[:2] and bool(url.encode())
-        except ValueError:  # brackets that are no address, or half of a surrogate pair
-            is_there = False
-        if not is_there:
-            raise UnexpectedResponseError(f"list jobs: the next page is not on {base}; it was not asked for.")
-        if url in self._asked:
-            raise UnexpectedResponseError("list jobs: the next page is one that was read already; the list is a loop.")
-        self._asked.add(url)
+            is_on_host = urlsplit(url)[:2] == urlsplit(base)[:2] and bool(url.encode())
+        except ValueError:  # brackets without an address, or half of a surrogate pair
+            is_on_host = False
+        if not is_on_host:
+            raise UnexpectedResponseError(f"list jobs: the next page is not on {base}, so it was not requested.")
+        if url in self._requested_urls:
+            raise UnexpectedResponseError("list jobs: the next page was already read, so the list has no end.")
+        self._requested_urls.add(url)
         return self._context.request(url=url, deadline=self._deadline)
 
 
-class Flat(Generic[T]):
-    """The items of an asynchronous iterator's batches, one by one.
+class JobIterator:
+    """The jobs of a list, one by one. It is not an async generator, because event loops may close those late."""
 
-    A class and not an async generator: a running loop finalises those at some later time.
-    """
-
-    def __init__(self, batches: AsyncIterator[Iterable[T]]) -> None:
-        self._batches = batches
-        self._ready: deque[T] = deque()
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._jobs: deque[Job] = deque()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> T:
-        while not self._ready:
-            self._ready.extend(await anext(self._batches))
-        return self._ready.popleft()
+    async def __anext__(self) -> Job:
+        while not self._jobs:
+            self._jobs.extend(await anext(self._pages))
+        return self._jobs.popleft()

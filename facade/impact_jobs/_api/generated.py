@@ -29,18 +29,17 @@ def generated_client(transport: BlockingTransport | AsyncTransport, *, request_t
     builder = transport.builder
     base_url = builder.account.base_url
     client = AuthenticatedClient(base_url=base_url, token="", prefix="Basic")
+    adapter = _Adapter(transport, builder.account)
     if isinstance(transport, BlockingTransport):
-        adapter = _Adapter(transport, builder.account)
         return client.set_httpx_client(
             httpx.Client(base_url=base_url, headers=builder.headers, timeout=request_timeout, transport=adapter)
         )
-    async_adapter = _AsyncAdapter(transport, builder.account)
     return client.set_async_httpx_client(
-        httpx.AsyncClient(base_url=base_url, headers=builder.headers, timeout=request_timeout, transport=async_adapter)
+        httpx.AsyncClient(base_url=base_url, headers=builder.headers, timeout=request_timeout, transport=adapter)
     )
 
 
-class _Adapter(httpx.BaseTransport):
+class _Adapter(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Lets an httpx client send its requests through our transport."""
 
     def __init__(self, transport: Transport, account: Account) -> None:
@@ -49,12 +48,6 @@ class _Adapter(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         return run_sync(_exchange(self._transport, self._account, _described(request, request.read())))
-
-
-class _AsyncAdapter(httpx.AsyncBaseTransport):
-    def __init__(self, transport: Transport, account: Account) -> None:
-        self._transport = transport
-        self._account = account
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await _exchange(self._transport, self._account, _described(request, await request.aread()))

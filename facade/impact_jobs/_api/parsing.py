@@ -1,4 +1,4 @@
-"""A job from its JSON object: strict about what makes it a job, lenient about the rest."""
+"""Parse a job from its JSON object: strictly what makes it a job, leniently the rest."""
 
 from __future__ import annotations
 
@@ -15,65 +15,62 @@ from impact_jobs.models import Job, JobStatus, JobType
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-_WORDS = re.compile(r"[\w .:-]{1,100}")  # for a status that is newer than we are, and part of messages
-_LARGEST = 10**18  # of what fits into 64 bits, wherever it is put
+_WORDS = re.compile(r"[\w .:-]{1,100}")  # for a status that is newer than this release, because messages show it
+_MAX_INTEGER = 10**18  # fits into 64 bits, wherever users store it
 _TYPES: dict[str, JobType | str] = {kind.value: kind for kind in JobType}
 _STATUSES: dict[str, JobStatus | str] = {status.value: status for status in JobStatus}
 _BOOLEANS = {"true": True, "false": False}
 
 _repr = reprlib.Repr()
-_repr.maxlevel, _repr.maxstring = 2, 80  # a UUID and a date are shown whole
+_repr.maxlevel, _repr.maxstring = 2, 80  # a UUID and a date fit
 
 
-def shortened(value: object) -> str:
-    """The `repr` of a JSON value, cut to a few lines whatever its size and depth, and without secrets."""
+def short_repr(value: object) -> str:
+    """Return the `repr` of a JSON value in a few lines, without secrets."""
     return redact(_repr.repr(value))
 
 
 class MalformedJobError(ValueError):
-    """An object that cannot be taken for a job; the message says why."""
+    """An object is not a job; the message says why."""
 
 
 def parse_job(raw: object) -> Job:
-    """A job from its JSON object.
+    """Parse a job. A field that cannot be read becomes None, with a warning in the log.
 
     Raises:
-        MalformedJobError: It is no object, or has no usable `Id` or `Status`. Any other field that cannot be
-            read becomes None, with a warning in the log.
+        MalformedJobError: `raw` is not an object, or has no usable `Id` or `Status`.
     """
     if not isinstance(raw, dict):
         raise MalformedJobError(f"it is a {type(raw).__name__}, not an object")
     job_id, status = raw.get("Id"), raw.get("Status")
     if not isinstance(job_id, str) or not is_job_id(job_id):
-        raise MalformedJobError(f"its Id is {shortened(job_id)}, not a UUID")
+        raise MalformedJobError(f"its Id is {short_repr(job_id)}, not a UUID")
     if not isinstance(status, str) or not (status in _STATUSES or _WORDS.fullmatch(status)):
-        raise MalformedJobError(f"its Status is {shortened(status)}, not a word")
+        raise MalformedJobError(f"its Status is {short_repr(status)}, not a word")
     fields: dict[str, Any] = {}
     for name, value in raw.items():
-        # Run for every field of every job, so without a call where none is needed.
+        # This runs for every field of every job, so it avoids calls.
         if value is None or value == "" or name not in _FIELDS:
             continue
-        attribute, kind, convert = _FIELDS[name]
+        attribute, json_type, convert = _FIELDS[name]
         try:
-            fields[attribute] = value if value.__class__ is kind else convert(value)
+            fields[attribute] = value if value.__class__ is json_type else convert(value)
         except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
-            logger.warning("job %s: %s is %s, which cannot be read; taken as unset", job_id, name, shortened(value))
+            logger.warning("job %s: %s is %s, which cannot be read; using None", job_id, name, short_repr(value))
     return Job(id=job_id, status=_STATUSES.get(status, status), raw=raw, **fields)
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float):
-        return str(value)  # ids arrive as numbers, too
+    if isinstance(value, str | int | float):  # some ids arrive as numbers
+        return str(value)
     raise TypeError
 
 
 def _integer(value: Any) -> int:
-    if value.__class__ is int and -_LARGEST <= value <= _LARGEST:  # as nearly always
+    if value.__class__ is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:  # the usual case
         return value
     number = float(value)
-    if not -_LARGEST <= number <= _LARGEST:
+    if not -_MAX_INTEGER <= number <= _MAX_INTEGER:
         raise ValueError
     try:
         return int(value)
@@ -82,19 +79,17 @@ def _integer(value: Any) -> int:
 
 
 def _boolean(value: Any) -> bool:
-    if isinstance(value, str):
-        return _BOOLEANS[value.lower()]
-    raise TypeError
+    return _BOOLEANS[_text(value).lower()]
 
 
-def _kind(value: Any) -> JobType | str:
+def _type(value: Any) -> JobType | str:
     text = _text(value)
     return _TYPES.get(text, text)
 
 
-# What the server calls it: our name, the JSON type that is taken as it is, and the way to read any other.
+# By the server's name: our name, the JSON type that is used unchanged, and the function that converts any other.
 _FIELDS: dict[str, tuple[str, type | None, Callable[[Any], Any]]] = {
-    "Type": ("type", None, _kind),
+    "Type": ("type", None, _type),
     "ProgramId": ("program_id", str, _text),
     "CreatedBy": ("created_by", str, _text),
     "CreatedDate": ("created_date", None, read_datetime),

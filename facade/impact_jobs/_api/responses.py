@@ -1,4 +1,4 @@
-"""What an answer says: a job, a page of jobs, or an error."""
+"""Read responses: a job, a page of jobs, an error, or something that is not a result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from impact_jobs._api.parsing import MalformedJobError, parse_job, shortened
+from impact_jobs._api.parsing import MalformedJobError, parse_job, short_repr
 from impact_jobs._policy.rate_limit_headers import retry_after_seconds
 from impact_jobs._redaction import redact, shorten
 from impact_jobs._transport.base import Response
@@ -29,39 +29,30 @@ from impact_jobs.models import Job
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _FIRST_SERVER_ERROR = 500
-_KEPT_BODY_CHARACTERS = 4096
-_KEPT_ERRORS = 100
-_MOST_WARNINGS = 100
+_MAX_BODY_CHARACTERS = 4096
+_MAX_FIELD_ERRORS = 100
+_MAX_WARNINGS = 100
 
 _XML_ERROR = re.compile(rb"(?:<\?xml[^>]*>\s*)?<ImpactRadiusResponse[^>]*>\s*<Status>ERROR</Status>")
+_XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 _HTML = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _OBJECT = re.compile(rb"\{\s*(?:[\"}]|$)")
-_OF_AN_ERROR = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
-_XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
+_ERROR_FIELDS = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
 
-_HINTS: dict[int, tuple[type[ApiError], str]] = {
+_KINDS: dict[int, tuple[type[ApiError], str]] = {
     401: (AuthenticationError, "Check Account SID and Auth Token."),
     402: (ApiError, "The account does not include this; ask your impact.com contact."),
-    403: (
-        PermissionDeniedError,
-        "Check that the token is active, has the Jobs scope and belongs to this account.",
-    ),
+    403: (PermissionDeniedError, "Check that the token is active, has the Jobs scope and belongs to this account."),
     404: (JobNotFoundError, "Check the id and that the job belongs to this account."),
-    429: (RateLimitError, "The hourly request budget is spent: wait, and poll less."),
+    429: (RateLimitError, "The account has no requests left this hour: wait, and poll less often."),
 }
-_SERVER_HINT: tuple[type[ApiError], str] = (ServerError, "The server or a gateway before it failed; try again later.")
-_OTHER_HINT: tuple[type[ApiError], str] = (ApiError, "Read the server's message.")
+_SERVER_ERROR: tuple[type[ApiError], str] = (ServerError, "The server or a gateway failed; try again later.")
+_OTHER_ERROR: tuple[type[ApiError], str] = (ApiError, "")  # the server's message says what to do
 
 
 @frozen
 class Page:
-    """One answer to a list request.
-
-    Attributes:
-        jobs: What could be read of it.
-        next_uri: Where the next page is, as the server writes it, or None on the last.
-        entries: How many it holds, whatever became of them.
-    """
+    """The jobs of a list response that could be parsed, the next page, and the count of all entries."""
 
     jobs: tuple[Job, ...]
     next_uri: str | None
@@ -69,32 +60,19 @@ class Page:
 
 
 def read_job(response: Response, what: str) -> Job:
-    """The job in the body.
-
-    Raises:
-        ApiError: The body is the API's error object, status 200 or not.
-        UnexpectedResponseError: There is no job in it.
-    """
+    """Return the job in the body; raise UnexpectedResponseError for other JSON, and as for `read_json`."""
     data = read_json(response, what)
     try:
         return parse_job(data)
     except MalformedJobError as error:
-        raise _unexpected(response, what, f"the answer is not a job: {error}") from None
+        raise _unexpected(response, what, f"the response is not a job: {error}") from None
 
 
 def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] = parse_job) -> Page:
-    """The jobs in the body: a bare array, `{"Jobs": […]}`, or a page with `@nextpageuri`.
+    """Return the jobs in the body: a bare array, `{"Jobs": […]}`, or a page with `@nextpageuri`.
 
-    A malformed job is skipped with a warning in the log; the others are kept.
-
-    Args:
-        response: The answer.
-        what: The call, for messages.
-        parse: Makes a job of an entry; None where it is not wanted.
-
-    Raises:
-        ApiError: The body is the API's error object.
-        UnexpectedResponseError: There is no list in it.
+    A malformed job is skipped with a warning in the log, and one for which `parse` returns None without. Raise
+    UnexpectedResponseError for other JSON, and as for `read_json`.
     """
     data = read_json(response, what)
     items: Any = data
@@ -102,105 +80,116 @@ def read_page(response: Response, what: str, *, parse: Callable[[object], Job | 
     if isinstance(data, dict) and ("Jobs" in data or "@total" in data):
         items, next_uri = data.get("Jobs") or [], data.get("@nextpageuri") or None
         if "Jobs" not in data and str(data["@total"]) != "0":
-            items = None  # an empty list would be a lie
+            items = None  # the page counts jobs but has none, so it is not an empty list
     if not isinstance(items, list) or not isinstance(next_uri, str | None):
-        raise _unexpected(response, what, "the answer is not a list of jobs")
-    return Page(tuple(_readable(items, what, parse)), next_uri, len(items))
+        raise _unexpected(response, what, "the response is not a list of jobs")
+    return Page(tuple(_parsed(items, what, parse)), next_uri, len(items))
 
 
-def _readable(items: list[Any], what: str, parse: Callable[[object], Job | None]) -> Iterator[Job]:
+def _parsed(items: list[Any], what: str, parse: Callable[[object], Job | None]) -> Iterator[Job]:
     skipped = 0
     for index, item in enumerate(items):
         try:
             job = parse(item)
         except MalformedJobError as error:
             skipped += 1
-            if skipped <= _MOST_WARNINGS:
+            if skipped <= _MAX_WARNINGS:
                 fields = item if isinstance(item, dict) else {}
-                logger.warning(
-                    "%s: skipped entry %d (Id %s, created %s): %s",
-                    *(what, index, shortened(fields.get("Id")), shortened(fields.get("CreatedDate")), error),
-                )
+                job_id, created = short_repr(fields.get("Id")), short_repr(fields.get("CreatedDate"))
+                logger.warning("%s: skipped entry %d (Id %s, created %s): %s", what, index, job_id, created, error)
         else:
             if job is not None:
                 yield job
-    if skipped > _MOST_WARNINGS:
-        logger.warning("%s: skipped %d more entries like these", what, skipped - _MOST_WARNINGS)
+    if skipped > _MAX_WARNINGS:
+        logger.warning("%s: skipped %d more entries like these", what, skipped - _MAX_WARNINGS)
+
+
+def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
+    """Return the JSON object or array in the body.
+
+    Raises:
+        ApiError: The body is the API's error object.
+        UnexpectedResponseError: The body is XML, HTML, empty, broken or another JSON value; the message says which.
+    """
+    start = _start(response.body)
+    if not start:
+        raise _unexpected(response, what, "the response is empty")
+    if start.startswith(b"<"):
+        kind = "HTML" if b"<html" in start.lower() or b"<!doctype" in start.lower() else "XML"
+        raise _unexpected(response, what, f"the response is {kind} instead of JSON")
+    try:
+        data = json.loads(response.body)
+    except (ValueError, RecursionError) as error:
+        raise _unexpected(response, what, f"the response is not JSON ({error})") from None
+    if not isinstance(data, dict | list):
+        raise _unexpected(response, what, f"the response is a single {type(data).__name__}")
+    # Some endpoints return 200 with {"Status": "ERROR", "Message": …}. A job with the status ERROR has an Id.
+    if isinstance(data, dict) and data.get("Status") == "ERROR" and not data.get("Id"):
+        raise error_of(response, what)
+    return data
 
 
 def error_of(response: Response, what: str) -> ApiError:
-    """The error that an answer's status and body amount to."""
+    """Return the error for a response's status and body."""
     status = response.head.status_code
-    kind, hint = _HINTS.get(status, _SERVER_HINT if status >= _FIRST_SERVER_ERROR else _OTHER_HINT)
-    text = redact(response.body[: 4 * _KEPT_BODY_CHARACTERS].decode("utf-8", "replace"))
-    fields = _envelope(response.body)
-    message = _shown(_first_text(fields, "Message", "message"))
+    kind, hint = _KINDS.get(status, _SERVER_ERROR if status >= _FIRST_SERVER_ERROR else _OTHER_ERROR)
+    body = redact(response.body[: 4 * _MAX_BODY_CHARACTERS].decode("utf-8", "replace"))
+    fields = _error_fields(response.body)
+    message = _first_text(fields, "Message", "message")
     errors = tuple(_field_errors(fields.get("Errors")))
-    said = message or ("no message" if not text.strip() else "no readable message")
-    details = "".join(f"; {': '.join(filter(None, (error.field, error.message)))}" for error in errors)
-    request_id = response.head.headers.get("x-request-id") or _first_text(fields, "request_id", "RequestId")
+    details = "; ".join(": ".join(filter(None, (error.field, error.message))) for error in errors)
+    summary = message.rstrip(".") or ("no readable message" if body.strip() else "no message")
+    text = shorten(f"{summary} ({details})" if details else summary)
+    request_id = response.head.headers.get("x-request-id", "") or _first_text(fields, "request_id", "RequestId")
     error = kind(
-        f"{what}: HTTP {status}: {shorten(said.rstrip('.') + details)}. {hint}",
+        f"{what}: HTTP {status}: {text}. {hint}".rstrip(),
         status_code=status,
         message=message,
         errors=errors,
-        request_id=_shown(request_id) or None,
-        body=text[:_KEPT_BODY_CHARACTERS],
+        request_id=redact(request_id)[:_MAX_BODY_CHARACTERS] or None,
+        body=body[:_MAX_BODY_CHARACTERS],
     )
     if isinstance(error, RateLimitError | ServerError):
         error.retry_after = retry_after_seconds(response.head)
     return error
 
 
-def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
-    """The JSON object or array in the body.
-
-    Raises:
-        ApiError: It is the API's error object.
-        UnexpectedResponseError: It is XML, HTML, empty, broken or a mere value; the message says which.
-    """
-    start = _start(response.body)
-    if not start:
-        raise _unexpected(response, what, "the answer is empty")
-    if start.startswith(b"<"):
-        kind = "HTML" if b"<html" in start.lower() or b"<!doctype" in start.lower() else "XML"
-        raise _unexpected(response, what, f"the answer is {kind}, though JSON was asked for")
+def _error_fields(body: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise _unexpected(response, what, f"the answer is not JSON ({error})") from None
-    if not isinstance(data, dict | list):
-        raise _unexpected(response, what, f"the answer is a mere {type(data).__name__}")
-    # Some endpoints answer 200 with {"Status": "ERROR", "Message": …}; a job in state ERROR has an Id.
-    if isinstance(data, dict) and data.get("Status") == "ERROR" and not data.get("Id"):
-        raise error_of(response, what)
-    return data
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        found = _XML_MESSAGE.search(body)
+        return {"Message": found[1].decode("utf-8", "replace")} if found else {}
+    return data if isinstance(data, dict) else {}
 
 
-def may_be_no_result(begin: bytes) -> bool:
-    """Whether what begins like this may be the API's own answer or a gateway's, instead of a result."""
-    start = _start(begin)
+def _field_errors(entries: object) -> list[FieldError]:
+    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return [
+        FieldError(_first_text(entry, "Field"), _first_text(entry, "Message")) for entry in found[:_MAX_FIELD_ERRORS]
+    ]
+
+
+def _first_text(fields: dict[str, Any], *names: str) -> str:
+    text = next((value for name in names if isinstance(value := fields.get(name), str) and value), "")
+    return redact(text)[:_MAX_BODY_CHARACTERS]
+
+
+def may_be_no_result(start: bytes) -> bool:
+    """Return whether a body that starts like this may be a response of the API or a gateway instead of a result."""
+    start = _start(start)
     return not start or start.startswith(b"<") or _OBJECT.match(start) is not None
 
 
 def check_result(response: Response, what: str, *, job_id: str, is_due: bool) -> Job | None:
-    """Look whether a short body is no result, though it came with a 200 where one was asked for.
+    """Check a short body that came with status 200 in place of a result, and return the job if it is one.
 
-    Results may be JSON or XML themselves, so only what cannot be one is refused: the API's error object and, unless
-    a 200 is how the API sends results to who asks like that, a page of a gateway, half an object, and nothing at all.
-
-    Args:
-        response: The answer, whole.
-        what: The call, for messages.
-        job_id: Whose result it should be.
-        is_due: Whether a result was due with a 200, rather than with a redirect to it.
-
-    Returns:
-        The job, where it is that in place of its result.
+    Results may be JSON or XML themselves, so only a body that cannot be one is refused: the API's error object and,
+    unless a 200 with the result `is_due`, an HTML page, broken JSON, or nothing.
 
     Raises:
-        ApiError: It is the API's error object, in JSON or XML.
-        UnexpectedResponseError: It is no result of any kind.
+        ApiError: The body is the API's error object, in JSON or XML.
+        UnexpectedResponseError: The body is not a result.
     """
     start = _start(response.body)
     problem = ""
@@ -216,15 +205,15 @@ def check_result(response: Response, what: str, *, job_id: str, is_due: bool) ->
     elif not start:
         problem = "empty"
     if problem and not is_due:
-        raise _unexpected(response, what, f"the answer is {problem}, where a redirect to the result was due")
+        raise _unexpected(response, what, f"the response is {problem} instead of a redirect to the result")
     return None
 
 
 def _job_or_error(response: Response, what: str, *, job_id: str) -> Job | None:
-    # Leniently, and the first object of several in a row: what is not refused is given as it is.
+    # Lenient, and only the first of several objects, because anything else is a result that must not be altered.
     text = response.body.decode("utf-8-sig", "replace").lstrip()
     data, _ = json.JSONDecoder(strict=False).raw_decode(text)
-    if data.get("Status") == "ERROR" and data.keys() <= _OF_AN_ERROR:
+    if data.get("Status") == "ERROR" and data.keys() <= _ERROR_FIELDS:
         raise error_of(response, what)
     try:
         return parse_job(data) if data.get("Id") == job_id else None
@@ -238,31 +227,5 @@ def _start(body: bytes) -> bytes:
 
 def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:
     status = response.head.status_code
-    return UnexpectedResponseError(
-        f"{what}: HTTP {status}, but {problem}. Check base_url and any proxy between.", status_code=status
-    )
-
-
-def _envelope(body: bytes) -> dict[str, Any]:
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        found = _XML_MESSAGE.search(body)
-        return {"Message": found[1].decode("utf-8", "replace")} if found else {}
-    return data if isinstance(data, dict) else {}
-
-
-def _first_text(fields: dict[str, Any], *names: str) -> str:
-    return next((value for name in names if isinstance(value := fields.get(name), str) and value), "")
-
-
-def _field_errors(entries: object) -> list[FieldError]:
-    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    return [
-        FieldError(_shown(_first_text(entry, "Field")), _shown(_first_text(entry, "Message")))
-        for entry in found[:_KEPT_ERRORS]
-    ]
-
-
-def _shown(text: str) -> str:
-    return redact(text)[:_KEPT_BODY_CHARACTERS]
+    message = f"{what}: HTTP {status}, but {problem}. Check base_url and any proxy between."
+    return UnexpectedResponseError(message, status_code=status)

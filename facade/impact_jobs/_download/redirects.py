@@ -1,4 +1,4 @@
-"""Where a result may be fetched from: the rules for a redirect, pure."""
+"""Which redirects of the API and the storage are safe to follow; no I/O."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from impact_jobs.errors import DownloadError
 
 
 def storage_url(location: Secret | None, *, base: Secret, api_host: str | None, what: str) -> Secret:
-    """The URL that a redirect leads to, once it is known to be safe to ask.
+    """Return the URL that a redirect leads to, if it is safe to request.
 
     Args:
         location: The `Location` field of the redirect.
         base: The URL that was redirected, for relative locations.
-        api_host: The API's host: one on this machine may redirect to this machine, in clear.
-        what: What was asked, for messages.
+        api_host: The API's host. If it is this machine, it may redirect to this machine, and without TLS.
+        what: The call, for messages.
 
     Raises:
-        DownloadError: It leads nowhere, leaves https, carries credentials, or leads from a public API into
-            this machine or its network.
+        DownloadError: The location is missing, is not https, carries credentials, or leads from a public API to this
+            machine or its network.
     """
     if location is None or not location.reveal().strip():
         raise DownloadError(f"{what}: a redirect without Location. Check base_url and any proxy between.")

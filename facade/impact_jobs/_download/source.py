@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from attrs import Factory, define, field
@@ -13,10 +12,11 @@ from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import download_request, get_once
 from impact_jobs._api.responses import check_result, error_of, may_be_no_result, read_job
 from impact_jobs._download.options import Mode
+from impact_jobs._download.peeked_stream import PeekedStream
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._redaction import Secret, secret_url
-from impact_jobs._transport.base import Head, Request, Response, Stream, Write, read_all
+from impact_jobs._transport.base import Head, Request, Response, Stream, read_all
 from impact_jobs._transport.headers import Span, content_length
 from impact_jobs.errors import (
     DownloadError,
@@ -169,54 +169,6 @@ class ResultSource:
     def _location(self, redirect: Head, base: Secret) -> Secret:
         api_host = urlsplit(self.context.account.base_url).hostname
         return storage_url(redirect.location, base=base, api_host=api_host, what=self.what)
-
-
-@define(eq=False)
-class PeekedStream:
-    """An open response, the beginning of whose body has been looked at."""
-
-    _rest: Stream
-    _run: Callable[[Callable[[], None]], Awaitable[None]]
-    peeked: bytes = field(default=b"", init=False, repr=False)  # a gateway may echo the credentials
-
-    async def is_all(self, max_bytes: int, is_doubtful: Callable[[bytes], bool]) -> bool:
-        """Read while the beginning is doubtful, up to `max_bytes`; return whether that was the whole body."""
-        while data := await self._rest.read():
-            self.peeked += data
-            if len(self.peeked) > max_bytes or not is_doubtful(self.peeked):
-                return False
-        return True
-
-    @property
-    def head(self) -> Head:
-        """See `Stream`."""
-        return self._rest.head
-
-    @property
-    def deadline(self) -> float:
-        """See `Stream`."""
-        return self._rest.deadline
-
-    async def read(self, deadline: float = math.inf) -> bytes:
-        """See `Stream`."""
-        peeked, self.peeked = self.peeked, b""
-        return peeked or await self._rest.read(deadline)
-
-    async def copy_to(self, write: Write, limit: int) -> int:
-        """See `Stream`."""
-        peeked, self.peeked = self.peeked, b""
-        if not peeked:
-            return await self._rest.copy_to(write, limit)
-        await self._run(lambda: write(peeked))
-        return len(peeked)
-
-    def abort(self) -> None:
-        """See `Stream`."""
-        self._rest.abort()
-
-    async def aclose(self) -> None:
-        """See `Stream`."""
-        await self._rest.aclose()
 
 
 async def open_whole(source: ResultSource) -> Stream:

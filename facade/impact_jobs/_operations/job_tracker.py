@@ -50,7 +50,7 @@ class JobTracker:
             return True
         if not isinstance(job.status, JobStatus) and job.status != self._warned_of:
             self._warned_of = job.status
-            logger.warning("job %s has the unknown status %r; the wait goes on", job.id, job.status)
+            logger.warning("job %s has the unknown status %r; the wait continues", job.id, job.status)
         may_recover = self._may_recover(job, waited)
         return job.is_terminal and not may_recover
 
@@ -79,7 +79,7 @@ class JobTracker:
 
 
 def can_poll_again(error: JobsError, failures_in_a_row: int = 1, *, attempts: int = 1) -> bool:
-    """Whether a wait goes on after a failed poll; an unreadable response is tolerated `attempts` times in a row."""
+    """Whether a wait continues after a failed poll; an unreadable response is tolerated `attempts` times in a row."""
     if isinstance(error, UnexpectedResponseError):
         return failures_in_a_row < attempts
     return isinstance(error, TransportError | RateLimitError | ServerError)

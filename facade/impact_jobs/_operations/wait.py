@@ -94,7 +94,7 @@ class _Wait:
             self.failures_in_a_row += 1
             if not can_poll_again(error, self.failures_in_a_row, attempts=self.context.retry.attempts):
                 raise
-            logger.info("%s; the wait goes on", error)
+            logger.info("%s; the wait continues", error)
             self.failure = error
             return None
         self.failure, self.failures_in_a_row = None, 0

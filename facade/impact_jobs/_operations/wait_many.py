@@ -232,7 +232,7 @@ class JobBatch:
             job = await get_once(self._context, entry.tracker.job_id, deadline=self._next_deadline())
         except UnexpectedResponseError as error:
             entry.unreadable_responses += 1
-            logger.info("%s; the wait goes on", error)
+            logger.info("%s; the wait continues", error)
             if entry.unreadable_responses >= self._context.retry.attempts:
                 self._finish(key, error)
         except (TransportError, ApiError) as error:
@@ -252,7 +252,7 @@ class JobBatch:
     def _record(self, failure: JobsError | None) -> None:
         """Record whether the server has answered the last poll."""
         if failure is not None:
-            logger.info("%s; the wait goes on", failure)
+            logger.info("%s; the wait continues", failure)
         self._failure = failure
         self._failures_in_a_row = 0 if failure is None else self._failures_in_a_row + 1
 

@@ -95,7 +95,7 @@ def survival_of_job(
 
     Its progress, which last moved `stalled` seconds before it was seen, predicted then that `remaining` were left.
     """
-    # Two hypotheses, weighted as they stood when the progress last moved: it goes on at the same speed, or it predicts
+    # Two hypotheses, weighted as of the last movement of the progress: it continues at the same speed, or it predicts
     # nothing. The longer the progress stalls, the less the first one counts.
     trust = 0.0 if remaining is None else _TRUST
     steady = DurationModel(remaining or 1.0, _PROGRESS_SHAPE)

@@ -24,17 +24,11 @@ _ROUNDING = 1.0  # second; the server states its reset in whole ones
 
 @frozen
 class Reservation:
-    """Permission to poll once.
+    """Permission to poll once."""
 
-    Attributes:
-        delay: Seconds until then, at most 3600.
-        spacing: Seconds by which it delays the next reservation.
-        requests: How many requests the poll takes.
-    """
-
-    delay: float
-    spacing: float
-    requests: int = 1
+    delay: float  # seconds until then, at most 3600
+    spacing: float  # seconds by which it delays the next reservation
+    requests: int = 1  # that the poll takes
 
 
 @define(eq=False)
@@ -59,7 +53,7 @@ class RateLimiter:
     _next_poll_at: float = 0.0
     _reserved: int = 0  # requests of reservations whose polls have not been sent
     _logged_until: float = -HOUR
-    _sent: Counter[float] = field(factory=Counter)  # requests of the last hour, by the minute they were sent in
+    _sent: Counter[float] = field(factory=Counter)  # requests, by the minute when they no longer count
     _lock: Lock = field(factory=Lock)
 
     @classmethod
@@ -71,7 +65,7 @@ class RateLimiter:
         """Count a request to the API that is about to be sent."""
         with self._lock:
             self._expire(now)
-            self._sent[now // _MINUTE * _MINUTE] += 1
+            self._sent[(now // _MINUTE + 1.0) * _MINUTE + HOUR] += 1
             if self._remaining is not None:
                 self._remaining -= 1
 
@@ -146,7 +140,7 @@ class RateLimiter:
         if self._remaining is not None and now >= self._resets_at:
             self._remaining = None
             self._sent.clear()
-        for minute in [minute for minute in self._sent if now >= _free_again_at(minute)]:
+        for minute in [minute for minute in self._sent if now >= minute]:
             del self._sent[minute]
 
     def _left(self) -> float:
@@ -174,12 +168,7 @@ class RateLimiter:
         """Return in how many seconds how many requests become available again."""
         if self._remaining is not None:
             return [(self._resets_at - now, self._limit)]
-        return [(_free_again_at(minute) - now, count) for minute, count in self._sent.items()]
-
-
-def _free_again_at(minute: float) -> float:
-    """Return when the requests of that minute no longer count against the hour."""
-    return minute + _MINUTE + HOUR
+        return [(minute - now, count) for minute, count in self._sent.items()]
 
 
 _by_account: PerAccount[RateLimiter] = PerAccount(RateLimiter)

@@ -85,15 +85,10 @@ class ReplayClaims:
             self._claim(job)
 
     def claim(self, attempt: ReplayAttempt, jobs: Sequence[Job], *, now: float) -> tuple[Job | None, tuple[Job, ...]]:
-        """Claim the one of `jobs` that the attempt made, if that is certain.
+        """Claim the job that an attempt without a response made, if that is certain.
 
-        Args:
-            attempt: An attempt whose response was lost.
-            jobs: The candidates in the list that was just read, newest first.
-            now: The time on the transport's clock.
-
-        Returns:
-            The job that was claimed, and the candidates that were unclaimed before.
+        `jobs` are the candidates in the list that was just read, newest first. Return the job that was claimed, and the
+        candidates that were unclaimed before.
         """
         with self._lock:
             free = tuple(job for job in jobs if job.id not in self._claimed)

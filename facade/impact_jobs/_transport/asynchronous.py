@@ -124,7 +124,7 @@ class AsyncTransport:
                     response = await client.send(
                         self.builder.build(client, request, extensions),
                         stream=True,
-                        auth=self.builder.auth_for(request),
+                        auth=None if request.to_storage else self.builder.auth,  # None: not even the client's own
                         follow_redirects=False,
                     )
         except httpx.HTTPStatusError:  # raised by a user's own hook, like everything else that is raised on
@@ -161,7 +161,7 @@ class AsyncTransport:
         async with self._disk_slots:
             try:
                 future = start_in_thread(function)
-            except RuntimeError:  # the interpreter is shutting down, but what was begun must be finished
+            except RuntimeError:  # the interpreter is shutting down, but work that has begun must be finished
                 return function()
             return await finished(future)
 

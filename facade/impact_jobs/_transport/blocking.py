@@ -30,7 +30,7 @@ from impact_jobs._transport.httpx_common import (
 )
 from impact_jobs._transport.request_trace import EXTENSION, TRACED_EVENTS, RequestTrace
 from impact_jobs._transport.run_sync import run_sync
-from impact_jobs._transport.socket_reader import SocketReader
+from impact_jobs._transport.socket_reader import MIN_BYTES, SocketReader
 from impact_jobs._transport.thread_group import GroupLock, ThreadGroup, current
 from impact_jobs.errors import JobsError
 
@@ -78,7 +78,7 @@ class BlockingTransport:
                 response = client.send(
                     self.builder.build(client, request, extensions),
                     stream=True,
-                    auth=self.builder.auth_for(request),
+                    auth=None if request.to_storage else self.builder.auth,  # None: not even the client's own
                     follow_redirects=False,
                 )
         except httpx.HTTPStatusError:  # raised by a user's own hook, like everything else that is raised on
@@ -112,7 +112,11 @@ class BlockingTransport:
     async def run_many(
         self, tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, stop: Callable[[], None]
     ) -> None:
-        with ThreadGroup(stop, within=current.get()) as group:
+        outer = current.get()
+        if len(tasks) == 1 and outer is None:
+            await tasks[0]()
+            return
+        with ThreadGroup(stop, within=outer) as group:
             if len(tasks) == 1:
                 await tasks[0]()
             else:
@@ -184,9 +188,9 @@ class BlockingStream:
             return self._gather()
         data = self._read()
         self._has_copied = True
-        self._socket_reader = SocketReader.from_response(
-            self._response, received=len(data), timeout=self._request.timeout
-        )
+        if self._left >= MIN_BYTES:
+            timeout = self._request.timeout
+            self._socket_reader = SocketReader.from_response(self._response, left=self._left, timeout=timeout)
         return data
 
     def _gather(self) -> bytes:

@@ -1,8 +1,8 @@
 """What the blocking and the asynchronous transport share: how requests are built, and what errors of httpx mean.
 
-Both transports turn an exception of httpx into one of ours inside `except`, and raise it as the last line of the
-function. So neither a chained httpx exception nor a frame with an httpx request is part of the traceback: both would
-show signed URLs. The same holds for Ctrl-C and cancellations.
+Both transports convert an exception of httpx inside `except`, and raise the result as the last line of the function.
+So neither a chained httpx exception nor a frame with an httpx request is part of the traceback: both would show signed
+URLs. Ctrl-C and cancellations are raised in the same way.
 """
 
 from __future__ import annotations
@@ -80,10 +80,6 @@ class RequestBuilder:
             return httpx.Request(request.method, url, headers=dict(request.headers), extensions=dict(extensions))
         headers = {**self.headers, **request.headers}
         return client.build_request(request.method, url, headers=headers, content=content, extensions=dict(extensions))
-
-    def auth_for(self, request: Request) -> httpx.Auth | None:
-        """Return the credentials for the API; None for the storage, which makes httpx ignore the client's own, too."""
-        return None if request.to_storage else self.auth
 
     def failure(self, error: Exception, request: Request, *, sent: bool = True) -> TransportError:
         """Return what to raise for an exception of httpx; `sent` is False if no byte of the request can have left."""

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 
-from impact_jobs._transport.headers import content_length
+MIN_BYTES = 4 * 1024 * 1024
+"""Smaller bodies stay with the parser, because the connection cannot be reused afterwards."""
 
 _BUFFER_BYTES = 256 * 1024
-_MIN_BODY_BYTES = 4 * 1024 * 1024  # the connection cannot be reused, so small bodies stay with the parser
 _MAX_FILL_SECONDS = 0.25
 
 
@@ -34,23 +34,15 @@ class SocketReader:
         found.settimeout(timeout)
 
     @classmethod
-    def from_response(cls, response: httpx.Response, *, received: int, timeout: float) -> SocketReader | None:
-        """Return a reader for a body of which `received` bytes have arrived; None unless that is known to be safe."""
-        headers = response.headers
-        length = content_length(headers)
-        if (
-            response.extensions.get("http_version") != b"HTTP/1.1"
-            or "transfer-encoding" in headers
-            or "content-encoding" in headers
-            or length is None
-            or length - received < _MIN_BODY_BYTES
-        ):
+    def from_response(cls, response: httpx.Response, *, left: int, timeout: float) -> SocketReader | None:
+        """Return a reader for the `left` bytes at the end of a body with a length; None unless that is safe."""
+        if response.extensions.get("http_version") != b"HTTP/1.1":
             return None
         try:
             found = _body_socket(response)
         except OSError:  # the connection was reset; the parser will report that
             return None
-        return None if found is None else cls(found, left=length - received, timeout=timeout)
+        return None if found is None else cls(found, left=left, timeout=timeout)
 
     def fill(self, limit: int) -> memoryview:
         """Return the next bytes, up to `limit` and as many as arrive within a moment; empty at the end.

@@ -11,7 +11,7 @@ from typing import Self
 
 
 class GroupCancelled(BaseException):
-    """Ends a thread of a group that was stopped; nobody sees it outside.
+    """Ends a thread of a group that was stopped; it never leaves the group.
 
     It is not an `Exception`, so that code which handles failures cannot continue after it.
     """

@@ -1,6 +1,6 @@
 """The command `impact-jobs`: the client at a prompt and in shell scripts.
 
-``impact-jobs --help`` tells what it can do. It needs ``pip install "impact-jobs[cli]"``.
+It needs ``pip install "impact-jobs[cli]"``; ``impact-jobs --help`` lists what it can do.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 
 
 def main() -> None:
-    """Run the command, or say in one line how to get what it needs."""
-    _open_what_is_closed()
+    """Run the command, or print one line that says how to install what it needs."""
+    _open_closed_streams()
     try:
         from impact_jobs.cli.app import cli  # noqa: PLC0415 - where a missing extra is caught
 
@@ -21,12 +21,12 @@ def main() -> None:
             raise
         sys.stderr.write('impact-jobs: the command line needs click and rich: pip install "impact-jobs[cli]"\n')
         sys.exit(2)
-    except KeyboardInterrupt:  # before, or after, there was anything to interrupt
+    except KeyboardInterrupt:  # while the modules load, or after the command has ended
         sys.exit(130)
 
 
-def _open_what_is_closed() -> None:
-    """Have all three streams lead somewhere: a file that is opened later must not become one of them."""
+def _open_closed_streams() -> None:
+    """Open /dev/null as each standard stream that is closed, so that no file opened later takes its number."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - stderr's
         stream = open(number, "r" if number == 0 else "w", closefd=False)  # noqa: SIM115 - until the process ends
         setattr(sys, ("stdin", "stdout", "stderr")[number], stream)

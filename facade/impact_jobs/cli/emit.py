@@ -1,89 +1,82 @@
-"""What a command has found, written in the form that is wanted: JSON, ids and paths, lines for pipes, or for people."""
+"""Write jobs, files and failures in the form that the options and stdout ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeAlias
 
 from rich.console import Console
 
 from impact_jobs import DownloadResult, Job, JobsError
-from impact_jobs.cli import exit_codes as exits
-from impact_jobs.cli.output import (
-    is_for_people,
-    job_line,
-    job_object,
-    result_line,
-    result_object,
-    shown,
-    write_error,
-    write_json,
-    write_line,
-)
-from impact_jobs.cli.progress import Progress
-from impact_jobs.cli.state import Session
+from impact_jobs.cli import exit_codes, output
+from impact_jobs.cli.state import CliState
 from impact_jobs.cli.tables import coloured, print_job, print_job_briefly, print_result
 
+Outcome: TypeAlias = Job | DownloadResult | JobsError
 
-def each_of(names: Iterable[str], ask: Callable[[str], Job | None]) -> Iterator[Job | JobsError]:
-    """What each job comes to, one failure not keeping the others from being asked for; None is passed over."""
+
+def call_for_each(names: Iterable[str], call: Callable[[str], Job | DownloadResult | None]) -> Iterator[Outcome]:
+    """Yield the result or the error of each call, and nothing for a call that returns None."""
     for name in names:
         try:
-            job = ask(name)
+            result = call(name)
         except JobsError as error:
             error.job_id = error.job_id or name
             yield error
         else:
-            if job is not None:
-                yield job
+            if result is not None:
+                yield result
 
 
-def show_all(
-    found: Iterable[Job | JobsError], session: Session, *, in_full: bool = False, above: Progress | None = None
+def emit_all(
+    outcomes: Iterable[Outcome],
+    state: CliState,
+    *,
+    in_full: bool = False,
+    paused: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> int:
-    """Write every job as it comes, above what shows the progress.
-
-    Returns:
-        The exit code that the failed ones make.
-    """
+    """Write every outcome as it arrives, each while progress is `paused`, and return the exit code of the failures."""
     errors: list[JobsError] = []
-    for job in found:
-        with above.out_of_the_way() if above else nullcontext():
-            if isinstance(job, JobsError):
-                errors.append(job)
-                show_failure(session, job)
+    for outcome in outcomes:
+        with paused():
+            if isinstance(outcome, JobsError):
+                errors.append(outcome)
+                emit_failure(state, outcome)
+            elif isinstance(outcome, DownloadResult):
+                emit_result(state, outcome)
             else:
-                show_job(session, job, in_full=in_full)
-    return exits.worst(errors)
+                emit_job(state, outcome, in_full=in_full)
+    return exit_codes.worst(errors)
 
 
-def show_job(session: Session, job: Job, *, in_full: bool = False) -> None:
-    """Write a job on stdout."""
-    if session.json:
-        write_json(session.out, job_object(job))
-    elif session.quiet:
-        write_line(session.out, shown(job.id))
-    elif is_for_people(session):
-        (print_job if in_full else print_job_briefly)(session.out, job)
+def emit_job(state: CliState, job: Job, *, in_full: bool = False) -> None:
+    """Write a job to stdout."""
+    if state.json:
+        output.write_json(state.out, output.job_object(job))
+    elif state.quiet:
+        output.write_line(state.out, output.one_line(job.id))
+    elif state.wants_tables:
+        (print_job if in_full else print_job_briefly)(state.out, job)
     else:
-        line = job_line(job)
-        # Forced colours, for what is a terminal gets no such lines.
-        write_line(session.out, coloured(line, job) if session.out.is_terminal and not session.out.no_color else line)
+        line = output.job_line(job)
+        has_colours = state.out.is_terminal and not state.out.no_color  # forced, because this is a pipe
+        output.write_line(state.out, coloured(line, job) if has_colours else line)
 
 
-def show_result(session: Session, result: DownloadResult) -> None:
-    """Write a file on stdout; told to be quiet, its path alone."""
-    if session.json:
-        write_json(session.out, result_object(result))
-    elif session.quiet:
-        write_line(session.out, str(result.path))
-    elif is_for_people(session):
-        print_result(session.out, result)
+def emit_result(state: CliState, result: DownloadResult) -> None:
+    """Write a file to stdout; with `--quiet`, its path alone."""
+    if state.json:
+        output.write_json(state.out, output.result_object(result))
+    elif state.quiet:
+        output.write_line(state.out, str(result.path))
+    elif state.wants_tables:
+        print_result(state.out, result)
     else:
-        write_line(session.out, result_line(result))
+        output.write_line(state.out, output.result_line(result))
 
 
-def show_failure(session: Session, error: JobsError, *, console: Console | None = None) -> None:
-    """Tell what one job of several came to: as JSON on stdout, or where you say, else on stderr."""
-    console = console or (session.out if session.json else session.err)
-    write_error(console, error, code=exits.code_of(error), as_json=session.json, job_id=error.job_id)
+def emit_failure(state: CliState, error: JobsError, *, console: Console | None = None) -> None:
+    """Write the failure of one job: as JSON to stdout, else to stderr; `console` overrides either."""
+    console = console or (state.out if state.json else state.err)
+    output.write_error(console, error, code=exit_codes.code_of(error), as_json=state.json, job_id=error.job_id)

@@ -1,4 +1,4 @@
-"""What the command's exit code says, and which error comes to which."""
+"""What each exit code means, and which error leads to which code."""
 
 from __future__ import annotations
 
@@ -8,26 +8,7 @@ from typing import Final
 
 import click
 
-from impact_jobs.errors import (
-    ApiError,
-    AuthenticationError,
-    ConfigurationError,
-    DestinationExistsError,
-    DownloadError,
-    JobFailedError,
-    JobNotFoundError,
-    JobsError,
-    NotReplayableError,
-    PermissionDeniedError,
-    RateLimitError,
-    ReplayUncertainError,
-    ResultExpiredError,
-    ResultNotReadyError,
-    ServerError,
-    TransportError,
-    UnexpectedResponseError,
-    WaitTimeoutError,
-)
+from impact_jobs import JobsError, errors
 
 OK: Final = 0
 JOB_FAILED: Final = 1
@@ -37,60 +18,60 @@ TIMEOUT: Final = 4
 TRANSPORT: Final = 5
 UNCERTAIN: Final = 6
 BUG: Final = 70  # EX_SOFTWARE of sysexits.h
-INTERRUPTED: Final = 130  # 128 and the number of the signal, as shells say it
+INTERRUPTED: Final = 130  # 128 plus the number of the signal, as shells report it
 READER_GONE: Final = 141
 TERMINATED: Final = 143
 
 MEANINGS: Final[dict[int, tuple[str, str]]] = {
     OK: ("done", ""),
     JOB_FAILED: ("a job failed or was cancelled", "read its message; replay it, or schedule a new one"),
-    USAGE: ("the command, its input or a file in its way is wrong", "correct what the message names"),
+    USAGE: ("the command, its input or its destination is wrong", "correct what the message names"),
     NOT_FOUND: ("not found, or not permitted", "check the id, the credentials and their scope"),
-    TIMEOUT: ("not done in time", "run it again, for the job goes on at the server"),
-    TRANSPORT: ("no answer, or none that can be used", "run it again, later"),
-    UNCERTAIN: ("a replay's answer was lost", "look at the newest jobs; never just run it again"),
-    BUG: ("a mistake of this program", "report it, with what -vv shows"),
+    TIMEOUT: ("not done in time", "run it again; the job continues on the server"),
+    TRANSPORT: ("no response, or an unusable one", "run it again later"),
+    UNCERTAIN: ("the response to a replay was lost", "look at the newest jobs before you replay again"),
+    BUG: ("internal error (bug)", "report it, with the output of -vv"),
     INTERRUPTED: ("interrupted by Ctrl-C", "run the command that was printed"),
-    READER_GONE: ("whoever read the output had enough", ""),
+    READER_GONE: ("output closed by the reader (SIGPIPE)", ""),
     TERMINATED: ("ended by SIGTERM", "run the command that was printed"),
 }
 """By exit code: what has happened, and what to do."""
 
-# A class stands for its subclasses, too, unless these are told apart here.
+# A class stands for its subclasses too, unless they have an entry of their own.
 CODES: Final[dict[type[JobsError], int]] = {
-    JobFailedError: JOB_FAILED,
-    ConfigurationError: USAGE,
-    DestinationExistsError: USAGE,
-    ApiError: USAGE,  # 400 and its kin: as it is, the request will never be taken
-    AuthenticationError: NOT_FOUND,
-    PermissionDeniedError: NOT_FOUND,
-    NotReplayableError: NOT_FOUND,
-    JobNotFoundError: NOT_FOUND,
-    ResultExpiredError: NOT_FOUND,
-    WaitTimeoutError: TIMEOUT,
-    ResultNotReadyError: TIMEOUT,
-    TransportError: TRANSPORT,
-    RateLimitError: TRANSPORT,
-    ServerError: TRANSPORT,
-    UnexpectedResponseError: TRANSPORT,
-    DownloadError: TRANSPORT,  # a broken transfer, or a full disk
-    ReplayUncertainError: UNCERTAIN,
+    errors.JobFailedError: JOB_FAILED,
+    errors.ConfigurationError: USAGE,
+    errors.DestinationExistsError: USAGE,
+    errors.ApiError: USAGE,  # such as 400: the server will reject the same request every time
+    errors.AuthenticationError: NOT_FOUND,
+    errors.PermissionDeniedError: NOT_FOUND,
+    errors.NotReplayableError: NOT_FOUND,
+    errors.JobNotFoundError: NOT_FOUND,
+    errors.ResultExpiredError: NOT_FOUND,
+    errors.WaitTimeoutError: TIMEOUT,
+    errors.ResultNotReadyError: TIMEOUT,
+    errors.TransportError: TRANSPORT,
+    errors.RateLimitError: TRANSPORT,
+    errors.ServerError: TRANSPORT,
+    errors.UnexpectedResponseError: TRANSPORT,
+    errors.DownloadError: TRANSPORT,  # a broken transfer, or a full disk
+    errors.ReplayUncertainError: UNCERTAIN,
 }
 """By class of error."""
 
-# The one that running the command again mends least comes first.
+# Ordered by how little it helps to run the command again: the least helpful first.
 _WORST_FIRST = (UNCERTAIN, USAGE, NOT_FOUND, JOB_FAILED, TRANSPORT, TIMEOUT)
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM: to everything between here and there it is what Ctrl-C is."""
+    """SIGTERM, which interrupts a command in the same way as Ctrl-C."""
 
 
-def code_of_any(error: BaseException) -> int:
-    """The exit code of a command that ended with `error`."""
+def code_of(error: BaseException) -> int:
+    """Return the exit code of a command that ended with `error`."""
     match error:
         case JobsError():
-            return code_of(error)
+            return next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), TRANSPORT)
         case TerminatedError():
             return TERMINATED
         case KeyboardInterrupt() | click.Abort():
@@ -103,12 +84,7 @@ def code_of_any(error: BaseException) -> int:
             return BUG
 
 
-def code_of(error: JobsError) -> int:
-    """The exit code that `error` comes to."""
-    return next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), TRANSPORT)
-
-
-def worst(errors: Iterable[JobsError]) -> int:
-    """The exit code of a command that came to all of these; 0 for none."""
-    found = {code_of(error) for error in errors}
-    return next((code for code in _WORST_FIRST if code in found), OK)
+def worst(failures: Iterable[JobsError]) -> int:
+    """Return the exit code of a command in which all of these occurred; 0 for none."""
+    codes = {code_of(error) for error in failures}
+    return next((code for code in _WORST_FIRST if code in codes), OK)

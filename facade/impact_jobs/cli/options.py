@@ -1,101 +1,58 @@
-"""Options that several commands share, and the types of what people type."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from datetime import UTC, datetime
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
-from attrs import frozen
+from attrs import fields, frozen
 
-from impact_jobs.cli import times as dates
+from impact_jobs.cli.times import parse_moment, parse_timeout
 
 if TYPE_CHECKING:
     from impact_jobs import Job, JobsClient
 
-F = TypeVar("F", bound=Callable[..., Any])
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-_MICROSECOND = timedelta(microseconds=1)
-
-
-class When(click.ParamType[datetime]):
-    """A moment, as `dates.when` reads it."""
-
-    name = "when"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
-        """The moment, in UTC."""
-        try:
-            return self.read(value, datetime.now(UTC))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-    def read(self, text: str, now: datetime) -> datetime:
-        """What `text` means."""
-        return dates.when(text, now=now)
+Mode: TypeAlias = Literal["redirect", "stream"]
 
 
-class Until(When):
-    """A moment that ends a stretch of time: a day is meant with all its hours."""
-
-    def read(self, text: str, now: datetime) -> datetime:
-        """What `text` means."""
-        moment = dates.when(text, now=now)
-        is_day = ":" not in text and moment == moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        return moment + timedelta(days=1) - _MICROSECOND if is_day else moment
+def _since(text: str) -> datetime:
+    return parse_moment(text, now=datetime.now(UTC))
 
 
-class Duration(click.ParamType["float | None"]):
-    """Seconds, as `dates.seconds` reads them; None for "forever"."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:  # noqa: ANN401
-        """The seconds."""
-        if value.strip().lower() == "forever":
-            return None
-        try:
-            return dates.seconds(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def _until(text: str) -> datetime:
+    return parse_moment(text, now=datetime.now(UTC), ends_day=True)
 
 
 timeout: Decorator = click.option(
     "--timeout",
-    type=Duration(),
+    type=parse_timeout,
     metavar="DURATION",
     default="1h",
     show_default=True,
-    help="How long to wait for the jobs: 90 (seconds), 30m, 1h30m, 2d or forever; 0 asks once.",
+    help="How long to wait for the jobs: 90 (seconds), 30m, 1h30m, 2d or forever; 0 polls once.",
 )
 connections: Decorator = click.option(
     "--connections",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="How many connections to use for a file at once, 1 to 64; left out, as many as it pays to use.",
+    help="How many connections to use at once for a file, 1 to 64; by default, as many as make it faster.",
 )
-through_api: Decorator = click.option(
+mode: Decorator = click.option(
     "--stream",
     "mode",
     flag_value="stream",
     default="redirect",
-    help="Have the API pass the bytes on, for networks that do not reach its storage.",
+    help="Download through the API, for networks that cannot reach its storage.",
 )
 
 
 @frozen(kw_only=True)
 class Selection:
-    """Which of the account's jobs are meant.
-
-    Attributes:
-        since: Created then or later; None for any.
-        until: Created then or earlier; None for any.
-        types: Of one of these types; none of them for any.
-        statuses: In one of these states; none of them for any.
-    """
+    """Which of the account's jobs to use: those created between two moments, of these types and statuses."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -105,24 +62,25 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self.since or self.until or self.types or self.statuses)
 
-    def of(self, client: JobsClient, *, limit: int | None = None) -> list[Job]:
-        """The jobs, the newest first."""
-        wanted = filter(self._has, client.list(created_after=self.since, created_before=self.until))
-        return list(islice(sorted(wanted, key=_created, reverse=True), limit))
+    def find(self, client: JobsClient, *, limit: int | None = None) -> list[Job]:
+        """Return the jobs, newest first."""
+        jobs = [
+            job
+            for job in client.list(created_after=self.since, created_before=self.until)
+            if _is_among(job.type, self.types) and _is_among(job.status, self.statuses)
+        ]
+        return sorted(jobs, key=_created, reverse=True)[:limit]
 
-    def _has(self, job: Job) -> bool:
-        return _is_among(job.type, self.types) and _is_among(job.status, self.statuses)
 
-
-def _is_among(value: str | None, wanted: Sequence[str]) -> bool:
-    return not wanted or str(value or "").lower() in {name.lower() for name in wanted}
+def _is_among(value: str | None, accepted: Sequence[str]) -> bool:
+    return not accepted or str(value or "").lower() in {name.lower() for name in accepted}
 
 
 def _created(job: Job) -> datetime:
     return job.created_date or datetime.min.replace(tzinfo=UTC)
 
 
-def _names(enum: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+def _values_of(enum: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
         import impact_jobs  # noqa: PLC0415 - for the shell's completion only
 
@@ -131,45 +89,52 @@ def _names(enum: str) -> Callable[[click.Context, click.Parameter, str], list[st
     return complete
 
 
-_SELECTING: tuple[Callable[[Any], Any], ...] = (
+_SELECTING: tuple[Decorator, ...] = (
     click.option(
         "--since",
-        type=When(),
+        type=_since,
         metavar="WHEN",
         help="Created since then: 2d or 36h (so long ago), yesterday, monday, 2026-05-01, '2026-05-01 10:00' (UTC).",
     ),
-    click.option("--until", type=Until(), metavar="WHEN", help="Created until then; a day with all its hours (UTC)."),
+    click.option(
+        "--until",
+        type=_until,
+        metavar="WHEN",
+        help="Created until then; a day includes all its hours (UTC).",
+    ),
     click.option(
         "--type",
         "types",
         multiple=True,
         metavar="TYPE",
-        shell_complete=_names("JobType"),
-        help="Of this type, such as ApiReport; give it several times for several.",
+        shell_complete=_values_of("JobType"),
+        help="Of this type, such as ApiReport; may be repeated.",
     ),
     click.option(
         "--status",
         "statuses",
         multiple=True,
         metavar="STATUS",
-        shell_complete=_names("JobStatus"),
-        help="In this state, such as COMPLETED; give it several times for several.",
+        shell_complete=_values_of("JobStatus"),
+        help="In this status, such as COMPLETED; may be repeated.",
     ),
 )
 
 
-def selecting(function: F) -> F:
-    """Add the options that make a `Selection`: since, until, types, statuses."""
+def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that select jobs, and pass them to the function as `selection`."""
+
+    def with_selection(*args: object, **options: Any) -> object:  # noqa: ANN401 - as click passes them
+        chosen = {attribute.name: options.pop(attribute.name) for attribute in fields(Selection)}
+        return function(*args, selection=Selection(**chosen), **options)
+
+    decorated: Callable[..., Any] = update_wrapper(with_selection, function)
     for option in reversed(_SELECTING):
-        function = option(function)
-    return function
+        decorated = option(decorated)
+    return decorated
 
 
 def check_either(jobs: Sequence[str], selection: Selection) -> None:
-    """Refuse jobs and a selection at once.
-
-    Raises:
-        UsageError: There are both.
-    """
+    """Reject jobs together with a selection."""
     if jobs and selection:
         raise click.UsageError("give jobs, or --since, --until, --type and --status, but not both.")

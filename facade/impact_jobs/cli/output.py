@@ -1,7 +1,7 @@
-"""What is written where, and in which form: JSON for programs, lines for pipes, tables for people.
+"""The three forms of output: JSON for programs, tab-separated lines for pipes, tables for people.
 
-Data goes to stdout, everything else to stderr. Texts that come from a server are shown without the queries of URLs and
-without what would steer a terminal.
+Data goes to stdout, everything else to stderr. Text from a server is shown without the queries of URLs and without
+control characters.
 """
 
 from __future__ import annotations
@@ -13,49 +13,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
+from attrs import fields
 from click import ClickException
 from rich.console import Console
 
 from impact_jobs import DownloadResult, Job, JobsError
-from impact_jobs._redaction import redact, shorten
+from impact_jobs.errors import redact, shorten
 
-if TYPE_CHECKING:
-    from impact_jobs.cli.state import Session
-
-_JOB_FIELDS = (
-    "id",
-    "type",
-    "status",
-    "program_id",
-    "created_by",
-    "created_date",
-    "started_date",
-    "completed_date",
-    "abandoned_date",
-    "cancelled_date",
-    "failed_date",
-    "last_progress_update_date",
-    "status_message",
-    "records_processed",
-    "percentage_complete",
-    "replayable",
-    "result_uri",
-    "is_terminal",
-)
-_RESULT_FIELDS = (
-    "path",
-    "bytes_written",
-    "sha256",
-    "content_type",
-    "filename",
-    "resumed_from",
-    "connections",
-    "seconds",
-)
-# The library speaks to programs; at a prompt the same advice is spelled otherwise.
-_AT_A_PROMPT = {
+# The library's messages name arguments of Python; a person at a prompt needs the option instead.
+_ADVICE_AT_A_PROMPT = {
     "pass overwrite=True": "give --overwrite",
     "export it, or pass the value to the client": "export it, or make a profile with `impact-jobs profile add default`",
     "wait for it, then download": "give --wait",
@@ -64,41 +32,33 @@ _AT_A_PROMPT = {
 }
 
 
-def console_for(stream: IO[str], *, environ: Mapping[str, str] = os.environ) -> Console:
-    """A console that writes to `stream` what it can take.
+def console_for(stream: IO[str]) -> Console:
+    """Create a console that writes to `stream` only characters that it can take.
 
-    A character that the stream cannot encode becomes "?"; on a terminal of the C locale, all beyond ASCII do. NO_COLOR,
-    FORCE_COLOR, TERM=dumb and COLUMNS are rich's to heed. A line is never broken where no terminal is.
+    A character that the stream cannot encode becomes "?"; on a terminal of the C locale, every character beyond ASCII
+    does. NO_COLOR, FORCE_COLOR, TERM=dumb and COLUMNS are left to rich. Lines are wrapped on terminals only.
     """
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
-        is_plain = stream.isatty() and _locale(environ) in {"C", "POSIX"}
+        # Not LC_CTYPE, which Python itself sets in place of "C".
+        locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+        is_plain = stream.isatty() and locale in {"C", "POSIX"}
         reconfigure(errors="replace", **({"encoding": "ascii"} if is_plain else {}))
     return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
 
 
-def _locale(environ: Mapping[str, str]) -> str:
-    # Not LC_CTYPE, which Python itself sets in place of "C".
-    return environ.get("LC_ALL") or environ.get("LANG") or ""
-
-
-def has_unicode(console: Console) -> bool:
-    """Whether bars, arrows and the like can be shown."""
-    return not console.options.ascii_only
-
-
 def is_live(console: Console) -> bool:
-    """Whether a person looks at a terminal that can redraw lines."""
+    """Tell whether the console is a terminal that can redraw lines."""
     return console.file.isatty() and not console.is_dumb_terminal
 
 
-def shown(text: object) -> str:
-    """`text` on one line, fit for a terminal."""
-    return visible(" ".join(shorten(str(text)).split()))
+def one_line(text: object) -> str:
+    """Return `text` on one line, redacted, shortened and safe for a terminal."""
+    return printable(" ".join(shorten(str(text)).split()))
 
 
-def visible(text: Path | str) -> str:
-    """A text of this machine as it is, but for what would steer a terminal, break a line or turn its direction."""
+def printable(text: Path | str) -> str:
+    """Replace characters that would move the cursor, break the line or change the writing direction."""
     return "".join(character if character.isprintable() else "\ufffd" for character in str(text))
 
 
@@ -109,101 +69,97 @@ def write_line(console: Console, line: str) -> None:
 
 
 def write_json(console: Console, value: Mapping[str, Any]) -> None:
-    """Write one object as one line of JSON; whatever is not JSON becomes text, dates ISO 8601."""
-    is_unicode = has_unicode(console)
-    write_line(console, json.dumps(value, ensure_ascii=not is_unicode, default=_plain))
+    """Write one object as one line of JSON; dates become ISO 8601, other values that are not JSON become text."""
+    write_line(console, json.dumps(value, ensure_ascii=console.options.ascii_only, default=_to_text))
 
 
-def _plain(value: object) -> str:
+def _to_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def job_object(job: Job) -> dict[str, Any]:
-    """A job as JSON: the attributes of `impact_jobs.Job`, but for `raw`; null where unknown."""
-    return {name: _clean(getattr(job, name)) for name in _JOB_FIELDS}
+    """Return a job as JSON: the attributes of `impact_jobs.Job` except `raw`, and `is_terminal`."""
+    names = [field.name for field in fields(Job) if field.name != "raw"]
+    return {name: _redacted(getattr(job, name)) for name in (*names, "is_terminal")}
 
 
 def result_object(result: DownloadResult) -> dict[str, Any]:
-    """A file as JSON: the job's `id`, and the attributes of `impact_jobs.DownloadResult`, but for `job`."""
-    found = {name: _clean(getattr(result, name)) for name in _RESULT_FIELDS}
-    return {"id": result.job_id} | found | {"path": str(result.path)}  # as it is, whatever it looks like
+    """Return a file as JSON: the job's `id`, and the attributes of `impact_jobs.DownloadResult` except `job`."""
+    names = [field.name for field in fields(DownloadResult) if field.name not in {"job", "job_id"}]
+    found = {name: _redacted(getattr(result, name)) for name in names}
+    return {"id": result.job_id} | found | {"path": str(result.path)}  # never redacted, because scripts open it
 
 
 def error_object(error: BaseException, *, code: int, job_id: str | None = None) -> dict[str, Any]:
-    """A failure as JSON: the job's `id` where it is one job's, and `error`."""
+    """Return a failure as JSON: the `id` of the job, if it concerns one, and `error`."""
     snapshot = getattr(error, "job", None)
     candidates = getattr(error, "candidates", ())
     found: dict[str, Any] = {
         "type": type(error).__name__,
-        "message": message_of(error),
+        "message": error_message(error),
         "exit_code": code,
         "status_code": getattr(error, "status_code", None),
-        "request_id": _clean(getattr(error, "request_id", None)),
+        "request_id": _redacted(getattr(error, "request_id", None)),
         "retry_after": getattr(error, "retry_after", None),
         "candidates": [candidate.id for candidate in candidates],
         "job": job_object(snapshot) if isinstance(snapshot, Job) else None,
     }
-    kept = {name: value for name, value in found.items() if value not in (None, [])}
-    whose = job_id or getattr(error, "job_id", None)
-    return ({"id": _clean(whose)} if whose else {}) | {"error": kept}
+    known = {name: value for name, value in found.items() if value not in (None, [])}
+    job_id = job_id or getattr(error, "job_id", None)
+    return ({"id": _redacted(job_id)} if job_id else {}) | {"error": known}
 
 
-def _clean(value: object) -> object:
+def _redacted(value: object) -> object:
     if value is None or isinstance(value, bool | int | float | datetime):
         return value
     return redact(str(value))  # of an enum, its value
 
 
-def message_of(error: BaseException) -> str:
-    """What is told of a failure, on one line, in the words of a prompt."""
-    message = shown(error)
+def error_message(error: BaseException) -> str:
+    """Return the message of an error on one line, with advice that fits a prompt."""
+    message = one_line(error)
     if not isinstance(error, JobsError | OSError | ClickException):
         return f"{type(error).__name__}: {message}; this is a bug"
-    for said, meant in _AT_A_PROMPT.items():
-        message = message.replace(said, meant)
+    for advice, at_a_prompt in _ADVICE_AT_A_PROMPT.items():
+        message = message.replace(advice, at_a_prompt)
     return message
 
 
 def write_error(console: Console, error: BaseException, *, code: int, as_json: bool, job_id: str | None = None) -> None:
-    """Tell of a failure: one line, or one JSON object."""
+    """Write an error as one line, or as one JSON object."""
     if as_json:
         write_json(console, error_object(error, code=code, job_id=job_id))
         return
-    note(console, message_of(error), about=job_id)
+    note(console, error_message(error), about=job_id)
 
 
 def note(console: Console, text: str, *, about: str | None = None) -> None:
-    """Say something on stderr, above whatever bar is there."""
-    whose = f"{shown(about)}: " if about and about.lower() not in text.lower() else ""
-    line = f"impact-jobs: {whose}{text}"
-    with suppress(OSError):  # a log that is full, or not read any more, is no reason to stop
+    """Write a note, above any progress bar; `about` is the job it concerns."""
+    prefix = f"{one_line(about)}: " if about and about.lower() not in text.lower() else ""
+    line = f"impact-jobs: {prefix}{text}"
+    with suppress(OSError):  # a full or closed stderr does not stop the command
         if is_live(console):
             console.print(line, soft_wrap=True)
         else:
             write_line(console, line)
 
 
-def is_for_people(session: Session) -> bool:
-    """Whether stdout is a terminal that wants tables."""
-    return session.out.file.isatty() and not session.json and not session.quiet
-
-
 def job_line(job: Job) -> str:
-    """Id, status, percentage, records, type, creation and message, parted by tabs; "-" where unknown."""
+    """Return id, status, percentage, records, type, creation and message, separated by tabs; "-" where unknown."""
     progress = "-" if job.percentage_complete is None else f"{job.percentage_complete}%"
     created = "-" if job.created_date is None else job.created_date.isoformat()
     records = "-" if job.records_processed is None else str(job.records_processed)
     words = (job.id, job.status, progress, records, job.type or "-", created, job.status_message or "-")
-    return "\t".join(shown(word) for word in words)
+    return "\t".join(one_line(word) for word in words)
 
 
 def result_line(result: DownloadResult) -> str:
-    """Id, path, bytes and sha256, parted by tabs."""
-    return "\t".join((result.job_id, visible(result.path), str(result.bytes_written), result.sha256 or "-"))
+    """Return id, path, bytes and SHA-256, separated by tabs."""
+    return "\t".join((result.job_id, printable(result.path), str(result.bytes_written), result.sha256 or "-"))
 
 
-def flush_or_forget() -> None:
-    """Write out what is left, or have Python forget it: it complains of a gone reader when it ends."""
+def flush_or_discard() -> None:
+    """Flush both streams; redirect one whose reader is gone to /dev/null, or Python complains when it exits."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,243 +1,207 @@
-"""What is seen of a wait or a download while it lasts: a bar on a terminal, else lines at a bearable rate."""
+"""The progress of a wait or a download on stderr: a bar on a terminal, else lines at a moderate rate."""
 
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol, Self
+from threading import Lock
+from typing import TypeAlias
 
-from attrs import define, field
+from attrs import Factory, define, field
 from rich.console import Console
+from rich.filesize import decimal
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from impact_jobs import Job
-from impact_jobs.cli.output import has_unicode, is_live, note, shown
-from impact_jobs.cli.state import Session
-from impact_jobs.cli.tables import bar, joined, size, span, status_text
+from impact_jobs.cli.formatting import joined, span, status_text
+from impact_jobs.cli.output import is_live, note, one_line
+from impact_jobs.cli.state import CliState
 
-_EVERY_SECONDS = 30.0
-_FRAMES_A_SECOND = 8
-_NARROW = 60
-_WIDEST_BAR = 40
-_MARGIN = 5  # two gaps, and room for the ^C that a terminal echoes
-
-
-class Progress(Protocol):
-    """What a command tells while it works; from any thread, one at a time."""
-
-    def job(self, job: Job) -> None:
-        """A snapshot of a job that is waited for."""
-
-    def bytes(self, done: int, total: int | None) -> None:
-        """How much of a result has come."""
-
-    def out_of_the_way(self) -> AbstractContextManager[object]:
-        """Within: stdout may be written to, though it be the same terminal."""
-        ...
-
-
-class Silent:
-    """Tells nothing."""
-
-    def job(self, job: Job) -> None:
-        """See `Progress`."""
-
-    def bytes(self, done: int, total: int | None) -> None:
-        """See `Progress`."""
-
-    def out_of_the_way(self) -> AbstractContextManager[object]:
-        """See `Progress`."""
-        return nullcontext()
+_INTERVAL_SECONDS = 30.0
+_FRAMES_PER_SECOND = 8
+_NARROW_COLUMNS = 60
+_MAX_BAR_COLUMNS = 40
+_MARGIN_COLUMNS = 5  # two gaps, and room for the ^C that a terminal echoes
 
 
 @define
-class Lines:
-    """Tells of a change of status at once, and of all else every half a minute.
+class ProgressLines:
+    """Writes a line for a change of status at once, and for everything else every half minute."""
 
-    Args:
-        tell: Writes a line.
-        now: Seconds that never go back.
-    """
-
-    tell: Callable[[str], object]
+    write: Callable[[str], object]
     now: Callable[[], float] = time.monotonic
     _statuses: dict[str, str] = field(factory=dict)
-    _told_at: dict[str, float] = field(factory=dict)
-    _began: tuple[float, int] | None = None
+    _written_at: dict[str, float] = field(factory=dict)
+    _first: tuple[float, int] | None = None
 
-    def job(self, job: Job) -> None:
-        """See `Progress`."""
-        changed = self._statuses.get(job.id) != job.status
+    def on_job(self, job: Job) -> None:
+        """Show a snapshot of a job that is waited for."""
+        has_changed = self._statuses.get(job.id) != job.status
         self._statuses[job.id] = str(job.status)
-        if changed or self._is_time(job.id):
-            self._told_at[job.id] = self.now()
+        if has_changed or self._is_due(job.id):
+            self._written_at[job.id] = self.now()
             percent = f"{job.percentage_complete}%" if job.percentage_complete and not job.is_terminal else ""
-            self.tell(f"{shown(job.id)}: {joined([shown(job.status), percent])}")
+            self.write(f"{one_line(job.id)}: {joined([one_line(job.status), percent])}")
 
-    def bytes(self, done: int, total: int | None) -> None:
-        """See `Progress`."""
-        if self._began is None:
-            self._began = self.now(), done
-            self._told_at["bytes"] = self.now()
-        elif done != total and self._is_time("bytes"):
-            self._told_at["bytes"] = self.now()
-            self.tell(_of_bytes(done, total, _rate(self._began, done, self.now())))
+    def on_bytes(self, done: int, total: int | None) -> None:
+        """Show how much of a result has arrived."""
+        if self._first is None:
+            self._first = self.now(), done
+            self._written_at["bytes"] = self.now()
+        elif done != total and self._is_due("bytes"):
+            self._written_at["bytes"] = self.now()
+            self.write(joined(_byte_facts(done, total, _rate(self._first, done, self.now()))))
 
-    def out_of_the_way(self) -> AbstractContextManager[object]:
-        """See `Progress`."""
+    def paused(self) -> AbstractContextManager[object]:
+        """Do nothing, because lines do not get in the way."""
         return nullcontext()
 
-    def _is_time(self, what: str) -> bool:
-        return self.now() >= self._told_at.get(what, 0.0) + _EVERY_SECONDS
+    def _is_due(self, what: str) -> bool:
+        return self.now() >= self._written_at.get(what, 0.0) + _INTERVAL_SECONDS
 
 
-class Bar:
-    """A line that is drawn anew: the job that is waited for, or the bytes that come."""
+@define
+class LiveProgress:
+    """Redraws one line: the jobs that are waited for, or the bytes that arrive."""
 
-    def __init__(
-        self, console: Console, *, files: Files | None = None, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._console = console
-        self._files = files
-        self._now = now
-        self._lock = threading.Lock()
-        self._began = now()
-        self._jobs: dict[str, Job] = {}
-        self._first: tuple[float, int] | None = None
-        self._bytes: tuple[int, int | None] | None = None
-        self._live = self._new_live()
+    _console: Console
+    _files: FileCounter | None = None
+    _now: Callable[[], float] = time.monotonic
+    _lock: Lock = field(factory=Lock)
+    _started_at: float = field(default=Factory(lambda self: self._now(), takes_self=True), init=False)
+    _jobs: dict[str, Job] = field(factory=dict)
+    _first: tuple[float, int] | None = None
+    _bytes: tuple[int, int | None] | None = None
+    _live: Live | None = None
 
-    def __enter__(self) -> Self:
-        self._live.start(refresh=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def _new_live(self) -> Live:
-        return Live(
+    def start(self) -> None:
+        """Draw the line, and redraw it until `close`."""
+        # A new display each time, because an old one would erase lines that were written meanwhile.
+        self._live = Live(
             self,
             console=self._console,
             transient=True,
-            refresh_per_second=_FRAMES_A_SECOND,
+            refresh_per_second=_FRAMES_PER_SECOND,
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        self._live.start(refresh=True)
+
+    def close(self) -> None:
+        """Erase the line."""
+        if self._live is not None:
+            self._live.stop()
 
     @contextmanager
-    def out_of_the_way(self) -> Iterator[None]:
-        """See `Progress`."""
-        self._live.stop()
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to stdout within the block."""
+        self.close()
         try:
             yield
         finally:
-            self._live = self._new_live()
-            self._live.start(refresh=True)
+            self.start()
 
-    def job(self, job: Job) -> None:
-        """See `Progress`."""
+    def on_job(self, job: Job) -> None:
+        """Show a snapshot of a job that is waited for."""
         with self._lock:
             self._jobs[job.id] = job
 
-    def bytes(self, done: int, total: int | None) -> None:
-        """See `Progress`."""
+    def on_bytes(self, done: int, total: int | None) -> None:
+        """Show how much of a result has arrived."""
         if self._first is None or done < self._first[1]:  # the next file
             self._first = self._now(), done
         self._bytes = done, total
 
     def __rich__(self) -> Table:
-        left, share, right = self._of_download() if self._bytes else self._of_wait()
-        room = self._console.width
-        width = min(room - left.cell_len - len(right) - _MARGIN, _WIDEST_BAR)
+        label, share, facts = self._describe_download() if self._bytes else self._describe_wait()
+        if self._console.width < _NARROW_COLUMNS:
+            facts = facts[:-1] or facts
+        text = joined(facts)
+        room = self._console.width - label.cell_len - len(text) - _MARGIN_COLUMNS
         row = Table.grid(padding=(0, 1, 0, 0))
-        row.add_row(left, bar(share, max(width, 0), unicode=has_unicode(self._console)), Text(right, no_wrap=True))
+        if room > 0:
+            bar = ProgressBar(total=1, completed=share, width=min(room, _MAX_BAR_COLUMNS), complete_style="cyan")
+            row.add_row(label, bar, text)
+        else:
+            row.add_column(no_wrap=True, overflow="crop")
+            row.add_row(Text.assemble(label, " ", text))
         return row
 
-    def _of_download(self) -> tuple[Text, float, str]:
+    def _describe_download(self) -> tuple[Text, float, list[str]]:
         done, total = self._bytes or (0, None)
         rate = _rate(self._first, done, self._now())
-        return Text("downloading"), done / total if total else 0.0, self._brief(_of_bytes(done, total, rate))
+        return Text("downloading"), done / total if total else 0.0, _byte_facts(done, total, rate)
 
-    def _of_wait(self) -> tuple[Text, float, str]:
+    def _describe_wait(self) -> tuple[Text, float, list[str]]:
         with self._lock:
             jobs = list(self._jobs.values())
-        waited = f"{span(timedelta(seconds=self._now() - self._began))} waited"
+        waited = f"{span(timedelta(seconds=self._now() - self._started_at))} waited"
+        ended = sum(job.is_terminal for job in jobs)
         if self._files is not None:
-            done, of = self._files.count(), len(self._files.ids)
-            ended = sum(job.is_terminal for job in jobs)
-            return (
-                Text("fetching"),
-                done / (of or 1),
-                self._brief(f"{done} of {of} files, {ended} jobs ended, {waited}"),
-            )
+            done, total = self._files.count(), len(self._files.ids)
+            return Text("fetching"), done / (total or 1), [f"{done} of {total} files", f"{ended} jobs ended", waited]
         if not jobs:
-            return Text("asking"), 0.0, waited
+            return Text("polling"), 0.0, [waited]
         if len(jobs) == 1:
             (job,) = jobs
             percent = min(max(job.percentage_complete or 0, 0), 100)
-            return status_text(job), percent / 100, self._brief(f"{percent}%, {waited}")
-        ended = sum(job.is_terminal for job in jobs)
-        share = sum((100 if job.is_terminal else job.percentage_complete or 0) for job in jobs) / 100
-        return Text("waiting"), share / (len(jobs) or 1), self._brief(f"{ended} of {len(jobs)} ended, {waited}")
+            return status_text(job), percent / 100, [f"{percent}%", waited]
+        percents = [100 if job.is_terminal else job.percentage_complete or 0 for job in jobs]
+        return Text("waiting"), sum(percents) / len(jobs) / 100, [f"{ended} of {len(jobs)} ended", waited]
 
-    def _brief(self, text: str) -> str:
-        return text if self._console.width >= _NARROW else text.rpartition(", ")[0]
+
+Progress: TypeAlias = ProgressLines | LiveProgress
 
 
 @define
-class Files:
-    """Counts the files of some jobs in a folder, where each is called by its job's id once it is whole.
-
-    Args:
-        folder: The folder, which may not be there yet.
-        ids: The jobs.
-        now: Seconds that never go back; it looks once a second at most.
-    """
+class FileCounter:
+    """Counts the complete files in a folder, each named after its job's id; it reads the folder once a second."""
 
     folder: Path
     ids: Collection[str]
     now: Callable[[], float] = time.monotonic
     _count: int = 0
-    _at: float = -1.0
+    _read_at: float = -1.0
 
     def count(self) -> int:
-        """How many are there."""
-        if self.now() >= self._at + 1.0:
+        """Return how many there are."""
+        if self.now() >= self._read_at + 1.0:
             wanted = {name.lower() for name in self.ids}
             with suppress(OSError):
-                names = [name for name in os.listdir(self.folder) if ".part" not in name]  # noqa: PTH208 - large
+                names = [name for name in os.listdir(self.folder) if ".part" not in name]  # noqa: PTH208 - faster
                 self._count = sum(name.lower().partition(".")[0] in wanted for name in names)
-            self._at = self.now()
+            self._read_at = self.now()
         return self._count
 
 
 @contextmanager
-def shown_on(session: Session, *, files: Files | None = None, quietly: bool = False) -> Iterator[Progress]:
-    """Within: a bar on stderr where that is a terminal, else lines; nothing when told to be quiet."""
-    if session.quiet or quietly:
-        yield Silent()
-    elif not is_live(session.err):
-        yield Lines(lambda line: note(session.err, line))
+def progress_on(state: CliState, *, files: FileCounter | None = None, quiet: bool = False) -> Iterator[Progress]:
+    """Show progress on stderr: a bar if that is a terminal, else lines; nothing if `--quiet` was given."""
+    if state.quiet or quiet:
+        yield ProgressLines(lambda _: None)
+    elif not is_live(state.err):
+        yield ProgressLines(lambda line: note(state.err, line))
     else:
-        with Bar(session.err, files=files) as line:
-            yield line
+        with closing(LiveProgress(state.err, files=files)) as progress:
+            progress.start()
+            yield progress
 
 
-def _of_bytes(done: int, total: int | None, rate: float | None) -> str:
-    amount = f"{size(done)} of {size(total)}" if total else size(done)
+def _byte_facts(done: int, total: int | None, rate: float | None) -> list[str]:
+    amount = f"{decimal(done)} of {decimal(total)}" if total else decimal(done)
     left = f"{span(timedelta(seconds=(total - done) / rate))} left" if total and rate else ""
-    return joined([amount, f"{size(int(rate))}/s" if rate else "", left])
+    return [amount, f"{decimal(int(rate))}/s" if rate else "", left]
 
 
-def _rate(began: tuple[float, int] | None, done: int, now: float) -> float | None:
-    """Bytes a second since the first ones of this run were seen."""
-    if began is None or now <= began[0] or done <= began[1]:
+def _rate(first: tuple[float, int] | None, done: int, now: float) -> float | None:
+    """Return bytes per second since the first report of this run."""
+    if first is None or now <= first[0] or done <= first[1]:
         return None
-    return (done - began[1]) / (now - began[0])
+    return (done - first[1]) / (now - first[0])

@@ -1,4 +1,4 @@
-"""After Ctrl-C: the command that goes on where this one stopped."""
+"""The command that continues an interrupted one, printed after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,50 +9,46 @@ from datetime import datetime
 import click
 from click.core import ParameterSource
 
-from impact_jobs.cli.output import visible
-from impact_jobs.cli.state import session_of
+from impact_jobs.cli.output import printable
+from impact_jobs.cli.state import state_of
 
-_KEY = "impact_jobs.go_on"
-_FEW = 20
-
-
-def go_on_by(advice: str) -> None:
-    """From now on, an interruption of this command gives `advice`."""
-    click.get_current_context().meta[_KEY] = advice
+_KEY = "impact_jobs.resume_hint"
+_MAX_IDS = 20
 
 
-def go_on_with(jobs: Sequence[str]) -> None:
-    """From now on, an interruption of this command gives the command line that goes on.
+def set_hint(hint: str) -> None:
+    """Print `hint` if this command is interrupted from now on."""
+    click.get_current_context().meta[_KEY] = hint
 
-    Args:
-        jobs: The jobs, in place of those that the arguments, or stdin, named.
-    """
+
+def hint_resume(jobs: Sequence[str]) -> None:
+    """Print the command that continues this one with `jobs` if it is interrupted from now on."""
     context = click.get_current_context()
-    is_long = len(jobs) > _FEW
-    given = [] if not jobs else ["-"] if is_long else jobs
-    words = ["impact-jobs", *_shared(context), context.info_name or "", *given]
-    words += [word for each in context.command.params for word in _words(context, each)]
-    line = visible(shlex.join(words))
-    go_on_by(f"to go on: (the same {len(jobs)} ids) | {line}" if is_long else f"to go on: {line}")
+    is_long = len(jobs) > _MAX_IDS
+    names = [] if not jobs else ["-"] if is_long else jobs
+    words = ["impact-jobs", *_shared_options(context), context.info_name or "", *names]
+    words += [word for parameter in context.command.params for word in _words(context, parameter)]
+    line = printable(shlex.join(words))
+    set_hint(f"to continue: (the same {len(jobs)} ids) | {line}" if is_long else f"to continue: {line}")
 
 
-def advice_of(context: click.Context) -> str | None:
-    """What an interruption is to tell."""
-    advice: str | None = context.meta.get(_KEY)
-    return advice
+def hint_of(context: click.Context) -> str | None:
+    """Return what to print if the command is interrupted now."""
+    hint: str | None = context.meta.get(_KEY)
+    return hint
 
 
-def _shared(context: click.Context) -> Iterator[str]:
-    session = session_of(context)
-    if session.profile:
-        yield from ("--profile", session.profile)
-    for flag, is_given in (("--json", session.json), ("--quiet", session.quiet)):
+def _shared_options(context: click.Context) -> Iterator[str]:
+    state = state_of(context)
+    if state.profile:
+        yield from ("--profile", state.profile)
+    for flag, is_given in (("--json", state.json), ("--quiet", state.quiet)):
         if is_given:
             yield flag
 
 
 def _words(context: click.Context, parameter: click.Parameter) -> Iterator[str]:
-    """How a parameter was typed, moments being made absolute."""
+    """Yield a parameter as it was typed, but with absolute moments."""
     name = parameter.name or ""
     if name not in context.params or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
         return
@@ -66,10 +62,10 @@ def _words(context: click.Context, parameter: click.Parameter) -> Iterator[str]:
         yield option
         return
     for each in value if isinstance(value, tuple) else (value,):
-        yield from (option, _typed(each))
+        yield from (option, _to_text(each))
 
 
-def _typed(value: object) -> str:
+def _to_text(value: object) -> str:
     if value is None:
         return "forever"
     if isinstance(value, datetime):

@@ -54,7 +54,7 @@ class ImpactClock:
         """
         with self._lock:
             self._move(seconds)
-            self._slept = 0.0  # an endless wait would not move the clock by hand
+            self._slept = 0.0  # the test moves the clock itself, so it is not in an endless wait
 
     def sleep(self, seconds: float, /) -> None:
         """Move the clock forward and return at once; put it in the place of `time.sleep` in the code under test.

@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 after Ctrl-C or SIGTERM, 1 if the sandbox cannot start.
     """
-    return run(vars(_parser().parse_args(arguments)), announce=_write_exports)
+    return run(vars(_parser().parse_args(arguments)), announce=write_exports)
 
 
 def run(options: Mapping[str, Any], *, announce: Callable[[dict[str, str]], None]) -> int:
@@ -131,7 +131,8 @@ def add_example_jobs(sandbox: Sandbox) -> None:
     sandbox.add_job()
 
 
-def _write_exports(environ: Mapping[str, str]) -> None:
+def write_exports(environ: Mapping[str, str]) -> None:
+    """Write the variables as lines that a shell can evaluate."""
     for name, value in environ.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     sys.stdout.flush()

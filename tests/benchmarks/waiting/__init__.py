@@ -1,1 +1,1 @@
-"""Waiting, by simulation: requests a job against how late its end is noticed."""
+"""Simulations of waiting: requests per job against the delay until its end is noticed."""

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.waiting`: waiting alone, by simulation; no server and no time needed."""
+"""`python -m tests.benchmarks.waiting`: simulate waiting, without a server and in virtual time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.benchmarks.waiting.measured import measure
 
 
 def main() -> None:
-    """Simulate, print, and write what was asked for."""
+    """Run the simulations, print the figures, and write the requested files."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.waiting", description=__doc__)
-    parser.add_argument("--lives", type=int, default=10_000, help="how many (10,000)")
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    parser.add_argument("--chart", type=Path, help="draw them there, as PNG")
+    parser.add_argument("--lives", type=int, default=10_000, help="number of jobs (default: 10,000)")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--chart", type=Path, help="draw the figures to this PNG file")
     arguments = parser.parse_args()
     measured = measure(lives(arguments.lives))
     sys.stdout.write(f"{report.text(measured)}\n{report.more(1000)}\n\n{table(report.rows(measured))}\n")

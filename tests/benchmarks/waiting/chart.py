@@ -1,4 +1,4 @@
-"""Requests against lateness, one point a schedule."""
+"""A chart of requests against lateness, with one point per schedule."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _COLOURS = {"boto": "#d04a35", "Azure": "#8a5cc2", "Google": "#2f9e5b", "Databri
 
 
 def draw(measured: Measured, path: Path) -> None:
-    """Draw our curve, the oracle's and the peers' points, as a PNG."""
-    import matplotlib as mpl  # noqa: PLC0415 - slow, and not always wanted
+    """Draw our curve, the oracle's curve and the other clients' points as a PNG."""
+    import matplotlib as mpl  # noqa: PLC0415 - slow, and rarely needed
 
     mpl.use("agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     figure, both = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     for axes, what, label in zip(both, ("late", "late_p95"), ("mean", "95th percentile"), strict=True):
-        _draw_curve(axes, measured.oracle.values(), what, "#999999", "the oracle, which does not look")
+        _draw_curve(axes, measured.oracle.values(), what, "#999999", "the oracle (fixed schedule)")
         _draw_curve(axes, measured.curve.values(), what, "#3b7dd8", "ours, over request_cost")
         for knob in (0.25, DEFAULT, 4.0, 16.0, 64.0):
             point = figures(measured.curve[knob])
@@ -33,7 +33,7 @@ def draw(measured: Measured, path: Path) -> None:
         for peer, outcomes in measured.peers.items():
             point = figures(outcomes)
             axes.plot(point.requests, getattr(point, what), "D", color=_COLOURS[peer], label=peer)
-        axes.set(xscale="log", yscale="log", xlabel="requests a job", ylabel=f"seconds late, {label}")
+        axes.set(xscale="log", yscale="log", xlabel="requests per job", ylabel=f"seconds late, {label}")
         ticks = [1, 1.5, 2, 3, 4, 6, 8]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
         axes.set_xticks([], minor=True)

@@ -1,4 +1,4 @@
-"""The published set of job lives: how long each takes, and what its progress shows meanwhile."""
+"""The published set of simulated jobs: how long each takes, and which progress it shows."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ SEED = 2026
 MEDIAN = 5.0  # seconds
 SPREAD = 2.0  # of the natural logarithm: one in two thousand takes more than an hour
 
-# How many of a hundred lives show what.
+# Out of a hundred jobs, how many behave in which way.
 KINDS = {
-    "steady": 35,  # from 0 to 100 at one speed
-    "queued": 10,  # the same, after a time in the queue
-    "stalls": 15,  # stands still for a while, anywhere
-    "jumps": 15,  # 0 until it is done
-    "silent": 10,  # no percentage at all
-    "sticks": 10,  # soon at 99, and there it stays
-    "restarts": 5,  # falls back to 0 midway
+    "steady": 35,  # goes from 0 to 100 at one speed
+    "queued": 10,  # the same, after some time in the queue
+    "stalls": 15,  # stands still for a while at any point
+    "jumps": 15,  # stays at 0 until it is completed
+    "silent": 10,  # shows no percentage
+    "sticks": 10,  # reaches 99 early and stays there
+    "restarts": 5,  # falls back to 0 at some point
 }
 
 
 @frozen
 class Life:
-    """One job, from the moment at which it is scheduled.
+    """One job, from the moment it is scheduled.
 
     Attributes:
         kind: Which of `KINDS`.
         seconds: How long it takes.
-        first: Where what is odd about it begins, as a share of its length.
+        first: Where its special behaviour begins, as a share of its duration.
         second: Where it ends.
         type: The job's type.
     """
@@ -43,7 +43,7 @@ class Life:
     type: str = "Export"
 
     def at(self, seconds: float) -> Job:
-        """What the server tells of it then."""
+        """Return the snapshot that the server would return so many seconds after the start."""
         if seconds >= self.seconds:
             return Job(id="life", type=self.type, status=JobStatus.COMPLETED, percentage_complete=100)
         is_queued = self.kind == "queued" and seconds < self.first * self.seconds
@@ -65,7 +65,7 @@ class Life:
 
 
 def lives(count: int, *, seed: int = SEED, median: float = MEDIAN, spread: float = SPREAD) -> list[Life]:
-    """That many lives, always the same ones for a seed; `median` in seconds, `spread` of the natural logarithm."""
+    """Return that many jobs, the same for each seed; `median` in seconds, `spread` of the natural logarithm."""
     draw = random.Random(seed)  # noqa: S311 - a published sequence
     kinds = draw.choices(list(KINDS), weights=list(KINDS.values()), k=count)
     found = []

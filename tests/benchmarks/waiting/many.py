@@ -1,4 +1,4 @@
-"""A thousand jobs on a thousand requests an hour: `wait_all` beside the peers' one GET a job, in virtual time."""
+"""A thousand jobs within a thousand requests per hour: `wait_all` compared with one GET per job, in virtual time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.benchmarks.rows import Row
 from tests.benchmarks.waiting import steady
 from tests.benchmarks.waiting.lives import SEED, Life, lives
 from tests.benchmarks.waiting.schedules import PEERS, Schedule, seeded
-from tests.support.account import HOUR, START, ManyJobs, Told, job_id
+from tests.support.account import HOUR, START, JobState, ManyJobs, job_id
 from tests.support.interleaved import InterleavedTransport, Timeline
 from tests.support.simulated import EPOCH, context
 
@@ -33,9 +33,9 @@ class Work:
     """One job of an account.
 
     Attributes:
-        life: What it shows, from its start.
+        life: Its behaviour, from its start.
         scheduled: When, in seconds.
-        queued: For how long, in seconds, the server has it wait.
+        queued: Seconds that it spends in the queue.
     """
 
     life: Life
@@ -44,11 +44,11 @@ class Work:
 
     @property
     def ends(self) -> float:
-        """When it is done."""
+        """When it is completed, in seconds."""
         return self.scheduled + self.queued + self.life.seconds
 
-    def told(self, number: int) -> Told:
-        """What the server tells of it."""
+    def state(self, number: int) -> JobState:
+        """Return its state as a function of time."""
         created = EPOCH + timedelta(seconds=self.scheduled)
 
         def entry(at: float) -> dict[str, Any] | None:
@@ -64,7 +64,7 @@ class Work:
 
 
 def arrivals(count: int) -> dict[str, list[Work]]:
-    """The same lives, three times."""
+    """Return the same jobs, arriving in three ways."""
     some, draw = lives(count), random.Random(SEED)  # noqa: S311 - a published sequence
     starts = [draw.uniform(0.0, HOUR) for _ in some]
     return {
@@ -77,13 +77,13 @@ def arrivals(count: int) -> dict[str, list[Work]]:
 
 
 @frozen
-class Came:
-    """What it came to.
+class RunResult:
+    """The cost and lateness of one run.
 
     Attributes:
-        requests: Those that the server answered.
-        refused: Those that it answered with 429.
-        late: Seconds from each job's end to when it was told.
+        requests: Requests that the server answered.
+        refused: Requests that it answered with 429.
+        late: Seconds from each job's end until it was returned.
     """
 
     requests: int
@@ -92,38 +92,38 @@ class Came:
 
     @property
     def mean(self) -> float:
-        """Seconds late."""
+        """The mean lateness in seconds."""
         return statistics.fmean(self.late)
 
     @property
     def p95(self) -> float:
-        """Seconds late."""
+        """The 95th percentile of the lateness in seconds."""
         return statistics.quantiles(self.late, n=20, method="inclusive")[-1]
 
 
-def ours(works: Sequence[Work], *, page_size: int) -> Came:
-    """One `wait_all` for all that were scheduled at the same time; they share the account's budget."""
-    api = ManyJobs({job_id(n): work.told(n) for n, work in enumerate(works)}, page_size=page_size, limit=LIMIT)
-    port = InterleavedTransport(api)
-    client = evolve(context(api), transport=port, random=seeded())
-    timeline, late = Timeline(port), [_FAR] * len(works)
+def ours(works: Sequence[Work], *, page_size: int) -> RunResult:
+    """Run one `wait_all` for all jobs scheduled at the same time; they share the account's limit."""
+    api = ManyJobs({job_id(n): work.state(n) for n, work in enumerate(works)}, page_size=page_size, limit=LIMIT)
+    transport = InterleavedTransport(api)
+    client = evolve(context(api), transport=transport, random=seeded())
+    timeline, late = Timeline(transport), [_FAR] * len(works)
 
     async def wait(names: list[str]) -> None:
         async for finished in JobBatch(client, names, timeout=None, polling=None, on_update=None):
             number = int(finished.job_id[-12:], 16)
-            late[number] = port.clock - START - works[number].ends
+            late[number] = transport.clock - START - works[number].ends
 
     for scheduled in sorted({work.scheduled for work in works}):
         names = [job_id(n) for n, work in enumerate(works) if work.scheduled == scheduled]
         timeline.start(wait(names), at=START + scheduled)
     timeline.run(until=_FAR)
-    return Came(sum(api.counts.values()), api.refused, late)
+    return RunResult(sum(api.counts.values()), api.refused, late)
 
 
-def theirs(works: Sequence[Work], schedule: Schedule) -> Came:
-    """One GET a job at the peer's own moments. A 429 is taken for no answer: the peer goes on as before.
+def theirs(works: Sequence[Work], schedule: Schedule) -> RunResult:
+    """Poll each job by itself at the client's own moments. A 429 counts as no response, and the client continues.
 
-    That is kind: most of them raise.
+    This favours them: most of these clients would raise.
     """
     draw, late = seeded(), [_FAR] * len(works)
     moments: list[Iterator[float]] = [schedule(work.life, draw) for work in works]
@@ -142,12 +142,12 @@ def theirs(works: Sequence[Work], schedule: Schedule) -> Came:
                 late[number] = at - works[number].ends
                 continue
         heapq.heappush(asking, (works[number].scheduled + next(moments[number]), number))
-    return Came(answered, refused, late)
+    return RunResult(answered, refused, late)
 
 
-def contestants() -> dict[str, Callable[[Sequence[Work]], Came]]:
-    """Ours with each form of the list, and the peers."""
-    peers: dict[str, Callable[[Sequence[Work]], Came]] = {
+def clients() -> dict[str, Callable[[Sequence[Work]], RunResult]]:
+    """Return ours with each form of the list, and the other clients."""
+    peers: dict[str, Callable[[Sequence[Work]], RunResult]] = {
         name: lambda works, schedule=schedule: theirs(works, schedule)  # type: ignore[misc]
         for name, schedule in PEERS.items()
     }
@@ -158,43 +158,43 @@ def contestants() -> dict[str, Callable[[Sequence[Work]], Came]]:
     }
 
 
-def measured(count: int) -> dict[str, dict[str, Came]]:
-    """By arrival and contestant."""
+def measured(count: int) -> dict[str, dict[str, RunResult]]:
+    """Return the results by arrival and client."""
     return {
-        arrival: {name: contestant(works) for name, contestant in contestants().items()}
+        arrival: {name: run_client(works) for name, run_client in clients().items()}
         for arrival, works in arrivals(count).items()
     }
 
 
-def text(found: dict[str, dict[str, Came]]) -> str:
-    """All figures."""
+def text(found: dict[str, dict[str, RunResult]]) -> str:
+    """Return all figures as text."""
     lines = []
     for arrival, each in found.items():
         lines.append(f"\n{len(next(iter(each.values())).late)} jobs, {arrival}, {LIMIT} requests an hour")
         lines.append(f"{'':<24} {'answered':>9} {'429':>9} {'late s':>9} {'p95':>9}")
         lines += [
-            f"{name:<24} {came.requests:>9} {came.refused:>9} {came.mean:>9.1f} {came.p95:>9.1f}"
-            for name, came in each.items()
+            f"{name:<24} {result.requests:>9} {result.refused:>9} {result.mean:>9.1f} {result.p95:>9.1f}"
+            for name, result in each.items()
         ]
     return "\n".join(lines)
 
 
 def run(count: int = LIMIT) -> list[Row]:
-    """Simulate that many jobs, print what came of it, and measure ten times as many at their steadiest."""
+    """Simulate that many jobs and print the figures; then measure ten thousand jobs that never end."""
     found = measured(count)
     sys.stdout.write(f"{text(found)}\n\n")
     return [*rows(found), *steady.rows()]
 
 
-def rows(found: dict[str, dict[str, Came]]) -> Iterator[Row]:
-    """Ours beside each peer; no 429, and none that is not told."""
+def rows(found: dict[str, dict[str, RunResult]]) -> Iterator[Row]:
+    """Compare ours with each other client; require that there is no 429 and that every job is returned."""
     for arrival, each in found.items():
         for name in [name for name in each if name.startswith("ours")]:
-            came = each[name]
+            result = each[name]
             what = f"many: {name[6:]}, {arrival}"
-            worst = max(came.late)
-            yield Row(f"{what}: 429s", came.refused, 0, came.refused, 0, is_floor=False, unit="", peer_name="none")
-            yield Row(f"{what}: all told", worst, _FAR, worst / _FAR, 0.5, is_floor=False, peer_name="never")
+            worst = max(result.late)
+            yield Row(f"{what}: 429s", result.refused, 0, result.refused, 0, is_floor=False, unit="", peer_name="none")
+            yield Row(f"{what}: all returned", worst, _FAR, worst / _FAR, 0.5, is_floor=False, peer_name="never")
             for peer in PEERS:
-                pair = came.p95, each[peer].p95
+                pair = result.p95, each[peer].p95
                 yield Row(f"{what}: late p95", *pair, pair[0] / pair[1], 1.0, is_floor=False, peer_name=peer)

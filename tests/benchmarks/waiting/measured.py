@@ -1,4 +1,4 @@
-"""Our curve over the knob, beside the peers' points and the oracle's curve."""
+"""Our curve over `request_cost`, compared with the other clients' points and the oracle's curve."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORSE_THAN_THE_ORACLE = 1.25
 
 @frozen
 class Pair:
-    """Our figure and another's, in seconds, and at which `request_cost` it is ours."""
+    """Our figure and another one, in seconds, and the `request_cost` of ours."""
 
     ours: float
     theirs: float
@@ -27,18 +27,18 @@ class Pair:
 
     @property
     def ratio(self) -> float:
-        """Below 1 we are better."""
+        """Ours over theirs; below 1, ours is better."""
         return self.ours / self.theirs
 
 
 @frozen
 class Measured:
-    """What each schedule came to on the same lives.
+    """The outcomes of each schedule on the same jobs.
 
     Attributes:
-        peers: By name.
+        peers: Other clients, by name.
         curve: Our policy, by `request_cost`.
-        oracle: The best schedule that does not look at the job, by `request_cost`.
+        oracle: The best schedule that ignores the responses, by `request_cost`.
     """
 
     peers: dict[str, list[Outcome]]
@@ -46,12 +46,12 @@ class Measured:
     oracle: dict[float, list[Outcome]]
 
     def beside(self, peer: str, kind: str | None = None, *, what: str = "late") -> Pair:
-        """Our least lateness at no more requests than the peer's, and the peer's.
+        """Return our lowest lateness with at most as many requests as the other client, and its lateness.
 
         Args:
-            peer: Its name.
-            kind: Of life; None for all.
-            what: Which of the `Figures`.
+            peer: The other client's name.
+            kind: The kind of job; None for all.
+            what: Which attribute of `Figures` to compare.
         """
         theirs = figures(self.peers[peer], kind)
         points = [(figures(outcomes, kind), knob) for knob, outcomes in self.curve.items()]
@@ -62,14 +62,14 @@ class Measured:
         return Pair(best[0], getattr(theirs, what), best[1])
 
     def beside_the_oracle(self, knob: float, kind: str | None = None) -> Pair:
-        """Our cost and the oracle's, in seconds of being late."""
+        """Return our cost and the oracle's, in seconds of lateness."""
         return Pair(figures(self.curve[knob], kind).cost(knob), figures(self.oracle[knob], kind).cost(knob), knob)
 
 
 def measure(
     lives: Sequence[Life], *, knob: Sequence[float] = KNOB, median: float = MEDIAN, spread: float = SPREAD
 ) -> Measured:
-    """All schedules on these lives; the oracle is told how their lengths are distributed."""
+    """Run all schedules on these jobs; the oracle is given the distribution of their durations."""
     return Measured(
         {name: live(lives, schedule) for name, schedule in PEERS.items()},
         {cost: live(lives, ours(Polling(request_cost=cost))) for cost in knob},
@@ -78,7 +78,7 @@ def measure(
 
 
 def ask_the_oracle(lives: Sequence[Life], polling: Polling, *, median: float, spread: float) -> list[Outcome]:
-    """The lives under the best schedule for their lengths, within the bounds and at the cost of `polling`."""
+    """Run the best schedule for the distribution of durations, within the bounds and at the cost of `polling`."""
     moments = oracle.moments(
         oracle.log_normal(median, spread),
         request_cost=polling.request_cost,

@@ -1,4 +1,4 @@
-"""The schedule that nothing beats without a look at the job: it knows how long jobs take, but not how long this one."""
+"""The best schedule that ignores the responses: it knows the distribution of durations, but not this job's."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import itertools
 import math
 from collections.abc import Callable
 
-_HORIZON = 100_000.0  # seconds; one job in a million lives longer
+_HORIZON = 100_000.0  # seconds; one job in a million takes longer
 _FINEST = 0.05
 _GROWTH = 1.02
 
 
 def log_normal(median: float, spread: float) -> Callable[[float], float]:
-    """The share of jobs that take longer than so many seconds."""
+    """Return a function: the share of jobs that take longer than so many seconds."""
     return lambda at: 0.5 * math.erfc(math.log(at / median) / (spread * math.sqrt(2.0))) if at > 0 else 1.0
 
 
 def moments(survival: Callable[[float], float], *, request_cost: float, minimum: float, maximum: float) -> list[float]:
-    """When to ask, in seconds, at the lowest expected cost: dynamic programming, backwards from the horizon.
+    """Return when to poll, in seconds, at the lowest expected cost: dynamic programming, backwards from the horizon.
 
-    The cost is that of `Polling`, and so are the bounds. Not divided by the share of jobs that get so far,
-    going on from `grid[i]` costs `min over j of: open[i] * request_cost + late(i, j) + going on from grid[j]`.
+    Cost and bounds are those of `Polling`. Without dividing by the share of jobs that get that far, continuing from
+    `grid[i]` costs `min over j of: open[i] * request_cost + late(i, j) + continuing from grid[j]`.
     """
     grid = _grid(maximum)
     still_open = [survival(at) for at in grid]
@@ -38,17 +38,17 @@ def moments(survival: Callable[[float], float], *, request_cost: float, minimum:
             total = request_cost * still_open[i] + late + cost[j]
             if pause >= minimum and total < cost[i]:
                 cost[i], following[i] = total, j
-        if math.isinf(cost[i]):  # no room before the horizon
+        if math.isinf(cost[i]):  # no further poll fits before the horizon
             cost[i] = 0.0
-    asked, i = [], following[0]
+    polls, i = [], following[0]
     while i:
-        asked.append(grid[i])
+        polls.append(grid[i])
         i = following[i]
-    return asked
+    return polls
 
 
-def told_at_the_first_look(survival: Callable[[float], float], *, request_cost: float, minimum: float) -> float:
-    """What it would cost to know a job's length exactly from the first look on: nobody who has to look is cheaper."""
+def cost_if_known_at_first_poll(survival: Callable[[float], float], *, request_cost: float, minimum: float) -> float:
+    """Return the cost of knowing a job's duration from the first poll on, which no client that must poll can beat."""
     late, best = 0.0, math.inf
     grid = _grid(_HORIZON)
     for before, at in itertools.pairwise(grid):

@@ -30,14 +30,14 @@ _HEAD = f"{'':<34} {'requests':>8} {'late s':>8} {'p95':>8} {'late/length':>12} 
 
 
 def run(count: int) -> list[Row]:
-    """Simulate that many lives and print all about them."""
+    """Simulate that many jobs and print all figures."""
     measured = measure(lives(count))
     sys.stdout.write(f"{text(measured)}\n{more(count // 10)}\n\n")
     return rows(measured)
 
 
 def rows(measured: Measured) -> list[Row]:
-    """Ours beside each peer and beside the oracle: on the whole set, and on the class where we look worst."""
+    """Compare ours with each other client and with the oracle, on all jobs and on the kind with the worst ratio."""
     return [*_beside_peers(measured), *_beside_the_oracle(measured)]
 
 
@@ -64,7 +64,7 @@ def _row(what: str, pair: Pair, target: float | None, peer: str) -> Row:
 
 
 def text(measured: Measured) -> str:
-    """Every schedule's figures, on the whole set and on each class."""
+    """Return every schedule's figures, for all jobs and for each kind."""
     lines: list[str] = []
     for kind in _ALL_AND_EACH:
         lines += [f"\n{kind or 'all lives'}", _HEAD]
@@ -79,7 +79,7 @@ def text(measured: Measured) -> str:
 
 
 def more(count: int) -> str:
-    """What else there is to know, each from that many lives or a few times more."""
+    """Return further figures, each from that many jobs or a few times more."""
     return "\n".join([*_by_id(count * 10), *_steady(count * 5), *_bounds(count), *_misfits(count), *_history(count)])
 
 
@@ -99,7 +99,7 @@ def _line(name: str, found: Figures) -> str:
 
 
 def _by_id(count: int) -> Iterator[str]:
-    yield f"\nall lives, when `wait` has only an id and asks at once, which makes two requests the least\n{_HEAD}"
+    yield f"\nall jobs, if `wait` has only an id and polls at once, so that it needs at least two requests\n{_HEAD}"
     for knob in (DEFAULT, 16.0):
         found = figures(live(lives(count), ours(Polling(request_cost=knob), by_id=True)))
         yield _line(f"ours by id, request_cost={knob:g}", found)
@@ -108,21 +108,21 @@ def _by_id(count: int) -> Iterator[str]:
 def _steady(count: int) -> Iterator[str]:
     some = [life for life in lives(count) if life.kind == "steady"]
     cost = figures(live(some, ours(Polling()))).cost(DEFAULT)
-    bound = oracle.told_at_the_first_look(
+    bound = oracle.cost_if_known_at_first_poll(
         oracle.log_normal(MEDIAN, SPREAD), request_cost=DEFAULT, minimum=Polling().minimum
     )
-    yield f"\nsteady lives: ours costs {cost:.2f}; knowing the length exactly from the first look on, {bound:.2f}"
+    yield f"\nsteady jobs: ours costs {cost:.2f}; knowing the duration from the first poll on, {bound:.2f}"
 
 
 def _bounds(count: int) -> Iterator[str]:
     long = lives(count, median=3600.0, spread=0.5)
-    yield f"\njobs of an hour (spread 0.5), by the longest pause\n{_HEAD}"
+    yield f"\njobs of an hour (spread 0.5), by `maximum`\n{_HEAD}"
     for maximum in (30.0, Polling().maximum, 3600.0):
         yield _line(f"ours, maximum={maximum:g}", figures(live(long, ours(Polling(maximum=maximum)))))
 
 
 def _misfits(count: int) -> Iterator[str]:
-    yield "\nlives that are not what the policy expects: our cost over that of an oracle which knows them"
+    yield "\njobs that differ from the policy's prior: our cost over that of an oracle that knows their distribution"
     for median in (MEDIAN / 10, MEDIAN, MEDIAN * 10, MEDIAN * 100):
         some = lives(count, median=median)
         cost = figures(live(some, ours(Polling()))).cost(DEFAULT)
@@ -136,13 +136,13 @@ def _history(count: int) -> Iterator[str]:
     past = lives(50, seed=SEED + 1, median=median, spread=spread)
     learned = Polling(history=[finished(life.seconds) for life in past])
     yield f"\njobs of one type that show no progress and take {median:g} s (spread {spread:g})\n{_HEAD}"
-    yield _line("ours, knowing nothing", figures(live(some, ours(Polling()))))
+    yield _line("ours, without history", figures(live(some, ours(Polling()))))
     yield _line("ours, 50 of them in the history", figures(live(some, ours(learned))))
     yield _line("the oracle", figures(ask_the_oracle(some, Polling(), median=median, spread=spread)))
 
 
 def finished(seconds: float) -> Job:
-    """A job of the lives' type that took that long."""
+    """Return a completed job of the simulated type that took that long."""
     begun = datetime(2026, 5, 29, tzinfo=UTC)
     return Job(
         id="past",
@@ -154,7 +154,7 @@ def finished(seconds: float) -> Job:
 
 
 def as_json(measured: Measured, count: int) -> dict[str, Any]:
-    """All figures, for whoever wants to draw them otherwise."""
+    """Return all figures as JSON values."""
     named = {
         **measured.peers,
         **{f"ours, request_cost={knob:g}": outcomes for knob, outcomes in measured.curve.items()},

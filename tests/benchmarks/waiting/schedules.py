@@ -1,4 +1,4 @@
-"""Who asks when: our policy, and the schedules of four peers as their owners ship them."""
+"""When each client polls: our policy, and the defaults of four other clients."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from impact_jobs._policy.polling import JobProgress, Polling
 from tests.benchmarks.waiting.lives import Life
 
 Random = Callable[[], float]
-# The moments, in seconds, at which a job is asked for.
+# The moments, in seconds, at which a job is polled.
 Schedule = Callable[[Life, Random], Iterator[float]]
 
 
 def boto(_: Life, __: Random) -> Iterator[float]:
-    """botocore's waiters: ask, sleep 15 s."""
+    """Botocore's waiters: poll, sleep 15 s."""
     return itertools.count(0.0, 15.0)
 
 
 def azure(_: Life, __: Random) -> Iterator[float]:
-    """azure-context's LROBasePolling: sleep 30 s, ask. The answer that schedules the work is its first look."""
+    """Azure-core's LROBasePolling: sleep 30 s, poll. The response that schedules the work is its first snapshot."""
     return itertools.count(30.0, 30.0)
 
 
 def google(_: Life, draw: Random) -> Iterator[float]:
-    """google-api-core's DEFAULT_POLLING: ask, sleep from 0 to 1 s, and to half as much more each time, up to 20 s."""
+    """Google-api-core's DEFAULT_POLLING: poll, sleep from 0 to 1 s, half as much more each time, up to 20 s."""
     at, delay = 0.0, 1.0
     while True:
         yield at
@@ -34,7 +34,7 @@ def google(_: Life, draw: Random) -> Iterator[float]:
 
 
 def databricks(_: Life, draw: Random) -> Iterator[float]:
-    """The Databricks SDK's wait methods: ask, sleep 1 s, 2 s … 10 s, and up to a second more."""
+    """The Databricks SDK's wait methods: poll, sleep 1 s, 2 s … 10 s, plus up to a second."""
     at = 0.0
     for attempt in itertools.count(1):
         yield at
@@ -45,11 +45,11 @@ PEERS: dict[str, Schedule] = {"boto": boto, "Azure": azure, "Google": google, "D
 
 
 def ours(polling: Polling, *, by_id: bool = False) -> Schedule:
-    """Our policy, as `wait` asks for a job that has just been scheduled.
+    """Return our policy, as `wait` polls a job that was just scheduled.
 
     Args:
         polling: The policy.
-        by_id: `wait` is given the job's id alone, and asks at once for want of the answer that scheduled it.
+        by_id: `wait` is given only the job's id, and polls at once.
     """
 
     def schedule(life: Life, draw: Random) -> Iterator[float]:
@@ -67,7 +67,7 @@ def ours(polling: Polling, *, by_id: bool = False) -> Schedule:
 
 
 def fixed(moments: Sequence[float]) -> Schedule:
-    """These moments for every job, and the last distance between them for ever."""
+    """Return these moments for every job, continued at their last distance."""
 
     def schedule(_: Life, __: Random) -> Iterator[float]:
         return itertools.chain(moments, itertools.count(2 * moments[-1] - moments[-2], moments[-1] - moments[-2]))
@@ -76,5 +76,5 @@ def fixed(moments: Sequence[float]) -> Schedule:
 
 
 def seeded() -> Random:
-    """The jitter of a simulation, the same every time."""
+    """Return the jitter of a simulation, the same every time."""
     return random.Random(1).random  # noqa: S311 - a published sequence

@@ -1,4 +1,4 @@
-"""Lives against schedules: the requests each costs, and how late its end is noticed."""
+"""Run schedules on simulated jobs: the requests each job costs, and how late its end is noticed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.benchmarks.waiting.schedules import Schedule, seeded
 
 @frozen
 class Outcome:
-    """What one job cost.
+    """The cost of one job.
 
     Attributes:
         life: The job.
-        requests: How often it was asked for.
-        late: Seconds from its end to the question that noticed it.
+        requests: How often it was polled.
+        late: Seconds from its end to the poll that noticed it.
     """
 
     life: Life
@@ -28,7 +28,7 @@ class Outcome:
 
 @frozen
 class Figures:
-    """What a job costs on average. Times are in seconds, shares are of each job's own length."""
+    """The average cost of a job. Times are in seconds, shares are of each job's own duration."""
 
     requests: float
     late: float
@@ -37,12 +37,12 @@ class Figures:
     share_p95: float
 
     def cost(self, request_cost: float) -> float:
-        """Seconds of being late, with a request worth that many."""
+        """Return the total cost in seconds of lateness, if one request is worth that many."""
         return request_cost * self.requests + self.late
 
 
 def live(lives: Sequence[Life], schedule: Schedule) -> list[Outcome]:
-    """Each life, asked for by that schedule."""
+    """Run the schedule on each job."""
     draw, outcomes = seeded(), []
     for life in lives:
         for requests, at in enumerate(schedule(life, draw), start=1):
@@ -53,7 +53,7 @@ def live(lives: Sequence[Life], schedule: Schedule) -> list[Outcome]:
 
 
 def figures(outcomes: Sequence[Outcome], kind: str | None = None) -> Figures:
-    """Of all of them, or of one kind."""
+    """Return the figures of all jobs, or of one kind."""
     chosen = [outcome for outcome in outcomes if kind in (None, outcome.life.kind)]
     late = [outcome.late for outcome in chosen]
     shares = [outcome.late / outcome.life.seconds for outcome in chosen]

@@ -1,4 +1,4 @@
-"""Ten thousand jobs in one `wait_all`, none of which ends: what a tick costs, and whether memory grows."""
+"""Ten thousand jobs in one `wait_all`, none of which ends: the cost of a tick, and the growth of memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from impact_jobs._transport.run_sync import SyncIterator
 
 from tests.benchmarks.rows import Row
 from tests.benchmarks.waiting.schedules import seeded
-from tests.support.account import START, ManyJobs, Told, ids, job_id
+from tests.support.account import START, JobState, ManyJobs, ids, job_id
 from tests.support.simulated import Answer, context
 
 JOBS = 10_000
@@ -26,18 +26,18 @@ _MOMENT = "2026-05-29T04:33:50-05:00"
 
 
 class _EnoughError(BaseException):
-    """So many ticks have been seen."""
+    """Enough ticks have been seen."""
 
 
 @define
 class _Watched:
-    """A server that looks at its client whenever the list is asked for.
+    """A server that measures its client whenever the list is requested.
 
     Attributes:
-        api: The server proper.
-        ticks: After how many it is enough.
-        probe: Called with the processor seconds that the server itself has taken.
-        seen: When the list was asked for, in seconds, and what the probe said.
+        api: The real server.
+        ticks: After how many to stop.
+        probe: Called with the processor seconds that the server itself has used.
+        seen: When the list was requested, in seconds, and the result of the probe.
         own: Those processor seconds.
     """
 
@@ -59,12 +59,12 @@ class _Watched:
         return response
 
 
-def crawling(number: int) -> Told:
-    """A job of many hours, with all that the server tells of it."""
+def crawling(number: int) -> JobState:
+    """Return a job of many hours, with all fields."""
     hours = 2.0 + number % 50 / 5.0
     name = job_id(number)
 
-    def told(at: float) -> dict[str, Any]:
+    def state(at: float) -> dict[str, Any]:
         percentage = int(at / (36.0 * hours))
         return {
             "Id": name,
@@ -83,11 +83,11 @@ def crawling(number: int) -> Told:
             "ResultUri": f"/Agencies/IRabcdef/Jobs/{name}/Download",
         }
 
-    return told
+    return state
 
 
 def ticks(jobs: int, *, count: int, page_size: int, probe: Callable[[float], float]) -> list[tuple[float, float]]:
-    """When the list was asked for, in seconds, and what the probe said then."""
+    """Return when the list was requested, in seconds, and the result of the probe then."""
     api = ManyJobs({job_id(n): crawling(n) for n in range(jobs)}, page_size=page_size)
     server = _Watched(api, count, probe)
     client = evolve(context(server), random=seeded())
@@ -98,14 +98,14 @@ def ticks(jobs: int, *, count: int, page_size: int, probe: Callable[[float], flo
 
 
 def share_of_a_core(jobs: int = JOBS, *, page_size: int = 0) -> tuple[float, float]:
-    """Processor seconds a second of waiting, and seconds a tick, at the pauses that the policy chooses."""
+    """Return the processor seconds per second of waiting, and the seconds per tick."""
     seen = ticks(jobs, count=_TICKS, page_size=page_size, probe=lambda server: time.process_time() - server)
     (start, spent), (stop, spent_by_then) = seen[_WARM_UP], seen[-1]
     return (spent_by_then - spent) / (stop - start), (stop - start) / (len(seen) - 1 - _WARM_UP)
 
 
 def growth(jobs: int = JOBS, *, count: int = 40) -> tuple[float, float]:
-    """Megabytes in use after a third of the ticks, and after all."""
+    """Return the megabytes in use after a third of the ticks, and after all of them."""
 
     gc.collect()
     tracemalloc.start()
@@ -117,7 +117,7 @@ def growth(jobs: int = JOBS, *, count: int = 40) -> tuple[float, float]:
 
 
 def rows() -> Iterator[Row]:
-    """Against a twentieth of a context, and against themselves."""
+    """Compare the processor time with a twentieth of one core, and the memory with an earlier tick."""
     for page_size in (0, 100):
         share, pause = share_of_a_core(page_size=page_size)
         form = f"pages of {page_size}" if page_size else "a bare array"

@@ -37,7 +37,7 @@ def test_a_stream_requests_a_fresh_link_too(store: Store, big: Big, jobs: AnyCli
         assert sum(map(len, chunks)) == big.size
 
 
-@pytest.fixture(params=["expired", "spoilt", "of an object that is gone"])
+@pytest.fixture(params=["expired", "wrong signature", "of a deleted object"])
 def refused_link(request: pytest.FixtureRequest, store: Store) -> str:
     item = Item(body=b"a,b\n")
     store.put(item)
@@ -45,8 +45,8 @@ def refused_link(request: pytest.FixtureRequest, store: Store) -> str:
     assert status_of(good) == 200
     if request.param == "expired":
         link = store.link(item.key, seconds=-5)
-    elif request.param == "spoilt":
-        link = spoilt(good)
+    elif request.param == "wrong signature":
+        link = with_wrong_signature(good)
     else:
         link = good
         store.delete(item.key)
@@ -115,7 +115,7 @@ def status_of(link: str, *, auth: httpx.BasicAuth | None = None) -> int:
     return httpx.get(link, auth=auth, trust_env=False).status_code
 
 
-def spoilt(link: str) -> str:
+def with_wrong_signature(link: str) -> str:
     """Return the link with a wrong signature of the right form."""
     url = httpx.URL(link)
     (name,) = SIGNATURES & set(url.params)

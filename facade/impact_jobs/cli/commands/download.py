@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from impact_jobs import JobsClient, JobsError
-from impact_jobs._download.options import Mode
-from impact_jobs.cli import exit_codes as exits
+from impact_jobs import DownloadResult, JobsClient
 from impact_jobs.cli import options
-from impact_jobs.cli.emit import show_failure, show_result
-from impact_jobs.cli.job_args import jobs_named
-from impact_jobs.cli.progress import Progress, shown_on
-from impact_jobs.cli.resume_hint import go_on_with
-from impact_jobs.cli.state import Command, Session, pass_session
+from impact_jobs.cli.command import Command
+from impact_jobs.cli.emit import call_for_each, emit_all
+from impact_jobs.cli.job_args import job_names
+from impact_jobs.cli.options import Mode
+from impact_jobs.cli.progress import Progress, progress_on
+from impact_jobs.cli.resume_hint import hint_resume
+from impact_jobs.cli.state import CliState
 
 _STDOUT = "-"
 
@@ -33,17 +33,15 @@ _STDOUT = "-"
 @click.argument("job")
 @click.argument("path", required=False, type=click.Path(allow_dash=True))
 @click.option("-o", "--output", "output_path", type=click.Path(allow_dash=True), metavar="PATH", help="Same as PATH.")
-@click.option(
-    "--stdout", "to_stdout", is_flag=True, help="Write the bytes to stdout, and no file; so does '-' as PATH."
-)
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.option("--stdout", "to_stdout", is_flag=True, help="Write the bytes to stdout, as '-' for PATH does.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--wait", is_flag=True, help="Wait until the job is completed, up to --timeout.")
 @options.timeout
 @options.connections
-@options.through_api
-@pass_session
+@options.mode
+@click.pass_obj
 def download(
-    session: Session,
+    state: CliState,
     job: str,
     path: str | None,
     *,
@@ -55,58 +53,53 @@ def download(
     connections: int | None,
     mode: Mode,
 ) -> int:
-    """Bring the result of a job to disk, or to stdout.
+    """Download the result of a job to a file, or to stdout.
 
-    PATH is a file, or a folder, in which the file gets the name that the storage suggests; left out, it is the folder
-    you are in. The file has its name only once it is whole and checked; when the download was cut off, the same
-    command goes on where it was. With "-" as JOB, the results of all jobs that stdin names are brought, one after the
-    other.
+    PATH is a file, or a folder, in which the file gets the name that the storage suggests; by default, it is the
+    current folder. The file has its name only once it is complete and verified. If the download was interrupted, the
+    same command resumes it. With "-" as JOB, the results of all jobs that stdin names are downloaded one after
+    another.
 
-    It writes the id, the path, the bytes and the sha256, parted by tabs in a pipe.
+    It writes the id, the path, the bytes and the SHA-256, separated by tabs in a pipe.
     """
     if path is not None and output_path is not None:
         raise click.UsageError("give PATH or --output, but not both.")
     target = _STDOUT if to_stdout else path or output_path or "."
-    names = jobs_named([job], session)
+    names = job_names([job], state)
     if len(names) > 1 and target != _STDOUT and not Path(target).is_dir():
-        raise click.UsageError(f"{len(names)} results need a folder, and {target!r} is none.")
-    go_on_with(names)
-    errors: list[JobsError] = []
-    with session.client() as client:
-        for name in names:
-            try:
-                # Bytes on the terminal itself leave no room for a bar.
-                with shown_on(session, quietly=target == _STDOUT and sys.stdout.isatty()) as progress:
-                    if target == _STDOUT:
-                        if wait:
-                            client.wait(name, timeout, on_update=progress.job)
-                        _pour(client, name, mode, progress)
-                        continue
-                    waiting = partial(client.wait_and_download, timeout=timeout, on_update=progress.job)
-                    result = (waiting if wait else client.download)(
-                        name,
-                        target,
-                        overwrite=overwrite,
-                        connections=connections,
-                        mode=mode,
-                        on_progress=progress.bytes,
-                    )
-            except JobsError as error:
-                error.job_id = error.job_id or name
-                errors.append(error)
-                show_failure(session, error)
-            else:
-                show_result(session, result)
-    return exits.worst(errors)
+        raise click.UsageError(f"{len(names)} results need a folder, and {target!r} is not a folder.")
+    hint_resume(names)
+    with state.client() as client:
+
+        def save(name: str) -> DownloadResult | None:
+            # No bar among bytes that are written to the terminal itself.
+            with progress_on(state, quiet=target == _STDOUT and sys.stdout.isatty()) as progress:
+                if target == _STDOUT:
+                    if wait:
+                        client.wait(name, timeout, on_update=progress.on_job)
+                    _copy_to_stdout(client, name, mode, progress)
+                    return None
+                call = client.download
+                if wait:
+                    call = partial(client.wait_and_download, timeout=timeout, on_update=progress.on_job)
+                return call(
+                    name,
+                    target,
+                    overwrite=overwrite,
+                    connections=connections,
+                    mode=mode,
+                    on_progress=progress.on_bytes,
+                )
+
+        return emit_all(call_for_each(names, save), state)
 
 
-def _pour(client: JobsClient, name: str, mode: Mode, progress: Progress) -> None:
-    """Write the bytes to stdout as they come."""
+def _copy_to_stdout(client: JobsClient, name: str, mode: Mode, progress: Progress) -> None:
     stdout = sys.stdout.buffer
     done = 0
     with client.stream(name, mode=mode) as chunks:
         for chunk in chunks:
             stdout.write(chunk)
             done += len(chunk)
-            progress.bytes(done, chunks.bytes_total)
+            progress.on_bytes(done, chunks.bytes_total)
     stdout.flush()

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from rich.filesize import decimal
 
-from impact_jobs import Job, JobsError
-from impact_jobs._download.options import Mode
-from impact_jobs.cli import exit_codes as exits
-from impact_jobs.cli import options
-from impact_jobs.cli.emit import show_failure, show_result
-from impact_jobs.cli.job_args import jobs_named
-from impact_jobs.cli.options import Selection
-from impact_jobs.cli.progress import Files, shown_on
-from impact_jobs.cli.resume_hint import go_on_with
-from impact_jobs.cli.state import Command, Session, pass_session
-from impact_jobs.cli.tables import joined, size
+from impact_jobs import Job
+from impact_jobs.cli import exit_codes, options
+from impact_jobs.cli.command import Command
+from impact_jobs.cli.emit import emit_all
+from impact_jobs.cli.formatting import joined
+from impact_jobs.cli.job_args import job_names
+from impact_jobs.cli.options import Mode, Selection
+from impact_jobs.cli.progress import FileCounter, progress_on
+from impact_jobs.cli.resume_hint import hint_resume
+from impact_jobs.cli.state import CliState
 
 
 @click.command(
@@ -29,7 +29,9 @@ from impact_jobs.cli.tables import joined, size
     ),
 )
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
-@click.option("--into", "folder", required=True, type=click.Path(), metavar="FOLDER", help="Where to; made if missing.")
+@click.option(
+    "--into", "folder", required=True, type=click.Path(), metavar="FOLDER", help="The folder; created if missing."
+)
 @options.selecting
 @click.option(
     "--concurrency",
@@ -37,56 +39,48 @@ from impact_jobs.cli.tables import joined, size
     default=4,
     show_default=True,
     metavar="N",
-    help="How many results to bring at once, 1 to 64.",
+    help="How many results to download at once, 1 to 64.",
 )
 @options.timeout
-@options.through_api
-@pass_session
+@options.mode
+@click.pass_obj
 def fetch(
-    session: Session,
+    state: CliState,
     jobs: tuple[str, ...],
     *,
     folder: str,
+    selection: Selection,
     concurrency: int,
     timeout: float | None,
     mode: Mode,
-    **selection: object,
 ) -> int:
-    """Wait for many jobs and bring their results into a folder.
+    """Wait for many jobs and download their results into a folder.
 
-    Name the jobs, or select them by --since, --until, --type and --status. A file is called by its job's id and has
-    that name only once it is whole and checked, so after whatever has happened the same command goes on, and asks for
-    nothing that is there.
+    Name the jobs, or select them by --since, --until, --type and --status. A file is named after its job's id, and has
+    that name only once it is complete and verified. Run the same command again to continue after any interruption; it
+    downloads only what is missing.
 
-    It writes a line a job: its id, the path, the bytes and the sha256. When one fails, the others get their files all
-    the same; the exit code is that of the failure which running it again mends least.
+    It writes one line per job: its id, the path, the bytes and the SHA-256. If one fails, the others are still
+    downloaded; the exit code is that of the failure for which running the command again helps least.
     """
-    selected = Selection(**selection)  # type: ignore[arg-type] # as the options are declared
-    options.check_either(jobs, selected)
-    if not jobs and not selected:
-        raise click.UsageError("give jobs, '-' for those that stdin names, or --since and its kin.")
-    names = jobs_named(jobs, session) if jobs else []
-    go_on_with(names)
-    with session.client() as client:
-        wanted: Sequence[str | Job] = names or ([] if jobs else selected.of(client))
-        ids = [each if isinstance(each, str) else each.id for each in wanted]
-        with shown_on(session, files=Files(Path(folder), ids)) as progress:
+    options.check_either(jobs, selection)
+    if not jobs and not selection:
+        raise click.UsageError("give jobs, '-' to read them from stdin, or an option such as --since.")
+    names = job_names(jobs, state) if jobs else []
+    hint_resume(names)
+    with state.client() as client:
+        wanted: Sequence[str | Job] = names if jobs else selection.find(client)
+        ids = [job if isinstance(job, str) else job.id for job in wanted]
+        with progress_on(state, files=FileCounter(Path(folder), ids)) as progress:
             report = client.fetch_all(
-                wanted, folder, concurrency=concurrency, timeout=timeout, mode=mode, on_update=progress.job
+                wanted, folder, concurrency=concurrency, timeout=timeout, mode=mode, on_update=progress.on_job
             )
-    for outcome in report.outcomes.values():
-        if isinstance(outcome, JobsError):
-            show_failure(session, outcome)
-        else:
-            show_result(session, outcome)
-    brought, code = report.files.values(), exits.worst(report.errors.values())
-    session.note(
-        joined(
-            [
-                f"{len(brought)} of {len(report.outcomes)} files are in {folder}",
-                size(sum(file.bytes_written for file in brought)),
-                "run it again for the others" if code in {exits.TIMEOUT, exits.TRANSPORT} else "",
-            ]
-        )
-    )
+    code = emit_all(report.outcomes.values(), state)
+    files = report.files.values()
+    facts = [
+        f"{len(files)} of {len(report.outcomes)} files are in {folder}",
+        decimal(sum(file.bytes_written for file in files)),
+        "run it again for the others" if code in {exit_codes.TIMEOUT, exit_codes.TRANSPORT} else "",
+    ]
+    state.note(joined(facts))
     return code

@@ -1,29 +1,28 @@
-"""`watch`: jobs as they go, until all have ended."""
+"""`watch`: a live view of jobs until all have ended."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Self
 
 import click
-from attrs import define, field
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from impact_jobs import Job, JobsError
-from impact_jobs.cli import exit_codes as exits
-from impact_jobs.cli import options, output
-from impact_jobs.cli.emit import show_failure, show_job
-from impact_jobs.cli.job_args import jobs_named
+from impact_jobs.cli import exit_codes, options, output
+from impact_jobs.cli.command import Command
+from impact_jobs.cli.emit import emit_failure, emit_job
+from impact_jobs.cli.job_args import job_names
 from impact_jobs.cli.options import Selection
-from impact_jobs.cli.resume_hint import go_on_with
-from impact_jobs.cli.state import Command, Session, pass_session
-from impact_jobs.cli.watch_state import Board, table
+from impact_jobs.cli.resume_hint import hint_resume
+from impact_jobs.cli.state import CliState
+from impact_jobs.cli.watch_state import WatchState
+from impact_jobs.cli.watch_table import watch_table
 
-_FRAMES_A_SECOND = 2
-_KEPT_LINES = 3  # of the terminal: the table's head, its summary, and the line of the cursor
+_FRAMES_PER_SECOND = 2
+_RESERVED_LINES = 3  # of the terminal: the table's head, its summary, and the line of the cursor
 
 
 @click.command(
@@ -37,76 +36,61 @@ _KEPT_LINES = 3  # of the terminal: the table's head, its summary, and the line 
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @options.selecting
 @options.timeout
-@pass_session
-def watch(session: Session, jobs: tuple[str, ...], *, timeout: float | None, **selection: object) -> int:
+@click.pass_obj
+def watch(state: CliState, jobs: tuple[str, ...], *, timeout: float | None, selection: Selection) -> int:
     """Show jobs live until all have ended.
 
-    Name the jobs, or select them by --since, --until, --type and --status; with neither, those that have not ended are
-    watched. Shown are progress, rate, age and when each may end. Where stdout is no terminal, and with --json, a line
-    is written whenever a job has changed.
+    Name the jobs, or select them by --since, --until, --type and --status; by default, all jobs that have not ended
+    are watched. The table shows progress, rate, age and expected end. If stdout is not a terminal, or with --json, a
+    line is written whenever a job has changed.
     """
-    selected = Selection(**selection)  # type: ignore[arg-type] # as the options are declared
-    options.check_either(jobs, selected)
-    names = jobs_named(jobs, session) if jobs else []
-    go_on_with(names)
-    with session.client() as client:
+    options.check_either(jobs, selection)
+    names = job_names(jobs, state) if jobs else []
+    hint_resume(names)
+    with state.client() as client:
         wanted: Sequence[str | Job] = names
         if not jobs:
-            found = selected.of(client)
-            wanted = found if selected else [job for job in found if not job.is_terminal]
-        if not wanted and not jobs:
-            session.note("no jobs are under way" if not selected else "no such jobs")
-        with _View(session) as view:
+            wanted = [job for job in selection.find(client) if selection or not job.is_terminal]
+            if not wanted:
+                state.note("no such jobs" if selection else "no jobs are running")
+        with _view(state) as show:
             for job in wanted:
                 if isinstance(job, Job):
-                    view.see(job)
-            outcomes = client.wait_all(wanted, timeout, on_update=view.see, return_exceptions=True)
+                    show(job)
+            outcomes = client.wait_all(wanted, timeout, on_update=show, return_exceptions=True)
     errors = [outcome for outcome in outcomes.values() if isinstance(outcome, JobsError)]
     for error in errors:
-        show_failure(session, error, console=session.err)  # stdout has the failed job already
-    return exits.worst(errors)
+        emit_failure(state, error, console=state.err)  # because stdout has the failed job already
+    return exit_codes.worst(errors)
 
 
-@define
-class _View:
-    """The board on a terminal; elsewhere a line for every change."""
+@contextmanager
+def _view(state: CliState) -> Iterator[Callable[[Job], None]]:
+    """Show the snapshots passed to the function: in a table on a terminal; elsewhere, write a line for every change."""
+    if not (state.wants_tables and output.is_live(state.out)):
+        lines: dict[str, str] = {}
 
-    _session: Session
-    _board: Board = field(factory=Board)
-    _last: dict[str, str] = field(factory=dict)
-    _live: Live | None = None
+        def write_change(job: Job) -> None:
+            line = output.job_line(job)
+            if lines.get(job.id) != line:
+                lines[job.id] = line
+                emit_job(state, job)
 
-    def see(self, job: Job) -> None:
-        """Take note of a snapshot."""
-        self._board.see(job, at=datetime.now(UTC))
-        line = output.job_line(job)
-        if self._live is None and self._last.get(job.id) != line:
-            self._last[job.id] = line
-            show_job(self._session, job)
+        yield write_change
+        return
+    console = state.err if output.is_live(state.err) else state.out  # stderr, so that notes appear above the table
+    jobs = WatchState()
 
-    def __enter__(self) -> Self:
-        out, err = self._session.out, self._session.err
-        if output.is_for_people(self._session) and output.is_live(out):
-            console = err if output.is_live(err) else out  # the same terminal; so notes are written above the board
-            self._live = Live(
-                get_renderable=lambda: self._table(console),
-                console=console,
-                refresh_per_second=_FRAMES_A_SECOND,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start(refresh=True)
-        return self
+    def draw() -> Table:
+        rows = max(console.height - _RESERVED_LINES, 1)
+        return watch_table(jobs, now=datetime.now(UTC), width=console.width, rows=rows)
 
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def _table(self, console: Console) -> Table:
-        return table(
-            self._board,
-            now=datetime.now(UTC),
-            width=console.width,
-            unicode=output.has_unicode(console),
-            rows=max(console.height - _KEPT_LINES, 1),
-        )
+    with Live(
+        get_renderable=draw,
+        console=console,
+        refresh_per_second=_FRAMES_PER_SECOND,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as live:
+        live.refresh()
+        yield lambda job: jobs.update(job, at=datetime.now(UTC))

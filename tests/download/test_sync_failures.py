@@ -1,4 +1,4 @@
-"""The disk that fails in the background, when bytes that were written turn out not to be kept."""
+"""The disk fails in the background: bytes that were written turn out to be lost."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def described(length: int) -> Journal:
 
 
 class FailingSync:
-    """`os.fdatasync` of a kernel that has lost pages: it tells so once, and then of nothing any more."""
+    """Fails once, as `os.fdatasync` does if the kernel has lost pages; later calls succeed."""
 
     def __init__(self) -> None:
-        self.told = threading.Event()
+        self.has_failed = threading.Event()
 
     def __call__(self, descriptor: int) -> None:
         assert os.fstat(descriptor)
-        if not self.told.is_set():
-            self.told.set()
+        if not self.has_failed.is_set():
+            self.has_failed.set()
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
@@ -57,27 +57,27 @@ def wait_for(part: PartFile) -> None:
     thread.join()
 
 
-def test_what_went_wrong_in_the_background_is_told_by_the_next_write(part: PartFile, sync: FailingSync) -> None:
+def test_a_failed_sync_is_raised_by_the_next_write(part: PartFile, sync: FailingSync) -> None:
     part.write(bytes(MIB), 0)
     wait_for(part)
-    assert sync.told.is_set()
+    assert sync.has_failed.is_set()
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
         part.write(bytes(MIB), MIB)
     part.close()
-    assert list(part.target.parent.iterdir()) == [], "what the journal would say of it is not true"
+    assert list(part.target.parent.iterdir()) == [], "the journal would not be true"
 
 
-def test_what_went_wrong_in_the_background_keeps_the_file_from_its_name(part: PartFile, sync: FailingSync) -> None:
+def test_a_failed_sync_prevents_the_commit(part: PartFile, sync: FailingSync) -> None:
     part.write(bytes(4 * MIB), 0)
     wait_for(part)
-    assert sync.told.is_set()
+    assert sync.has_failed.is_set()
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
         part.commit()
     part.close()
     assert list(part.target.parent.iterdir()) == []
 
 
-def test_nor_is_it_resumed_when_the_last_sync_of_all_fails(part: PartFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_whose_last_sync_fails_is_not_resumed(part: PartFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", FailingSync())
     part.write(bytes(4 * MIB), 0)
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
@@ -99,11 +99,11 @@ def test_a_part_that_cannot_be_read_back_has_no_digest(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
-def test_where_a_file_system_tells_no_room_a_length_beyond_its_files_is_refused(
+def test_a_length_beyond_the_largest_file_is_refused_even_if_the_free_space_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = os.statvfs(tmp_path)
-    monkeypatch.setattr(os, "fstatvfs", lambda _: os.statvfs_result((*told[:2], 0, 0, 0, *told[5:])))
+    stated = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "fstatvfs", lambda _: os.statvfs_result((*stated[:2], 0, 0, 0, *stated[5:])))
     part = PartFile(tmp_path / "report.csv", "job", DownloadOptions())
     with pytest.raises(DownloadError, match=f"File too large.*{2**64} bytes are needed"):
         part.start(described(2**64))

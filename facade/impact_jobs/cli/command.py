@@ -1,0 +1,58 @@
+"""The class of every command: the options that all of them share, and examples in the help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+from attrs import evolve
+
+from impact_jobs.cli.state import logging_to, state_of
+
+
+def shared_options() -> list[click.Parameter]:
+    """Return the options of every command, which may also stand before its name."""
+    return [
+        _shared("--profile", metavar="NAME", help="Use the credentials of this profile (see impact-jobs profile)."),
+        _shared("--json", is_flag=True, help="Write JSON to stdout, one object per line."),
+        _shared("-q", "--quiet", is_flag=True, help="Write only ids or paths, and no progress."),
+        _shared("-v", "--verbose", count=True, help="Write the log to stderr; -vv writes more."),
+    ]
+
+
+def _shared(*names: str, **settings: Any) -> click.Option:  # noqa: ANN401 - click's own
+    attribute = names[-1].removeprefix("--")
+
+    def change_state(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - as click says
+        if value:  # an option before the command's name holds unless it is repeated after it
+            context.obj = context.find_root().obj = evolve(state_of(context), **{attribute: value})
+
+    return click.Option(names, expose_value=False, callback=change_state, **settings)
+
+
+class Command(click.Command):
+    """A command with the shared options, and with examples, command lines that a test runs."""
+
+    def __init__(self, *args: Any, examples: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(*args, **options)
+        self.examples = examples
+        self.params.extend(shared_options())
+
+    def invoke(self, ctx: click.Context) -> NoReturn:
+        """Run the function, with the log on stderr, and exit with the code it returns; None means 0."""
+        with logging_to(state_of(ctx)):
+            code = super().invoke(ctx)
+        ctx.exit(code or 0)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        super().format_epilog(ctx, formatter)
+        write_examples(formatter, self.examples)
+
+
+def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
+    """Write a section of examples, each on a line of its own, however long."""
+    with formatter.section("Examples"):
+        for example in examples:
+            formatter.write(f"{'':{formatter.current_indent}}{example}\n")

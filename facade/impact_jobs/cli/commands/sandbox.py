@@ -1,0 +1,47 @@
+"""`sandbox`: a stand-in for the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import click
+
+from impact_jobs.cli import exit_codes
+from impact_jobs.cli.command import Command
+from impact_jobs.cli.output import write_json
+from impact_jobs.cli.state import CliState
+from impact_jobs.sandbox.__main__ import OPTIONS, run, write_exports
+
+
+def _sandbox_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of ``python -m impact_jobs.sandbox``."""
+    for option in reversed(OPTIONS):
+        is_flag = option.default is False
+        function = click.option(
+            option.flag,
+            option.name,
+            type=None if is_flag else click.Choice(option.choices) if option.choices else option.type,
+            is_flag=is_flag,
+            metavar=None if is_flag or option.choices else option.flag.rpartition("-")[2].upper(),
+            default=option.default,
+            show_default=not is_flag,
+            help=f"{option.help[0].upper()}{option.help[1:]}.",
+        )(function)
+    return function
+
+
+@click.command(
+    cls=Command, examples=("impact-jobs sandbox", "impact-jobs sandbox --job-seconds 30 --result-bytes 50000000")
+)
+@_sandbox_options
+@click.pass_obj
+def sandbox(state: CliState, /, **options: object) -> int:
+    """Run a stand-in for the API on this machine.
+
+    It needs no account, but an extra: pip install "impact-jobs[sandbox]". It writes the three variables that direct
+    this command and the client to it, and runs until Ctrl-C.
+    """
+    announce: Callable[[Mapping[str, str]], None] = partial(write_json, state.out) if state.json else write_exports
+    return exit_codes.USAGE if run(options, announce=announce) else exit_codes.OK
