@@ -69,7 +69,7 @@ async def download(
     finally:
         if first_stream is not None:
             await first_stream.aclose()
-    journal, size = part.journal, part.coverage.size
+    size = part.coverage.size
     logger.info("job %s: %d bytes are in %s", job_id, size, target)
     return DownloadResult(
         path=target,
@@ -77,8 +77,8 @@ async def download(
         job=reference if isinstance(reference, Job) else None,
         bytes_written=size,
         sha256=sha256,
-        content_type=journal.content_type if journal else None,
-        filename=journal.filename if journal else None,
+        content_type=part.journal.content_type,
+        filename=part.journal.filename,
         resumed_from=transfer.resumed_from,
         connections=connections,
         seconds=context.transport.now() - started,
