@@ -30,7 +30,7 @@ from impact_jobs.errors import DestinationExistsError, DownloadError, IntegrityE
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-_DIGEST_BYTES = 4 * 1024 * 1024  # a thread for fewer would cost more than it saves
+_DIGEST_FROM_BYTES = 4 * 1024 * 1024  # a thread for fewer would cost more than it saves
 _CHECKPOINT_BYTES = 64 * 1024 * 1024
 _CHECKPOINT_SECONDS = 1.0
 
@@ -60,7 +60,7 @@ class PartFile:
 
     It is locked while it is open, so that no two processes or threads write the same one. Bytes may be written in any
     order and by several threads. Threads in the background digest them, sync them, and then note them in the journal,
-    which therefore never lists bytes that a crash could lose. Whatever fails on disk is raised as a `DownloadError`.
+    which therefore never lists bytes that a crash could lose. A failure of the disk is raised as a `DownloadError`.
     """
 
     journal: Journal  # of the earlier attempt that is resumed, or else as passed to `start`
@@ -77,9 +77,10 @@ class PartFile:
         with disk_errors(target):
             self._file = open_locked(self._path)
         size = os.fstat(self._fd).st_size
-        found = Journal.load(self._journal_path) if options.resume and size else None
-        is_usable = found and found.job_id == job_id and found.representation.is_resumable and found.coverage.fits(size)
-        self._use(found if found and is_usable else Journal(job_id=job_id))
+        journal = Journal.load(self._journal_path) if options.resume and size else None
+        self._use(Journal(job_id=job_id))
+        if journal and journal.job_id == job_id and journal.representation.is_resumable and journal.coverage.fits(size):
+            self._use(journal)
 
     def start(self, journal: Journal) -> None:
         """Drop the bytes that were written, and reserve room for the file that `journal` describes."""
@@ -110,12 +111,12 @@ class PartFile:
         """
         size = self.coverage.size
         with disk_errors(self.target):
-            self._digesting.join()
             self._syncing.join()
             if os.fstat(self._fd).st_size < size:
                 raise OSError(errno.EIO, "it became shorter while it was written")
             self._file.truncate(size)
             self._syncing.start(self._sync)  # while the rest of the bytes is digested
+            self._digesting.join()
             digests = self._digester.finish(size)
             self._syncing.join()
             self._verify(digests)
@@ -172,7 +173,7 @@ class PartFile:
     def _work_in_background(self, coverage: Coverage) -> None:
         """Digest the bytes and save the journal, if enough bytes have arrived or enough time has passed."""
         digester, now = self._digester, time.monotonic()
-        if digester.digests and coverage.prefix - digester.position >= _DIGEST_BYTES:
+        if digester.digests and coverage.prefix - digester.position >= _DIGEST_FROM_BYTES:
             self._digesting.start(lambda: digester.digest_up_to(coverage.prefix))
         is_due = coverage.size - self._saved_bytes >= _CHECKPOINT_BYTES or now - self._saved_at >= _CHECKPOINT_SECONDS
         if is_due and self._syncing.start(lambda: self._save(coverage)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
@@ -53,8 +53,8 @@ class Coverage:
             return Coverage((*self.spans[:-1], Span(self.spans[-1].start, stop)))
         before = [span for span in self.spans if span.stop < start]
         after = [span for span in self.spans if span.start > stop]
-        touching = [span for span in self.spans if span.stop >= start and span.start <= stop]
-        joined = Span(min([start, *(s.start for s in touching)]), max([stop, *(s.stop for s in touching)]))
+        touching = [edge for span in self.spans if span.stop >= start and span.start <= stop for edge in span]
+        joined = Span(min([start, *touching]), max([stop, *touching]))
         return Coverage((*before, joined, *after))
 
     def fits(self, size: int) -> bool:
@@ -114,9 +114,8 @@ def _strong_validator(headers: Mapping[str, str]) -> str | None:
         return None
 
 
-def split_ranges(gaps: Iterable[Span], connections: int) -> list[Span]:
+def split_ranges(gaps: list[Span], connections: int) -> list[Span]:
     """Cut the missing spans into about as many even ones as there are connections."""
-    gaps = list(gaps)
     size = -(-sum(gap.stop - gap.start for gap in gaps) // connections) or 1
     return [Span(start, min(start + size, gap.stop)) for gap in gaps for start in range(gap.start, gap.stop, size)]
 

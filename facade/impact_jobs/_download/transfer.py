@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import partial
 
 from attrs import define, field
 
@@ -105,21 +104,21 @@ class Transfer:
         )
 
     async def _run_once(self, stream: Stream | None) -> None:
-        is_resumed = self.part.coverage.size > 0
         try:
-            if is_resumed and stream is not None:
-                await stream.aclose()  # it was opened for its headers, and begins with bytes that are there already
-                stream = None
-            if not is_resumed:
+            if not self.part.coverage.size:
                 stream = stream or await open_whole(self.source)
                 await self._start(stream.head)
+            elif stream is not None:
+                await stream.aclose()  # it was opened for its headers, and begins with bytes that are there already
+                stream = None
             length = self._representation.length
             gaps = [Span(0, END)] if length is None else self.part.coverage.gaps(length)
             if gaps:
                 stream = stream or await self._open_with_retries(gaps[0])
                 await self._fill_gaps(gaps, stream)
-            elif is_resumed and length is not None:
-                # No byte is missing, but the result may have changed: opening its last byte compares the two.
+            elif length:
+                # An earlier call has fetched all bytes, but the result may have changed: a request for the last one
+                # compares the two.
                 stream = await self._open_with_retries(Span(length - 1, length))
             self.progress.show(self.part.coverage.size, length)
         finally:
@@ -134,7 +133,7 @@ class Transfer:
             content_type=head.headers.get("content-type"),
             filename=suggested_name(head.headers.get("content-disposition")),
         )
-        await self.context.transport.run(partial(self.part.start, journal))
+        await self.context.transport.run(lambda: self.part.start(journal))
         self.progress.show(0, journal.representation.length)
 
     async def _fill_gaps(self, gaps: list[Span], stream: Stream) -> None:
@@ -172,15 +171,14 @@ class Transfer:
         try:
             # A piece that stops at `end` would lose what the stream holds beyond it, because `_copy` drops that.
             while piece.position < end and self.context.transport.now() - started < MEASURED_SECONDS:
-                if not await self._copy(stream, piece):
-                    break
+                await self._copy(stream, piece)
         except TransportError:
             return 1  # `_fetch` reads on, meets the same error, and retries
         fetched, seconds = piece.position - begin, self.context.transport.now() - started
         return connections_for(missing - fetched, bytes_per_second=fetched / max(seconds, 1e-6))
 
     async def _fetch(self, piece: _Piece) -> None:
-        """Fetch one piece, or up to the end of the body if the length is not known, resuming it as often as needed."""
+        """Fetch one piece, resuming it as often as needed."""
         # Other connections count their own attempts, because a storage that restarts breaks all of them at once.
         retry_state = self.source.retry_state if piece.stream else RetryState(self.context, self.source.what)
         while piece.position < piece.stop and not self._is_stopped:
@@ -189,12 +187,7 @@ class Transfer:
                 piece.stream = stream = piece.stream or await self._open_at(begin, piece.stop)
                 self._streams.add(stream)
                 while piece.position < piece.stop and not self._is_stopped:
-                    if not await self._copy(stream, piece):
-                        if piece.stop == END:
-                            return
-                        raise TransportError(
-                            f"{self.source.what}: the body ended {piece.stop - piece.position} bytes early."
-                        )
+                    await self._copy(stream, piece)
             except JobsError as error:
                 if self._is_stopped:
                     return  # this stream was aborted because another connection failed, which raises its own error
@@ -209,16 +202,22 @@ class Transfer:
                     await piece.stream.aclose()
                     piece.stream = None
 
-    async def _copy(self, stream: Stream, piece: _Piece) -> int:
+    async def _copy(self, stream: Stream, piece: _Piece) -> None:
+        """Copy some bytes of a piece to the file. If the length is not known, the end of the body ends the piece."""
+
         def write(data: bytes | memoryview) -> None:
             wanted = data[: piece.stop - piece.position]
             self.part.write(wanted, piece.position)
             piece.position += len(wanted)
 
         try:
-            return await stream.copy_to(write, min(_COPY_BYTES, piece.stop - piece.position))
+            count = await stream.copy_to(write, min(_COPY_BYTES, piece.stop - piece.position))
         finally:
             self.progress.show(self.part.coverage.size, self._representation.length)
+        if count == 0 and piece.stop < END:
+            raise TransportError(f"{self.source.what}: the body ended {piece.stop - piece.position} bytes early.")
+        if count == 0:
+            piece.stop = piece.position
 
     async def _open_with_retries(self, span: Span) -> Stream:
         while True:
