@@ -35,7 +35,7 @@ class Journal:
     coverage: Coverage = Coverage()  # the bytes that are safely on disk
 
     def save(self, path: Path) -> None:
-        """Write the journal, or keep the previous one if that fails. The bytes that it covers must be on disk."""
+        """Write the journal. The bytes that it covers must be on disk. If it raises OSError, the previous one is kept."""
         text = json.dumps(
             {
                 "format": _FORMAT,
@@ -70,24 +70,28 @@ class Journal:
 
     @classmethod
     def _parse(cls, data: dict[str, Any]) -> Journal:
-        length, coverage = data["length"], data["coverage"]
+        length, coverage, checksums = data["length"], data["coverage"], data["checksums"]
         spans = tuple(Span(start, stop) for start, stop in coverage)
-        # Only as `save` writes them, in order and not adjacent, because joining others would take quadratic time.
         edges = [-1, *(edge for span in spans for edge in span), length + 1]
-        are_valid = isinstance(coverage, list) and all(isinstance(edge, int) for edge in edges)
-        if not are_valid or any(edge >= following for edge, following in pairwise(edges)):
-            raise ValueError
-        checksums = {str(name): str(value) for name, value in data["checksums"].items()}
-        if not all(is_digest(name, value) for name, value in checksums.items()):
-            raise ValueError
-        if data["format"] != _FORMAT or not 0 <= length <= LARGEST:
+        is_valid = (
+            data["format"] == _FORMAT
+            and isinstance(data["job_id"], str)
+            and all(isinstance(data[name], str | None) for name in ("validator", "content_type", "filename"))
+            and all(is_digest(name, value) for name, value in checksums.items())
+            and 0 <= length <= LARGEST
+            and isinstance(coverage, list)
+            and all(isinstance(edge, int) for edge in edges)
+            # In order and not adjacent, as `save` writes them, because joining others would take quadratic time.
+            and all(edge < following for edge, following in pairwise(edges))
+        )
+        if not is_valid:
             raise ValueError
         return cls(
-            job_id=_text(data["job_id"]) or "",
-            representation=Representation(length=length, validator=_text(data["validator"])),
+            job_id=data["job_id"],
+            representation=Representation(length=length, validator=data["validator"]),
             checksums=checksums,
-            content_type=_text(data["content_type"]),
-            filename=_text(data["filename"]),
+            content_type=data["content_type"],
+            filename=data["filename"],
             coverage=Coverage(spans),
         )
 
@@ -95,9 +99,3 @@ class Journal:
 def _open_file(path: str, flags: int) -> int:
     # Follow no symbolic link, and do not block on a named pipe.
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError

@@ -215,6 +215,6 @@ class PartFile:
         if wrong:
             self.discard()
             raise IntegrityError(
-                f"job {self.journal.job_id}: what arrived is not what the storage announced, by {', '.join(wrong)}; "
-                "it was thrown away. Download again; if that does not help, replay the job."
+                f"job {self.journal.job_id}: the file does not match what the storage announced: {', '.join(wrong)}. "
+                "It was thrown away. Download again; if that does not help, replay the job."
             )
