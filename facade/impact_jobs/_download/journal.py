@@ -35,7 +35,7 @@ class Journal:
     coverage: Coverage = Coverage()  # the bytes that are safely on disk
 
     def save(self, path: Path) -> None:
-        """Write the journal. The bytes that it covers must be on disk. If it raises OSError, the previous one is kept."""
+        """Write the journal, whose bytes must be on disk. If this raises OSError, the previous journal is kept."""
         text = json.dumps(
             {
                 "format": _FORMAT,
