@@ -33,24 +33,6 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 _COPY_BYTES = 8 * 1024 * 1024
 
 
-@define
-class ProgressReporter:
-    """Reports progress to the user: from any thread, one call at a time, never backwards."""
-
-    _report: OnProgress | None
-    _done: int = field(default=-1, init=False)
-    _lock: threading.Lock = field(factory=threading.Lock, init=False)
-
-    def show(self, done: int, total: int | None) -> None:
-        """Report `done` bytes of `total`, unless as many were reported before."""
-        if self._report is None:
-            return
-        with self._lock:
-            if done > self._done:
-                self._done = done
-                self._report(done, total)
-
-
 class _RestartDownload(Exception):  # noqa: N818 - control flow, not an error
     """The bytes fetched so far are useless: the result has changed, or the storage does not serve parts."""
 
@@ -72,8 +54,10 @@ class Transfer:
     source: ResultSource
     part: PartFile
     connections: int | None  # how many to use at once; None decides by the speed of the first one
-    progress: ProgressReporter
+    on_progress: OnProgress | None
     resumed_from: int = field(default=0, init=False)  # how many bytes of the file an earlier call has fetched
+    _shown_bytes: int = field(default=-1, init=False)
+    _progress_lock: threading.Lock = field(factory=threading.Lock, init=False)
     _most_connections: int = field(default=0, init=False)
     _is_stopped: bool = field(default=False, init=False)
     _streams: set[Stream] = field(factory=set, init=False)
@@ -120,7 +104,7 @@ class Transfer:
                 # An earlier call has fetched all bytes, but the result may have changed: a request for the last one
                 # compares the two.
                 stream = await self._open_with_retries(Span(length - 1, length))
-            self.progress.show(self.part.coverage.size, length)
+            self._show_progress()
         finally:
             if stream is not None:
                 await stream.aclose()
@@ -134,7 +118,7 @@ class Transfer:
             filename=suggested_name(head.headers.get("content-disposition")),
         )
         await self.context.transport.run(lambda: self.part.start(journal))
-        self.progress.show(0, journal.representation.length)
+        self._show_progress()
 
     async def _fill_gaps(self, gaps: list[Span], stream: Stream) -> None:
         """Fetch all gaps, the first of them from `stream`, over as many connections as requested or worth it."""
@@ -213,11 +197,21 @@ class Transfer:
         try:
             count = await stream.copy_to(write, min(_COPY_BYTES, piece.stop - piece.position))
         finally:
-            self.progress.show(self.part.coverage.size, self._representation.length)
+            self._show_progress()
         if count == 0 and piece.stop < END:
             raise TransportError(f"{self.source.what}: the body ended {piece.stop - piece.position} bytes early.")
         if count == 0:
             piece.stop = piece.position
+
+    def _show_progress(self) -> None:
+        """Report the progress to the user: from any thread, one call at a time, never backwards."""
+        if self.on_progress is None:
+            return
+        with self._progress_lock:
+            done = self.part.coverage.size
+            if done > self._shown_bytes:
+                self._shown_bytes = done
+                self.on_progress(done, self._representation.length)
 
     async def _open_with_retries(self, span: Span) -> Stream:
         while True:

@@ -15,7 +15,7 @@ from impact_jobs._download.destination import check_folder, check_target, sugges
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.source import ResultSource, open_whole
-from impact_jobs._download.transfer import ProgressReporter, Transfer
+from impact_jobs._download.transfer import Transfer
 from impact_jobs._operations.wait import wait
 from impact_jobs._policy.polling import Polling
 from impact_jobs._transport.base import Stream
@@ -56,9 +56,12 @@ async def download(
         check_target(target, overwrite=options.overwrite)
         await context.transport.run(lambda: opened.append(PartFile(target, job_id, options)))
         (part,) = opened
-        progress = ProgressReporter(options.on_progress)
         transfer = Transfer(
-            context=context, source=source, part=part, connections=options.connections, progress=progress
+            context=context,
+            source=source,
+            part=part,
+            connections=options.connections,
+            on_progress=options.on_progress,
         )
         connections = await transfer.run(first_stream)
         sha256 = await context.transport.run(part.commit)
