@@ -31,12 +31,15 @@ nearly = st.one_of(st.text(max_size=20), st.builds(str.join, st.sampled_from([""
         ("1h30m", NOW - timedelta(minutes=90)),
         ("1.5h", NOW - timedelta(minutes=90)),
         ("0d", NOW),
+        ("2d ago", NOW - 2 * DAY),
+        ("now", NOW),
         ("today", MIDNIGHT),
         ("Yesterday", MIDNIGHT - DAY),
         ("friday", MIDNIGHT),
         (" Saturday ", MIDNIGHT - 6 * DAY),
         ("2026-05-01", datetime(2026, 5, 1, tzinfo=UTC)),
         ("2026-05-01 10:00", datetime(2026, 5, 1, 10, tzinfo=UTC)),
+        ("2026-05-01 10:00 UTC", datetime(2026, 5, 1, 10, tzinfo=UTC)),
         ("2026-05-01T10:00", datetime(2026, 5, 1, 10, tzinfo=UTC)),
         ("2026-05-01t10:00:30.5z", datetime(2026, 5, 1, 10, 0, 30, 500_000, tzinfo=UTC)),
         ("2026-05-01T10:00+02:00", datetime(2026, 5, 1, 8, tzinfo=UTC)),
@@ -80,6 +83,7 @@ def test_other_text_is_rejected_with_a_reason_and_examples(text: str, reason: st
         ("2026-05-01", datetime(2026, 5, 2, tzinfo=UTC) - LAST),
         ("2026-05-01 00:00", datetime(2026, 5, 1, tzinfo=UTC)),
         ("2d", NOW - 2 * DAY),
+        ("now", NOW),
     ],
 )
 def test_an_upper_bound_includes_all_hours_of_a_day(text: str, expected: datetime) -> None:

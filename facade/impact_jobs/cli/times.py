@@ -27,10 +27,10 @@ def parse_moment(text: str, *, now: datetime, ends_day: bool = False) -> datetim
     Raises:
         BadParameter: It cannot be parsed. The message quotes it and shows what can be typed.
     """
-    typed = " ".join(text.lower().split())
+    typed = " ".join(text.lower().split()).removesuffix(" utc")
     now = now.astimezone(UTC)
     try:
-        ago = _parse_span(typed)
+        ago = 0.0 if typed == "now" else _parse_span(typed.removesuffix(" ago"))
         if ago is not None:
             return now - timedelta(seconds=ago)
         moment = _named_day(typed, now) or datetime.fromisoformat(typed.upper())

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich.cells import cell_len
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from impact_jobs.cli.columns import Column, fitted_table, number_column, text_column
-from impact_jobs.cli.formatting import records, status_style, status_text
+from impact_jobs.cli.formatting import Bar, records, status_style, status_text
 from impact_jobs.cli.output import one_line
 from impact_jobs.cli.watch_state import Pace, WatchState, percent_of
 from impact_jobs.models import Job, JobStatus
@@ -39,11 +38,7 @@ def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: in
     paces = [state.pace(job, now=now) for job in jobs]
     statuses = [status_text(job) for job in jobs]
     messages = [one_line(job.status_message or "") for job in jobs]
-    bars = [
-        ProgressBar(completed=percent_of(job), complete_style=status_style(job), finished_style=status_style(job))
-        for job in jobs
-    ]
-
+    bars = [Bar(percent_of(job) / 100, status_style(job)) for job in jobs]
     columns = [  # those that change every second have a width, so that they do not jump
         text_column("JOB", 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
         Column(title="STATUS", rank=1, cells=statuses, width=min(max([9, *map(cell_len, map(str, statuses))]), 14)),

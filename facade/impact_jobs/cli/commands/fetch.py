@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.filesize import decimal
 
 from impact_jobs import Job
 from impact_jobs.cli import exit_codes, options
 from impact_jobs.cli.command import Command
 from impact_jobs.cli.emit import emit_all
-from impact_jobs.cli.formatting import joined
+from impact_jobs.cli.formatting import joined, size
 from impact_jobs.cli.job_args import job_names
 from impact_jobs.cli.options import Mode, Selection
 from impact_jobs.cli.progress import FileCounter, progress_on
@@ -79,7 +78,7 @@ def fetch(
     files = report.files.values()
     facts = [
         f"{len(files)} of {len(report.outcomes)} files are in {folder}",
-        decimal(sum(file.bytes_written for file in files)),
+        size(sum(file.bytes_written for file in files)),
         "run it again for the others" if code in {exit_codes.TIMEOUT, exit_codes.TRANSPORT} else "",
     ]
     state.note(joined(facts))
