@@ -31,7 +31,7 @@ _MARGIN_COLUMNS = 5  # two gaps, and room for the ^C that a terminal echoes
 
 @define
 class ProgressLines:
-    """Writes a line for a change of status at once, and for everything else every half minute."""
+    """Writes a line at once if a status changes, and at most every half minute for other progress."""
 
     write: Callable[[str], object]
     now: Callable[[], float] = time.monotonic

@@ -42,7 +42,7 @@ def _table(jobs: Sequence[Job], *, now: datetime, width: int) -> Table:
     ]
     messages = [one_line(job.status_message or "") for job in jobs]
     if any(messages):
-        columns.append(text_column("MESSAGE", 6, messages, narrow=_MIN_MESSAGE))
+        columns.append(text_column("MESSAGE", 6, messages, min_width=_MIN_MESSAGE))
     return fitted_table(columns, width, header_style="bold")
 
 

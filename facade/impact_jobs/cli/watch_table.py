@@ -16,7 +16,7 @@ from impact_jobs.cli.watch_state import Pace, WatchState, percent_of
 from impact_jobs.models import Job, JobStatus
 
 _MIN_ID = 8
-_BESIDE_ID = 25  # columns of status, percentage and time left, which matter more than a whole id
+_BESIDE_ID = 25  # columns for status, percentage and time left, which matter more than a complete id
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
@@ -39,7 +39,7 @@ def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: in
     statuses = [status_text(job) for job in jobs]
     messages = [one_line(job.status_message or "") for job in jobs]
     bars = [Bar(percent_of(job) / 100, status_style(job)) for job in jobs]
-    columns = [  # those that change every second have a width, so that they do not jump
+    columns = [  # those that change every second have a fixed width, so that they do not jump
         text_column("JOB", 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
         Column(title="STATUS", rank=1, cells=statuses, width=min(max([9, *map(cell_len, map(str, statuses))]), 14)),
         Column(title="PROGRESS", rank=4, cells=bars, width=8, max_width=24),
@@ -54,12 +54,12 @@ def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: in
     if any(job.type for job in jobs):
         columns.append(text_column("TYPE", 11, [one_line(job.type or "") for job in jobs]))
     if any(messages):
-        columns.append(text_column("MESSAGE", 7, messages, narrow=24))
+        columns.append(text_column("MESSAGE", 7, messages, min_width=24))
     return columns
 
 
 def _ids(ids: Sequence[str], width: int) -> Sequence[str]:
-    """Shorten the ids if they are too wide: to their heads, or to their tails if only these soon differ."""
+    """Shorten the ids if they are too wide, to the shortest beginnings or ends that tell them apart."""
     longest = max(map(len, ids), default=0)
     if longest <= width:
         return ids
