@@ -94,7 +94,7 @@ _SELECTING: tuple[Decorator, ...] = (
         "--since",
         type=_since,
         metavar="WHEN",
-        help="Created at or after WHEN: 2d or 36h (ago), yesterday, monday, 2026-05-01 or '2026-05-01 10:00' (UTC).",
+        help="Created at or after WHEN: 2d (2 days ago), 36h, yesterday, monday, 2026-05-01, '2026-05-01 10:00' (UTC).",
     ),
     click.option(
         "--until",

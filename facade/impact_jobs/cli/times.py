@@ -41,7 +41,7 @@ def parse_moment(text: str, *, now: datetime, ends_day: bool = False) -> datetim
         if _NUMBER.fullmatch(typed):
             reason = f"{typed} days ago is '{typed}d'"
     raise BadParameter(
-        f"{shorten(text)!r} is not a time ({reason}): write '2d' or '36h' (ago), 'yesterday', 'monday', "
+        f"{shorten(text)!r} is not a time ({reason}): write '2d' (2 days ago), '36h', 'yesterday', 'monday', "
         "'2026-05-01', '2026-05-01 10:00' (UTC) or '2026-05-01T10:00+02:00'."
     )
 

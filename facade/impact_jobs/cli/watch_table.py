@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -36,12 +35,11 @@ def watch_table(state: WatchState, *, now: datetime, width: int, rows: int | Non
 
 def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: int) -> list[Column]:
     paces = [state.pace(job, now=now) for job in jobs]
-    statuses = [status_text(job) for job in jobs]
     messages = [one_line(job.status_message or "") for job in jobs]
     bars = [Bar(percent_of(job) / 100, status_style(job)) for job in jobs]
     columns = [  # those that change every second have a fixed width, so that they do not jump
         text_column("JOB", 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
-        Column(title="STATUS", rank=1, cells=statuses, width=min(max([9, *map(cell_len, map(str, statuses))]), 14)),
+        text_column("STATUS", 1, [status_text(job) for job in jobs], width=9, min_width=14),
         Column(title="PROGRESS", rank=4, cells=bars, width=8, max_width=24),
         number_column("%", 2, [f"{percent_of(job)}%" for job in jobs], width=4),
         number_column("LEFT", 3, [_left(job, pace, now) for job, pace in zip(jobs, paces, strict=True)], width=6),
