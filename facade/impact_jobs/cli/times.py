@@ -10,9 +10,9 @@ from click import BadParameter
 
 from impact_jobs.errors import shorten
 
-_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_SECONDS = {"w(?:eeks?)?": 604_800, "d(?:ays?)?": 86_400, "h(?:ours?)?": 3_600, "m(?:inutes?)?": 60, "s(?:econds?)?": 1}
 # Each unit at most once and the largest first, because "30m1h" is probably a typing error.
-_SPAN = re.compile("".join(rf"(?:([0-9]+(?:\.[0-9]+)?){unit})?" for unit in _SECONDS))
+_SPAN = re.compile(" ?".join(rf"(?:([0-9]+(?:\.[0-9]+)?) ?{unit})?" for unit in _SECONDS))
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = timedelta(days=1)
@@ -70,6 +70,5 @@ def _named_day(typed: str, now: datetime) -> datetime | None:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if typed in {"today", "yesterday"}:
         return midnight if typed == "today" else midnight - _DAY
-    if typed in _WEEKDAYS:
-        return midnight - (now.weekday() - _WEEKDAYS.index(typed)) % 7 * _DAY
-    return None
+    weekday = next((number for number, name in enumerate(_WEEKDAYS) if typed in {name, name[:3]}), None)
+    return None if weekday is None else midnight - (now.weekday() - weekday) % 7 * _DAY
