@@ -21,8 +21,10 @@ The sandbox is running; press Ctrl-C to stop it. In another terminal, paste the 
 """
 
 
-def _parse_budget(text: str) -> int | None:
+def hourly_budget(text: str) -> int | None:
     """Parse an hourly budget: a number of requests, or ``none`` for no limit."""
+    if text.lower() != "none" and not text.isdecimal():
+        raise ValueError(f"{text!r} is neither a number of requests nor none.")
     return None if text.lower() == "none" else int(text)
 
 
@@ -52,7 +54,7 @@ OPTIONS: Final = (
         "--hourly-budget",
         default="1000",
         help="requests an hour, or none for no limit",
-        type=_parse_budget,
+        type=hourly_budget,
     ),
     Option(
         "budget_headers",
