@@ -47,7 +47,7 @@ def _table(jobs: Sequence[Job], *, now: datetime, width: int) -> Table:
 
 
 def print_job(console: Console, job: Job) -> None:
-    """Print all that is known of a job, a line for each attribute."""
+    """Print everything known about a job, one line per attribute."""
     facts = {name: value for name, value in job_object(job).items() if value is not None}
     longest = max(map(len, facts))
     for name, value in facts.items():

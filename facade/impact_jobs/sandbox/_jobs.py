@@ -99,7 +99,7 @@ def _ended(job: Job, now: float, *, starts: float, ends: float) -> Snapshot:
 
 
 def is_replayable(job: Job, now: float) -> bool:
-    """Whether the API would accept a replay of the job at a moment."""
+    """Return whether the API would accept a replay of the job at a moment."""
     return job.replayable and snapshot(job, now).is_terminal
 
 

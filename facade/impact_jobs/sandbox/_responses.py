@@ -51,7 +51,7 @@ def job_not_found() -> HttpError:
 
 
 def accepts_json(accept: str) -> bool:
-    """Whether an Accept header prefers JSON to XML; a wildcard does not."""
+    """Return whether an Accept header prefers JSON to XML; a wildcard does not."""
     json_weight, xml_weight = 0.0, 0.0
     for part in accept.split(","):
         media_type, _, parameters = part.partition(";")
