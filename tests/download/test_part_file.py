@@ -59,6 +59,12 @@ class TestPartFile:
         part.discard()
         assert target.read_bytes() == 2 * DATA, "a committed file is kept"
 
+    def test_a_target_that_was_committed_meanwhile_leaves_no_part(self, target: Path) -> None:
+        target.write_bytes(b"of another process")
+        with pytest.raises(DestinationExistsError):
+            open_part(target, overwrite=False)
+        assert names_in(target.parent) == ["report.csv"]
+
     def test_an_empty_result_is_complete(self, target: Path) -> None:
         assert open_part(target, overwrite=False).commit() == hashlib.sha256().hexdigest()
         assert target.read_bytes() == b""
@@ -202,18 +208,17 @@ class TestLock:
 
         real = fcntl.flock
         monkeypatch.setattr(fcntl, "flock", lock_late)
-        second = open_part(target, overwrite=overwrite)
-        append(second, b"second")
-        assert len(locked) == 2, "it opened a part of its own"
-        assert target.read_bytes() == DATA
         if overwrite:
+            second = open_part(target, overwrite=overwrite)
+            append(second, b"second")
+            assert target.read_bytes() == DATA
             second.commit()
             assert target.read_bytes() == b"second"
         else:
             with pytest.raises(DestinationExistsError, match="appeared"):
-                second.commit()
-            second.discard()
+                open_part(target, overwrite=overwrite)
             assert target.read_bytes() == DATA
+        assert len(locked) == 2, "it opened a part of its own"
         assert names_in(target.parent) == ["report.csv"]
 
     def test_of_many_threads_exactly_one_writes_the_file(self, target: Path) -> None:

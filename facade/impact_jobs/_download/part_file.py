@@ -76,7 +76,13 @@ class PartFile:
         self._digesting = BackgroundThread("impact-jobs-digest")
         with disk_errors(target):
             self._file = open_locked(self._path)
-        size = os.fstat(self._fd).st_size
+            size = os.fstat(self._fd).st_size
+            if not options.overwrite and os.path.lexists(target):
+                # Another process has committed since the target was checked, and a lost race leaves no empty file.
+                if not size:
+                    self._path.unlink()
+                self._file.close()
+                raise FileExistsError
         journal = Journal.load(self._journal_path) if options.resume and size else None
         self._use(Journal(job_id=job_id))
         if journal and journal.job_id == job_id and journal.representation.is_resumable and journal.coverage.fits(size):
