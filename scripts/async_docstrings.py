@@ -9,15 +9,13 @@ import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 FACADE = Path(__file__).resolve().parent.parent / "facade" / "impact_jobs"
 SOURCE, TARGET = FACADE / "client.py", FACADE / "async_client.py"
-_AWAITED = "get|wait|wait_all|download|wait_and_download|fetch_all|replay|replay_if_replayable|close"
 _CODE = re.compile(r"^ *(?:>>>|\.\.\.) .*$", re.MULTILINE)
 _SUBSTITUTIONS = (
-    (re.compile(rf"(?<![\w.])(\w+)\.({_AWAITED})\("), r"await \1.\2("),
     (re.compile(r"\.close\("), ".aclose("),
     (re.compile(r"\bJobsClient\b"), "AsyncJobsClient"),
     (re.compile(r"\b(for \w+ in (?:jobs\.list|jobs\.as_completed|stream)\b)"), r"async \1"),
@@ -28,16 +26,22 @@ _SUBSTITUTIONS = (
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def asynchronous(docstring: str) -> str:
-    """Rewrite the code of the examples in a docstring for `AsyncJobsClient`."""
+def asynchronous(docstring: str, awaited: Iterable[str]) -> str:
+    """Rewrite the code of the examples in a docstring for `AsyncJobsClient`, whose methods `awaited` are coroutines."""
+    awaited_call = re.compile(rf"(?<![\w.])(\w+)\.({'|'.join(awaited)})\(")
 
     def rewrite(line: re.Match[str]) -> str:
         code = line[0]
         for pattern, replacement in _SUBSTITUTIONS:
             code = pattern.sub(replacement, code)
-        return code
+        return awaited_call.sub(r"await \1.\2(", code)
 
     return _CODE.sub(rewrite, docstring)
+
+
+def awaited_methods(target: str) -> list[str]:
+    """Return the names of the `async def` methods of `AsyncJobsClient`, given the text of async_client.py."""
+    return [method.name for method in _methods(target, "AsyncJobsClient") if isinstance(method, ast.AsyncFunctionDef)]
 
 
 def synced(source: str, target: str) -> str:
@@ -52,9 +56,9 @@ def synced(source: str, target: str) -> str:
         {"close": "aclose"}.get(method.name, method.name): "".join(written[_docstring_lines(method)])
         for method in _methods(source, "JobsClient")
     }
-    lines = target.splitlines(keepends=True)
+    lines, awaited = target.splitlines(keepends=True), awaited_methods(target)
     for method in reversed(list(_methods(target, "AsyncJobsClient"))):
-        lines[_docstring_lines(method)] = [asynchronous(docstrings.get(method.name, ""))]
+        lines[_docstring_lines(method)] = [asynchronous(docstrings.get(method.name, ""), awaited)]
     return "".join(lines)
 
 

@@ -40,7 +40,7 @@ SLOW_MODULES = frozenset({
     "operations/test_fetch_all.py",
     "operations/test_fetch_all_folder.py",
     "operations/test_replay_concurrent.py",
-    "policy/test_rate_limits.py",
+    "policy/test_hourly_limit.py",
     "sandbox/test_running.py",
     "transport/test_custom_clients.py",
     "transport/test_exchange_deadlines.py",

@@ -200,8 +200,8 @@ def test_an_error_is_one_line_on_stderr(account: Sandbox) -> None:
 
 def test_advice_names_the_options_of_the_command(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("actions.csv").touch()
-    assert "give --overwrite" in run("download", account.add_job(), "actions.csv").stderr
-    assert "give --wait" in run("download", account.add_job(status="RUNNING")).stderr
+    assert "pass --overwrite" in run("download", account.add_job(), "actions.csv").stderr
+    assert "pass --wait" in run("download", account.add_job(status="RUNNING")).stderr
     assert re.search(r"--since \(.*\) is later than --until", run("list", "--since", "2d", "--until", "3d").stderr)
     monkeypatch.delenv("IMPACT_AUTH_TOKEN")
     assert "`impact-jobs profile add default`" in run("list").stderr

@@ -17,6 +17,7 @@ from tests.docs.pages import PAGES, ROOT
 PACKAGE = ROOT / "facade" / "impact_jobs"
 PAGE = PAGES["docs/architecture.md"]
 _FILE = re.compile(r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml|json))(?::\w+)?`")
+_NAMES_IN_FILE = re.compile(r"`([\w/]+\.py)` \((`[\w.]+`(?:, `[\w.]+`)*)\)")
 NOT_OURS = {"first.py", "test_first.py", "nightly.py", ".part.json", "credentials.toml"}
 
 
@@ -30,6 +31,18 @@ def test_every_file_that_is_named_exists() -> None:
         if name not in NOT_OURS and not any((folder / name).exists() for folder in (ROOT, PACKAGE, PAGE.parent))
     }
     assert missing == set()
+
+
+def test_every_function_that_the_page_places_in_a_file_is_there() -> None:
+    placed = [(file, name) for file, names in _NAMES_IN_FILE.findall(PAGE.read_text()) for name in names.split(", ")]
+    assert len(placed) > 8
+    missing = [
+        f"{name} in {file}"
+        for file, name in placed
+        for word in name.strip("`").split(".")
+        if not re.search(rf"\b(?:class|def) {word}\b", (PACKAGE / file).read_text())
+    ]
+    assert missing == []
 
 
 def modules_entered(call: Callable[[], object]) -> set[str]:

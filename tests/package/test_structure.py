@@ -13,6 +13,10 @@ from types import ModuleType
 from typing import get_origin
 
 import impact_jobs
+import impact_jobs.async_client
+import impact_jobs.client
+import impact_jobs.errors
+import impact_jobs.models
 import pytest
 
 from tests.conftest import SLOW_MODULES
@@ -86,6 +90,18 @@ def test_every_public_name_exists_and_has_a_docstring() -> None:
     assert not undocumented
     assert dir(impact_jobs) == sorted(impact_jobs.__all__)
     assert not [name for name in impact_jobs.__all__ if isinstance(getattr(impact_jobs, name), ModuleType)]
+
+
+def test_the_names_for_our_own_tools_are_listed() -> None:
+    page = (ROOT / "docs" / "stability.md").read_text()
+    listed = {
+        name: set(re.findall(r"`(\w+)`", row)) for name, row in re.findall(r"\| `impact_jobs.(\w+)` \|(.*)", page)
+    }
+    for module in (impact_jobs.client, impact_jobs.async_client, impact_jobs.models):
+        expected = set(module.__all__) - set(impact_jobs.__all__)
+        assert listed.pop(module.__name__.removeprefix("impact_jobs.")) == expected
+    assert set(listed) == {"errors"}  # which has no `__all__`
+    assert all(hasattr(impact_jobs.errors, name) for name in listed["errors"])
 
 
 def test_every_module_listed_as_slow_exists() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from async_docstrings import SOURCE, TARGET, asynchronous, synced
+from async_docstrings import SOURCE, TARGET, asynchronous, awaited_methods, synced
 
 
 def test_async_client_has_the_docstrings_of_client() -> None:
@@ -36,4 +36,4 @@ def test_an_outdated_or_missing_docstring_is_replaced() -> None:
     ],
 )
 def test_code_is_rewritten_and_prose_is_not(blocking: str, awaited: str) -> None:
-    assert asynchronous(blocking) == awaited
+    assert asynchronous(blocking, awaited_methods(TARGET.read_text())) == awaited

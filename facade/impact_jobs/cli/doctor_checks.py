@@ -173,7 +173,9 @@ def disk(folder: Path) -> Check:
         missing = _missing_features(folder)
     except OSError as error:
         found = f"{path} cannot be written to ({error.strerror})"
-        advice = "Free space, create the folder, correct its permissions, or use another: `impact-jobs doctor FOLDER`."
+        advice = (
+            "Free space, create the folder, correct its permissions, or check another: `impact-jobs doctor FOLDER`."
+        )
         return Check("disk", "failed", found, advice, error=errors.ConfigurationError(found))
     found = f"{path}: {free / 1024**3:,.1f} GiB free"
     if "flock" in missing:

@@ -39,7 +39,7 @@ connections: Decorator = click.option(
     "--connections",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="How many connections to use at once for a file, 1 to 64; by default, as many as speed it up.",
+    help="How many connections to use at once for a file, 1 to 64; by default, several if one is slow.",
 )
 mode: Decorator = click.option(
     "--stream",
@@ -100,7 +100,7 @@ _SELECTING: tuple[Decorator, ...] = (
         "--until",
         type=_until,
         metavar="WHEN",
-        help="Created at or before WHEN; a day includes all its hours (UTC).",
+        help="Created at or before WHEN; a day is included to its end (UTC).",
     ),
     click.option(
         "--type",
@@ -137,4 +137,4 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
 def check_either(jobs: Sequence[str], selection: Selection) -> None:
     """Reject jobs together with a selection."""
     if jobs and selection:
-        raise click.UsageError("give jobs, or --since, --until, --type and --status, but not both.")
+        raise click.UsageError("pass jobs, or --since, --until, --type and --status, but not both.")

@@ -22,7 +22,7 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 def unsafe_path(file: Path) -> str | None:
     """Return why the folder of `file`, or of the file that it links to, cannot be trusted with a secret."""
     if not file.is_absolute():
-        return f"{file.parent} is not an absolute path: set HOME, or XDG_CONFIG_HOME to one."
+        return f"{file.parent} is not an absolute path: set HOME, or set XDG_CONFIG_HOME to an absolute path."
     try:
         link = file.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -30,7 +30,7 @@ def unsafe_path(file: Path) -> str | None:
     except OSError as error:
         return f"{file} cannot be examined ({error.strerror}): check the permissions of its folder."
     if stat.S_ISLNK(link.st_mode) and link.st_uid not in {os.geteuid(), 0}:
-        return f"{file} is a link that another user made: look where it leads, and make your own with `ln -s`."
+        return f"{file} is a link that belongs to another user: check its target, and create your own with `ln -s`."
     return _unsafe_folder(file.parent) or _unsafe_folder(file.resolve().parent)
 
 
@@ -54,9 +54,9 @@ def _unsafe_folder(folder: Path) -> str | None:
 def unsafe_file(file: Path, found: os.stat_result) -> str | None:
     """Return why `file`, whose status is `found`, may not hold a secret."""
     if not stat.S_ISREG(found.st_mode):
-        return f"{file} is not a regular file: move it away, and make it with `impact-jobs profile add`."
+        return f"{file} is not a regular file: move it away, and create one with `impact-jobs profile add`."
     if found.st_uid != os.geteuid():
-        return f"{file} belongs to another user: make your own with `impact-jobs profile add`."
+        return f"{file} belongs to another user: create your own with `impact-jobs profile add`."
     if found.st_mode & _FOR_OTHERS:
         return f"{file} can be read or written by others: run `chmod 600 {shlex.quote(str(file))}`."
     return None

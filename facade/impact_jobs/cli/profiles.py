@@ -72,7 +72,8 @@ def load(name: str | None, *, folder: Path, environ: Mapping[str, str]) -> Profi
     wanted = name if name is not None else environ.get(VARIABLE) or None
     if name is None and wanted and in_environ:
         raise ConfigurationError(
-            f"{VARIABLE} and {in_environ} are both set, and may be two accounts: unset one of them, or give --profile."
+            f"{VARIABLE} and {in_environ} are both set, and may belong to different accounts: "
+            "unset one of them, or pass --profile."
         )
     if wanted is None and in_environ:
         return None
@@ -87,7 +88,7 @@ def load(name: str | None, *, folder: Path, environ: Mapping[str, str]) -> Profi
     known = ", ".join(sorted(found)) or "none"
     raise ConfigurationError(
         f"{folder / FILE_NAME} has no profile {shorten(wanted)!r} (it has: {known}): "
-        "name one of these, or make it with `impact-jobs profile add`."
+        "name one of these, or create one with `impact-jobs profile add`."
     )
 
 

@@ -62,7 +62,7 @@ def download(
     Writes the path, size and rate on a terminal; in a pipe, the id, path, size in bytes and SHA-256, separated by tabs.
     """
     if path is not None and output_path is not None:
-        raise click.UsageError("give PATH or --output, but not both.")
+        raise click.UsageError("pass PATH or --output, but not both.")
     target = _STDOUT if to_stdout else path or output_path or "."
     names = job_names([job], state)
     if len(names) > 1 and target != _STDOUT and not Path(target).is_dir():

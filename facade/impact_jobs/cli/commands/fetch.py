@@ -65,7 +65,7 @@ def fetch(
     """
     options.check_either(jobs, selection)
     if not jobs and not selection:
-        raise click.UsageError("give jobs, '-' to read them from stdin, or an option such as --since.")
+        raise click.UsageError("pass jobs, '-' to read them from stdin, or an option such as --since.")
     names = job_names(jobs, state) if jobs else []
     hint_resume(names)
     with state.client() as client:

@@ -43,11 +43,11 @@ def add(
     """
     folder = profiles.config_folder()
     if not overwrite and any(other.name == name for other in profiles.stored(folder)):
-        raise ConfigurationError(f"profile {name!r} already exists: give --overwrite, or another name.")
+        raise ConfigurationError(f"profile {name!r} already exists: pass --overwrite, or another name.")
     is_terminal = sys.stdin.isatty()
     if account_sid is None:
         if not is_terminal:
-            raise click.UsageError("stdin is not a terminal, so it holds the token: give --account-sid, too.")
+            raise click.UsageError("stdin is not a terminal, so it holds the token: pass --account-sid as well.")
         account_sid = click.prompt("Account SID", err=True)
     added = profiles.validate(Profile(name, account_sid.strip(), _read_token(is_terminal=is_terminal), base_url))
     if not no_check:
@@ -63,7 +63,7 @@ def list_profiles(state: CliState) -> None:
     folder = profiles.config_folder()
     rows = [(each.name, each.account_sid, each.url) for each in profiles.stored(folder)]
     if not rows:
-        state.note(f"{folder / profiles.FILE_NAME} has no profiles: make one with `impact-jobs profile add default`")
+        state.note(f"{folder / profiles.FILE_NAME} has no profiles: create one with `impact-jobs profile add default`")
     elif state.wants_tables:
         table = Table("PROFILE", "ACCOUNT", "API", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         for row in rows:
@@ -81,7 +81,10 @@ def list_profiles(state: CliState) -> None:
 @click.argument("name")
 @click.pass_obj
 def remove(state: CliState, *, name: str) -> None:
-    """Remove the profile NAME. The token stays valid until it is revoked on the account's settings page."""
+    """Remove the profile NAME.
+
+    The token stays valid until it is revoked on the account's settings page.
+    """
     profiles.remove(name, folder=profiles.config_folder())
     state.note(f"profile {name!r} is removed; its token stays valid until you revoke it")
 

@@ -40,8 +40,8 @@ def _sandbox_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def sandbox(state: CliState, /, **options: object) -> int:
     """Run a local stand-in for the API.
 
-    It needs no account, but an extra: pip install "impact-jobs[sandbox]". Writes the three environment variables that
-    point impact-jobs and the client at the sandbox, and runs until Ctrl-C.
+    It needs no account. Install it with: pip install "impact-jobs[sandbox]". Writes the three environment variables
+    that point impact-jobs and the client at the sandbox, and runs until Ctrl-C.
     """
     announce: Callable[[Mapping[str, str]], None] = partial(write_json, state.out) if state.json else write_exports
     return exit_codes.USAGE if run(options, announce=announce) else exit_codes.OK
