@@ -143,7 +143,7 @@ def test_a_transport_with_retries_of_its_own_keeps_the_deadline(kind: type[Any],
 def test_a_client_that_was_closed_a_moment_ago_is_reported_as_closed(
     kind: type[Any], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RequestBuilder, "unusable_error", lambda *_: None)  # it was still open at the time of the check
+    monkeypatch.setattr(RequestBuilder, "check_usable", lambda *_: None)  # it was still open at the time of the check
     own = kind()
     with over(own, sandbox) as jobs:
         if kind is httpx.Client:

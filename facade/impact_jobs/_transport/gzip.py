@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from itertools import chain
 
 from impact_jobs._transport.base import Head, Request
 from impact_jobs.errors import TransportError, UnexpectedResponseError
@@ -35,12 +38,26 @@ class GzipDecoder:
         codings = [name for name in names if name in _GZIP | _UNSUPPORTED]
         return cls(codings, head, request) if codings else None
 
+    def decode(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the decoded pieces of a body; raise as `feed` and `next_piece` do."""
+        for chunk in chain(chunks, [b""]):
+            self.feed(chunk)
+            while piece := self.next_piece():
+                yield piece
+
+    async def decode_async(self, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """Do the same for an asynchronous client."""
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                self.feed(chunk)
+                while piece := self.next_piece():
+                    yield piece
+            self.feed(b"")
+
     def feed(self, data: bytes) -> None:
         """Add the next bytes of the encoded body; b"" marks its end.
 
-        Raises:
-            UnexpectedResponseError: The body is encoded more than once, or in another coding than gzip.
-            TransportError: The body ended too early.
+        Raise UnexpectedResponseError for two codings or another one than gzip, TransportError if the body ends early.
         """
         if data and (len(self._codings) > 1 or self._codings[0] not in _GZIP):
             raise UnexpectedResponseError(
@@ -54,14 +71,10 @@ class GzipDecoder:
         self._pending += data
 
     def next_piece(self) -> bytes:
-        """Return the next decoded bytes; b"" if more input is needed.
-
-        Raises:
-            TransportError: The body is not gzip.
-        """
+        """Return the next decoded bytes; b"" if more input is needed. Raise TransportError if it is not gzip."""
         try:
             while self._pending or self._may_hold_more:
-                if self._member.eof:  # concatenated members are one file, as they are to gzip itself
+                if self._member.eof:  # several members in a row are one file, as for the gzip command
                     self._member = zlib.decompressobj(_GZIP_WINDOW)
                 piece = self._member.decompress(self._pending, _PIECE_BYTES)
                 self._pending = self._member.unconsumed_tail or self._member.unused_data
