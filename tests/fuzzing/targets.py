@@ -279,10 +279,8 @@ def gzipped(data: bytes) -> None:
     size = data[0] + 1 if data else 1
     pieces = [data[at : at + size] for at in range(1, len(data), size)]
     try:
-        for piece in [*pieces, b""]:
-            decoder.feed(piece)
-            while decoded := decoder.next_piece():
-                assert len(decoded) <= 256 * 1024
+        for decoded in decoder.decode(iter(pieces)):
+            assert len(decoded) <= 256 * 1024
     except (TransportError, UnexpectedResponseError) as error:
         check_error(error)
 

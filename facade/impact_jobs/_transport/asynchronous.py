@@ -72,7 +72,7 @@ class AsyncTransport:
         self._blocking: BlockingTransport | None = None
         self._blocking_lock = threading.Lock()
         self._openings: set[ThreadFuture[BlockingStream]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None  # the first one that the client is used in
+        self.loop: asyncio.AbstractEventLoop | None = None  # the first one that the client is used in
 
     @property
     def blocking(self) -> BlockingTransport:
@@ -101,7 +101,7 @@ class AsyncTransport:
         async with self._network_slots:
             opening = self._start_thread(lambda: run_sync(blocking.open(request, trace)))
             self._openings.add(opening)
-            opening.add_done_callback(self._openings.discard)
+            opening.add_done_callback(self._on_opened)
             awaited = asyncio.wrap_future(opening)
             try:
                 return ThreadedStream(await awaited, self._run_in_thread)
@@ -175,25 +175,22 @@ class AsyncTransport:
         if self.builder.is_forked:
             return
         self._is_closed = True
-        if self._blocking is not None:
-            self._close_when_idle(self._blocking)
+        self._close_blocking_if_idle()
         if self._is_own_api:
-            if self._loop is not None:
+            if self.loop is not None:
                 self._check_loop()
             await self.api.aclose()
 
-    def _close_when_idle(self, blocking: BlockingTransport) -> None:
+    def _on_opened(self, opening: ThreadFuture[BlockingStream]) -> None:
+        self._openings.discard(opening)
+        if self._is_closed:
+            self._close_blocking_if_idle()
+
+    def _close_blocking_if_idle(self) -> None:
         # The thread of a cancelled request may still wait. If its socket were closed now, the thread would wait for the
         # full timeout, on a descriptor that the next opened file reuses. So the last such thread closes the clients.
-        openings = tuple(self._openings)
-
-        def close(_: object = None) -> None:
-            if all(opening.done() for opening in openings):
-                blocking.close()
-
-        close()
-        for opening in openings:
-            opening.add_done_callback(close)
+        if self._blocking is not None and not self._openings:
+            self._blocking.close()
 
     def _start_thread(self, function: Callable[[], T]) -> ThreadFuture[T]:
         if self._is_closed:
@@ -201,8 +198,7 @@ class AsyncTransport:
         try:
             return start_in_thread(function)
         except RuntimeError:
-            pass
-        raise ConfigurationError("the interpreter is shutting down: results are fetched before that.")
+            raise ConfigurationError("the interpreter is shutting down: results are fetched before that.") from None
 
     async def _run_in_thread(self, function: Callable[[], T], abort: Callable[[], None]) -> T:
         """Wait for the network in a thread; `abort` ends the wait if the task is cancelled."""
@@ -216,13 +212,11 @@ class AsyncTransport:
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
-            running = None
-        if running is None:
             raise ConfigurationError(
                 "AsyncJobsClient runs on asyncio alone: elsewhere, as under trio, use JobsClient in a thread."
-            )
-        self._loop = self._loop or running
-        if self._loop is not running:
+            ) from None
+        self.loop = self.loop or running
+        if self.loop is not running:
             raise ConfigurationError("this client belongs to another event loop: make one client for each loop.")
 
 
