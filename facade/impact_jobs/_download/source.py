@@ -66,13 +66,8 @@ class ResultSource:
         refuse the range (416, or 400 to a fresh link). It also sends the whole file if that is not the version that
         `validator` names.
 
-        Raises:
-            ResultNotReadyError: The job has not ended.
-            JobFailedError: The job has ended without a result.
-            UnexpectedResponseError: The API returned neither a result nor a redirect.
-            ResultExpiredError: The storage refused a link, and then a fresh one.
-            DownloadError: A redirect leads to a URL that is not safe to request.
-            JobsError: Another failure of an exchange.
+        Raise ResultNotReadyError or JobFailedError if the job has no result, ResultExpiredError if the storage refuses
+        a fresh link, too, DownloadError if a redirect is not safe to follow, or another JobsError.
         """
         links = 0
         while True:

@@ -65,7 +65,7 @@ class AsyncTransport:
         )
         self._is_own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
-        # Counted apart, because silent servers may occupy all threads that wait for the network.
+        # Two, so that servers that do not respond cannot keep others from the disk.
         self._network_slots = asyncio.Semaphore(_MAX_THREADS)
         self._disk_slots = asyncio.Semaphore(_MAX_THREADS)
         self._is_closed = False
@@ -94,22 +94,22 @@ class AsyncTransport:
 
     async def open(self, request: Request) -> Stream:
         self._check_loop()
-        given = self.storage if request.to_storage else None if self._is_own_api else self.api
-        if given is not None or not request.is_download:
-            return await self._open_in_loop(given or self.api, request)
+        users_client = self.storage if request.to_storage else None if self._is_own_api else self.api
+        if users_client is not None or not request.is_download:
+            return await self._open_in_loop(users_client or self.api, request)
         trace, blocking = RequestTrace(), self.blocking
         async with self._network_slots:
             opening = self._start_thread(lambda: run_sync(blocking.open(request, trace)))
             self._openings.add(opening)
             opening.add_done_callback(self._on_opened)
-            awaited = asyncio.wrap_future(opening)
+            future = asyncio.wrap_future(opening)
             try:
-                return ThreadedStream(await awaited, self._run_in_thread)
+                return ThreadedStream(await future, self._run_in_thread)
             except asyncio.CancelledError:
                 opening.add_done_callback(_close_unwanted)  # in its thread, because the loop may be closed by then
                 if not opening.done():  # otherwise another request may use the connection by now
                     trace.abort()
-                _retrieve(awaited)
+                _retrieve(future)
                 raise
 
     async def _open_in_loop(self, client: httpx.AsyncClient, request: Request) -> AsyncStream:
@@ -123,7 +123,7 @@ class AsyncTransport:
                     response = await client.send(
                         self.builder.build(client, request, extensions),
                         stream=True,
-                        auth=None if request.to_storage else self.builder.auth,  # None: not even the client's own
+                        auth=None if request.to_storage else self.builder.auth,  # None: not the client's own either
                         follow_redirects=False,
                     )
         except BaseException as error:
@@ -167,7 +167,7 @@ class AsyncTransport:
             stop()
             for task in running:
                 task.cancel()
-            await _wait_for(running)
+            await _wait_for_all(running)
             raise
 
     async def aclose(self) -> None:
@@ -237,13 +237,15 @@ async def _result_of(work: ThreadFuture[T], *, on_cancel: Callable[[], None] = l
     """Return the result of a thread, or raise its failure. If cancelled, wait for it: it may be writing to files."""
     future = asyncio.wrap_future(work)
     try:
-        await _wait_for([future], on_cancel=on_cancel)
+        await _wait_for_all([future], on_cancel=on_cancel)
     finally:
         _retrieve(future)
     return future.result()
 
 
-async def _wait_for(futures: Sequence[asyncio.Future[Any]], *, on_cancel: Callable[[], None] = lambda: None) -> None:
+async def _wait_for_all(
+    futures: Sequence[asyncio.Future[Any]], *, on_cancel: Callable[[], None] = lambda: None
+) -> None:
     """Wait until all are done, and only then raise CancelledError if cancelled meanwhile."""
     cancelled: asyncio.CancelledError | None = None
     while not all(future.done() for future in futures):

@@ -24,9 +24,9 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 class Request:
     """One HTTP request.
 
-    `timeout` limits the whole exchange in seconds; if the body is copied, it limits the head and then each read.
-    With `to_storage`, neither credentials nor headers nor cookies of the account are sent.
-    With `is_download`, the body may be a result of any size.
+    `timeout` is in seconds, for the whole exchange; if the body is copied, it is for the head and then for each read.
+    With `to_storage`, no credentials, headers or cookies of the account are sent. With `is_download`, the body may be a
+    result of any size.
     """
 
     method: str
@@ -59,26 +59,27 @@ class Response:
 class Stream(Protocol):
     """An open response. Read its body to the end with `read`, or copy it with `copy_to`; close it even after an error.
 
-    Reading raises TransportError if the body breaks off or does not continue in time. `deadline` is the end of the
-    request's timeout by `time.monotonic`, which is real time even under a virtual clock.
+    Both raise TransportError if the body breaks off or does not continue in time. `deadline`, by `time.monotonic`, is
+    the end of the request's timeout; it is in real time even under a virtual clock.
     """
 
     head: Head
     deadline: float
 
     async def read(self, deadline: float = math.inf) -> bytes:
-        """Return the next bytes, decoded; b"" at the end. Give up at `deadline`, or earlier if one read times out."""
+        """Return the next bytes, decoded; b"" at the end of the body. Time out at `deadline`, or as a single read."""
         ...
 
     async def copy_to(self, write: Write, limit: int) -> int:
-        """Pass the next bytes to `write`, with few copies, until some `limit` bytes or a quarter of a second are over.
+        """Pass the next bytes to `write`, and return their number; 0 at the end of the body.
 
-        Return their number; 0 at the end. `write` may run in another thread, and its argument is reused afterwards.
+        Return after about `limit` bytes, or once a quarter of a second has passed. `write` may be called in another
+        thread, and must not keep its argument, because the buffer is reused.
         """
         ...
 
     def unread(self, data: bytes) -> None:
-        """Put bytes that were read back, so that the next call returns them first."""
+        """Put back what the last `read` calls returned: the next `read` or `copy_to` begins with it."""
 
     def abort(self) -> None:
         """Make a read that blocks in another thread fail at once."""
@@ -114,8 +115,8 @@ class Transport(Protocol):
     ) -> None:
         """Run tasks concurrently, each in its own thread or asyncio task, until all have ended.
 
-        If a task fails or the caller is interrupted, call `stop`, which must make the tasks end soon; once they have
-        ended, raise the first failure. This also stops the tasks of a `run_many` that one of the tasks has called.
+        If a task fails or the caller is interrupted, call `stop`, which must make the tasks end soon. Once all have
+        ended, raise the first failure. If one of the tasks has called `run_many` itself, its tasks are stopped, too.
         """
 
 

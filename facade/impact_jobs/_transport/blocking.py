@@ -78,7 +78,7 @@ class BlockingTransport:
                 response = client.send(
                     self.builder.build(client, request, extensions),
                     stream=True,
-                    auth=None if request.to_storage else self.builder.auth,  # None: not even the client's own
+                    auth=None if request.to_storage else self.builder.auth,  # None: not the client's own either
                     follow_redirects=False,
                 )
         except BaseException as error:
@@ -163,9 +163,11 @@ class BlockingStream:
         self._failure: JobsError | None = None
 
     async def read(self, deadline: float = math.inf) -> bytes:
+        self._builder.check_process()
         return self._read(deadline)
 
     async def copy_to(self, write: Write, limit: int) -> int:
+        self._builder.check_process()
         self._length = framed_length(self.head.headers)
         pause_at = time.monotonic() + _MAX_COPY_SECONDS
         count = 0
@@ -194,9 +196,7 @@ class BlockingStream:
         """Join what arrives within a moment, because one large write costs half as much as many small ones."""
         pause_at = time.monotonic() + _MAX_COPY_SECONDS
         pieces: list[bytes] = []
-        while (
-            self._bytes_read != self._length and sum(map(len, pieces)) < _JOINED_BYTES and time.monotonic() < pause_at
-        ):
+        while sum(map(len, pieces)) < _JOINED_BYTES and time.monotonic() < pause_at:
             try:
                 data = self._read()
             except JobsError as error:
@@ -210,13 +210,14 @@ class BlockingStream:
         return b"".join(pieces)
 
     def _read(self, deadline: float = math.inf) -> bytes:
-        self._builder.check_process()
+        if self._bytes_read == self._length:
+            return b""
         failure: JobsError
         try:
             with deadline_scope(min(deadline, time.monotonic() + self._request.timeout)):
                 data, self._unread = self._unread or next(self._chunks, b""), b""
                 self._bytes_read += len(data)
-                if self._bytes_read == self._length:  # callers stop here, but the connection is returned at the end
+                if self._bytes_read == self._length:  # a copy stops here, but only the end returns the connection
                     next(self._chunks, b"")
                 return data
         except httpx.HTTPError as error:
@@ -226,7 +227,6 @@ class BlockingStream:
         raise failure
 
     def _fill(self, socket_reader: SocketReader, limit: int) -> memoryview:
-        self._builder.check_process()
         try:
             return socket_reader.fill(limit)
         except OSError as error:

@@ -108,8 +108,8 @@ class RequestBuilder:
 class RequestTrace:
     """How far one request has got, by the events of httpcore's `trace` extension.
 
-    A user's transport may send the request to several hosts in turn. `connecting` holds the connections that it has
-    made and not used yet, which no other request can use.
+    A user's transport may send the request to several hosts in turn. `connecting` holds the connections that were made
+    for the request and that it has not used yet.
     """
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ def shut_down(connection: Any) -> None:  # noqa: ANN401 - httpx does not type it
 
 
 def transport_error(error: Exception, request: Request, *, is_sent: bool = True) -> TransportError:
-    """Return what to raise for an exception of httpx; unless it `is_sent`, no byte of the request reached a server."""
+    """Return what to raise for an exception of httpx; with `is_sent=False`, no byte of the request has left."""
     where = f"{request.method} {request.url}"
     if isinstance(error, httpx.TimeoutException):
         return RequestTimeoutError(
@@ -174,7 +174,7 @@ def transport_error(error: Exception, request: Request, *, is_sent: bool = True)
 def failure_to_open(
     error: BaseException, request: Request, trace: RequestTrace, client: httpx.Client | httpx.AsyncClient
 ) -> BaseException | None:
-    """Return what to raise in place of an error of `client.send`; None if `error` itself, of a user's hook."""
+    """Return what to raise for an error of `client.send`; None for an error of a user's hook, which stays as it is."""
     if isinstance(error, FAILURES) and not isinstance(error, httpx.HTTPStatusError):
         return transport_error(error, request, is_sent=not trace.proves_unsent(error))
     if isinstance(error, RuntimeError) and client.is_closed:  # by another thread or task, just now
@@ -188,7 +188,7 @@ def closed_error() -> ConfigurationError:
 
 
 def create_clients(create: Callable[[], T]) -> T:
-    """Call `create`, and raise ConfigurationError if certificates or proxy variables are unusable."""
+    """Return what `create` returns; raise ConfigurationError if certificates or proxy variables are unusable."""
     try:
         return create()
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:  # ImportError: a SOCKS proxy

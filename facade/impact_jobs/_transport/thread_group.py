@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 
@@ -37,12 +36,10 @@ class ThreadGroup:
             self._within.check()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._within is not None:
             self._within.inner.discard(self)
-            if kind is None:  # if they were stopped, the threads may nevertheless have ended without an error
+            if kind is None:  # threads that were stopped may end without an error
                 self._within.check()
 
     def work(self, functions: Sequence[Callable[[], None]]) -> None:
@@ -81,7 +78,7 @@ class ThreadGroup:
 
     def stop(self) -> None:
         """Make all threads end soon, also those of inner groups."""
-        self._stopped.set()  # before looking at the inner groups: one that enters after that sees it
+        self._stopped.set()  # first, because an inner group that is added after the loop below checks it
         self._stop()
         for group in tuple(self.inner):
             group.stop()
@@ -153,9 +150,7 @@ class GroupLock:
             self._lock.release()
             raise GroupCancelled
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._lock.release()
 
 
