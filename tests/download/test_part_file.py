@@ -138,6 +138,16 @@ class TestPartFile:
         assert not os.get_inheritable(part._file.fileno())
         part.discard()
 
+    def test_a_large_file_is_digested_while_it_is_written(self, target: Path) -> None:
+        data = DATA * 400_000
+        part = open_part(target, overwrite=False)
+        for start in range(0, len(data), 1_000_000):
+            append(part, data[start : start + 1_000_000])
+        thread = part._digesting._thread
+        assert thread is not None
+        assert part.commit() == hashlib.sha256(data).hexdigest()
+        assert not thread.is_alive()
+
 
 class TestLock:
     def test_a_second_writer_is_refused_without_damage(self, target: Path) -> None:
@@ -289,6 +299,7 @@ class TestDisk:
         def sync(descriptor: int) -> None:
             seen.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), names_in(target.parent)))
 
+        monkeypatch.setattr(os, "fdatasync", sync)
         monkeypatch.setattr(os, "fsync", sync)
         part = open_part(target, overwrite=False)
         append(part, DATA)
