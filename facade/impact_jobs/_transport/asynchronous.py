@@ -32,7 +32,7 @@ from impact_jobs._transport.httpx_common import (
     RequestBuilder,
     RequestTrace,
     closed_error,
-    create_clients,
+    create_or_explain,
     decoder_for,
     failure_to_open,
     head_of,
@@ -60,7 +60,7 @@ class AsyncTransport:
         storage_client: httpx.AsyncClient | None = None,
     ) -> None:
         self.builder: RequestBuilder = RequestBuilder(account=account)
-        self.api: httpx.AsyncClient = http_client or create_clients(
+        self.api: httpx.AsyncClient = http_client or create_or_explain(
             lambda: httpx.AsyncClient(verify=httpx.create_ssl_context(), limits=LIMITS, mounts=NO_PROXY_FOR_HTTP)
         )
         self._is_own_api = http_client is None
@@ -114,7 +114,7 @@ class AsyncTransport:
 
     async def _open_in_loop(self, client: httpx.AsyncClient, request: Request) -> AsyncStream:
         self.builder.check_usable(client)
-        trace, deadline, timeout = RequestTrace(), time.monotonic() + request.timeout, _timeout(request.timeout)
+        trace, deadline, timeout = RequestTrace(), time.monotonic() + request.timeout, asyncio.timeout(request.timeout)
         # Without timeouts of httpx, because they limit single steps, and one could expire at the same time as ours.
         extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": _listener(trace), TRACE_EXTENSION: trace}
         try:
@@ -229,10 +229,6 @@ def _listener(trace: RequestTrace) -> Callable[[str, Mapping[str, Any]], Corouti
     return on_event
 
 
-def _timeout(seconds: float) -> asyncio.Timeout:
-    return asyncio.timeout(None if math.isinf(seconds) else seconds)
-
-
 async def _result_of(work: ThreadFuture[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
     """Return the result of a thread, or raise its failure. If cancelled, wait for it: it may be writing to files."""
     future = asyncio.wrap_future(work)
@@ -317,7 +313,7 @@ class AsyncStream:
 
     async def read(self, deadline: float = math.inf) -> bytes:
         failure: JobsError
-        timeout = _timeout(min(self._request.timeout, deadline - time.monotonic()))
+        timeout = asyncio.timeout(min(self._request.timeout, deadline - time.monotonic()))
         try:
             async with timeout:
                 data, self._unread = self._unread or await anext(self._chunks, b""), b""

@@ -24,7 +24,7 @@ from impact_jobs._transport.httpx_common import (
     TRACED_EVENTS,
     RequestBuilder,
     RequestTrace,
-    create_clients,
+    create_or_explain,
     decoder_for,
     failure_to_open,
     head_of,
@@ -56,15 +56,14 @@ class BlockingTransport:
     ) -> None:
         self.builder: RequestBuilder = RequestBuilder(account=account)
 
-        def create() -> tuple[httpx.Client, httpx.Client]:
-            tls = httpx.create_ssl_context()  # shared, because loading the certificates takes some 20 ms
-            return (
-                http_client or httpx.Client(verify=tls, limits=LIMITS, mounts=NO_PROXY_FOR_HTTP),
-                storage_client or httpx.Client(verify=tls, limits=LIMITS, mounts=NO_PROXY_FOR_HTTP),
-            )
+        tls = create_or_explain(httpx.create_ssl_context)  # shared, because loading the certificates takes some 20 ms
 
-        self.api, self.storage = create_clients(create)
-        self._own = [client for client, given in ((self.api, http_client), (self.storage, storage_client)) if not given]
+        def create() -> httpx.Client:
+            return httpx.Client(verify=tls, limits=LIMITS, mounts=NO_PROXY_FOR_HTTP)
+
+        self.api: httpx.Client = http_client or create_or_explain(create)
+        self.storage: httpx.Client = storage_client or create_or_explain(create)
+        self._own = [client for client in (self.api, self.storage) if client not in (http_client, storage_client)]
 
     async def open(self, request: Request, trace: RequestTrace | None = None) -> BlockingStream:
         """See `Transport`. A caller that may have to abort it from another thread passes a `trace`."""

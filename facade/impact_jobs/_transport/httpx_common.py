@@ -187,8 +187,8 @@ def closed_error() -> ConfigurationError:
     return ConfigurationError("this client is closed: make a new one.")
 
 
-def create_clients(create: Callable[[], T]) -> T:
-    """Return what `create` returns; raise ConfigurationError if certificates or proxy variables are unusable."""
+def create_or_explain(create: Callable[[], T]) -> T:
+    """Return what `create` makes for httpx; raise ConfigurationError if certificates or proxies are unusable."""
     try:
         return create()
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:  # ImportError: a SOCKS proxy

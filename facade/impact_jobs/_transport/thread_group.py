@@ -62,9 +62,11 @@ class ThreadGroup:
             self.stop()
             for task in tasks:
                 task.prevent()
-            _join(threads)
             raise
-        _join(threads)
+        finally:
+            for thread in threads:
+                with suppress(RuntimeError):  # it was not started
+                    thread.join()
         if self._failures:
             raise self._failures[0]
 
@@ -129,12 +131,6 @@ class _Task:
         """Prevent the call; if it has begun, wait for it. A thread whose start Ctrl-C interrupted may run later."""
         if not self._claim.acquire(blocking=False):
             self.wait()
-
-
-def _join(threads: Sequence[threading.Thread]) -> None:
-    for thread in threads:
-        with suppress(RuntimeError):  # it was not started
-            thread.join()
 
 
 class GroupLock:
