@@ -29,8 +29,8 @@ from impact_jobs._redaction import secret_url
 from impact_jobs._transport.base import Head, Request, Response
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs._transport.gzip import GzipDecoder
-from impact_jobs._transport.headers import LARGEST, Span, content_range
-from impact_jobs._transport.httpx_common import FAILURES, RequestBuilder, framed_length
+from impact_jobs._transport.headers import LARGEST, Span, content_range, framed_length
+from impact_jobs._transport.httpx_common import FAILURES, RequestBuilder
 from impact_jobs._transport.httpx_common import head_of as head_of_response
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import JobFailedError, TransportError, UnexpectedResponseError, WaitTimeoutError
@@ -221,7 +221,7 @@ def version(data: bytes) -> None:
     head = head_of(data)
     found = Representation.from_headers(head.headers)
     assert found.length is None or 0 <= found.length < _BEYOND_ANY_LENGTH  # the disk refuses larger files
-    assert -1 <= framed_length(head) < _BEYOND_ANY_LENGTH
+    assert -1 <= framed_length(head.headers) < _BEYOND_ANY_LENGTH
     assert isinstance(range_mismatch(head, 7, Representation(length=100, validator='"v1"')), str)
     if found.is_resumable and found.validator is not None:
         httpx.Request("GET", "https://storage.example/", headers={"If-Range": found.validator})
@@ -279,10 +279,8 @@ def gzipped(data: bytes) -> None:
     size = data[0] + 1 if data else 1
     pieces = [data[at : at + size] for at in range(1, len(data), size)]
     try:
-        for piece in [*pieces, b""]:
-            decoder.feed(piece)
-            while decoded := decoder.next_piece():
-                assert len(decoded) <= 256 * 1024
+        for decoded in decoder.decode(iter(pieces)):
+            assert len(decoded) <= 256 * 1024
     except (TransportError, UnexpectedResponseError) as error:
         check_error(error)
 

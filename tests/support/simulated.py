@@ -54,6 +54,9 @@ class WholeStream:
         write(body)
         return len(body)
 
+    def unread(self, data: bytes) -> None:
+        self._body = data + self._body
+
     def abort(self) -> None:
         """Do nothing, because no thread reads it."""
 

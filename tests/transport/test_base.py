@@ -33,6 +33,9 @@ class Body:
     async def copy_to(self, write: Write, limit: int) -> int:
         raise NotImplementedError
 
+    def unread(self, data: bytes) -> None:
+        raise NotImplementedError
+
     def abort(self) -> None:
         raise NotImplementedError
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -143,7 +144,7 @@ def test_a_transport_with_retries_of_its_own_keeps_the_deadline(kind: type[Any],
 def test_a_client_that_was_closed_a_moment_ago_is_reported_as_closed(
     kind: type[Any], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RequestBuilder, "unusable_error", lambda *_: None)  # it was still open at the time of the check
+    monkeypatch.setattr(RequestBuilder, "check_usable", lambda *_: None)  # it was still open at the time of the check
     own = kind()
     with over(own, sandbox) as jobs:
         if kind is httpx.Client:
@@ -152,3 +153,14 @@ def test_a_client_that_was_closed_a_moment_ago_is_reported_as_closed(
             jobs._runner.run(own.aclose())
         with pytest.raises(ConfigurationError, match="this client is closed"):
             jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")
+
+
+@kinds
+@pytest.mark.parametrize("body", [b'{"Records": []}', b'{"Records": ["' + bytes(200_000)], ids=["short", "long"])
+def test_the_beginning_of_a_result_is_checked_and_still_part_of_the_file(
+    kind: type[Any], body: bytes, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    job_id = sandbox.add_job()
+    sandbox.answer_next("GET", f"{job_id}/Download", status=200, body=body)
+    with over(kind(), sandbox) as jobs:
+        assert jobs.download(job_id, tmp_path / "a.json").path.read_bytes() == body

@@ -24,12 +24,7 @@ def decoder_for(coding: str) -> GzipDecoder | None:
 def decode(pieces: list[bytes]) -> list[bytes]:
     decoder = decoder_for("gzip")
     assert decoder is not None
-    decoded = []
-    for piece in [*pieces, b""]:
-        decoder.feed(piece)
-        while data := decoder.next_piece():
-            decoded.append(data)
-    return decoded
+    return list(decoder.decode(iter(pieces)))
 
 
 @given(st.lists(st.binary(max_size=100)), st.integers(1, 60))

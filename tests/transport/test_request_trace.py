@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import httpcore
 import httpx
 import pytest
-from impact_jobs._transport.request_trace import EXTENSION, RequestTrace
+from impact_jobs._transport.httpx_common import TRACE_EXTENSION, RequestTrace
 
 Event: TypeAlias = tuple[str, dict[str, Any]]
 
@@ -38,11 +38,11 @@ def trace_after(*events: Event) -> RequestTrace:
         (STARTED, COMPLETE, SENT_TO_A_PROXY, SECURED),
     ],
 )
-def test_a_request_that_is_connecting_has_not_left(events: tuple[Event, ...]) -> None:
+def test_a_request_that_is_connecting_proves_unsent(events: tuple[Event, ...]) -> None:
     trace = trace_after(*events)
     assert trace.is_connecting
     assert trace.connecting == [MADE] * len({COMPLETE[0], SECURED[0]} & {event for event, _ in events})
-    assert trace.has_not_left(own_error(trace))
+    assert trace.proves_unsent(own_error(trace))
 
 
 @pytest.mark.parametrize(
@@ -55,22 +55,22 @@ def test_a_request_that_is_connecting_has_not_left(events: tuple[Event, ...]) ->
         (STARTED, COMPLETE, SENT_TO_A_PROXY, SENT),
     ],
 )
-def test_any_other_request_may_have_left(events: tuple[Event, ...]) -> None:
+def test_any_other_request_may_have_been_sent(events: tuple[Event, ...]) -> None:
     trace = trace_after(*events)
     assert not trace.is_connecting
     assert trace.connecting == [], "other requests may use it"
-    assert trace.has_not_left(own_error(trace)) == (events == ()), "then only the error itself can tell"
+    assert trace.proves_unsent(own_error(trace)) == (events == ()), "then only the error itself can tell"
 
 
 def own_error(trace: RequestTrace, kind: type[httpx.RequestError] = httpx.ConnectError) -> httpx.RequestError:
-    return kind("", request=httpx.Request("PUT", "https://api.impact.com/", extensions={EXTENSION: trace}))
+    return kind("", request=httpx.Request("PUT", "https://api.impact.com/", extensions={TRACE_EXTENSION: trace}))
 
 
 def test_the_error_of_another_request_proves_nothing() -> None:
     """A user's hook, for example, may send a request of its own after the response to this one."""
     trace = RequestTrace()
-    assert not trace.has_not_left(own_error(RequestTrace()))
-    assert not trace.has_not_left(httpx.ConnectError(""))
-    assert not trace.has_not_left(httpx.ConnectError("", request=httpx.Request("GET", "https://example.com/")))
-    assert not trace.has_not_left(own_error(trace, httpx.ReadError))
-    assert not trace.has_not_left(ValueError())
+    assert not trace.proves_unsent(own_error(RequestTrace()))
+    assert not trace.proves_unsent(httpx.ConnectError(""))
+    assert not trace.proves_unsent(httpx.ConnectError("", request=httpx.Request("GET", "https://example.com/")))
+    assert not trace.proves_unsent(own_error(trace, httpx.ReadError))
+    assert not trace.proves_unsent(ValueError())

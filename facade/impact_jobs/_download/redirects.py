@@ -10,42 +10,28 @@ from impact_jobs.errors import DownloadError
 
 
 def storage_url(location: Secret | None, *, base: Secret, api_host: str | None, what: str) -> Secret:
-    """Return the URL that a redirect leads to, if it is safe to request.
+    """Return the URL that a redirect of the URL `base` leads to, if it is safe to request.
 
-    Args:
-        location: The `Location` field of the redirect.
-        base: The URL that was redirected, for relative locations.
-        api_host: The API's host. If it is this machine, it may redirect to this machine, and without TLS.
-        what: The call, for messages.
-
-    Raises:
-        DownloadError: The location is missing, is not https, carries credentials, or leads from a public API to this
-            machine or its network.
+    Raise DownloadError if the location is missing, is not https, carries credentials, or leads from a public API to
+    this machine or its network. An API on this machine may redirect to this machine, and without TLS.
     """
     if location is None or not location.reveal().strip():
         raise DownloadError(f"{what}: a redirect without Location. Check base_url and any proxy between.")
-    url = _joined(base, location)
-    problem = "it is not a URL" if url is None else _problem(url, api_host)
-    if url is None or problem:
+    try:
+        url = secret_url(urljoin(base.reveal(), location.reveal().strip()))
+        problem = _problem(url, api_host)
+    except ValueError:
+        problem = "it is not a URL"
+    if problem:
         raise DownloadError(
             f"{what}: the redirect to {location} was not followed: {problem}. Check base_url and any proxy between."
         )
     return url
 
 
-def _joined(base: Secret, location: Secret) -> Secret | None:
-    try:
-        return secret_url(urljoin(base.reveal(), location.reveal().strip()))
-    except ValueError:
-        return None
-
-
 def _problem(url: Secret, api_host: str | None) -> str:
-    try:
-        parts = urlsplit(url.reveal())
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "it is not a URL"
+    parts = urlsplit(url.reveal())
+    host, _ = parts.hostname, parts.port  # the port, because an invalid one raises ValueError
     if not host:
         return "it names no host"
     if parts.username is not None or parts.password is not None:

@@ -12,7 +12,6 @@ from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import download_request, get_once
 from impact_jobs._api.responses import check_result, error_of, may_be_no_result, read_job
 from impact_jobs._download.options import Mode
-from impact_jobs._download.peeked_stream import PeekedStream
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._redaction import Secret, secret_url
@@ -35,9 +34,9 @@ _ACCEPTED = 202
 _BAD_REQUEST = 400
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_SERVER_ERROR = 500
-# How storages refuse an expired link or a deleted object: S3 403, GCS 400, Azure 403, all of them 404 or 410.
+# How storages refuse an expired link (S3 and Azure 403, GCS 400) or a deleted object (404 or 410).
 _REFUSALS = frozenset({400, 401, 403, 404, 410})
-_TO_RANGES = frozenset({206, 416})  # only expected if the request has a Range
+_RANGE_STATUSES = frozenset({206, 416})  # only expected if the request has a Range
 _MAX_ERROR_BYTES = 64 * 1024
 _LINKS_PER_ATTEMPT = 2
 _MAX_REDIRECTS = 5
@@ -49,37 +48,26 @@ _STORAGE_HEADERS = {"Accept": "*/*", "User-Agent": "impact-jobs", **_NOT_ENCODED
 
 @define
 class ResultSource:
-    """Opens the result of one job: by the API's last link while that is valid, then by a fresh one.
-
-    Attributes:
-        what: The call, for messages.
-        retry_state: The attempts of the whole call, except those of a download's further connections.
-    """
+    """Opens the result of one job: by the link that the API returned last, or by a fresh one once that is refused."""
 
     context: ClientContext
     job_id: str
     mode: Mode
-    what: str
+    what: str  # the call, for messages
     _url: Secret | None = None
     retry_state: RetryState = field(
         default=Factory(lambda self: RetryState(self.context, self.what), takes_self=True), init=False
     )
 
     async def open(self, span: Span | None = None, *, validator: str | None = None) -> Stream:
-        """Open the body, without retries. The caller checks that it is the requested range, and closes it.
+        """Open the body once. The caller checks that it is the requested range, and closes it.
 
-        Args:
-            span: The bytes to ask for, whose end may exceed the file's; None for all. The storage may send the whole
-                file nevertheless (200), or refuse the range (416, or 400 to a fresh link).
-            validator: The version to ask for; the storage sends another version whole.
+        `span` may end beyond the file; None means all of it. The storage may send the whole file nevertheless (200), or
+        refuse the range (416, or 400 to a fresh link). It also sends the whole file if that is not the version that
+        `validator` names.
 
-        Raises:
-            ResultNotReadyError: The job has not ended.
-            JobFailedError: The job has ended without a result.
-            UnexpectedResponseError: The API returned neither a result nor a redirect.
-            ResultExpiredError: The storage refused a link, and then a fresh one.
-            DownloadError: A redirect leads to a URL that is not safe to request.
-            JobsError: Another failure of an exchange.
+        Raise ResultNotReadyError or JobFailedError if the job has no result, ResultExpiredError if the storage refuses
+        a fresh link, too, DownloadError if a redirect is not safe to follow, or another JobsError.
         """
         links = 0
         while True:
@@ -87,7 +75,12 @@ class ResultSource:
                 links += 1
                 stream = await self._ask_api()
                 if stream.head.status_code == _OK:
-                    return await self._unless_no_result(stream)
+                    try:
+                        await self._check_beginning(stream)
+                    except BaseException:
+                        await stream.aclose()
+                        raise
+                    return stream
                 await stream.aclose()
                 self._url = self._location(stream.head, secret_url(self.context.account.base_url))
             url = self._url
@@ -114,28 +107,24 @@ class ResultSource:
         stream = await self.context.open(request)
         if stream.head.status_code == _OK or stream.head.status_code in _REDIRECTS:
             return stream
-        response = self.context.redacted(await read_all(stream, request))
+        response = await read_all(stream, request)
         if stream.head.status_code != _ACCEPTED:
             self.context.raise_for_status(response, self.what)
-        raise await self._why_not_ready(response)
+        raise await self._why_not_ready(self.context.redacted(response))
 
-    async def _unless_no_result(self, stream: Stream) -> Stream:
-        """Return the body of the API's 200, unless it is an error, the job itself, or a gateway's page."""
+    async def _check_beginning(self, stream: Stream) -> None:
+        """Raise if the body of the API's 200 is an error, the job itself, or the page of a gateway."""
         length = content_length(stream.head.headers)
         if length is not None and length > _MAX_ERROR_BYTES:
-            return stream
-        peeked, is_result = PeekedStream(stream, self.context.transport.run), False
-        try:
-            if await peeked.is_all(_MAX_ERROR_BYTES, may_be_no_result):
-                response = self.context.redacted(Response(head=stream.head, body=peeked.peeked))
-                job = check_result(response, self.what, job_id=self.job_id, is_due=self.mode == "stream")
-                if job is not None:
-                    raise _without_result(job)
-            is_result = True
-        finally:
-            if not is_result:
-                await stream.aclose()
-        return peeked
+            return
+        response = await _short_response(stream)
+        if response is None:
+            return
+        redacted = self.context.redacted(response)
+        job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
+        if job is not None:
+            raise _without_result(job)
+        stream.unread(response.body)
 
     async def _why_not_ready(self, response: Response) -> JobsError:
         """Return what a 202 means: the API may answer it for ever if the job failed or was cancelled."""
@@ -147,7 +136,7 @@ class ResultSource:
 
     async def _ask_storage(self, url: Secret, headers: Mapping[str, str]) -> Stream:
         """Return the storage's response or refusal, after any redirects; no request carries anything of the account."""
-        expected = _REFUSALS | {_OK} | (_TO_RANGES if "Range" in headers else frozenset())
+        expected = _REFUSALS | {_OK} | (_RANGE_STATUSES if "Range" in headers else frozenset())
         for _ in range(_MAX_REDIRECTS):
             request = Request(
                 method="GET",
@@ -178,6 +167,17 @@ async def open_whole(source: ResultSource) -> Stream:
             return await source.open()
         except JobsError as error:
             await source.retry_state.pause_after(error)
+
+
+async def _short_response(stream: Stream) -> Response | None:
+    """Return the whole response if it is short and may be no result; otherwise put back what was read of its body."""
+    start = b""
+    while data := await stream.read():
+        start += data
+        if len(start) > _MAX_ERROR_BYTES or not may_be_no_result(start):
+            stream.unread(start)
+            return None
+    return Response(head=stream.head, body=start)
 
 
 def _without_result(job: Job) -> JobsError:

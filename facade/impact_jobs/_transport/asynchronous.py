@@ -1,7 +1,7 @@
 """The asynchronous transport over httpx, on asyncio.
 
-Results are read by the blocking transport in threads: per chunk, an event loop costs more than the network does, and
-the fast path to the socket blocks. Only if the user passed in a client do they go through the loop.
+Results are read by the blocking transport in threads, because an event loop costs more per chunk than the network does.
+Only if the user passed in a client do they go through the loop.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request, Stream, Write
 from impact_jobs._transport.blocking import BlockingStream, BlockingTransport
 from impact_jobs._transport.daemon_thread import start_in_thread
-from impact_jobs._transport.gzip import GzipDecoder
+from impact_jobs._transport.headers import framed_length
 from impact_jobs._transport.httpx_common import (
-    FAILURES,
     LIMITS,
-    PLAIN_IS_DIRECT,
+    NO_PROXY_FOR_HTTP,
     READ_FAILURES,
+    TRACE_EXTENSION,
+    TRACED_EVENTS,
     RequestBuilder,
+    RequestTrace,
     closed_error,
-    framed_length,
+    create_or_explain,
+    decoder_for,
+    failure_to_open,
     head_of,
-    set_up,
+    transport_error,
 )
-from impact_jobs._transport.request_trace import EXTENSION, TRACED_EVENTS, RequestTrace
 from impact_jobs._transport.run_sync import run_sync
 from impact_jobs.errors import ConfigurationError, JobsError
 
@@ -57,19 +60,19 @@ class AsyncTransport:
         storage_client: httpx.AsyncClient | None = None,
     ) -> None:
         self.builder: RequestBuilder = RequestBuilder(account=account)
-        self.api: httpx.AsyncClient = http_client or set_up(
-            lambda: httpx.AsyncClient(verify=httpx.create_ssl_context(), limits=LIMITS, mounts=PLAIN_IS_DIRECT)
+        self.api: httpx.AsyncClient = http_client or create_or_explain(
+            lambda: httpx.AsyncClient(verify=httpx.create_ssl_context(), limits=LIMITS, mounts=NO_PROXY_FOR_HTTP)
         )
         self._is_own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
-        # Counted apart, because silent servers may occupy all threads that wait for the network.
+        # Two, so that servers that do not respond cannot keep others from the disk.
         self._network_slots = asyncio.Semaphore(_MAX_THREADS)
         self._disk_slots = asyncio.Semaphore(_MAX_THREADS)
         self._is_closed = False
         self._blocking: BlockingTransport | None = None
         self._blocking_lock = threading.Lock()
         self._openings: set[ThreadFuture[BlockingStream]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None  # the first one that the client is used in
+        self.loop: asyncio.AbstractEventLoop | None = None  # the first one that the client is used in
 
     @property
     def blocking(self) -> BlockingTransport:
@@ -81,76 +84,62 @@ class AsyncTransport:
     def for_files(self) -> BlockingTransport:
         """Return the blocking transport, for file objects.
 
-        Raises:
-            ConfigurationError: The client is closed, or the user passed in an asynchronous client, which a blocking
-                file cannot use.
+        Raise ConfigurationError if the client is closed, or if the user passed in an asynchronous client, which a
+        blocking file cannot use.
         """
-        if unusable_error := self.builder.unusable_error(self.api):
-            raise unusable_error
+        self.builder.check_usable(self.api)
         if self.storage is not None or not self._is_own_api:
             raise ConfigurationError("a file object cannot read through an httpx.AsyncClient: use stream or download.")
         return self.blocking
 
     async def open(self, request: Request) -> Stream:
         self._check_loop()
-        given = self.storage if request.to_storage else None if self._is_own_api else self.api
-        if given is not None or not request.is_download:
-            return await self._open_in_loop(given or self.api, request)
+        users_client = self.storage if request.to_storage else None if self._is_own_api else self.api
+        if users_client is not None or not request.is_download:
+            return await self._open_in_loop(users_client or self.api, request)
         trace, blocking = RequestTrace(), self.blocking
         async with self._network_slots:
-            opening = self._start(lambda: run_sync(blocking.open(request, trace)))
+            opening = self._start_thread(lambda: run_sync(blocking.open(request, trace)))
             self._openings.add(opening)
-            opening.add_done_callback(self._openings.discard)
-            awaited = asyncio.wrap_future(opening)
+            opening.add_done_callback(self._on_opened)
+            future = asyncio.wrap_future(opening)
             try:
-                return ThreadedStream(await awaited, self._in_thread)
+                return ThreadedStream(await future, self._run_in_thread)
             except asyncio.CancelledError:
                 opening.add_done_callback(_close_unwanted)  # in its thread, because the loop may be closed by then
                 if not opening.done():  # otherwise another request may use the connection by now
                     trace.abort()
-                _retrieve(awaited)
+                _retrieve(future)
                 raise
 
     async def _open_in_loop(self, client: httpx.AsyncClient, request: Request) -> AsyncStream:
-        if unusable_error := self.builder.unusable_error(client):
-            raise unusable_error
-        trace, deadline, timeout = RequestTrace(), time.monotonic() + request.timeout, _timeout(request.timeout)
-        # No timeouts of httpx: they limit single steps, and one that expires together with ours could go unnoticed.
-        extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": _listener(trace), EXTENSION: trace}
-        failure: BaseException
+        self.builder.check_usable(client)
+        trace, deadline, timeout = RequestTrace(), time.monotonic() + request.timeout, asyncio.timeout(request.timeout)
+        # Without timeouts of httpx, because they limit single steps, and one could expire at the same time as ours.
+        extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": _listener(trace), TRACE_EXTENSION: trace}
         try:
             async with timeout:
                 with redact_http_logs():
                     response = await client.send(
                         self.builder.build(client, request, extensions),
                         stream=True,
-                        auth=None if request.to_storage else self.builder.auth,  # None: not even the client's own
+                        auth=None if request.to_storage else self.builder.auth,  # None: not the client's own either
                         follow_redirects=False,
                     )
-        except httpx.HTTPStatusError:  # raised by a user's own hook, like everything else that is raised on
-            raise
-        except FAILURES as error:
-            failure = self.builder.failure(error, request, sent=not trace.has_not_left(error))
         except BaseException as error:
-            is_late = isinstance(error, TimeoutError) and timeout.expired()
-            is_closed = isinstance(error, RuntimeError) and client.is_closed  # by another task, just now
-            if isinstance(error, Exception) and not (is_late or is_closed):
-                raise
-            if is_closed:
-                failure = closed_error()
+            # If a TLS handshake is cancelled, httpcore forgets the connection and leaves it open.
+            for connection in trace.connecting:
+                await connection.aclose()
+            if isinstance(error, TimeoutError) and timeout.expired():
+                kind = httpx.ConnectTimeout if trace.is_connecting else httpx.ReadTimeout
+                failure: BaseException | None = transport_error(kind(""), request, is_sent=not trace.is_connecting)
             else:
-                # If it is cancelled in a TLS handshake, httpcore forgets the connection and leaves it open. Others are
-                # httpcore's to close, and over HTTP/2 may serve further requests.
-                for connection in trace.connecting:
-                    await connection.aclose()
-                failure = self._timeout_error(request, trace) if is_late else error.with_traceback(None)
+                failure = failure_to_open(error, request, trace, client)
+            if failure is None:
+                raise
         else:
-            return AsyncStream(response, request, self.builder, self.run, deadline=deadline)
+            return AsyncStream(response, request, self.run, deadline=deadline)
         raise failure
-
-    def _timeout_error(self, request: Request, trace: RequestTrace) -> JobsError:
-        kind = httpx.ConnectTimeout if trace.is_connecting else httpx.ReadTimeout
-        return self.builder.failure(kind(""), request, sent=not trace.is_connecting)
 
     async def sleep(self, seconds: float) -> None:
         self._check_loop()
@@ -163,7 +152,7 @@ class AsyncTransport:
                 future = start_in_thread(function)
             except RuntimeError:  # the interpreter is shutting down, but work that has begun must be finished
                 return function()
-            return await finished(future)
+            return await _result_of(future)
 
     def lock(self) -> asyncio.Lock:
         return asyncio.Lock()
@@ -178,63 +167,56 @@ class AsyncTransport:
             stop()
             for task in running:
                 task.cancel()
-            await _all_done(running)
+            await _wait_for_all(running)
             raise
 
     async def aclose(self) -> None:
         """Close the clients that were not passed in."""
-        if self.builder.fork_error:
+        if self.builder.is_forked:
             return
         self._is_closed = True
-        if self._blocking is not None:
-            self._close_blocking(self._blocking)
+        self._close_blocking_if_idle()
         if self._is_own_api:
-            if self._loop is not None:
+            if self.loop is not None:
                 self._check_loop()
             await self.api.aclose()
 
-    def _close_blocking(self, blocking: BlockingTransport) -> None:
-        # The thread of a cancelled request may still wait. If its socket were closed now, it would wait on for the full
-        # timeout, on a descriptor that the next opened file reuses. So the last of these threads closes the clients.
-        openings = tuple(self._openings)
+    def _on_opened(self, opening: ThreadFuture[BlockingStream]) -> None:
+        self._openings.discard(opening)
+        if self._is_closed:
+            self._close_blocking_if_idle()
 
-        def close(_: object = None) -> None:
-            if all(opening.done() for opening in openings):
-                blocking.close()
+    def _close_blocking_if_idle(self) -> None:
+        # The thread of a cancelled request may still wait. If its socket were closed now, the thread would wait for the
+        # full timeout, on a descriptor that the next opened file reuses. So the last such thread closes the clients.
+        if self._blocking is not None and not self._openings:
+            self._blocking.close()
 
-        close()
-        for opening in openings:
-            opening.add_done_callback(close)
-
-    def _start(self, function: Callable[[], T]) -> ThreadFuture[T]:
-        if unusable_error := self.builder.unusable_error(self.api) or (closed_error() if self._is_closed else None):
-            raise unusable_error
+    def _start_thread(self, function: Callable[[], T]) -> ThreadFuture[T]:
+        if self._is_closed:
+            raise closed_error()
         try:
             return start_in_thread(function)
         except RuntimeError:
-            pass
-        raise ConfigurationError("the interpreter is shutting down: results are fetched before that.")
+            raise ConfigurationError("the interpreter is shutting down: results are fetched before that.") from None
 
-    async def _in_thread(self, function: Callable[[], T], abort: Callable[[], None]) -> T:
+    async def _run_in_thread(self, function: Callable[[], T], abort: Callable[[], None]) -> T:
         """Wait for the network in a thread; `abort` ends the wait if the task is cancelled."""
         self._check_loop()
         async with self._network_slots:
-            return await finished(self._start(function), on_cancel=abort)
+            return await _result_of(self._start_thread(function), on_cancel=abort)
 
     def _check_loop(self) -> None:
         """Raise ConfigurationError in another process or event loop than the one that the connections belong to."""
-        if fork_error := self.builder.fork_error:
-            raise fork_error
+        self.builder.check_process()
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
-            running = None
-        if running is None:
             raise ConfigurationError(
                 "AsyncJobsClient runs on asyncio alone: elsewhere, as under trio, use JobsClient in a thread."
-            )
-        self._loop = self._loop or running
-        if self._loop is not running:
+            ) from None
+        self.loop = self.loop or running
+        if self.loop is not running:
             raise ConfigurationError("this client belongs to another event loop: make one client for each loop.")
 
 
@@ -247,34 +229,27 @@ def _listener(trace: RequestTrace) -> Callable[[str, Mapping[str, Any]], Corouti
     return on_event
 
 
-def _timeout(seconds: float) -> asyncio.Timeout:
-    return asyncio.timeout(None if math.isinf(seconds) else seconds)
-
-
-async def finished(work: ThreadFuture[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
-    """Return the result of a thread. If cancelled, wait for it first: it must not outlive the files it works on."""
+async def _result_of(work: ThreadFuture[T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
+    """Return the result of a thread, or raise its failure. If cancelled, wait for it: it may be writing to files."""
     future = asyncio.wrap_future(work)
-    awaited = asyncio.shield(future)
     try:
-        return await awaited
-    except asyncio.CancelledError:
-        on_cancel()
-        try:
-            await _all_done([future])
-        finally:
-            _retrieve(future)
-            _retrieve(awaited)
-        raise
+        await _wait_for_all([future], on_cancel=on_cancel)
+    finally:
+        _retrieve(future)
+    return future.result()
 
 
-async def _all_done(futures: Sequence[asyncio.Future[Any]]) -> None:
-    """Wait until all are done, even if cancelled meanwhile: nothing that they use may be closed before."""
+async def _wait_for_all(
+    futures: Sequence[asyncio.Future[Any]], *, on_cancel: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until all are done, and only then raise CancelledError if cancelled meanwhile."""
     cancelled: asyncio.CancelledError | None = None
     while not all(future.done() for future in futures):
         try:
             await asyncio.wait(futures)
         except asyncio.CancelledError as error:
             cancelled = error
+            on_cancel()
     if cancelled is not None:
         raise cancelled
 
@@ -293,35 +268,33 @@ def _close_unwanted(opening: ThreadFuture[BlockingStream]) -> None:
 class ThreadedStream:
     """An open response of the blocking transport, read by threads."""
 
-    def __init__(self, inner: BlockingStream, in_thread: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+    def __init__(self, inner: BlockingStream, run_in_thread: Callable[..., Coroutine[Any, Any, Any]]) -> None:
         self.head: Head = inner.head
         self.deadline: float = inner.deadline
+        self.unread = inner.unread
+        self.abort = inner.abort
         self._inner = inner
-        self._in_thread = in_thread
+        self._run_in_thread = run_in_thread
 
     async def read(self, deadline: float = math.inf) -> bytes:
-        data: bytes = await self._in_thread(lambda: run_sync(self._inner.read(deadline)), self.abort)
+        data: bytes = await self._run_in_thread(lambda: run_sync(self._inner.read(deadline)), self.abort)
         return data
 
     async def copy_to(self, write: Write, limit: int) -> int:
-        count: int = await self._in_thread(lambda: run_sync(self._inner.copy_to(write, limit)), self.abort)
+        count: int = await self._run_in_thread(lambda: run_sync(self._inner.copy_to(write, limit)), self.abort)
         return count
-
-    def abort(self) -> None:
-        self._inner.abort()
 
     async def aclose(self) -> None:
         await self._inner.aclose()  # blocks for a moment at most
 
 
 class AsyncStream:
-    """An open response of an asynchronous client."""
+    """An open response of an asynchronous client; `run` calls a function that blocks on the disk."""
 
     def __init__(
         self,
         response: httpx.Response,
         request: Request,
-        builder: RequestBuilder,
         run: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
         *,
         deadline: float,
@@ -330,52 +303,49 @@ class AsyncStream:
         self.deadline: float = deadline
         self._response = response
         self._request = request
-        self._builder = builder
         self._run = run
-        self._left = framed_length(self.head)
-        is_decoded = response.is_stream_consumed  # see BlockingStream
-        self._decoder = None if is_decoded else GzipDecoder.for_response(self.head, request)
-        self._chunks = response.aiter_bytes() if is_decoded else response.aiter_raw()
+        chunks: Any = response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw()
+        decoder = decoder_for(response, self.head, request)
+        self._chunks: AsyncGenerator[bytes] = decoder.decode_async(chunks) if decoder else chunks
+        self._unread = b""
+        self._bytes_read = 0
+        self._length = -1  # until `copy_to` needs it
 
     async def read(self, deadline: float = math.inf) -> bytes:
         failure: JobsError
-        timeout = _timeout(min(self._request.timeout, deadline - time.monotonic()))
+        timeout = asyncio.timeout(min(self._request.timeout, deadline - time.monotonic()))
         try:
             async with timeout:
-                data = await anext(self._chunks, b"") if self._decoder is None else await self._decode(self._decoder)
-                self._left -= len(data)
-                if data and self._left == 0:
-                    await anext(self._chunks, b"")  # see BlockingStream
+                data, self._unread = self._unread or await anext(self._chunks, b""), b""
+                self._bytes_read += len(data)
+                if self._bytes_read == self._length:  # see BlockingStream
+                    await anext(self._chunks, b"")
                 return data
         except READ_FAILURES as error:
-            failure = self._builder.failure(error, self._request)
+            failure = transport_error(error, self._request)
         except JobsError as error:  # the decoder's, whose frames hold the body
             failure = error.with_traceback(None)
         except TimeoutError:
             if not timeout.expired():
                 raise
-            failure = self._builder.failure(httpx.ReadTimeout(""), self._request)
+            failure = transport_error(httpx.ReadTimeout(""), self._request)
         raise failure
 
-    async def _decode(self, decoder: GzipDecoder) -> bytes:
-        while not (piece := decoder.next_piece()):
-            data = await anext(self._chunks, b"")
-            decoder.feed(data)
-            if not data:
-                break
-        return piece
-
     async def copy_to(self, write: Write, limit: int) -> int:
+        self._length = framed_length(self.head.headers)
         count = 0
         while count < min(limit, _COPY_BYTES) and (data := await self.read()):
             await self._run(lambda data=data: write(data))  # type: ignore[misc]
             count += len(data)
         return count
 
+    def unread(self, data: bytes) -> None:
+        self._unread = data
+        self._bytes_read -= len(data)
+
     def abort(self) -> None:
         """Do nothing, because no thread reads it."""
 
     async def aclose(self) -> None:
-        if isinstance(self._chunks, AsyncGenerator):  # otherwise the loop finalises it at some later time
-            await self._chunks.aclose()
+        await self._chunks.aclose()  # otherwise the loop finalises it at some later time
         await self._response.aclose()

@@ -24,16 +24,13 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 class Request:
     """One HTTP request.
 
-    Attributes:
-        url: The absolute URL; a secret, because it may be signed.
-        headers: Headers to send besides the transport's own.
-        timeout: Seconds for the whole exchange. If the body is streamed: up to the head, and then for each read.
-        to_storage: The request goes to the storage, so it must not carry anything of the account.
-        is_download: The body may be a result of any size.
+    `timeout` is in seconds, for the whole exchange; if the body is copied, it is for the head and then for each read.
+    With `to_storage`, no credentials, headers or cookies of the account are sent. With `is_download`, the body may be a
+    result of any size.
     """
 
     method: str
-    url: Secret
+    url: Secret  # it may be signed
     headers: Mapping[str, str] = field(factory=dict)
     content: bytes = field(default=b"", repr=False)
     timeout: float
@@ -43,18 +40,12 @@ class Request:
 
 @frozen(kw_only=True)
 class Head:
-    """Status and headers of a response.
-
-    Attributes:
-        headers: The header fields by lower-case name, without `Location`.
-        location: The `Location` field, which may be signed.
-        received_at: When the head arrived, by the local clock.
-    """
+    """Status and headers of a response: the headers by lower-case name, without `Location`, which may be signed."""
 
     status_code: int
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     location: Secret | None = None
-    received_at: datetime
+    received_at: datetime  # by the local clock
 
 
 @frozen(kw_only=True)
@@ -66,43 +57,29 @@ class Response:
 
 
 class Stream(Protocol):
-    """An open response. Read its body with either `read` or `copy_to`, then close it, even after an error."""
+    """An open response. Read its body to the end with `read`, or copy it with `copy_to`; close it even after an error.
 
-    @property
-    def head(self) -> Head:
-        """Status and headers."""
-        ...
+    Both raise TransportError if the body breaks off or does not continue in time. `deadline`, by `time.monotonic`, is
+    the end of the request's timeout; it is in real time even under a virtual clock.
+    """
 
-    @property
-    def deadline(self) -> float:
-        """When the timeout of the whole exchange ends: seconds of `time.monotonic`, even under a virtual clock."""
-        ...
+    head: Head
+    deadline: float
 
     async def read(self, deadline: float = math.inf) -> bytes:
-        """Return the next bytes of the body, decoded as `Content-Encoding` states; b"" at its end.
-
-        Args:
-            deadline: When to give up, in seconds of `time.monotonic`, if that is before the timeout of one read.
-
-        Raises:
-            TransportError: The body broke off, or did not continue in time.
-        """
+        """Return the next bytes, decoded; b"" at the end of the body. Time out at `deadline`, or as a single read."""
         ...
 
     async def copy_to(self, write: Write, limit: int) -> int:
-        """Pass the next bytes of the body to `write`, with as few copies as possible.
+        """Pass the next bytes to `write`, and return their number; 0 at the end of the body.
 
-        Args:
-            write: Called with each piece, perhaps in another thread; the piece is invalid once it returns.
-            limit: About how many bytes to copy. The call also returns after a quarter of a second or so.
-
-        Returns:
-            How many bytes were copied; 0 at the end of the body.
-
-        Raises:
-            TransportError: The body broke off, or did not continue in time.
+        Return after about `limit` bytes, or once a quarter of a second has passed. `write` may be called in another
+        thread, and must not keep its argument, because the buffer is reused.
         """
         ...
+
+    def unread(self, data: bytes) -> None:
+        """Put back what the last `read` calls returned: the next `read` or `copy_to` begins with it."""
 
     def abort(self) -> None:
         """Make a read that blocks in another thread fail at once."""
@@ -115,11 +92,7 @@ class Transport(Protocol):
     """The outside world: blocking, asynchronous, or simulated with a virtual clock."""
 
     async def open(self, request: Request) -> Stream:
-        """Send a request and return the response as soon as its head has arrived.
-
-        Raises:
-            TransportError: No response arrived, or a malformed one.
-        """
+        """Send a request and return the response once its head has arrived; raise TransportError if it does not."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -142,28 +115,16 @@ class Transport(Protocol):
     ) -> None:
         """Run tasks concurrently, each in its own thread or asyncio task, until all have ended.
 
-        Args:
-            tasks: Functions that create the coroutines.
-            stop: Called once if a task fails or the caller is interrupted; it must make the other tasks end soon. A
-                task may call `run_many` itself: its tasks are stopped, too.
-
-        Raises:
-            BaseException: The first task's failure, after all tasks have ended.
+        If a task fails or the caller is interrupted, call `stop`, which must make the tasks end soon. Once all have
+        ended, raise the first failure. If one of the tasks has called `run_many` itself, its tasks are stopped, too.
         """
 
 
 async def read_all(stream: Stream, request: Request, *, is_limited: bool = True) -> Response:
-    """Read a response to its end, within the deadline of its exchange, and close it.
+    """Read a response to its end and close it.
 
-    Args:
-        stream: The open response.
-        request: What it responds to.
-        is_limited: Whether deadline and `MAX_BODY_BYTES` apply.
-
-    Raises:
-        TransportError: The body broke off.
-        RequestTimeoutError: The exchange exceeded the request's timeout, however short each single read was.
-        UnexpectedResponseError: The body is larger than any list of jobs.
+    If it `is_limited`, raise RequestTimeoutError at the deadline of the exchange, however short each read was, and
+    UnexpectedResponseError if the body exceeds `MAX_BODY_BYTES`.
     """
     deadline = stream.deadline if is_limited else math.inf
     body = bytearray()

@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The part of the module `time` that transports use."""
+    """The part of the module `time` that transports use; the `sleep` of a virtual clock returns at once."""
 
     def time(self) -> float:
         """Return epoch seconds."""
@@ -21,7 +21,7 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float, /) -> None:
-        """Let time pass; a virtual clock does so at once."""
+        """Let time pass."""
 
 
 # One stack for the whole process, so that a client created deep inside a tool uses the test's clock, too.
@@ -52,7 +52,7 @@ def epoch() -> float:
 
 def utc() -> datetime:
     """Return the date and time."""
-    return datetime.fromtimestamp(_clocks[-1].time(), tz=UTC)
+    return datetime.fromtimestamp(epoch(), tz=UTC)
 
 
 def left_to_sleep(seconds: float) -> float:

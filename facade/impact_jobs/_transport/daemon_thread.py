@@ -16,11 +16,7 @@ T = TypeVar("T")
 
 
 def start_in_thread(function: Callable[[], T]) -> Future[T]:
-    """Call `function` in a daemon thread.
-
-    Raises:
-        RuntimeError: The interpreter is shutting down, or the system is out of threads.
-    """
+    """Call `function` in a thread; raise RuntimeError if the interpreter shuts down or no thread can be started."""
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
 

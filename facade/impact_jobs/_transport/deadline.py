@@ -1,7 +1,7 @@
 """A deadline for one whole exchange: httpx limits only single reads, so a response that trickles could take for ever.
 
-httpcore reads a head in a loop that passes the same timeout to every read, and gives a TLS handshake as much time as it
-gave the connection. So the reads and the handshake of each connection are shortened to the time that is left. The only
+httpcore reads a head in a loop that passes the same timeout to every read, and a TLS handshake gets the timeout of the
+connection once more. So the reads and the handshake of each connection are shortened to the time that is left. The only
 documented way to the connections that also works for a user's own `httpx.Client` is httpcore's `trace` extension.
 """
 
@@ -31,13 +31,9 @@ _deadline: ContextVar[float] = ContextVar("impact_jobs_deadline", default=math.i
 
 @contextmanager
 def deadline_scope(deadline: float) -> Iterator[None]:
-    """Limit everything that this thread reads in the block to `deadline`, or to an earlier one of an outer block.
+    """Limit everything that this thread reads in the block to `deadline` by `time.monotonic`, or an outer block's.
 
-    Args:
-        deadline: Seconds of `time.monotonic`.
-
-    Raises:
-        httpx.ReadTimeout: The deadline has passed already.
+    Raise httpx.ReadTimeout if the deadline has passed already.
     """
     token = _deadline.set(min(deadline, _deadline.get()))
     try:
@@ -64,10 +60,9 @@ class TimeLeft(Mapping[str, float | None]):
 
 
 def enforce_deadline(event: str, info: Mapping[str, Any]) -> None:
-    """Make a new connection keep the deadline of whichever exchange uses it; called with `CONNECTION_EVENTS`.
+    """On one of `CONNECTION_EVENTS`, make the new connection keep the deadline of each exchange that uses it.
 
-    Raises:
-        httpx.ConnectTimeout: The deadline has passed, and a user's own transport is about to connect once more.
+    Raise httpx.ConnectTimeout if the deadline has passed when a user's own transport connects once more.
     """
     if event in _CONNECTING and time.monotonic() >= _deadline.get():
         raise httpx.ConnectTimeout("the deadline has passed")

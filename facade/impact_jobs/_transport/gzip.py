@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
 from impact_jobs._transport.base import Head, Request
 from impact_jobs.errors import TransportError, UnexpectedResponseError
@@ -17,16 +19,18 @@ _UNSUPPORTED = frozenset({"br", "compress", "dcb", "dcz", "deflate", "exi", "pac
 
 
 class GzipDecoder:
-    """Inflates gzip, at most 256 KiB a call. Unsupported codings are an error only if there is a body."""
+    """Inflates gzip, at most 256 KiB a piece. Unsupported codings are an error only if there is a body.
+
+    Decoding raises UnexpectedResponseError for two codings or another one than gzip, and TransportError if the body is
+    not gzip or ends too early.
+    """
 
     def __init__(self, codings: list[str], head: Head, request: Request) -> None:
         self._codings = codings
         self._status_code = head.status_code
         self._where = f"{request.method} {request.url}"
         self._member = zlib.decompressobj(_GZIP_WINDOW)
-        self._pending = b""
-        self._may_hold_more = False
-        self._is_empty = True
+        self._has_begun = False
 
     @classmethod
     def for_response(cls, head: Head, request: Request) -> GzipDecoder | None:
@@ -35,42 +39,44 @@ class GzipDecoder:
         codings = [name for name in names if name in _GZIP | _UNSUPPORTED]
         return cls(codings, head, request) if codings else None
 
-    def feed(self, data: bytes) -> None:
-        """Add the next bytes of the encoded body; b"" marks its end.
+    def decode(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the decoded pieces of a body."""
+        for chunk in chunks:
+            yield from self._inflate(chunk)
+        self._check_end()
 
-        Raises:
-            UnexpectedResponseError: The body is encoded more than once, or in another coding than gzip.
-            TransportError: The body ended too early.
-        """
+    async def decode_async(self, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """Yield the decoded pieces of a body that arrives asynchronously."""
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                for piece in self._inflate(chunk):
+                    yield piece
+        self._check_end()
+
+    def _inflate(self, data: bytes) -> Iterator[bytes]:
         if data and (len(self._codings) > 1 or self._codings[0] not in _GZIP):
             raise UnexpectedResponseError(
                 f"{self._where}: HTTP {self._status_code}, but the body is encoded as "
                 f"'{', '.join(self._codings[:3])}', which was not asked for. Check base_url and any proxy between.",
                 status_code=self._status_code,
             )
-        if not data and not self._is_empty and not self._member.eof:
-            raise TransportError(f"{self._where}: the gzip data of the body broke off. Try again.")
-        self._is_empty = self._is_empty and not data
-        self._pending += data
-
-    def next_piece(self) -> bytes:
-        """Return the next decoded bytes; b"" if more input is needed.
-
-        Raises:
-            TransportError: The body is not gzip.
-        """
+        self._has_begun = self._has_begun or bool(data)
+        may_hold_more = False
         try:
-            while self._pending or self._may_hold_more:
-                if self._member.eof:  # concatenated members are one file, as they are to gzip itself
+            while data or may_hold_more:
+                if self._member.eof:  # several members in a row are one file, as for the gzip command
                     self._member = zlib.decompressobj(_GZIP_WINDOW)
-                piece = self._member.decompress(self._pending, _PIECE_BYTES)
-                self._pending = self._member.unconsumed_tail or self._member.unused_data
-                self._may_hold_more = len(piece) == _PIECE_BYTES and not self._member.eof
+                piece = self._member.decompress(data, _PIECE_BYTES)
+                data = self._member.unconsumed_tail or self._member.unused_data
+                may_hold_more = len(piece) == _PIECE_BYTES and not self._member.eof
                 if piece:
-                    return piece
+                    yield piece
         except zlib.error:
             raise TransportError(
                 f"{self._where}: the body is not gzip, although Content-Encoding says so. "
                 "Check any proxy, then try again."
             ) from None
-        return b""
+
+    def _check_end(self) -> None:
+        if self._has_begun and not self._member.eof:
+            raise TransportError(f"{self._where}: the gzip data of the body broke off. Try again.")

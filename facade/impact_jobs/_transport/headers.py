@@ -42,3 +42,10 @@ def content_range(headers: Mapping[str, str]) -> ContentRange | None:
     total = None if match[3] == "*" else int(match[3])
     is_valid = first <= last < (LARGEST if total is None else total) <= LARGEST
     return ContentRange(Span(first, last + 1), total) if is_valid else None
+
+
+def framed_length(headers: Mapping[str, str]) -> int:
+    """Return the length of a body that ends by its `Content-Length`; -1 if it ends otherwise or is encoded."""
+    is_framed = not {"content-encoding", "transfer-encoding"} & headers.keys()
+    length = content_length(headers) if is_framed else None
+    return -1 if length is None else length

@@ -24,20 +24,20 @@ def closing_with_loop(transport: AsyncTransport) -> Iterator[None]:
     try:
         yield
     finally:
-        loop = transport._loop  # noqa: SLF001 - of this package
+        loop = transport.loop
         if loop is not None and not loop.is_closed():
-            # pytest-asyncio may close its loop later than this; a loop that runs elsewhere closes the client itself.
+            # pytest-asyncio, for example, closes its loop later. A loop that is running closes the client when it ends.
             if not loop.is_running():
                 loop.run_until_complete(transport.aclose())
         elif not transport.api.is_closed:
-            # `aclose` first closes what needs no loop, then raises because the client's own loop is gone.
-            # With a factory, the runner leaves the thread's own loop alone.
+            # `aclose` closes what needs no loop, then raises, because the client's own loop is gone. The factory keeps
+            # the runner from replacing the loop of this thread.
             with suppress(ConfigurationError), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
                 runner.run(transport.aclose())
 
 
 async def _close_on_exit(transport: AsyncTransport) -> AsyncGenerator[None]:
-    # A loop that ends closes its asynchronous generators first, and so this one.
+    # Before a loop ends, it closes its asynchronous generators, and this is one of them.
     try:
         yield
     finally:

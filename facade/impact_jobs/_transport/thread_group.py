@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from types import TracebackType
+from functools import partial
 from typing import Self
 
 
@@ -18,44 +18,37 @@ class GroupCancelled(BaseException):
 
 
 class ThreadGroup:
-    """The threads of one `run_many`.
+    """The threads of one `run_many`; `stop` makes them end soon.
 
-    Args:
-        stop: Called once to make the threads end soon.
-        within: The group that the calling thread belongs to; stopping that group stops this one, too.
+    If the calling thread belongs to a group itself, stopping that group, `within`, stops this one, too.
     """
 
     def __init__(self, stop: Callable[[], None], *, within: ThreadGroup | None) -> None:
+        self.inner: set[ThreadGroup] = set()
         self._stop = stop
         self._within = within
-        self._inner: set[ThreadGroup] = set()
-        self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._failures: list[BaseException] = []
 
     def __enter__(self) -> Self:
         if self._within is not None:
-            self._within.add(self)
+            self._within.inner.add(self)
+            self._within.check()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._within is not None:
-            self._within.remove(self)
-            if kind is None:  # the threads may have ended in order, although they were stopped
+            self._within.inner.discard(self)
+            if kind is None:  # threads that were stopped may end without an error
                 self._within.check()
 
     def work(self, functions: Sequence[Callable[[], None]]) -> None:
-        """Call each function in a thread of its own, until all have returned.
+        """Call each function in a thread of its own, and wait until all have ended; then raise the first failure.
 
         The threads are daemons and belong to no pool: at exit, the interpreter would wait for the threads of a pool,
         even if the thread that waits for their results is a daemon itself.
-
-        Raises:
-            BaseException: The first failure, or what interrupted the caller; no function runs any more by then.
         """
-        tasks = [_Task(self, function) for function in functions]
+        tasks = [_Task(partial(self._run, function)) for function in functions]
         threads = [
             threading.Thread(target=task.run, name=f"impact-jobs_{number}", daemon=True)
             for number, task in enumerate(tasks)
@@ -69,35 +62,27 @@ class ThreadGroup:
             self.stop()
             for task in tasks:
                 task.prevent()
-            _join(threads)
             raise
-        _join(threads)
+        finally:
+            for thread in threads:
+                with suppress(RuntimeError):  # it was not started
+                    thread.join()
         if self._failures:
             raise self._failures[0]
 
-    def fail(self, error: BaseException) -> None:
-        """Record the failure of one thread, and stop the others."""
-        self._failures.append(error)
-        self.stop()
-
-    def add(self, inner: ThreadGroup) -> None:
-        """Stop `inner`, too, if this group is stopped; raise GroupCancelled if it was stopped already."""
-        with self._lock:
-            self._inner.add(inner)
-        self.check()
-
-    def remove(self, inner: ThreadGroup) -> None:
-        """Forget a group that has ended."""
-        with self._lock:
-            self._inner.discard(inner)
+    def _run(self, function: Callable[[], None]) -> None:
+        current.set(self)
+        try:
+            function()
+        except BaseException as error:  # noqa: BLE001 - raised by `work`
+            self._failures.append(error)
+            self.stop()
 
     def stop(self) -> None:
-        """Make all threads end soon."""
-        with self._lock:
-            self._stopped.set()
-            inner = tuple(self._inner)
+        """Make all threads end soon, also those of inner groups."""
+        self._stopped.set()  # first, because an inner group that is added after the loop below checks it
         self._stop()
-        for group in inner:
+        for group in tuple(self.inner):
             group.stop()
 
     def sleep(self, seconds: float) -> None:
@@ -123,8 +108,7 @@ class _Task:
     events and futures are built, that could leave a lock acquired for ever.
     """
 
-    def __init__(self, group: ThreadGroup, function: Callable[[], None]) -> None:
-        self._group = group
+    def __init__(self, function: Callable[[], None]) -> None:
         self._function = function
         self._claim = threading.Lock()
         self._running = threading.Lock()
@@ -134,10 +118,7 @@ class _Task:
         """Call the function, unless that was prevented."""
         if self._claim.acquire(blocking=False):
             try:
-                current.set(self._group)
                 self._function()
-            except BaseException as error:  # noqa: BLE001 - raised by `work`
-                self._group.fail(error)
             finally:
                 self._running.release()
 
@@ -147,15 +128,9 @@ class _Task:
             pass
 
     def prevent(self) -> None:
-        """Prevent the call; if it has begun, wait for it. Ctrl-C may leave a thread half started, to run later."""
+        """Prevent the call; if it has begun, wait for it. A thread whose start Ctrl-C interrupted may run later."""
         if not self._claim.acquire(blocking=False):
             self.wait()
-
-
-def _join(threads: Sequence[threading.Thread]) -> None:
-    for thread in threads:
-        with suppress(RuntimeError):  # it was not started
-            thread.join()
 
 
 class GroupLock:
@@ -171,9 +146,7 @@ class GroupLock:
             self._lock.release()
             raise GroupCancelled
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._lock.release()
 
 
