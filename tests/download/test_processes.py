@@ -122,16 +122,19 @@ def test_daemon_threads_do_not_delay_the_end_of_the_process(program: Program) ->
 
 
 THREADS = """
-thread(lambda: (client().download(done, 'a', on_progress=note), print('ok')), False)
-thread(lambda: client().download(done, 'b', connections=4, on_progress=note).connections == 4 and print('ok'), False)
+thread(lambda: (client().download(done, 'a', on_progress=note), print('ok\\n', end='')), False)
+thread(
+    lambda: client().download(done, 'b', connections=4, on_progress=note).connections == 4 and print('ok\\n', end=''),
+    False,
+)
 thread(lambda: asyncio.run(with_client(lambda jobs: jobs.download(done, 'c', on_progress=note))), False)
 """
 AT_EXIT = """
 first, second = client(), client()
 second.get(done)
-atexit.register(lambda: (first.download(done, 'a', connections=1), print('ok')))
+atexit.register(lambda: (first.download(done, 'a', connections=1), print('ok\\n', end='')))
 atexit.register(lambda: asyncio.run(with_client(lambda jobs: jobs.download(done, 'b'))))
-atexit.register(lambda: (second.close(), print('ok')))
+atexit.register(lambda: (second.close(), print('ok\\n', end='')))
 """
 
 

@@ -142,6 +142,8 @@ def test_sleeps_add_up_exactly_and_the_shortest_one_counts(impact_clock: ImpactC
     impact_clock.sleep(0)
 
 
+# The worker that polls the stuck job moves the time on while the other downloads, so links must not expire.
+@pytest.mark.impact_sandbox(link_seconds=7 * 24 * 3600)
 def test_the_workers_of_fetch_all_share_virtual_time(
     impact_clock: ImpactClock, impact_scenario: Arrange, impact_jobs_client: JobsClient, tmp_path: Path
 ) -> None:
