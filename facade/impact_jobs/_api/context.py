@@ -31,20 +31,15 @@ _MIN_TIMEOUT_SECONDS = 0.5
 
 @frozen(kw_only=True)
 class ClientContext:
-    """The settings of one client, which every operation takes as its first argument.
-
-    Attributes:
-        random: Returns numbers from 0 to 1, for jitter.
-        rate_limiter: The account's request quota; shared by all clients of the account.
-        replay_claims: Which new jobs belong to which replays; shared by all clients of the account.
-    """
+    """The settings of one client, which every operation takes as its first argument."""
 
     account: Account
     transport: Transport
     retry: Retry = field(validator=instance_of(Retry))
     polling: Polling = field(validator=instance_of(Polling))
     request_timeout: float = field(validator=number(above=0))
-    random: Callable[[], float] = field(repr=False)
+    random: Callable[[], float] = field(repr=False)  # returns numbers from 0 to 1, for jitter
+    # All clients of the account share these two.
     rate_limiter: RateLimiter = field(
         default=Factory(lambda self: RateLimiter.for_account(self.account), takes_self=True), repr=False
     )
@@ -73,10 +68,10 @@ class ClientContext:
         deadline: float = math.inf,
         is_download: bool = False,
     ) -> Request:
-        """Return a request to the API; `url` is absolute or a path, and `deadline` is by the transport's clock.
+        """Build a request to the API, whose `url` may be a path. `deadline` is on the transport's clock.
 
-        The other arguments may come from a generated operation's `_get_kwargs`. That function is private, but it is the
-        only part of a generated operation without I/O, and our tests verify that it exists.
+        The other arguments may come from a generated operation's `_get_kwargs`, which is private, but the only part of
+        the operation without I/O. Tests verify that it exists.
         """
         query = urlencode(params)
         base_url = self.account.base_url if url.startswith("/") else ""
@@ -90,24 +85,14 @@ class ClientContext:
         )
 
     async def open(self, request: Request) -> Stream:
-        """Send a request to the API once; return the response, of any status, as soon as its head has arrived.
-
-        Raises:
-            TransportError: No response arrived.
-        """
+        """Send a request to the API once; return the response, of any status, as soon as its head has arrived."""
         self.rate_limiter.on_request(self.transport.now())
         stream = await self.transport.open(request)
         self.rate_limiter.on_response(stream.head, self.transport.now())
         return stream
 
     async def exchange(self, request: Request, what: str) -> Response:
-        """Send a request once.
-
-        Raises:
-            TransportError: No response arrived.
-            ApiError: The API returned an error.
-            UnexpectedResponseError: The status is neither an error nor 200.
-        """
+        """Send a request once; return its response if that is a 200, and raise the error for it otherwise."""
         return self.raise_for_status(await read_all(await self.open(request), request), what)
 
     def redacted(self, response: Response) -> Response:
@@ -115,7 +100,7 @@ class ClientContext:
         return evolve(response, body=self.account.redacted(response.body))
 
     def raise_for_status(self, response: Response, what: str) -> Response:
-        """Return `response`, redacted, if it is a 200; raise as `exchange` does if it is not."""
+        """Return `response`, redacted, if it is a 200; raise the error for it otherwise."""
         response = self.redacted(response)
         if response.head.status_code >= _FIRST_ERROR:
             raise error_of(response, what)
@@ -127,7 +112,7 @@ class ClientContext:
         return response
 
     async def send(self, request: Request, what: str) -> Response:
-        """Send a GET, with retries as the retry policy allows; raise the error of the last attempt."""
+        """Send a GET, with as many retries as the retry policy allows."""
         retry_state = RetryState(self, what)
         while True:
             await self.wait_for_quota()
@@ -144,17 +129,16 @@ class ClientContext:
             await self.transport.sleep(delay)
 
     async def pause_to_poll(self, seconds: float, *, deadline: float = math.inf, requests: int = 1) -> bool:
-        """Pause between two polls: for `seconds`, or longer if the account's quota is short.
+        """Pause before a poll of so many requests: for `seconds`, or longer if the account's quota is short.
 
-        The next poll needs `requests` requests. Return whether the pause is over; False if `deadline`, by the
-        transport's clock, came first.
+        Return False if the pause was cut short by `deadline`, which is on the transport's clock.
         """
         now = self.transport.now()
         reservation = self.rate_limiter.reserve(now, requests)
         until = now + max(seconds, reservation.delay)
-        while (delay := min(until, deadline) - self.transport.now()) > 0:
+        while now < min(until, deadline):
             try:
-                await self.transport.sleep(delay)
+                await self.transport.sleep(min(until, deadline) - now)
             except BaseException:  # Ctrl-C, or a cancelled task
                 self.rate_limiter.release(reservation, self.transport.now())
                 raise
@@ -165,7 +149,7 @@ class ClientContext:
                 reservation = self.rate_limiter.reserve(now, requests)
                 until = now + reservation.delay
         self.rate_limiter.commit(reservation)
-        return self.transport.now() >= until
+        return now >= until
 
 
 @define
@@ -192,11 +176,7 @@ class RetryState:
 
 
 def seconds_of(timeout: float | None) -> float:
-    """Return a user's `timeout` in seconds; None means no limit.
-
-    Raises:
-        ConfigurationError: It is not a number, or a negative one.
-    """
+    """Return a user's `timeout` in seconds, checked; None means no limit."""
     if timeout is None:
         return math.inf
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
