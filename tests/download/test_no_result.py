@@ -130,7 +130,7 @@ def test_the_error_object_of_the_api_is_raised(make: MakeClient, mode: str, body
 @with_each_client
 @pytest.mark.parametrize("body", PAGES.values(), ids=PAGES)
 def test_a_page_is_refused_if_a_redirect_was_expected(make: MakeClient, body: bytes, tmp_path: Path) -> None:
-    with pytest.raises(UnexpectedResponseError, match="where a redirect to the result was due") as raised:
+    with pytest.raises(UnexpectedResponseError, match="instead of a redirect to the result") as raised:
         fetch(make, responding(body, in_pieces=False), tmp_path, "redirect")
     assert raised.value.status_code == 200
     assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,7 @@ PROCESS_SECONDS = 60.0
 DEFAULT_WARNINGS = ("-W", "error", "-W", "ignore::ResourceWarning")
 
 PROLOGUE = f"""
-import asyncio, atexit, os, signal, sys, threading
+import asyncio, atexit, os, pathlib, signal, sys, threading, time
 from impact_jobs import AsyncJobsClient, JobsClient
 done, slow, running = sys.argv[1:]
 started = threading.Event()
@@ -97,13 +97,22 @@ def program(sandbox: Sandbox, tmp_path: os.PathLike[str]) -> Iterator[Program]:
 
 # One process runs all programs of a list, because its start takes longer than they do.
 
+# Each thread is blocked when the process ends: CPython may crash if many daemon threads are running Python code then.
 DAEMONS = """
+def wait_for(pattern, size):
+    while sum(path.stat().st_size for path in pathlib.Path().glob(pattern)) < size:
+        time.sleep(0.01)
 jobs = client()
 thread(lambda: jobs.download(slow, 'a', connections=1, on_progress=note), True)
 thread(lambda: jobs.download(slow, 'b', connections=4, on_progress=note), True)
 thread(lambda: jobs.fetch_all([done, slow], 'all', on_update=note), True)
-thread(lambda: jobs.wait(running, on_update=note), True)
 thread(lambda: asyncio.run(with_client(lambda jobs: jobs.download(slow, 'c', on_progress=note))), True)
+wait_for('a.part', 1_000)
+wait_for('b.part', 46_000)
+wait_for(f'all/{slow}*.part', 1_000)
+wait_for(f'all/{done}.csv', 300_000)
+wait_for('c.part', 1_000)
+thread(lambda: jobs.wait(running, on_update=note), True)
 thread(lambda: asyncio.run(with_client(lambda jobs: jobs.wait(running, on_update=note))), True)
 """
 

@@ -391,7 +391,7 @@ def test_the_digest_is_true_with_any_journal(
     )
     texts = st.binary(max_size=200) | json_values().map(lambda value: json.dumps(value).encode())
 
-    @settings(max_examples=examples(1.5), suppress_health_check=list(HealthCheck))
+    @settings(max_examples=min(80, examples(1.5)), suppress_health_check=list(HealthCheck))
     @given(changes=fields, text=st.none() | texts, part_size=st.sampled_from((0, 7, size)))
     def campaign(changes: dict[str, object], text: bytes | None, part_size: int) -> None:
         part_of(target).write_bytes(bytes(part_size))

@@ -149,7 +149,7 @@ class Setup:
             options["request_timeout"] = 0.05 if answer in SLOW else 30.0
         else:
             job_id = self.sandbox.add_job()
-            options["request_timeout"] = 0.2 if answer in SLOW else 30.0  # the API, too, has to answer in this time
+            options["request_timeout"] = 0.3 if answer in SLOW else 30.0  # the API, too, has to answer in this time
             link = {"Location": f"{self.url}/a"}
             self.sandbox.answer_next("GET", f"{job_id}/Download", status=302, headers=link, times=99)
         with self.make(self.sandbox, self.runner, **options) as jobs:

@@ -40,7 +40,9 @@ def parse_moment(text: str, *, now: datetime, ends_day: bool = False) -> datetim
     except OverflowError:
         reason = "out of range"
     except ValueError as error:
-        reason = f"{typed} days ago is '{typed}d'" if _NUMBER.fullmatch(typed) else str(error).partition(":")[0].lower()
+        reason = str(error).partition(":")[0].replace("Invalid isoformat string", "not understood")
+        if _NUMBER.fullmatch(typed):
+            reason = f"{typed} days ago is '{typed}d'"
     raise BadParameter(
         f"{shorten(text)!r} is not a time ({reason}): write '2d' or '36h' for so long ago, 'yesterday', 'monday', "
         "'2026-05-01', '2026-05-01 10:00' (UTC) or '2026-05-01T10:00+02:00'."
