@@ -1,4 +1,4 @@
-"""`fetch_all`: wait for several jobs and download their results into one folder, which holds all the state."""
+"""`fetch_all`: wait for several jobs and download their results into one folder, whose files are the only state."""
 
 from __future__ import annotations
 
@@ -136,37 +136,27 @@ async def fetch_all(
 
 @define
 class _FolderEntry:
-    """The files of one job in the folder.
-
-    Attributes:
-        complete: The complete file.
-        resumable: The final name of a partial file that has a journal; "" if there is none.
-        partials: The final names of all partial files.
-    """
+    """The files of one job in the folder. A partial file stands under the name that it gets once it is complete."""
 
     complete: Path | None = None
-    resumable: str = ""
-    partials: set[str] = field(factory=set)
+    resumable: str = ""  # a partial file that has a journal
+    partials: set[str] = field(factory=set)  # all partial files
 
 
 @define(kw_only=True)
 class FetchWorkers:
     """The workers of one `fetch_all`.
 
-    They take turns at waiting: one of them polls until some jobs have finished, leaves the turn to another, and
-    downloads. So the jobs are polled only while a worker is free to download a result.
-
-    Attributes:
-        complete: Files that an earlier call has downloaded; an iterator, from which several threads can take.
-        outcomes: The outcomes so far, by job id in lower case.
+    They take turns at waiting: one polls until a job has finished, passes the turn to another, and downloads. So jobs
+    are polled only while a worker is free to download a result.
     """
 
     context: ClientContext
     batch: JobBatch
     folder: Path
     options: DownloadOptions
-    complete: Iterator[tuple[str, _FolderEntry]]
-    outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)
+    complete: Iterator[tuple[str, _FolderEntry]]  # of an earlier call; an iterator, because all workers take from it
+    outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)  # by job id in lower case
     _turn: AbstractAsyncContextManager[object] = field(
         default=Factory(lambda self: self.context.transport.lock(), takes_self=True), init=False
     )
@@ -193,7 +183,7 @@ class FetchWorkers:
             try:
                 return await self._download_once(job, key)
             except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
-                # These pass: no requests are left, the download endpoint lags behind, or another process downloads it.
+                # Temporary: no requests are left, the download endpoint lags behind, or another process downloads it.
                 if self.context.transport.now() >= give_up_at:
                     return error
                 if isinstance(error, DestinationExistsError):
@@ -283,11 +273,7 @@ def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]
 
 
 def _remove_partials(folder: Path, names: Iterable[str]) -> None:
-    """Remove partial files and their journals.
-
-    Raises:
-        DestinationExistsError: Another process is writing one of them.
-    """
+    """Remove partial files and their journals; raise DestinationExistsError if another process is writing one."""
     for name in names:
         PartFile(folder / name, "", DownloadOptions(resume=False, digest=False)).discard()
 
