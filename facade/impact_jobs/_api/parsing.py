@@ -63,15 +63,10 @@ def _text(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    if value.__class__ is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:  # the usual case
-        return value
-    number = float(value)
+    number = value if value.__class__ is int else float(value)  # text may be "12.0"
     if not -_MAX_INTEGER <= number <= _MAX_INTEGER:
         raise ValueError
-    try:
-        return int(value)
-    except ValueError:
-        return int(number)
+    return int(number)
 
 
 def _boolean(value: Any) -> bool:

@@ -65,11 +65,6 @@ class BatchEntry:
     unreadable_responses: int = 0  # in a row
 
     @property
-    def next_poll_at(self) -> float:
-        """When to poll the job at the latest."""
-        return min(self.due_at, self.deadline)
-
-    @property
     def was_answered(self) -> bool:
         """Whether the server has answered a poll of this job during this wait."""
         return self.tracker.progress.seen_at is not None or self.unreadable_responses > 0
@@ -162,7 +157,8 @@ class JobBatch:
         if expected > self._pages and not self._has_list_failed and (has_polled or self._oldest_date() is not None):
             await self._poll_list(due)
         else:
-            await self._poll_one(min(due or self._pending, key=lambda key: self._pending[key].next_poll_at))
+            pending = self._pending
+            await self._poll_one(min(due or pending, key=lambda key: min(pending[key].due_at, pending[key].deadline)))
 
     async def _poll_list(self, due: Mapping[str, BatchEntry]) -> None:
         """Read the list as far as it may help, and schedule those of `due` that it lacks."""
