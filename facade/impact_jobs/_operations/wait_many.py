@@ -60,8 +60,6 @@ class BatchEntry:
     is_listed: bool = False  # whether the last list showed it
     due_at: float = -math.inf  # when the list is due, or a poll of this job alone
     early_due_at: float = -math.inf  # when the job may be polled together with others, by one list
-    unlisted_since: float = math.inf
-    list_again_at: float = -math.inf  # when the list is expected to show it after all
     unreadable_responses: int = 0  # in a row
 
     @property
@@ -69,19 +67,9 @@ class BatchEntry:
         """Whether the server has answered a poll of this job during this wait."""
         return self.tracker.progress.seen_at is not None or self.unreadable_responses > 0
 
-    def mark_listed(self) -> None:
-        """Record that the list shows the job."""
-        self.is_listed, self.unlisted_since, self.list_again_at = True, math.inf, -math.inf
-
     def schedule_with_list(self, due_at: float) -> None:
         """Schedule the job for when the list is due."""
         self.due_at, self.early_due_at = due_at, due_at - _SOON
-
-    def mark_unlisted(self, now: float) -> None:
-        """Record that the list lacks the job. The longer that lasts, the later the list is tried for it again."""
-        self.unlisted_since = min(self.unlisted_since, now)
-        pause = max(now - self.unlisted_since, self.tracker.polling.minimum)
-        self.list_again_at = now + min(pause, self.tracker.polling.maximum)
 
     def schedule_alone(self, now: float, pause: float) -> None:
         """Schedule a poll of this job alone."""
@@ -122,6 +110,8 @@ class JobBatch:
         self._ready: deque[JobOutcome] = deque()
         self._has_polled = self._has_list_failed = False
         self._pages = 1  # of the last list
+        self._list_pause = 0.0  # seconds before the list is read again for jobs that it lacks; doubled each time
+        self._list_again_at = -math.inf
         self._last_created: datetime | None = None  # the creation date of the job that was last polled alone
         self._failure: JobsError | None = None
         self._failures_in_a_row = 0
@@ -151,7 +141,7 @@ class JobBatch:
     async def _poll(self) -> None:
         now, has_polled, self._has_polled = self._context.transport.now(), self._has_polled, True
         due = {key: entry for key, entry in self._pending.items() if now >= min(entry.early_due_at, entry.deadline)}
-        expected = sum(entry.is_listed or now >= entry.list_again_at for entry in due.values())
+        expected = len(due) if now >= self._list_again_at else sum(entry.is_listed for entry in due.values())
         # Poll one job alone if the last list failed, and before the first list if no job's date is known: without a
         # date, the list would contain all jobs of the account, and the date of one is a good guess for the others.
         if expected > self._pages and not self._has_list_failed and (has_polled or self._oldest_date() is not None):
@@ -179,7 +169,7 @@ class JobBatch:
             for job in page:
                 if (entry := self._pending.get(key := job.id.lower())) is not None:
                     lacking.pop(key, None)
-                    entry.mark_listed()
+                    entry.is_listed = True
                     self._update(key, job)
         if isinstance(failure, ApiError) and not can_poll_again(failure):
             self._finish_all(failure)
@@ -190,7 +180,7 @@ class JobBatch:
         self._has_list_failed = failure is not None
         if failure is None:
             self._pages = max(pages_read, 1)
-        self._mark_unlisted(list(lacking.values()))
+        self._schedule_lacking(list(lacking.values()))
         self._schedule_list(pages.entries)
 
     def _parse_if_changed(self, raw: object) -> Job | None:
@@ -202,11 +192,14 @@ class JobBatch:
         last = entry.tracker.last
         return last if last is not None and last.raw == raw else parse_job(raw)
 
-    def _mark_unlisted(self, lacking: Sequence[BatchEntry]) -> None:
+    def _schedule_lacking(self, lacking: Sequence[BatchEntry]) -> None:
         now, are_many = self._context.transport.now(), len(lacking) > self._pages
+        if not lacking:
+            self._list_pause = 0.0
+        elif self._failures_in_a_row <= 1:  # after more, the server is down, so that the list could not show the jobs
+            self._list_pause = min(max(2 * self._list_pause, self._polling.minimum), self._polling.maximum)
+            self._list_again_at = now + self._list_pause
         for number, entry in enumerate(lacking):
-            if self._failures_in_a_row <= 1:  # after more, the server is down, and no list can show the job
-                entry.mark_unlisted(now)
             if entry.is_listed or entry.due_at == -math.inf:
                 # Poll one at once, because its date shows how far the list must reach back. The others may have been
                 # scheduled a moment ago, so that the next list shows them.
