@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from os import PathLike
 from pathlib import Path
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
@@ -20,7 +20,7 @@ from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, chec
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._operations.download import download, path_of
-from impact_jobs._operations.wait_many import JobBatch, JobOutcome, Timeouts, first_of, named_jobs
+from impact_jobs._operations.wait_many import JobBatch, Timeouts, first_of, named_jobs
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limit_headers import HOUR
 from impact_jobs.errors import (
@@ -120,6 +120,7 @@ async def fetch_all(
         folder=folder,
         options=options,
         complete=iter([(key, entry) for key, entry in entries.items() if entry.complete is not None]),
+        turn=context.transport.lock(),
     )
     try:
         await context.transport.run_many([workers.work] * max(min(concurrency, len(jobs)), 1), stop=lambda: None)
@@ -129,7 +130,8 @@ async def fetch_all(
             for key, (job_id, _) in jobs.items()
             if entries[key].complete is None and not isinstance(workers.outcomes.get(key), DownloadResult)
         ]
-        error.add_note(_what_remains(left, of=len(jobs), folder=folder))
+        remaining = f"; those of {first_of(left)} remain: call fetch_all again to go on" if left else ""
+        error.add_note(f"{len(jobs) - len(left)} of {len(jobs)} files are in {str(folder)!r}{remaining}")
         raise
     return FetchReport(directory=folder, outcomes={job_id: workers.outcomes[key] for key, (job_id, _) in jobs.items()})
 
@@ -156,26 +158,24 @@ class FetchWorkers:
     folder: Path
     options: DownloadOptions
     complete: Iterator[tuple[str, _FolderEntry]]  # of an earlier call; an iterator, because all workers take from it
+    turn: AbstractAsyncContextManager[object]  # the lock that one worker holds while it waits
     outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)  # by job id in lower case
-    _turn: AbstractAsyncContextManager[object] = field(
-        default=Factory(lambda self: self.context.transport.lock(), takes_self=True), init=False
-    )
 
     async def work(self) -> None:
         """Handle one job after another until none is left."""
         for key, entry in self.complete:
             self.outcomes[key] = await self._existing_result(key, entry)
-        while (finished := await self._next_finished()) is not None:
+        while True:
+            async with self.turn:
+                finished = await anext(self.batch, None)
+            if finished is None:
+                return
             job_id, outcome = finished.job_id, finished.outcome
             result = await self._download(outcome, job_id.lower()) if isinstance(outcome, Job) else outcome
             if isinstance(result, JobsError):
                 result.job_id = job_id
                 logger.info("job %s has no file: %s", job_id, result)
             self.outcomes[job_id.lower()] = result
-
-    async def _next_finished(self) -> JobOutcome | None:
-        async with self._turn:
-            return await anext(self.batch, None)
 
     async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
         give_up_at = self.context.transport.now() + HOUR
@@ -235,11 +235,6 @@ def _check_concurrency(concurrency: int, connections: int | None) -> None:
             f"concurrency={concurrency} with connections={connections} may use {in_all} connections: "
             f"the maximum is {MAX_CONNECTIONS}."
         )
-
-
-def _what_remains(left: list[str], *, of: int, folder: Path) -> str:
-    remain = f"; those of {first_of(left)} remain: call fetch_all again to go on" if left else ""
-    return f"{of - len(left)} of {of} files are in {str(folder)!r}{remain}"
 
 
 def _make_folder(folder: Path) -> None:
