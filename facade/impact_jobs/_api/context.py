@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Callable
 
 from attrs import Factory, define, evolve, field, frozen
 
@@ -16,7 +14,6 @@ from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limiter import RateLimiter
 from impact_jobs._policy.replay_claims import ReplayClaims
 from impact_jobs._policy.retry import Retry
-from impact_jobs._redaction import secret_url
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number
 from impact_jobs.errors import ConfigurationError, JobsError, UnexpectedResponseError
@@ -25,8 +22,6 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _OK = 200
 _FIRST_ERROR = 400
-# Long enough for the last poll at the very end of a wait to be answered.
-_MIN_TIMEOUT_SECONDS = 0.5
 
 
 @frozen(kw_only=True)
@@ -56,32 +51,6 @@ class ClientContext:
             request_timeout=self.request_timeout if request_timeout is None else request_timeout,
             retry=retry or self.retry,
             polling=polling or self.polling,
-        )
-
-    def request(
-        self,
-        *,
-        url: str,
-        method: str = "GET",
-        params: Mapping[str, Any] = {},
-        headers: Mapping[str, str] = {},
-        deadline: float = math.inf,
-        is_download: bool = False,
-    ) -> Request:
-        """Build a request to the API, whose `url` may be a path. `deadline` is on the transport's clock.
-
-        The other arguments may come from a generated operation's `_get_kwargs`, which is private, but the only part of
-        the operation without I/O. Tests verify that it exists.
-        """
-        query = urlencode(params)
-        base_url = self.account.base_url if url.startswith("/") else ""
-        left = max(deadline - self.transport.now(), _MIN_TIMEOUT_SECONDS)
-        return Request(
-            method=method.upper(),
-            url=secret_url(f"{base_url}{url}{'?' if query else ''}{query}"),
-            headers=headers,
-            timeout=min(self.request_timeout, left),
-            is_download=is_download,
         )
 
     async def open(self, request: Request) -> Stream:
