@@ -47,7 +47,7 @@ class Account:
             # The message does not show it, because it may be the token, passed in the wrong place.
             raise ConfigurationError("account_sid is not an Account SID: copy it from the API settings page.")
         _check_token(token)
-        return cls(sid=sid, token=token, base_url=_checked_base_url(base_url))
+        return cls(sid=sid, token=token, base_url=_check_base_url(base_url))
 
     def redacted(self, body: bytes) -> bytes:
         """Return `body` without the credentials, in case a gateway returns the request's headers."""
@@ -126,7 +126,7 @@ def _check_token(token: Secret) -> None:
         raise ConfigurationError("auth_token has white space or control characters: copy it again, without them.")
 
 
-def _checked_base_url(url: Secret) -> str:
+def _check_base_url(url: Secret) -> str:
     if "@" in url.reveal():
         raise ConfigurationError("base_url contains credentials: pass account_sid and auth_token instead.")
     parts = _split(url.reveal(), str(url))

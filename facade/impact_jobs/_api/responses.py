@@ -106,7 +106,7 @@ def _parsed(items: list[Any], what: str, parse: Callable[[object], Job | None]) 
 
 def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
     """Return the JSON object or array in the body; raise ApiError if it is the API's error object."""
-    start = _start(response.body)
+    start = _trim(response.body)
     if not start:
         raise _unexpected(response, what, "the response is empty")
     if start.startswith(b"<"):
@@ -173,7 +173,7 @@ def _first_text(fields: dict[str, Any], *names: str) -> str:
 
 def may_be_no_result(start: bytes) -> bool:
     """Return whether a body that starts like this may be an error, a job or a gateway's page instead of a result."""
-    start = _start(start)
+    start = _trim(start)
     return not start or start.startswith(b"<") or _OBJECT.match(start) is not None
 
 
@@ -183,7 +183,7 @@ def check_result(response: Response, what: str, *, job_id: str, is_due: bool) ->
     A result may itself be JSON, XML, HTML or empty. Only if a redirect was requested, so that no result `is_due`, raise
     for an HTML page, broken JSON, or nothing.
     """
-    start = _start(response.body)
+    start = _trim(response.body)
     problem = "HTML" if _HTML.match(start) else "" if start else "empty"
     if _XML_ERROR.match(start):
         raise error_of(response, what)
@@ -209,7 +209,8 @@ def _job_or_error(response: Response, what: str, *, job_id: str) -> Job | None:
         return None
 
 
-def _start(body: bytes) -> bytes:
+def _trim(body: bytes) -> bytes:
+    """Return the first bytes after any byte order mark and white space."""
     return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:256]
 
 

@@ -20,7 +20,7 @@ from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, chec
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._operations.download import download, path_of
-from impact_jobs._operations.wait_many import JobBatch, Timeouts, first_of, named_jobs
+from impact_jobs._operations.wait_many import JobBatch, Timeouts, format_ids, named_jobs
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limit_headers import HOUR
 from impact_jobs.errors import (
@@ -130,7 +130,7 @@ async def fetch_all(
             for key, (job_id, _) in jobs.items()
             if entries[key].complete is None and not isinstance(workers.outcomes.get(key), DownloadResult)
         ]
-        remaining = f"; those of {first_of(left)} remain: call fetch_all again to go on" if left else ""
+        remaining = f"; those of {format_ids(left)} remain: call fetch_all again to go on" if left else ""
         error.add_note(f"{len(jobs) - len(left)} of {len(jobs)} files are in {str(folder)!r}{remaining}")
         raise
     return FetchReport(directory=folder, outcomes={job_id: workers.outcomes[key] for key, (job_id, _) in jobs.items()})

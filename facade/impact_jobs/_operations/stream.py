@@ -225,6 +225,6 @@ class _RawResult(io.RawIOBase):
 
 
 def open_file(context: ClientContext, reference: JobReference, *, mode: Mode) -> io.BufferedReader:
-    """Open the result as a readable binary file over a transport that blocks; see `JobsClient.open`."""
+    """Open the result as a readable binary file; see `JobsClient.open`."""
     stream = ResultStream(AsyncResultStream(context, reference, mode=mode))
     return io.BufferedReader(_RawResult(stream), buffer_size=_BUFFER_BYTES)

@@ -130,7 +130,7 @@ class JobBatch:
                 self._give_up_overdue()
         except BaseException as error:
             if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
-                ids = first_of([entry.tracker.job_id for entry in self._pending.values()])
+                ids = format_ids([entry.tracker.job_id for entry in self._pending.values()])
                 remaining = f"{len(self._pending)} of {len(self.ids)} jobs continue on the server ({ids})"
                 error.add_note(f"{remaining}; wait for them again with the same ids")
             raise
@@ -356,7 +356,7 @@ def _seconds_by_job(
     return given
 
 
-def first_of(ids: Sequence[str]) -> str:
+def format_ids(ids: Sequence[str]) -> str:
     """Return the ids for a message: all if they are few, else the first ones."""
     more = f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else ""
     return ", ".join(ids[:_SHOWN_IDS]) + more
