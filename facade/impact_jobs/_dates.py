@@ -1,5 +1,6 @@
 """Parse the dates of the server and of the user."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 from attrs import frozen
@@ -111,9 +112,7 @@ def _parse_bound(name: str, value: date | str | None) -> date | None:
 
 def _parse_date_or_datetime(text: str) -> date:
     for parse in (date.fromisoformat, datetime.fromisoformat):
-        try:
+        with suppress(ValueError):
             return parse(text)
-        except ValueError:
-            continue
     moment, has_time = _parse_leniently(text)
     return moment if has_time else moment.date()
