@@ -194,9 +194,9 @@ class JobBatch:
 
     def _schedule_lacking(self, lacking: Sequence[BatchEntry]) -> None:
         now, are_many = self._context.transport.now(), len(lacking) > self._pages
-        if not lacking:
+        if any(entry.is_listed for entry in lacking):  # the list has just lost some
             self._list_pause = 0.0
-        elif self._failures_in_a_row <= 1:  # after more, the server is down, so that the list could not show the jobs
+        if lacking and self._failures_in_a_row <= 1:  # after more, the server is down, and no list can show the jobs
             self._list_pause = min(max(2 * self._list_pause, self._polling.minimum), self._polling.maximum)
             self._list_again_at = now + self._list_pause
         for number, entry in enumerate(lacking):
