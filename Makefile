@@ -35,12 +35,12 @@ $(READY): requirements-dev.txt pyproject.toml
 demo: $(READY) ## Schedule, wait, download, verify and replay against the embedded sandbox
 	@$(BIN)/python scripts/demo.py
 
-quick: lint types ## For every save: the rules, the types and the fast tests
+quick: lint types ## For every save: lint, types and the fast tests
 	$(BIN)/python -m pytest $(PARALLEL) --quick --durations 3 --durations-min 1
 
-test: lint types check-generated unit ## For every commit: everything that a change must pass
+test: lint types check-generated unit ## For every commit: lint, types, check-generated and all tests
 
-lint: $(READY) ## ruff, its formatting and the import contracts
+lint: $(READY) ## Check ruff's rules, the formatting and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --cache-dir .cache/imports --no-logo
@@ -50,16 +50,16 @@ format: $(READY) ## Apply the formatting and the safe fixes, and copy docstrings
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(READY) ## mypy --strict
+types: $(READY) ## Check the types with mypy --strict
 	$(BIN)/mypy
 
 generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fragments
 	$(BIN)/python scripts/generate.py
 
-check-generated: $(READY) ## Fail when `make generate` would change a byte
+check-generated: $(READY) ## Fail if `make generate` would change a byte
 	$(BIN)/python scripts/generate.py --check
 
-unit: $(READY) ## All tests, but neither lint nor types
+unit: $(READY) ## Run all tests, without lint and types
 	$(BIN)/python -m pytest $(PARALLEL)
 
 coverage: $(READY) ## Run the tests under coverage; fail below 97 % of the branches of facade/
@@ -70,13 +70,13 @@ coverage: $(READY) ## Run the tests under coverage; fail below 97 % of the branc
 	$(BIN)/python -m coverage json --quiet -o .cache/coverage/report.json
 	@$(BIN)/python -c 'import json; t = json.load(open(".cache/coverage/report.json"))["totals"]["percent_branches_covered"]; print(f"{t:.1f} % of the branches of facade/"); raise SystemExit(t < 97)'
 
-check-api: $(READY) ## Say what kind of release the public interface calls for
+check-api: $(READY) ## Compare the public interface with the last release, and name the kind of release that is due
 	@$(BIN)/python scripts/check_api.py
 
 changelog: .venv-docs/.ready ## Show the notes of the next release
 	@.venv-docs/bin/towncrier build --draft --version "$$($(BIN)/hatchling version)"
 
-test-interop: $(READY) $(INTEROP) ## Checks against redocly, Prism, pyright, real object stores and dataframe libraries
+test-interop: $(READY) $(INTEROP) ## Run the checks against redocly, Prism, pyright, real object stores and dataframe libraries
 	$(BIN)/python -m pytest -m interop
 
 # A separate environment, because only these tests need Swift and its dependencies.
@@ -92,13 +92,13 @@ tests/interop/node_modules/.ready: tests/interop/package-lock.json tests/interop
 	npm ci --prefix tests/interop --no-audit --no-fund
 	@touch $@
 
-test-faults: $(READY) ## Thousands of sessions under cuts, stalls, wrong answers, kills and interruptions (20 minutes)
+test-faults: $(READY) ## Run thousands of random sessions under faults, kills and interruptions (20 minutes)
 	$(BIN)/python -m pytest $(PARALLEL) tests/faults --examples 1600
 
 SECONDS_EACH ?= 60
 FUZZ ?= all
 KEEP ?=
-fuzz: .venv-fuzz/.ready ## Fuzz every parser of a server's bytes: SECONDS_EACH=60, FUZZ=all, KEEP=1 to extend the corpus
+fuzz: .venv-fuzz/.ready ## Fuzz every parser of untrusted input: SECONDS_EACH=60, FUZZ=all, KEEP=1 to extend the corpus
 	.venv-fuzz/bin/python -m tests.fuzzing $(FUZZ) --seconds $(SECONDS_EACH) $(if $(KEEP),--keep)
 
 docs: .venv-docs/.ready ## Build the documentation into docs/_build/html; a warning is an error
@@ -140,5 +140,5 @@ lock: $(READY) ## Upgrade and lock all requirements, with hashes, for every supp
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra sandbox --group bench pyproject.toml -o requirements-bench.txt
 
-clean: ## Remove everything that make created
+clean: ## Remove everything that `make` created
 	rm -rf $(VENV) $(INTEROP_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules

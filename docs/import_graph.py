@@ -107,7 +107,7 @@ def svg() -> str:
     height = top[STACK[-1]] + HEIGHT + 1
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" class="import-graph"'
-        ' aria-label="The rooms of the package, and how many imports lead from one to another">'
+        ' aria-label="The parts of the package, and how many imports lead from one to another">'
         '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
         '<path d="M0 0 8 4 0 8z"/></marker></defs>'
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import ssl
 import zlib
 from collections.abc import Callable, Iterator
@@ -69,6 +70,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out slow modules, as `make quick` does")
     parser.addoption("--examples", type=int, default=20, help="the size of the campaigns in tests/faults (20)")
     parser.addoption("--sessions-seed", type=int, default=0, help="the seed of the whole sessions in tests/faults (0)")
+
+
+def pytest_configure() -> None:
+    # A shell starts background commands with SIGINT ignored, and the tests of Ctrl-C would wait for it forever.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

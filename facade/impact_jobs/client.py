@@ -46,8 +46,8 @@ class JobsClient:
         account_sid: The Account SID, from the account's API settings page.
         auth_token: The Auth Token, from the same page. It never appears in a `repr`, log record, error or pickle.
         base_url: The API's URL. Plain http is accepted for this machine only.
-        request_timeout: Seconds for one whole exchange with the API; for a download, seconds until the response
-            starts and for each read after that. If a host has several addresses, each may take that long.
+        request_timeout: Seconds for one whole exchange with the API. A download may take that many seconds until the
+            response starts, and for each read. If a host has several addresses, each gets the full time.
         retry: How often a GET is tried, and the pauses in between.
         polling: How often a wait polls; see docs/polling.md.
         http_client: An httpx client for the API, for your own proxy or certificates. You close it. Pass it in unused:
@@ -158,8 +158,8 @@ class JobsClient:
 
         Args:
             created_after: The first day or moment, inclusive: a date, a datetime (UTC if it has no offset), or text
-                such as "2026-05-29" or "29 May 2026". The server interprets a day, in a time zone that it does not
-                document; a moment is compared here, exactly.
+                such as "2026-05-29" or "29 May 2026". A day is the server's, whose time zone is not documented. A
+                moment is compared exactly, by this client.
             created_before: The last day or moment, inclusive.
 
         Raises:
@@ -206,9 +206,9 @@ class JobsClient:
     ) -> Job:
         """Wait until the job has completed, and return it.
 
-        A poll that fails for a passing reason does not end the wait. Ctrl-C or a cancelled task leaves the job running
-        on the server and adds its id to the traceback. By the vendor's page, a job takes about 5 s on average, a large
-        one hours.
+        A poll that fails for a transient reason does not end the wait. Ctrl-C or a cancelled task leaves the job
+        running on the server and adds its id to the traceback. According to the vendor, a job takes about 5 s on
+        average, and a large one may take hours.
 
         Args:
             job: As for `get`. No request is sent for a `Job` that has already ended; one that has just been scheduled
@@ -260,10 +260,10 @@ class JobsClient:
         on_update: Callable[[Job], object] | None = None,
         return_exceptions: bool = False,
     ) -> Mapping[str, Job | JobsError]:
-        """Wait until all jobs have completed, with one list request per tick for all of them.
+        """Wait until all jobs have completed, and poll them together by reading the list of jobs.
 
-        Jobs that the list does not show are requested one by one. If you pass ids only, one job is requested first, to
-        learn from which date to list. Pass `Job` objects if you have them: those that have ended cost no request.
+        Jobs that the list does not show are requested one by one. If you pass only ids, one job is requested first,
+        because its date limits the list. Pass `Job` objects if you have them: those that have ended cost no request.
 
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.
@@ -325,8 +325,8 @@ class JobsClient:
         Args:
             jobs, polling, on_update: As for `wait_all`.
             timeout: Seconds as for `wait_all`, counted from this call.
-            return_exceptions: Whether to yield the error of a job, with its `job_id`. Otherwise the error is raised
-                when its turn comes, and the iterator continues with the other jobs.
+            return_exceptions: Whether to yield the error of a job, with its `job_id`. Otherwise the error is raised;
+                iterate again to continue with the other jobs.
 
         Raises:
             JobsError: While iterating, as for `wait_all`.
@@ -366,7 +366,7 @@ class JobsClient:
             overwrite: Whether to replace an existing file.
             resume: Whether to continue from the `<path>.part` of an earlier call.
             connections: How many connections to use at once, 1 to 64. None opens several if the first one is slow and
-                the file is large. A storage without range requests gets one.
+                the file is large. If the storage does not support range requests, one is used.
             digest: Whether to compute the sha256 while writing, which takes about half of the CPU time. Checksums
                 that the storage states are verified in any case.
             mode: "redirect" downloads from the storage through a signed link; "stream" downloads through the API, for
@@ -378,7 +378,7 @@ class JobsClient:
             ConfigurationError: The path is not writable, or `job` is not a job reference. No request was sent.
             DestinationExistsError: The file exists. Pass `overwrite=True` or another path.
             ResultNotReadyError: The job has not ended. Call `wait_and_download`.
-            JobFailedError: The job ended without a result, or, as JobCancelledError, was cancelled.
+            JobFailedError: The job ended without a result. If it was cancelled, the error is a JobCancelledError.
             ResultExpiredError: The storage no longer has the result. Call `replay`.
             IntegrityError: Length or checksum do not match; the bytes were discarded. Download again.
             DownloadError: The disk is full, or the link is unsafe. The message says what to do.
@@ -423,7 +423,7 @@ class JobsClient:
     def open(self, job: JobReference, *, mode: Mode = "redirect") -> BufferedReader:
         """Open the result as a binary file for pandas, polars, pyarrow or csv, without writing to disk.
 
-        Read the file once, from start to end, and close it. With `AsyncJobsClient` too, it blocks: use a thread.
+        Read the file once, from start to end, and close it. Reading blocks, with `AsyncJobsClient` too: use a thread.
 
         Args:
             job: As for `get`.
@@ -502,9 +502,9 @@ class JobsClient:
 
         The folder is the only state. A file is named by its job's id and the extension that the storage suggests, and
         has that name only once it is complete: the next call recognises it without a request, and resumes incomplete
-        files. So after an error, Ctrl-C or a crash, repeat the call. Several processes may share a folder. The call
-        waits up to an hour for the rate limit or a late result to clear. After Ctrl-C, a cancelled task or an error in
-        `on_update`, a note in the traceback lists what remains.
+        files. So after an error, Ctrl-C or a crash, repeat the call. Several processes may share a folder. If a
+        download gets a 429, or a result is late, the call tries again for up to an hour. After Ctrl-C, a cancelled
+        task or an error in `on_update`, a note in the traceback lists what remains.
 
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.
@@ -621,7 +621,7 @@ class JobsClient:
 def describe(client: object) -> str:
     """Return a client's `repr`, with its account and without its token."""
     context: ClientContext | None = vars(client).get("_context")
-    if context is None:  # as a traceback shows it, when __init__ refused its arguments
+    if context is None:  # __init__ refused its arguments, and a traceback shows the object
         return f"<{type(client).__name__}, refused>"
     return f"{type(client).__name__}({context.account.sid!r}, base_url={context.account.base_url!r})"
 

@@ -109,8 +109,8 @@ class FieldError:
     """One entry of the `Errors` of an error response.
 
     Attributes:
-        field: The input that is wrong, by the server's name.
-        message: What is wrong with it, by the server.
+        field: The server's name of the input that is wrong.
+        message: The server's description of the problem.
 
     Example:
         >>> try:
@@ -127,8 +127,8 @@ class FieldError:
 class ApiError(JobsError):
     """The API returned an error response.
 
-    What to do: see the subclass. For this class itself (400, 402, 405, or a 200 with `"Status": "ERROR"`), read the
-    server's `message` and `errors`, which are part of the message.
+    What to do: see the subclass. For this class itself (400, 402, 405, or a 200 with `"Status": "ERROR"`), correct what
+    the server's `message` and `errors` name; `str(error)` includes both.
 
     Attributes:
         status_code: The HTTP status.

@@ -23,7 +23,7 @@ def _redacted_repr(text: str | None) -> str:
     return repr(text and redact(text))  # the server may put a signed link there
 
 
-@frozen(kw_only=True, slots=False)  # filling the slots of a frozen class takes twice as long, and lists are long
+@frozen(kw_only=True, slots=False)  # with slots, creating a frozen object takes twice as long
 class Job:
     """A snapshot of a job, as the server described it.
 

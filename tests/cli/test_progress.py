@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import define, evolve
 from impact_jobs import Job, JobStatus
-from impact_jobs.cli.formatting import span
+from impact_jobs.cli.formatting import size, span
 from impact_jobs.cli.progress import FileCounter, LiveProgress, ProgressLines
 from rich.console import Console
 
@@ -113,9 +113,26 @@ def test_a_bar_is_full_only_when_all_is_done() -> None:
     console = Console(file=io.StringIO(), width=80)
     progress = LiveProgress(console, now=Clock())
     progress.on_bytes(999, 1000)
-    assert drawn(progress, console).count("\u2501") == 39
+    assert "\u2501" * 39 + "\u2500 999 B of 1.0 kB" in drawn(progress, console)
     progress.on_bytes(1000, 1000)
-    assert drawn(progress, console).count("\u2501") == 40
+    assert "\u2501" * 40 in drawn(progress, console)
+
+
+@pytest.mark.parametrize(("encoding", "full", "empty"), [("utf-8", "\u2501", "\u2500"), ("ascii", "#", "-")])
+def test_both_parts_of_a_narrow_bar_show_without_colour(encoding: str, full: str, empty: str) -> None:
+    file = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(file, encoding=encoding, write_through=True), width=40, no_color=True)
+    progress = LiveProgress(console, now=Clock())
+    progress.on_job(JOB)
+    console.print(progress)
+    assert file.getvalue().decode(encoding).rstrip() == f"RUNNING {full * 10}{empty * 15} 40%"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 B"), (1, "1 B"), (999, "999 B"), (1000, "1.0 kB"), (52_400_000, "52.4 MB")]
+)
+def test_a_size_is_written_in_its_largest_unit(count: int, shown: str) -> None:
+    assert size(count) == shown
 
 
 @pytest.mark.parametrize(

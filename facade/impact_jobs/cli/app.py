@@ -1,4 +1,4 @@
-"""The command itself: its subcommands, loaded when they run, and the one place that turns errors into exit codes."""
+"""The command group: it loads a subcommand when it runs, and turns every error into an exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from impact_jobs.cli import exit_codes
 from impact_jobs.cli.command import shared_options, write_examples
 from impact_jobs.cli.state import state_of
 
-# By name: the function in `commands`, and its summary, so that `--help` need not load it. A test compares them.
+# Where each command's function is, and its summary, so that `--help` need not load it; a test compares the summaries.
 _COMMANDS: Final = {
     "list": ("list:list_jobs", "Show the account's jobs, newest first."),
     "get": ("get:get", "Show jobs as they are now."),
@@ -28,10 +28,10 @@ _COMMANDS: Final = {
     "download": ("download:download", "Download the result of a job to a file, or to stdout."),
     "fetch": ("fetch:fetch", "Wait for many jobs and download their results into a folder."),
     "replay": ("replay:replay", "Run jobs again, for fresh data."),
-    "profile": ("profile:profile", "Store credentials under names."),
+    "profile": ("profile:profile", "Store credentials in named profiles."),
     "doctor": ("doctor:doctor", "Diagnose problems and suggest remedies."),
-    "sandbox": ("sandbox:sandbox", "Run a stand-in for the API on this machine."),
-    "completion": ("completion:completion", "Print the completion script of a shell."),
+    "sandbox": ("sandbox:sandbox", "Run a local stand-in for the API."),
+    "completion": ("completion:completion", "Print the completion script for a shell."),
 }
 
 
@@ -136,7 +136,7 @@ def cli(ctx: click.Context) -> None:
     """Wait for, download and replay impact.com's asynchronous jobs.
 
     Credentials come from IMPACT_ACCOUNT_SID and IMPACT_AUTH_TOKEN, or from a profile. Data goes to stdout, everything
-    else to stderr. Commands that take jobs accept their ids, paths or URLs. "-" reads them from stdin, either the
-    first word of each line or JSON lines, so that commands can be piped into one another.
+    else to stderr. Commands that take jobs accept job ids, paths and URLs. With "-", they read jobs from stdin, as
+    JSON lines or as the first word of each line, so that commands can be piped into one another.
     """
     ctx.obj = state_of(ctx)

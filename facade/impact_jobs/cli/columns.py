@@ -16,7 +16,7 @@ _GAP = 2
 
 @frozen(kw_only=True)
 class Column:
-    """A column of a table. It is never dropped if its rank is 0, and it grows to `max_width` if there is room."""
+    """A column of a table; one of rank 0 is never dropped, the others are dropped from the highest rank down."""
 
     title: str
     rank: int
@@ -32,13 +32,13 @@ def text_column(
     texts: Sequence[str | Text],
     *,
     width: int = 0,
-    narrow: int | None = None,
+    min_width: int | None = None,
     justify: JustifyMethod = "left",
 ) -> Column:
-    """Create a column as wide as its longest text, and at least `width`; it may shrink to `narrow`."""
+    """Create a column as wide as its longest text, and at least `width`; it may shrink to `min_width`."""
     cells = [Text(text) if isinstance(text, str) else text for text in texts]
     wanted = max(width, cell_len(title), *(cell.cell_len for cell in cells), 0)
-    least = wanted if narrow is None else min(wanted, narrow)
+    least = wanted if min_width is None else min(wanted, min_width)
     return Column(title=title, rank=rank, cells=cells, width=least, max_width=wanted, justify=justify)
 
 

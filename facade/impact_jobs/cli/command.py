@@ -25,14 +25,14 @@ def _shared(*names: str, **settings: Any) -> click.Option:  # noqa: ANN401 - cli
     attribute = names[-1].removeprefix("--")
 
     def change_state(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - as click says
-        if value:  # an option before the command's name holds unless it is repeated after it
+        if value:  # so that an option before the command's name is kept unless it is repeated after it
             context.obj = context.find_root().obj = evolve(state_of(context), **{attribute: value})
 
     return click.Option(names, expose_value=False, callback=change_state, **settings)
 
 
 class Command(click.Command):
-    """A command with the shared options, and with examples, command lines that a test runs."""
+    """A command with the shared options; a test runs each of its examples."""
 
     def __init__(self, *args: Any, examples: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(*args, **options)

@@ -1,4 +1,4 @@
-"""The checks of `doctor`, a function each: what was found, a verdict, and advice."""
+"""The checks of `doctor`: each function returns what it found, a verdict, and advice."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def tls(target: Target, probed: Probe, *, now: datetime, environ: Mapping[str, s
 def clock(probed: Probe) -> Check:
     """Compare this machine's clock with the server's, because it decides what "2d" means and when links expire."""
     if probed.server_time is None or probed.received_at is None:
-        return Check("clock", "skipped", "no server stated the time")
-    # The header is in whole seconds, so that the server's time lies half a second later on average.
+        return Check("clock", "skipped", "the server did not state the time")
+    # The header is in whole seconds, so the server's time is half a second later on average.
     ahead = probed.received_at - probed.server_time - timedelta(seconds=0.5)
     found = f"{abs(ahead.total_seconds()):.0f} s {'ahead of' if ahead > timedelta() else 'behind'} the server's"
     advice = "Set the clock of this machine, preferably by NTP (`timedatectl set-ntp true`)."
@@ -181,14 +181,19 @@ def disk(folder: Path) -> Check:
         found = f"{found}, no {' and no '.join(missing)}"
         return Check("disk", "failed", found, advice, error=errors.ConfigurationError(found))
     if missing:
-        return Check("disk", "warning", f"{found}, no {missing[0]}", "A download fails only once the disk is full.")
+        return Check(
+            "disk",
+            "warning",
+            f"{found}, no {missing[0]}",
+            "A download that does not fit fails only when the disk is full, not before it starts.",
+        )
     if free < _LOW_DISK_BYTES:
         return Check("disk", "warning", found, "Large results will not fit.")
     return Check("disk", "ok", f"{found}, writable")
 
 
 def _missing_features(folder: Path) -> list[str]:
-    """Return which features that downloads use a file in `folder` lacks; raise OSError if it lacks a vital one."""
+    """Return the features that downloads use but `folder` lacks; raise OSError if it lacks a vital one."""
     missing = []
     handle, name = tempfile.mkstemp(prefix=".impact-jobs-doctor.", dir=folder)
     other = f"{name}.renamed"

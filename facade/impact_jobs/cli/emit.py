@@ -1,4 +1,4 @@
-"""Write jobs, files and failures in the form that the options and stdout ask for."""
+"""Write jobs, files and failures in the form that the options and the kind of stdout require."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def emit_all(
     in_full: bool = False,
     paused: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> int:
-    """Write every outcome as it arrives, each while progress is `paused`, and return the exit code of the failures."""
+    """Write every outcome as it arrives, with progress `paused` meanwhile, and return the exit code of the failures."""
     errors: list[JobsError] = []
     for outcome in outcomes:
         with paused():
@@ -60,7 +60,7 @@ def emit_job(state: CliState, job: Job, *, in_full: bool = False) -> None:
         (print_job if in_full else print_job_briefly)(state.out, job)
     else:
         line = output.job_line(job)
-        has_colours = state.out.is_terminal and not state.out.no_color  # forced, because this is a pipe
+        has_colours = state.out.is_terminal and not state.out.no_color  # FORCE_COLOR was set, because this is a pipe
         output.write_line(state.out, coloured(line, job) if has_colours else line)
 
 

@@ -35,7 +35,7 @@ MEANINGS: Final[dict[int, tuple[str, str]]] = {
     READER_GONE: ("output closed by the reader (SIGPIPE)", ""),
     TERMINATED: ("ended by SIGTERM", "run the command that was printed"),
 }
-"""By exit code: what has happened, and what to do."""
+"""What has happened, and what to do, by exit code."""
 
 # A class stands for its subclasses too, unless they have an entry of their own.
 CODES: Final[dict[type[JobsError], int]] = {
@@ -57,9 +57,9 @@ CODES: Final[dict[type[JobsError], int]] = {
     errors.DownloadError: TRANSPORT,  # a broken transfer, or a full disk
     errors.ReplayUncertainError: UNCERTAIN,
 }
-"""By class of error."""
+"""The exit code of each class of error."""
 
-# Ordered by how little it helps to run the command again: the least helpful first.
+# The failure that a second run is least likely to fix comes first.
 _WORST_FIRST = (UNCERTAIN, USAGE, NOT_FOUND, JOB_FAILED, TRANSPORT, TIMEOUT)
 
 

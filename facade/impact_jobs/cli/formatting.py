@@ -1,11 +1,14 @@
-"""Short texts for people: durations, counts, and a job's status in its colour."""
+"""What people see of durations, sizes, counts, progress, and a job's status."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
+from attrs import frozen
+from rich.console import Console, ConsoleOptions
+from rich.filesize import decimal
 from rich.text import Text
 
 from impact_jobs import Job
@@ -28,6 +31,24 @@ def span(length: timedelta) -> str:
         if seconds >= 2 * unit:  # below, the smaller unit is more exact: 36h
             return f"{seconds // unit}{name}"
     return f"{seconds}s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes: "900 B", "52.4 MB"."""
+    return f"{count} B" if count < 1000 else decimal(count)  # noqa: PLR2004 - where kB begins
+
+
+@frozen
+class Bar:
+    """A progress bar as wide as its cell, whose two parts differ even without colour; `share` is from 0 to 1."""
+
+    share: float
+    style: str
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        full, empty = "#-" if options.ascii_only else "\u2501\u2500"
+        done = int(self.share * options.max_width)  # rounded down, so that only a finished bar is full
+        yield Text.assemble((full * done, self.style), (empty * (options.max_width - done), "dim"))
 
 
 def percentage(job: Job) -> str:

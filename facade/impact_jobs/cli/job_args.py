@@ -1,4 +1,4 @@
-"""The jobs that a command is called with: its arguments, and for "-" the jobs that stdin names."""
+"""Read the jobs that a command works on, from its arguments or, for "-", from stdin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def job_names(arguments: Sequence[str], state: CliState) -> list[str]:
-    """Return the jobs in the order given, each once however it is written, so that no replay is sent twice."""
+    """Return the ids, paths or URLs in order, each job only once in any form, so that no replay is sent twice."""
     if STDIN in arguments and sys.stdin.isatty():
         state.note("reading job ids from the terminal, one per line; Ctrl-D ends the list")
     found: dict[str, str] = {}

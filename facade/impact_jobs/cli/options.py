@@ -39,7 +39,7 @@ connections: Decorator = click.option(
     "--connections",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="How many connections to use at once for a file, 1 to 64; by default, as many as make it faster.",
+    help="How many connections to use at once for a file, 1 to 64; by default, as many as speed it up.",
 )
 mode: Decorator = click.option(
     "--stream",
@@ -94,13 +94,13 @@ _SELECTING: tuple[Decorator, ...] = (
         "--since",
         type=_since,
         metavar="WHEN",
-        help="Created since then: 2d or 36h (so long ago), yesterday, monday, 2026-05-01, '2026-05-01 10:00' (UTC).",
+        help="Created at or after WHEN: 2d (2 days ago), 36h, yesterday, monday, 2026-05-01, '2026-05-01 10:00' (UTC).",
     ),
     click.option(
         "--until",
         type=_until,
         metavar="WHEN",
-        help="Created until then; a day includes all its hours (UTC).",
+        help="Created at or before WHEN; a day includes all its hours (UTC).",
     ),
     click.option(
         "--type",

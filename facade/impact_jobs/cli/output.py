@@ -22,7 +22,7 @@ from rich.console import Console
 from impact_jobs import DownloadResult, Job, JobsError
 from impact_jobs.errors import redact, shorten
 
-# The library's messages name arguments of Python; a person at a prompt needs the option instead.
+# The library's messages name Python arguments; at a prompt, they must name options instead.
 _ADVICE_AT_A_PROMPT = {
     "pass overwrite=True": "give --overwrite",
     "export it, or pass the value to the client": "export it, or make a profile with `impact-jobs profile add default`",
@@ -33,10 +33,10 @@ _ADVICE_AT_A_PROMPT = {
 
 
 def console_for(stream: IO[str]) -> Console:
-    """Create a console that writes to `stream` only characters that it can take.
+    """Create a console that replaces characters that `stream` cannot encode with "?".
 
-    A character that the stream cannot encode becomes "?"; on a terminal of the C locale, every character beyond ASCII
-    does. NO_COLOR, FORCE_COLOR, TERM=dumb and COLUMNS are left to rich. Lines are wrapped on terminals only.
+    On a terminal of the C locale, these are all characters beyond ASCII. Rich itself follows NO_COLOR, FORCE_COLOR,
+    TERM=dumb and COLUMNS. Lines are wrapped on terminals only.
     """
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
@@ -48,7 +48,7 @@ def console_for(stream: IO[str]) -> Console:
 
 
 def is_live(console: Console) -> bool:
-    """Tell whether the console is a terminal that can redraw lines."""
+    """Return whether the console is a terminal that can redraw lines."""
     return console.file.isatty() and not console.is_dumb_terminal
 
 
@@ -159,7 +159,7 @@ def result_line(result: DownloadResult) -> str:
 
 
 def flush_or_discard() -> None:
-    """Flush both streams; redirect one whose reader is gone to /dev/null, or Python complains when it exits."""
+    """Flush both streams; redirect one whose reader is gone to /dev/null, so that Python does not complain at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""A file of secrets: checks that other users can neither read nor replace it, and writes that keep it so."""
+"""Check that other users can neither read nor replace a file of secrets, and write it without exposing it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def unsafe_file(file: Path, found: os.stat_result) -> str | None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing in `folder` within the block; create it if it is missing."""
+    """Lock `folder` against other processes of this command within the block; create the folder if it is missing."""
     try:
         folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

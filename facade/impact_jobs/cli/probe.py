@@ -1,4 +1,4 @@
-"""What `doctor` examines: the account that a command would use, and one exchange with its API."""
+"""Find the account that a command would use, and send its API the one request of `doctor`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 10.0
 
 @frozen(kw_only=True)
 class Target:
-    """The API as a command would call it: where the credentials come from, and the client or why there is none."""
+    """The API that a command would call, the source of its credentials, and the client, or why there is none."""
 
     base_url: str
     source: str = ""
@@ -44,7 +44,7 @@ def find_target(state: CliState) -> Target:
 
 
 def probe_target(target: Target) -> Probe:
-    """Exchange one request with the API, and close the client."""
+    """Send one request to the API, and close the client."""
     try:
         return probe(target.client, base_url=target.base_url, timeout=TIMEOUT_SECONDS)
     finally:

@@ -63,14 +63,10 @@ def config_folder() -> Path:
 
 
 def load(name: str | None, *, folder: Path, environ: Mapping[str, str]) -> Profile | None:
-    """Load the profile to use, or return None if the client's `from_env` is to be used, or to report what is missing.
+    """Load the profile to use; return None to leave the credentials, or the error if there are none, to `from_env`.
 
-    A name wins: first `name`, then `IMPACT_JOBS_PROFILE`. Next come the credentials of the environment, even if only
-    one of the two variables is set, and last the profile "default".
-
-    Raises:
-        ConfigurationError: The file is unsafe or malformed, there is no such profile, or the environment names a
-            profile and holds credentials too, perhaps of another account.
+    `name` comes first, then `IMPACT_JOBS_PROFILE`, then the credentials in the environment, even if only one of the two
+    variables is set, and last the profile "default".
     """
     in_environ = " and ".join(variable for variable in CREDENTIALS if environ.get(variable))
     wanted = name if name is not None else environ.get(VARIABLE) or None
@@ -136,7 +132,7 @@ def _read(folder: Path) -> dict[str, Profile | str]:
     file = folder / FILE_NAME
     if problem := private_file.unsafe_path(file):
         raise ConfigurationError(problem)
-    # Raised here, where the traceback holds neither the text nor a frame of the parser, which contain tokens.
+    # Raised here, not in `_parse`, because tracebacks can show the values of locals, and `_parse` holds tokens.
     parsed = _parse(file)
     if isinstance(parsed, str):
         raise ConfigurationError(parsed)
@@ -161,22 +157,22 @@ def _parse(file: Path) -> dict[str, Profile | str] | str:
         return f"{file} is not TOML{where} (not shown, because it may hold a token): correct it, or remove it."
     for key, table in tables.items():
         if not isinstance(table, dict):
-            return f"{file}: {_quoted(key)} stands outside of a profile: put a line such as [{DEFAULT}] before it."
+            return f"{file}: {_quoted(key)} is outside any profile: put a line such as [{DEFAULT}] before it."
     return {name: _parse_profile(file, name, table) for name, table in tables.items()}
 
 
 def _parse_profile(file: Path, name: str, table: Mapping[str, Any]) -> Profile | str:
     if not _NAME.fullmatch(name):
-        return f"{file}: a profile's name is not up to 64 letters, digits, '-' and '_': correct it."
+        return f"{file}: a profile has an invalid name: use up to 64 letters, digits, '-' and '_'."
     where = f"{file}, profile {name!r}"
     if unknown := table.keys() - {*_REQUIRED, *_OPTIONAL}:
         keys = ", ".join(sorted(map(_quoted, unknown)))
-        return f"{where}: unknown {keys}: a profile has account_sid, auth_token and perhaps base_url."
+        return f"{where}: unknown {keys}: a profile has account_sid, auth_token and, optionally, base_url."
     for key in (*_REQUIRED, *_OPTIONAL):
         if key in _REQUIRED and key not in table:
             return f"{where}: {key} is missing: add it, or run `impact-jobs profile add {name}` again."
         if not isinstance(table.get(key, ""), str):
-            return f"{where}: {key} is not a text: put it in quotes."
+            return f"{where}: {key} is not a string: put it in quotes."
     try:
         return validate(Profile(name, table["account_sid"], Secret(table["auth_token"]), table.get("base_url")))
     except ConfigurationError as error:

@@ -13,14 +13,12 @@ from typing import TypeAlias
 
 from attrs import Factory, define, field
 from rich.console import Console
-from rich.filesize import decimal
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from impact_jobs import Job
-from impact_jobs.cli.formatting import joined, span, status_text
+from impact_jobs.cli.formatting import Bar, joined, size, span, status_text
 from impact_jobs.cli.output import is_live, note, one_line
 from impact_jobs.cli.state import CliState
 
@@ -33,7 +31,7 @@ _MARGIN_COLUMNS = 5  # two gaps, and room for the ^C that a terminal echoes
 
 @define
 class ProgressLines:
-    """Writes a line for a change of status at once, and for everything else every half minute."""
+    """Writes a line at once if a status changes, and at most every half minute for other progress."""
 
     write: Callable[[str], object]
     now: Callable[[], float] = time.monotonic
@@ -127,8 +125,9 @@ class LiveProgress:
         room = self._console.width - label.cell_len - len(text) - _MARGIN_COLUMNS
         row = Table.grid(padding=(0, 1, 0, 0))
         if room > 0:
-            bar = ProgressBar(total=1, completed=share, width=min(room, _MAX_BAR_COLUMNS), complete_style="cyan")
-            row.add_row(label, bar, text)
+            row.add_column()
+            row.add_column(width=min(room, _MAX_BAR_COLUMNS))
+            row.add_row(label, Bar(share, "green" if share == 1 else "cyan"), text)
         else:
             row.add_column(no_wrap=True, overflow="crop")
             row.add_row(Text.assemble(label, " ", text))
@@ -195,9 +194,9 @@ def progress_on(state: CliState, *, files: FileCounter | None = None, quiet: boo
 
 
 def _byte_facts(done: int, total: int | None, rate: float | None) -> list[str]:
-    amount = f"{decimal(done)} of {decimal(total)}" if total else decimal(done)
+    amount = f"{size(done)} of {size(total)}" if total else size(done)
     left = f"{span(timedelta(seconds=(total - done) / rate))} left" if total and rate else ""
-    return [amount, f"{decimal(int(rate))}/s" if rate else "", left]
+    return [amount, f"{size(int(rate))}/s" if rate else "", left]
 
 
 def _rate(first: tuple[float, int] | None, done: int, now: float) -> float | None:

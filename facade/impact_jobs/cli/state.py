@@ -1,4 +1,4 @@
-"""The state of one run of the command: what its shared options say, the two streams, and the client."""
+"""The state of one run of the command: its shared options, the two output streams, and the client."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CliState:
         return self.out.file.isatty() and not self.json and not self.quiet
 
     def client(self) -> JobsClient:
-        """Create a client from the profile or from the environment; close it."""
+        """Create a client from the profile or from the environment; the caller closes it."""
         from impact_jobs import JobsClient  # noqa: PLC0415 - slow to load, and not every command needs it
         from impact_jobs.cli import profiles  # noqa: PLC0415 - the same
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.filesize import decimal
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from impact_jobs import DownloadResult, Job
 from impact_jobs.cli.columns import fitted_table, number_column, text_column
-from impact_jobs.cli.formatting import joined, percentage, records, span, status_style, status_text
+from impact_jobs.cli.formatting import joined, percentage, records, size, span, status_style, status_text
 from impact_jobs.cli.output import job_object, one_line, printable
 
 _NARROW_COLUMNS = 58
@@ -43,12 +42,12 @@ def _table(jobs: Sequence[Job], *, now: datetime, width: int) -> Table:
     ]
     messages = [one_line(job.status_message or "") for job in jobs]
     if any(messages):
-        columns.append(text_column("MESSAGE", 6, messages, narrow=_MIN_MESSAGE))
+        columns.append(text_column("MESSAGE", 6, messages, min_width=_MIN_MESSAGE))
     return fitted_table(columns, width, header_style="bold")
 
 
 def print_job(console: Console, job: Job) -> None:
-    """Print all that is known of a job, a line for each attribute."""
+    """Print everything known about a job, one line per attribute."""
     facts = {name: value for name, value in job_object(job).items() if value is not None}
     longest = max(map(len, facts))
     for name, value in facts.items():
@@ -70,10 +69,10 @@ def print_result(console: Console, result: DownloadResult) -> None:
     if not result.connections:
         how = "already complete"
     elif result.resumed_from:
-        how = f"resumed after {decimal(result.resumed_from)}"
+        how = f"resumed after {size(result.resumed_from)}"
     else:
-        how = f"{decimal(int(result.bytes_written / max(result.seconds, 0.001)))}/s"
-    facts = joined([decimal(result.bytes_written), how])
+        how = f"{size(int(result.bytes_written / max(result.seconds, 0.001)))}/s"
+    facts = joined([size(result.bytes_written), how])
     console.print(Text.assemble(printable(result.path), (f"  {facts}", "dim")), soft_wrap=True)
 
 

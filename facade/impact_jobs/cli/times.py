@@ -10,9 +10,9 @@ from click import BadParameter
 
 from impact_jobs.errors import shorten
 
-_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-# Each unit at most once and the largest first, because "30m1h" is more likely a slip than intended.
-_SPAN = re.compile("".join(rf"(?:([0-9]+(?:\.[0-9]+)?){unit})?" for unit in _SECONDS))
+_SECONDS = {"w(?:eeks?)?": 604_800, "d(?:ays?)?": 86_400, "h(?:ours?)?": 3_600, "m(?:inutes?)?": 60, "s(?:econds?)?": 1}
+# Each unit at most once and the largest first, because "30m1h" is probably a typing error.
+_SPAN = re.compile(" ?".join(rf"(?:([0-9]+(?:\.[0-9]+)?) ?{unit})?" for unit in _SECONDS))
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = timedelta(days=1)
@@ -21,16 +21,13 @@ _DAY = timedelta(days=1)
 def parse_moment(text: str, *, now: datetime, ends_day: bool = False) -> datetime:
     """Parse a moment, in UTC unless the text has an offset.
 
-    The text is a duration, which means so long ago; "today", "yesterday" or a weekday, which is the last one that has
-    begun; or ISO 8601. A day begins at midnight UTC; with `ends_day`, it means its last microsecond.
-
-    Raises:
-        BadParameter: It cannot be parsed. The message quotes it and shows what can be typed.
+    The text is a duration, which counts back from `now`; "now", "today", "yesterday" or a weekday, which is the latest
+    one that has begun; or ISO 8601. A day means its midnight; with `ends_day`, its last microsecond.
     """
-    typed = " ".join(text.lower().split())
+    typed = " ".join(text.lower().split()).removesuffix(" utc")
     now = now.astimezone(UTC)
     try:
-        ago = _parse_span(typed)
+        ago = 0.0 if typed == "now" else _parse_span(typed.removesuffix(" ago"))
         if ago is not None:
             return now - timedelta(seconds=ago)
         moment = _named_day(typed, now) or datetime.fromisoformat(typed.upper())
@@ -44,17 +41,13 @@ def parse_moment(text: str, *, now: datetime, ends_day: bool = False) -> datetim
         if _NUMBER.fullmatch(typed):
             reason = f"{typed} days ago is '{typed}d'"
     raise BadParameter(
-        f"{shorten(text)!r} is not a time ({reason}): write '2d' or '36h' for so long ago, 'yesterday', 'monday', "
+        f"{shorten(text)!r} is not a time ({reason}): write '2d' (2 days ago), '36h', 'yesterday', 'monday', "
         "'2026-05-01', '2026-05-01 10:00' (UTC) or '2026-05-01T10:00+02:00'."
     )
 
 
 def parse_timeout(text: str) -> float | None:
-    """Parse a duration such as "90" (seconds), "30m", "1h30m" or "2d" into seconds, and "forever" into None.
-
-    Raises:
-        BadParameter: It cannot be parsed. The message quotes it and shows what can be typed.
-    """
+    """Parse a duration such as "90" (seconds), "30m", "1h30m" or "2d" into seconds, and "forever" into None."""
     typed = "".join(text.lower().split())
     if typed == "forever":
         return None
@@ -77,6 +70,5 @@ def _named_day(typed: str, now: datetime) -> datetime | None:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if typed in {"today", "yesterday"}:
         return midnight if typed == "today" else midnight - _DAY
-    if typed in _WEEKDAYS:
-        return midnight - (now.weekday() - _WEEKDAYS.index(typed)) % 7 * _DAY
-    return None
+    weekday = next((number for number, name in enumerate(_WEEKDAYS) if typed in {name, name[:3]}), None)
+    return None if weekday is None else midnight - (now.weekday() - weekday) % 7 * _DAY

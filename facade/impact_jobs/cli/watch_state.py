@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 from impact_jobs.cli.output import one_line
 from impact_jobs.models import Job, JobStatus
 
-_KEPT_STEPS = 8  # the rate is that of the latest steps, because an hour ago says little about now
+_KEPT_STEPS = 8  # the rate is computed from the latest steps only, because older ones say little about now
 _NEARLY_DONE, _DONE = 99, 100  # percent; servers often rest at 99
 # Running jobs come first, then those that need attention, because a terminal may not hold all rows. Within a group
 # the jobs keep their order, because rows that move cannot be read.
@@ -20,7 +20,7 @@ _RANKS = {"FAILED": 1, "ERROR": 1, "CANCELLED": 1, "QUEUED": 2, "COMPLETED": 3}
 
 @define
 class _Series:
-    """A quantity that grows: the moments at which it was first seen to have changed."""
+    """The latest values of a growing quantity, each with the moment at which it was first seen."""
 
     steps: deque[tuple[datetime, int]] = field(factory=lambda: deque(maxlen=_KEPT_STEPS))
 
@@ -34,7 +34,7 @@ class _Series:
             self.steps.append((at, value))
 
     def rate(self, seen: datetime) -> float | None:
-        """Return the gain per second; None if it is unknown, or if it has rested longer than all steps took."""
+        """Return the gain per second; None if unknown, or if the last step is older than all steps together took."""
         if not self.steps:
             return None
         (first, low), (last, high) = self.steps[0], self.steps[-1]
@@ -44,7 +44,7 @@ class _Series:
 
 @frozen(kw_only=True)
 class Pace:
-    """How fast a job progresses of late, and when it will end at that rate; None where that is unknown.
+    """How fast a job has progressed lately, and when it will end at that rate; None where that is unknown.
 
     A job `is_nearly_done` if it is at 99 percent or past the expected end.
     """
@@ -56,8 +56,8 @@ class Pace:
 
 
 @define
-class _Track:
-    """One job over time."""
+class _History:
+    """The latest snapshot of a job, and its progress so far."""
 
     job: Job
     seen: datetime
@@ -89,19 +89,19 @@ class _Track:
 class WatchState:
     """The jobs that are watched, built from their snapshots. It does no I/O and reads no clock."""
 
-    _tracks: dict[str, _Track] = field(factory=dict)
+    _histories: dict[str, _History] = field(factory=dict)
     _lock: Lock = field(factory=Lock, repr=False, eq=False)  # because a live display draws in its own thread
 
     def update(self, job: Job, *, at: datetime) -> None:
         """Record a snapshot taken `at` a moment; ignore it if it is older than the last one."""
         with self._lock:
-            self._tracks.setdefault(job.id, _Track(job, at)).update(job, at)
+            self._histories.setdefault(job.id, _History(job, at)).update(job, at)
 
     @property
     def jobs(self) -> list[Job]:
         """The latest snapshots: running, failed, queued, completed."""
         with self._lock:
-            jobs = [track.job for track in self._tracks.values()]
+            jobs = [history.job for history in self._histories.values()]
         return sorted(jobs, key=lambda job: _RANKS.get(str(job.status), 0))
 
     @property
@@ -113,7 +113,7 @@ class WatchState:
     def pace(self, job: Job, *, now: datetime) -> Pace:
         """Return how fast `job`, one of these, progresses."""
         with self._lock:
-            return self._tracks[job.id].pace(now)
+            return self._histories[job.id].pace(now)
 
 
 def percent_of(job: Job) -> int:
@@ -122,7 +122,7 @@ def percent_of(job: Job) -> int:
 
 
 def _is_stale(job: Job, *, known: Job) -> bool:
-    """Tell whether the server answered from a copy that is older than the known snapshot."""
+    """Return whether the server sent a cached snapshot that is older than the known one."""
     new, old = job.last_progress_update_date, known.last_progress_update_date
     return new is not None and old is not None and new < old and not job.is_terminal
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.cells import cell_len
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from impact_jobs.cli.columns import Column, fitted_table, number_column, text_column
-from impact_jobs.cli.formatting import records, status_style, status_text
+from impact_jobs.cli.formatting import Bar, records, status_style, status_text
 from impact_jobs.cli.output import one_line
 from impact_jobs.cli.watch_state import Pace, WatchState, percent_of
 from impact_jobs.models import Job, JobStatus
 
 _MIN_ID = 8
-_BESIDE_ID = 25  # columns of status, percentage and time left, which matter more than a whole id
+_BESIDE_ID = 25  # columns for status, percentage and time left, which matter more than a complete id
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
@@ -37,16 +35,11 @@ def watch_table(state: WatchState, *, now: datetime, width: int, rows: int | Non
 
 def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: int) -> list[Column]:
     paces = [state.pace(job, now=now) for job in jobs]
-    statuses = [status_text(job) for job in jobs]
     messages = [one_line(job.status_message or "") for job in jobs]
-    bars = [
-        ProgressBar(completed=percent_of(job), complete_style=status_style(job), finished_style=status_style(job))
-        for job in jobs
-    ]
-
-    columns = [  # those that change every second have a width, so that they do not jump
+    bars = [Bar(percent_of(job) / 100, status_style(job)) for job in jobs]
+    columns = [  # those that change every second have a fixed width, so that they do not jump
         text_column("JOB", 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
-        Column(title="STATUS", rank=1, cells=statuses, width=min(max([9, *map(cell_len, map(str, statuses))]), 14)),
+        text_column("STATUS", 1, [status_text(job) for job in jobs], width=9, min_width=14),
         Column(title="PROGRESS", rank=4, cells=bars, width=8, max_width=24),
         number_column("%", 2, [f"{percent_of(job)}%" for job in jobs], width=4),
         number_column("LEFT", 3, [_left(job, pace, now) for job, pace in zip(jobs, paces, strict=True)], width=6),
@@ -59,12 +52,12 @@ def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: in
     if any(job.type for job in jobs):
         columns.append(text_column("TYPE", 11, [one_line(job.type or "") for job in jobs]))
     if any(messages):
-        columns.append(text_column("MESSAGE", 7, messages, narrow=24))
+        columns.append(text_column("MESSAGE", 7, messages, min_width=24))
     return columns
 
 
 def _ids(ids: Sequence[str], width: int) -> Sequence[str]:
-    """Shorten the ids if they are too wide: to their heads, or to their tails if only these soon differ."""
+    """Shorten the ids if they are too wide, to the shortest beginnings or ends that tell them apart."""
     longest = max(map(len, ids), default=0)
     if longest <= width:
         return ids

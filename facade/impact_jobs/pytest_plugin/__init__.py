@@ -153,7 +153,7 @@ def _create_sandbox(node: pytest.Item) -> Sandbox:
             _fail(f"unknown option {', '.join(unknown)}; the options are: {', '.join(sorted(allowed))}.")
         options |= marker.kwargs
     try:
-        return Sandbox(**options, clock=epoch_seconds)  # which follows `impact_clock`, even if that begins later
+        return Sandbox(**options, clock=epoch_seconds)  # which follows `impact_clock`, even if a test requests it later
     except (TypeError, ValueError) as error:
         _fail(str(error.args[0] if error.args else error))
 

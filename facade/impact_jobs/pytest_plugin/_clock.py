@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 _LONGEST_SLEEP: Final = 7 * 24 * 3600.0  # seconds; no job runs for a week
-_STEP: Final = 2.0**-28  # seconds; floats hold sums of such steps exactly, so half an hour twice is exactly an hour
+_STEP: Final = 2.0**-28  # seconds; floats add multiples of it exactly, so two half hours are exactly one hour
 
 
 class ImpactClock:
@@ -54,7 +54,7 @@ class ImpactClock:
         """
         with self._lock:
             self._move(seconds)
-            self._slept = 0.0  # the test moves the clock itself, so it is not in an endless wait
+            self._slept = 0.0  # a test that moves the clock itself is not waiting endlessly
 
     def sleep(self, seconds: float, /) -> None:
         """Move the clock forward and return at once; put it in the place of `time.sleep` in the code under test.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from impact_jobs.sandbox import Sandbox
@@ -288,7 +289,7 @@ def _answer_api(
 
 
 def _answer_replay(sandbox: Sandbox, *, status: int | None, body: str = "", perform: bool = False) -> str:
-    # In a program of its own, because among jobs of one program a lost replay could not be identified.
+    # Each job has its own ProgramId, because a lost replay cannot be told apart from other jobs of the same program.
     job_id = sandbox.add_job(seconds=0, program_id=f"{10_000 + len(sandbox.job_ids)}")
     sandbox.answer_next("PUT", f"/Jobs/{job_id}/Replay", status=status, body=body, perform=perform)
     return job_id
@@ -314,7 +315,7 @@ def _answer_storage(
     headers: dict[str, str] | None = None,
     times: int = 1,
 ) -> None:
-    content_type = "text/csv" if status == _OK else "application/xml"
+    content_type = "text/csv" if status == HTTPStatus.OK else "application/xml"
     sandbox.answer_next(
         "GET",
         f"/results/{job_id}.csv",
@@ -338,17 +339,5 @@ def _s3_error(code: str, message: str) -> bytes:
     return f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
 
 
-_OK: Final = 200
-
-_ARRANGEMENTS: Final[dict[str, Callable[[Sandbox], str]]] = {
-    arrangement.__name__: arrangement
-    for arrangement in (
-        completed, empty_result, big_result, slow, queued_for_ever, running, stuck_at_99, unknown_status,
-        failed, error, error_then_completed, cancelled, odd_fields, malformed, not_found,
-        expired_link, link_expires_mid_download, cut_download, result_changes_mid_download, corrupt_download,
-        result_gone, storage_down,
-        not_replayable, replay_answer_lost, replay_lost, replay_not_permitted,
-        rate_limited, rate_limited_once, server_error, server_error_once, no_answer, unauthorized,
-        permission_denied, xml_answer, html_answer,
-    )
-}  # fmt: skip
+# Each scenario is set up by the function of its name.
+_ARRANGEMENTS: Final[dict[str, Callable[[Sandbox], str]]] = {name: globals()[name] for name in get_args(Scenario)}

@@ -21,22 +21,18 @@ The sandbox is running; press Ctrl-C to stop it. In another terminal, paste the 
 """
 
 
-def _parse_budget(text: str) -> int | None:
+def hourly_budget(text: str) -> int | None:
     """Parse an hourly budget: a number of requests, or ``none`` for no limit."""
+    if text.lower() != "none" and not text.isdecimal():
+        raise ValueError(f"{text!r} is neither a number of requests nor none.")
     return None if text.lower() == "none" else int(text)
 
 
 @frozen
 class Option:
-    """An option of the command line, which ``impact-jobs sandbox`` offers as well.
+    """An option that sets the parameter `name` of `Sandbox`; a default of False makes it a switch.
 
-    Attributes:
-        name: The parameter of `Sandbox` that it sets; "empty" is the command's own.
-        flag: The option as users type it.
-        default: The value without the option; False makes it a switch.
-        help: One line for ``--help``.
-        type: Parses the option's text; raises ValueError if it cannot.
-        choices: The allowed values, or () for any.
+    ``impact-jobs sandbox`` offers the same options. Only "empty" is not a parameter of `Sandbox`.
     """
 
     name: str
@@ -58,7 +54,7 @@ OPTIONS: Final = (
         "--hourly-budget",
         default="1000",
         help="requests an hour, or none for no limit",
-        type=_parse_budget,
+        type=hourly_budget,
     ),
     Option(
         "budget_headers",
@@ -84,26 +80,14 @@ OPTIONS: Final = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sandbox until Ctrl-C or SIGTERM.
-
-    Args:
-        arguments: The command line; the process's own by default.
-
-    Returns:
-        The exit code: 0 after Ctrl-C or SIGTERM, 1 if the sandbox cannot start.
-    """
+    """Parse the command line, by default that of the process, and run a sandbox; return the exit code."""
     return run(vars(_parser().parse_args(arguments)), announce=write_exports)
 
 
 def run(options: Mapping[str, Any], *, announce: Callable[[dict[str, str]], None]) -> int:
-    """Run a sandbox until Ctrl-C or SIGTERM.
+    """Run a sandbox until Ctrl-C or SIGTERM, and return the exit code: 0, or 1 if the sandbox cannot start.
 
-    Args:
-        options: A value for the name of each of `OPTIONS`.
-        announce: Called with the environment variables that point a client at the sandbox, once it is running.
-
-    Returns:
-        The exit code: 0 after Ctrl-C or SIGTERM, 1 if the sandbox cannot start.
+    Once it is running, `announce` is called with the environment variables that point a client at it.
     """
     stop = threading.Event()
     # Installed before anything is written, because a parent process may signal as soon as it has read the output.

@@ -26,11 +26,7 @@ _MAX_PAGE_SIZE: Final = 20_000
 
 
 class JobsApi:
-    """The operations, as endpoints for Starlette's router.
-
-    Args:
-        state: The sandbox's state.
-    """
+    """The operations, as endpoints for Starlette's router."""
 
     def __init__(self, state: SandboxState) -> None:
         self._state = state
@@ -78,13 +74,13 @@ class JobsApi:
         return self._render(self._job(request), request)
 
     async def download(self, request: Request) -> Response:
-        """GET /Jobs/{JobId}/Download: the job until it has completed, then a signed link or the bytes."""
+        """GET /Jobs/{JobId}/Download: return the job until it has completed, and then a signed link or the bytes."""
         mode = request.query_params.get("Mode")
         if mode not in {None, "Stream"}:
             raise _invalid("Mode", "The only mode is Stream")
         job = self._job(request)
         if snapshot(job, self._state.clock()).status != "COMPLETED":
-            # Failed jobs as well, because a client that polls only the download must read their Status.
+            # Failed jobs, too, because a client that polls only the download must be able to read their Status.
             return self._render(job, request, status=HTTPStatus.ACCEPTED)
         if mode == "Stream":
             return StreamedResult(job, state=self._state)
@@ -147,12 +143,7 @@ class JobsApi:
 
 
 class StreamedResult(Response):
-    """The bytes of a result, sent by the API itself in chunks, without a Content-Length.
-
-    Args:
-        job: The job.
-        state: The sandbox's state.
-    """
+    """The bytes of a result, sent by the API itself in chunks, without a Content-Length."""
 
     def __init__(self, job: Job, *, state: SandboxState) -> None:
         super().__init__(media_type="application/octet-stream")

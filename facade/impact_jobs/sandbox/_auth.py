@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 import threading
 from collections.abc import Callable
 from typing import Final, Literal, Self
@@ -88,13 +89,7 @@ class LinkSigner:
 
 
 class HourlyBudget:
-    """Counts requests in windows of an hour; a window opens with the first request after the last one closed.
-
-    Args:
-        limit: Requests an hour; None for no limit and no headers.
-        form: Which of the documented headers state the remaining budget.
-        clock: Returns epoch seconds.
-    """
+    """Counts requests in windows of an hour; a window opens with the first request after the last one closed."""
 
     def __init__(self, limit: int | None, *, form: BudgetHeaders, clock: Callable[[], float]) -> None:
         self._limit = limit
@@ -105,11 +100,7 @@ class HourlyBudget:
         self._lock = threading.Lock()
 
     def spend(self) -> dict[str, str]:
-        """Take one request from the budget.
-
-        Returns:
-            The headers of the response. They include Retry-After if the budget was already spent.
-        """
+        """Count one request, and return the headers of its response; Retry-After means that the budget was spent."""
         if self._limit is None:
             return {}
         with self._lock:
@@ -119,8 +110,7 @@ class HourlyBudget:
             allowed = self._used < self._limit
             self._used += allowed
             # Rounded up, so that a client that returns at that very second finds the new window open.
-            reset = str(-int(-(self._window_ends - now) // 1))
-            reset_epoch = str(-int(-self._window_ends // 1))
+            reset, reset_epoch = str(math.ceil(self._window_ends - now)), str(math.ceil(self._window_ends))
             remaining = str(self._limit - self._used)
         suffix = "-hour" if self._form == "hour" else ""
         headers = {

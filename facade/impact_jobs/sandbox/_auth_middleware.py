@@ -19,14 +19,7 @@ _ACCOUNT: Final = re.compile(r"(?P<prefix>/Agencies/(?P<sid>[^/]*)(?:/Advertiser
 
 @frozen(kw_only=True)
 class ApiRequest:
-    """An authenticated request to the API.
-
-    Attributes:
-        as_json: Whether the response must be JSON rather than XML.
-        prefix: The path up to the account or brand, percent-encoded, with which relative URIs begin.
-        path: The full path, percent-encoded.
-        may_write: Whether the token may do more than read.
-    """
+    """An authenticated request to the API. Both paths are percent-encoded; relative URIs begin with the `prefix`."""
 
     as_json: bool
     prefix: str
@@ -35,12 +28,7 @@ class ApiRequest:
 
 
 class AuthMiddleware:
-    """Authenticates and counts requests, and removes the account from their path.
-
-    Args:
-        app: The API's routes.
-        state: The sandbox's state.
-    """
+    """Authenticates and counts requests, and removes the account from their path."""
 
     def __init__(self, app: ASGIApp, *, state: SandboxState) -> None:
         self._app = app

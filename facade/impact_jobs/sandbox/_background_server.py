@@ -71,12 +71,7 @@ def listen_on_both(port: int, other_port: int) -> tuple[socket.socket, socket.so
 
 
 class BackgroundServer:
-    """A daemon thread with an event loop that serves each application on its own socket.
-
-    Args:
-        apps: The listening sockets, and the application behind each. The server closes the sockets.
-        clock: Returns the epoch seconds for Date headers.
-    """
+    """A daemon thread that serves each application on its own socket, and closes the sockets in the end."""
 
     def __init__(self, apps: Sequence[tuple[socket.socket, ASGIApp]], *, clock: Callable[[], float]) -> None:
         self._apps = apps

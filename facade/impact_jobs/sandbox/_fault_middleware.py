@@ -16,13 +16,7 @@ _log: Final = logging.getLogger("impact_jobs.sandbox")
 
 
 class FaultMiddleware:
-    """An ASGI middleware around the API or the storage.
-
-    Args:
-        app: The API or the storage.
-        origin: Which of the two it is.
-        state: The sandbox's state.
-    """
+    """An ASGI middleware around the API or the storage."""
 
     def __init__(self, app: ASGIApp, *, origin: Origin, state: SandboxState) -> None:
         self._app = app
@@ -50,7 +44,7 @@ class FaultMiddleware:
 
 
 async def _discard(message: Message) -> None:
-    """Take the place of ``send`` for a response that a canned one replaces."""
+    """Drop a part of the real response, because a canned one replaces it."""
 
 
 async def _send_canned(canned: CannedResponse, *, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +53,7 @@ async def _send_canned(canned: CannedResponse, *, scope: Scope, receive: Receive
         await close_connection(scope, receive)
         return
     headers = {name.lower(): value for name, value in canned.headers.items()}
-    # A test asks for a truncated response by stating a length above the body's.
+    # A length above the body's is how a test asks for a truncated response.
     stated = int(headers.setdefault("content-length", str(len(canned.body))))
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": canned.status, "headers": raw})
@@ -68,15 +62,7 @@ async def _send_canned(canned: CannedResponse, *, scope: Scope, receive: Receive
 
 
 async def send_body(chunks: Iterator[bytes], *, scope: Scope, receive: Receive, send: Send, cut: int | None) -> None:
-    """Send the body of a response whose head has been sent.
-
-    Args:
-        chunks: The body.
-        scope: The request's scope.
-        receive: The request's receive.
-        send: The request's send.
-        cut: After how many bytes to drop the connection, unless the body is shorter; None to send all of it.
-    """
+    """Send the body of a response whose head has been sent; drop the connection after `cut` bytes, if that is given."""
     sent, transport = 0, _transport(scope)
     for chunk in chunks:
         part = chunk if cut is None else chunk[: cut - sent]
@@ -85,7 +71,7 @@ async def send_body(chunks: Iterator[bytes], *, scope: Scope, receive: Receive, 
         if sent == cut:
             await close_connection(scope, receive)
             return
-        if transport.is_closing():  # the client has left, so nobody would read the rest
+        if transport.is_closing():  # the client has disconnected
             return
         await asyncio.sleep(0)  # lets other requests run, because `send` never suspends for a fast reader
     await send({"type": "http.response.body", "body": b"", "more_body": False})

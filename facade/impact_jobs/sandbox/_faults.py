@@ -89,7 +89,7 @@ class CannedResponse:
     perform: bool = False
 
     def matches(self, request: RecordedRequest) -> bool:
-        """Whether the response is for this request."""
+        """Return whether the response is for this request."""
         if self.method.upper() != request.method:
             return False
         if isinstance(self.path, re.Pattern):

@@ -36,7 +36,7 @@ class Job:
     message: str = ""
     replayable: bool = True
     result: ResultFile
-    stuck_at: int | None = None
+    stuck_at: int | None = None  # percent
     recovers_after: float | None = None
     fields: Mapping[str, object] = Factory(dict)
 
@@ -99,21 +99,14 @@ def _ended(job: Job, now: float, *, starts: float, ends: float) -> Snapshot:
 
 
 def is_replayable(job: Job, now: float) -> bool:
-    """Whether the API would accept a replay of the job at a moment."""
+    """Return whether the API would accept a replay of the job at a moment."""
     return job.replayable and snapshot(job, now).is_terminal
 
 
 def to_json(job: Job, *, now: float, prefix: str, stringly: bool = False) -> dict[str, object]:
-    """Return a job as the API shows it.
+    """Return a job as the API shows it; if `stringly`, numbers and booleans are strings, as on some vendor pages.
 
-    Args:
-        job: The job.
-        now: The time of the request, in epoch seconds.
-        prefix: The path up to the account or brand, with which the relative URI of the result begins.
-        stringly: Whether numbers and booleans are strings, as some of the vendor's pages show them.
-
-    Returns:
-        The job's fields. Those in ``job.fields`` win, and ``stringly`` leaves them alone.
+    ``job.fields`` replace fields as they are, even if `stringly`. The URI of the result begins with `prefix`.
     """
     state = snapshot(job, now)
     shown: dict[str, object] = {

@@ -10,14 +10,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Page:
-    """A page that a request asks for.
-
-    Attributes:
-        number: Its number, from 1.
-        size: How many jobs a page holds.
-        path: The full path of the list, without the host.
-        query: The other query parameters, which the URI of every page repeats.
-    """
+    """A page that a request asks for, counted from 1; the URI of every page repeats the other parameters, `query`."""
 
     number: int
     size: int

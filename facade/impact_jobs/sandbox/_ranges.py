@@ -23,22 +23,9 @@ class RangeNotSatisfiableError(Exception):
 
 
 def parse_range(header: str, size: int) -> Span | None:
-    """Parse a Range header.
+    """Parse a Range header for a file of `size` bytes; return None if the response must be the whole file.
 
-    Args:
-        header: The header's value; "" if the request has none.
-        size: The file's length in bytes.
-
-    Returns:
-        The span, or None if the response is the whole file: the header is absent, malformed, has another unit, or
-        has several ranges, which a server need not support.
-
-    Raises:
-        RangeNotSatisfiableError: The range lies beyond the end of the file.
-
-    Example:
-        >>> parse_range("bytes=-100", 1_000)
-        Span(start=900, stop=1000)
+    That is so if the header is empty or malformed, has another unit, or has several ranges, whose support is optional.
     """
     found = _SINGLE.fullmatch(header.strip())
     if found is None:
@@ -56,14 +43,5 @@ def parse_range(header: str, size: int) -> Span | None:
 
 
 def if_range_matches(if_range: str, *, etag: str, last_modified: str) -> bool:
-    """Decide whether the If-Range header of a request allows a partial response.
-
-    Args:
-        if_range: The header's value; "" if the request has none.
-        etag: The file's strong entity tag.
-        last_modified: The file's Last-Modified value.
-
-    Returns:
-        False if the client holds a part of another version, so that the response must be the whole file.
-    """
+    """Return whether an If-Range header, "" if absent, allows a partial response, because the file has not changed."""
     return not if_range or if_range.strip() in {etag, last_modified}

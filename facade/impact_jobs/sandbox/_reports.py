@@ -65,15 +65,7 @@ def parse_date(text: str) -> date | None:
 
 
 def validation_error(report_id: str, parameters: Mapping[str, str]) -> str | None:
-    """Explain why an export cannot be scheduled.
-
-    Args:
-        report_id: The report that the path names.
-        parameters: The query. Unknown filters are accepted, as the API accepts them.
-
-    Returns:
-        The message of the error envelope, or None if the export is valid.
-    """
+    """Return why an export cannot be scheduled, or None; unknown filters are accepted, as the API accepts them."""
     if report_id not in REPORTS:
         return f"Not permitted to run report {report_id}"
     bounds = {name: parse_date(parameters[name]) for name in ("START_DATE", "END_DATE") if name in parameters}

@@ -15,14 +15,7 @@ _NOT_IN_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 class HttpError(Exception):
-    """Ends a request with an error response, wherever it is raised.
-
-    Args:
-        status: The HTTP status.
-        message: The ``Message`` of the error envelope.
-        errors: Pairs of a field and what is wrong with it.
-        headers: Further headers of the response.
-    """
+    """Ends a request with an error response; `errors` are pairs of a field and what is wrong with it."""
 
     def __init__(
         self,
@@ -45,7 +38,7 @@ class HttpError(Exception):
 
 
 def error_payload(message: str, *, errors: Sequence[tuple[str, str]] = ()) -> dict[str, object]:
-    """Build the vendor's error envelope, which has ``Errors`` only if a field is invalid."""
+    """Build the vendor's error envelope, with ``Errors`` if fields are invalid."""
     payload: dict[str, object] = {"Status": "ERROR", "Message": message}
     if errors:
         payload["Errors"] = [{"Field": field, "Message": reason} for field, reason in errors]
@@ -58,7 +51,7 @@ def job_not_found() -> HttpError:
 
 
 def accepts_json(accept: str) -> bool:
-    """Whether an Accept header prefers JSON to XML; a wildcard does not."""
+    """Return whether an Accept header prefers JSON to XML; a wildcard does not."""
     json_weight, xml_weight = 0.0, 0.0
     for part in accept.split(","):
         media_type, _, parameters = part.partition(";")
@@ -83,17 +76,9 @@ def render(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Render a payload as JSON or XML.
+    """Render a payload as JSON, or as XML in an element called `name`, if given.
 
-    Args:
-        payload: JSON-like data. Keys that begin with ``@`` become attributes in XML.
-        as_json: Whether to render JSON rather than XML.
-        name: The XML element around the payload; empty if the payload's own keys are the elements.
-        status: The HTTP status.
-        headers: Further headers.
-
-    Returns:
-        The complete response.
+    In XML, keys that begin with ``@`` become attributes.
     """
     if as_json:
         body, media_type = json.dumps(payload), "application/json"

@@ -340,7 +340,7 @@ class Sandbox:
         """
         return self.storage_url + self._state.result_link(self._state.store[job_id])
 
-    # FaultQueue and the record
+    # Faults and recorded requests
 
     def answer_next(
         self,

@@ -38,12 +38,7 @@ class Settings:
 
 
 class SandboxState:
-    """The state of a sandbox.
-
-    Args:
-        settings: The sandbox's options.
-        clock: Returns epoch seconds.
-    """
+    """The state of a sandbox; `clock` returns epoch seconds."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
         self.settings = settings

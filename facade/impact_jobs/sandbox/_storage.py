@@ -26,11 +26,7 @@ _METHODS: Final = ("GET", "HEAD")
 
 
 class Storage:
-    """The storage as an ASGI application.
-
-    Args:
-        state: The sandbox's state.
-    """
+    """The storage as an ASGI application."""
 
     def __init__(self, state: SandboxState) -> None:
         self._state = state

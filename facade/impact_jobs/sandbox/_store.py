@@ -14,13 +14,7 @@ from impact_jobs.sandbox._result_file import ResultFile
 
 
 class JobStore:
-    """Jobs in order of creation. Every method may be called from any thread.
-
-    Args:
-        clock: Returns epoch seconds.
-        seed: Decides job ids and result contents.
-        replay_same_id: Whether a replay queues the same job again instead of creating one.
-    """
+    """Jobs in order of creation. Every method may be called from any thread."""
 
     def __init__(self, clock: Callable[[], float], *, seed: int, replay_same_id: bool) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""`completion`: the script with which a shell completes commands, options and values."""
+"""`completion`: the script that lets a shell complete commands, options and values."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from impact_jobs.cli.state import CliState
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_obj
 def completion(state: CliState, shell: str) -> None:
-    """Print the completion script of a shell."""
-    found = get_completion_class(shell)
-    if found is None:
-        raise click.UsageError(f"there is no completion for {shell}.")
+    """Print the completion script for a shell."""
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None  # noqa: S101 - click has all three
     root = click.get_current_context().find_root().command
-    script = found(root, {}, "impact-jobs", "_IMPACT_JOBS_COMPLETE").source()
+    script = completion_class(root, {}, "impact-jobs", "_IMPACT_JOBS_COMPLETE").source()
     if state.json:
         write_json(state.out, {"shell": shell, "script": script})
     else:

@@ -1,4 +1,4 @@
-"""`doctor`: find out what keeps this machine from a job's result. It sends one request, and never a replay."""
+"""`doctor`: diagnose why jobs or downloads fail on this machine."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _MARKS = {"ok": ("\u2713", "green"), "warning": ("!", "yellow"), "failed": ("\u2
 def doctor(state: CliState, *, folder: Path) -> int:
     """Diagnose problems and suggest remedies.
 
-    Checks the credentials, proxies, the API, TLS, the clock, the rest of the hourly request budget, and the disk that
-    holds FOLDER, by default the current folder. It sends one request and changes nothing.
+    Checks the credentials, the proxy, the API, TLS, the clock, the remaining hourly request budget, and the disk that
+    holds FOLDER (the current folder by default). It sends one request and changes nothing.
     """
     target = find_target(state)
     probed = probe_target(target)

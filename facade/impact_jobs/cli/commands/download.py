@@ -1,4 +1,4 @@
-"""`download`: one job's result as a file, or as bytes on stdout."""
+"""`download`: save one job's result to a file, or write it to stdout."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STDOUT = "-"
 @click.argument("job")
 @click.argument("path", required=False, type=click.Path(allow_dash=True))
 @click.option("-o", "--output", "output_path", type=click.Path(allow_dash=True), metavar="PATH", help="Same as PATH.")
-@click.option("--stdout", "to_stdout", is_flag=True, help="Write the bytes to stdout, as '-' for PATH does.")
+@click.option("--stdout", "to_stdout", is_flag=True, help="Write the result to stdout, as '-' for PATH does.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--wait", is_flag=True, help="Wait until the job is completed, up to --timeout.")
 @options.timeout
@@ -55,12 +55,11 @@ def download(
 ) -> int:
     """Download the result of a job to a file, or to stdout.
 
-    PATH is a file, or a folder, in which the file gets the name that the storage suggests; by default, it is the
-    current folder. The file has its name only once it is complete and verified. If the download was interrupted, the
-    same command resumes it. With "-" as JOB, the results of all jobs that stdin names are downloaded one after
-    another.
+    PATH is a file or a folder; the default is the current folder. In a folder, the file gets the name that the storage
+    suggests. The file appears only once it is complete and verified; to resume an interrupted download, run the same
+    command again. If JOB is "-", the results of all jobs on stdin are downloaded one after another.
 
-    It writes the id, the path, the bytes and the SHA-256, separated by tabs in a pipe.
+    Writes the path, size and rate on a terminal; in a pipe, the id, path, size in bytes and SHA-256, separated by tabs.
     """
     if path is not None and output_path is not None:
         raise click.UsageError("give PATH or --output, but not both.")
@@ -72,7 +71,7 @@ def download(
     with state.client() as client:
 
         def save(name: str) -> DownloadResult | None:
-            # No bar among bytes that are written to the terminal itself.
+            # A bar would mix with a result that is written to the same terminal.
             with progress_on(state, quiet=target == _STDOUT and sys.stdout.isatty()) as progress:
                 if target == _STDOUT:
                     if wait:

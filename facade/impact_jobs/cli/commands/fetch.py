@@ -1,4 +1,4 @@
-"""`fetch`: the results of many jobs in one folder."""
+"""`fetch`: download the results of many jobs into one folder."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.filesize import decimal
 
 from impact_jobs import Job
 from impact_jobs.cli import exit_codes, options
 from impact_jobs.cli.command import Command
 from impact_jobs.cli.emit import emit_all
-from impact_jobs.cli.formatting import joined
+from impact_jobs.cli.formatting import joined, size
 from impact_jobs.cli.job_args import job_names
 from impact_jobs.cli.options import Mode, Selection
 from impact_jobs.cli.progress import FileCounter, progress_on
@@ -56,12 +55,13 @@ def fetch(
 ) -> int:
     """Wait for many jobs and download their results into a folder.
 
-    Name the jobs, or select them by --since, --until, --type and --status. A file is named after its job's id, and has
-    that name only once it is complete and verified. Run the same command again to continue after any interruption; it
-    downloads only what is missing.
+    Name the jobs, or select them by --since, --until, --type and --status. Each file is named after its job's id, and
+    appears only once it is complete and verified. After an interruption, run the same command again; it downloads only
+    what is missing.
 
-    It writes one line per job: its id, the path, the bytes and the SHA-256. If one fails, the others are still
-    downloaded; the exit code is that of the failure for which running the command again helps least.
+    Writes one line per job: on a terminal, the path and size; in a pipe, the id, path, size in bytes and SHA-256,
+    separated by tabs. If a job fails, the others are still downloaded; the exit code is that of the failure that a
+    second run is least likely to fix.
     """
     options.check_either(jobs, selection)
     if not jobs and not selection:
@@ -79,7 +79,7 @@ def fetch(
     files = report.files.values()
     facts = [
         f"{len(files)} of {len(report.outcomes)} files are in {folder}",
-        decimal(sum(file.bytes_written for file in files)),
+        size(sum(file.bytes_written for file in files)),
         "run it again for the others" if code in {exit_codes.TIMEOUT, exit_codes.TRANSPORT} else "",
     ]
     state.note(joined(facts))

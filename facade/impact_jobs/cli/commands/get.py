@@ -1,4 +1,4 @@
-"""`get`: jobs as they are now."""
+"""`get`: show jobs as they are now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`list`: the account's jobs."""
+"""`list`: show the account's jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from impact_jobs.cli.tables import print_jobs
 def list_jobs(state: CliState, limit: int | None, selection: Selection) -> None:
     """Show the account's jobs, newest first.
 
-    On a terminal it prints a table; in a pipe, one line per job: id, status, percentage, records, type, creation and
+    Writes a table on a terminal; in a pipe, one line per job: id, status, percentage, records, type, creation date and
     message, separated by tabs.
     """
     with state.client() as client:

@@ -19,7 +19,7 @@ from impact_jobs.models import Secret
 
 @click.group()
 def profile() -> None:
-    """Store credentials under names."""
+    """Store credentials in named profiles."""
 
 
 @profile.command(
@@ -28,7 +28,7 @@ def profile() -> None:
     examples=("impact-jobs profile add default", "impact-jobs profile add ci --account-sid IRabc < token.txt"),
 )
 @click.argument("name")
-@click.option("--account-sid", metavar="SID", help="The Account SID; asked for if missing.")
+@click.option("--account-sid", metavar="SID", help="The Account SID; prompted for if missing.")
 @click.option("--base-url", metavar="URL", help=f"The base URL of the API.  [default: {DEFAULT_BASE_URL}]")
 @click.option("--overwrite", is_flag=True, help="Replace the profile of that name.")
 @click.option("--no-check", is_flag=True, help="Do not check the credentials with the API.")
@@ -38,12 +38,12 @@ def add(
 ) -> None:
     """Store credentials under NAME.
 
-    The Auth Token is asked for, or read from stdin if that is not a terminal. It is never an option, because others can
-    see the arguments of a program. The credentials are checked with one request to the API.
+    Prompts for the Auth Token, or reads it from stdin if that is not a terminal. No option takes the token, because
+    other users can see a command's arguments. The credentials are checked with one request to the API.
     """
     folder = profiles.config_folder()
     if not overwrite and any(other.name == name for other in profiles.stored(folder)):
-        raise ConfigurationError(f"there is a profile {name!r} already: give --overwrite, or another name.")
+        raise ConfigurationError(f"profile {name!r} already exists: give --overwrite, or another name.")
     is_terminal = sys.stdin.isatty()
     if account_sid is None:
         if not is_terminal:

@@ -26,8 +26,8 @@ from impact_jobs.cli.state import CliState
 def replay(state: CliState, jobs: tuple[str, ...], *, if_replayable: bool) -> int:
     """Run jobs again, for fresh data.
 
-    The new jobs, each with an id of its own, are written. A replay is sent only once: if its response is lost, and the
-    list of jobs does not show what became of it, the exit code is 6. Look at the list before you send it again.
+    Writes the new jobs, each of which has an id of its own. A replay is sent only once: if its response is lost and the
+    list of jobs does not show whether it started, the exit code is 6. Look at the list before you replay again.
     """
     with state.client() as client:
 

@@ -1,4 +1,4 @@
-"""`sandbox`: a stand-in for the API."""
+"""`sandbox`: run a local stand-in for the API."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def _sandbox_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @_sandbox_options
 @click.pass_obj
 def sandbox(state: CliState, /, **options: object) -> int:
-    """Run a stand-in for the API on this machine.
+    """Run a local stand-in for the API.
 
-    It needs no account, but an extra: pip install "impact-jobs[sandbox]". It writes the three variables that direct
-    this command and the client to it, and runs until Ctrl-C.
+    It needs no account, but an extra: pip install "impact-jobs[sandbox]". Writes the three environment variables that
+    point impact-jobs and the client at the sandbox, and runs until Ctrl-C.
     """
     announce: Callable[[Mapping[str, str]], None] = partial(write_json, state.out) if state.json else write_exports
     return exit_codes.USAGE if run(options, announce=announce) else exit_codes.OK

@@ -26,8 +26,8 @@ from impact_jobs.cli.state import CliState
 def wait(state: CliState, jobs: tuple[str, ...], timeout: float | None) -> int:
     """Wait until jobs are completed.
 
-    Each job is written as soon as it is completed. A job that fails is reported on stderr (with --json, on stdout),
-    and the others are still waited for.
+    Writes each job as soon as it is completed. If a job fails, it is reported on stderr (with --json, on stdout), and
+    the wait for the others continues.
     """
     names = job_names(jobs, state)
     hint_resume(names)

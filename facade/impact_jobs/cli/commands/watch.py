@@ -1,4 +1,4 @@
-"""`watch`: a live view of jobs until all have ended."""
+"""`watch`: show jobs live until all have ended."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def watch(state: CliState, jobs: tuple[str, ...], *, timeout: float | None, sele
 
     Name the jobs, or select them by --since, --until, --type and --status; by default, all jobs that have not ended
     are watched. The table shows progress, rate, age and expected end. If stdout is not a terminal, or with --json, a
-    line is written whenever a job has changed.
+    line is written whenever a job changes.
     """
     options.check_either(jobs, selection)
     names = job_names(jobs, state) if jobs else []
@@ -60,13 +60,13 @@ def watch(state: CliState, jobs: tuple[str, ...], *, timeout: float | None, sele
             outcomes = client.wait_all(wanted, timeout, on_update=show, return_exceptions=True)
     errors = [outcome for outcome in outcomes.values() if isinstance(outcome, JobsError)]
     for error in errors:
-        emit_failure(state, error, console=state.err)  # because stdout has the failed job already
+        emit_failure(state, error, console=state.err)  # because stdout already shows the failed job
     return exit_codes.worst(errors)
 
 
 @contextmanager
 def _view(state: CliState) -> Iterator[Callable[[Job], None]]:
-    """Show the snapshots passed to the function: in a table on a terminal; elsewhere, write a line for every change."""
+    """Yield a function that shows a snapshot: in a live table on a terminal; elsewhere, as a line if it has changed."""
     if not (state.wants_tables and output.is_live(state.out)):
         lines: dict[str, str] = {}
 
