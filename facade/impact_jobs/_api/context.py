@@ -11,8 +11,8 @@ from attrs import Factory, define, evolve, field, frozen
 from impact_jobs._account import Account
 from impact_jobs._api.responses import error_of
 from impact_jobs._policy.polling import Polling
-from impact_jobs._policy.rate_limiter import RateLimiter
-from impact_jobs._policy.replay_claims import ReplayClaims
+from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
+from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number
@@ -36,10 +36,10 @@ class ClientContext:
     random: Callable[[], float] = field(repr=False)  # returns numbers from 0 to 1, for jitter
     # All clients of the account share these two.
     rate_limiter: RateLimiter = field(
-        default=Factory(lambda self: RateLimiter.for_account(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: RATE_LIMITERS.get(self.account), takes_self=True), repr=False
     )
     replay_claims: ReplayClaims = field(
-        default=Factory(lambda self: ReplayClaims.for_account(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: REPLAY_CLAIMS.get(self.account), takes_self=True), repr=False
     )
 
     def with_options(

@@ -8,7 +8,6 @@ from threading import Lock
 
 from attrs import define, field, frozen
 
-from impact_jobs._account import Account
 from impact_jobs._policy.per_account import PerAccount
 from impact_jobs._policy.rate_limit_headers import HOUR, RateLimitHeaders
 from impact_jobs._transport.base import Head
@@ -48,11 +47,6 @@ class RateLimiter:
     _logged_until: float = -HOUR
     _sent: Counter[float] = field(factory=Counter)  # requests, by the minute when they no longer count
     _lock: Lock = field(factory=Lock)
-
-    @classmethod
-    def for_account(cls, account: Account) -> RateLimiter:
-        """Return the limiter that all clients of the account share, because the server counts them together."""
-        return _by_account.get(account)
 
     def on_request(self, now: float) -> None:
         """Count a request to the API that is about to be sent."""
@@ -164,4 +158,5 @@ class RateLimiter:
         return [(minute - now, count) for minute, count in self._sent.items()]
 
 
-_by_account: PerAccount[RateLimiter] = PerAccount(RateLimiter)
+RATE_LIMITERS: PerAccount[RateLimiter] = PerAccount(RateLimiter)
+"""One limiter for all clients of an account, because the server counts their requests together."""

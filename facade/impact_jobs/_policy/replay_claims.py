@@ -11,7 +11,6 @@ from threading import Lock
 
 from attrs import define, field
 
-from impact_jobs._account import Account
 from impact_jobs._policy.per_account import PerAccount
 from impact_jobs.errors import JobsError, ReplayUncertainError
 from impact_jobs.models import Job
@@ -53,11 +52,6 @@ class ReplayClaims:
     _unresolved: deque[ReplayAttempt] = field(factory=lambda: deque(maxlen=_MAX_UNRESOLVED))
     _numbers: Iterator[int] = field(factory=count)
     _lock: Lock = field(factory=Lock)
-
-    @classmethod
-    def for_account(cls, account: Account) -> ReplayClaims:
-        """Return the claims that all clients of the account in this process share."""
-        return _by_account.get(account)
 
     @contextmanager
     def attempt(self, source: str, *, now: Callable[[], float]) -> Iterator[ReplayAttempt]:
@@ -127,4 +121,5 @@ def kind_of(job: Job) -> tuple[object, object]:
     return job.type, job.program_id
 
 
-_by_account: PerAccount[ReplayClaims] = PerAccount(ReplayClaims, kept=_KEPT_ACCOUNTS)
+REPLAY_CLAIMS: PerAccount[ReplayClaims] = PerAccount(ReplayClaims, kept=_KEPT_ACCOUNTS)
+"""The claims of all clients of an account in this process."""
