@@ -61,7 +61,7 @@ class AsyncResultStream:
 
     @property
     def bytes_total(self) -> int | None:
-        """The size of the result in bytes; None if the storage does not state it, or before the stream is entered.
+        """The size of the result in bytes; None before the stream is entered, or if the storage does not state it.
 
         Example:
             >>> async def size():
@@ -174,7 +174,7 @@ class ResultStream:
 
     @property
     def bytes_total(self) -> int | None:
-        """The size of the result in bytes; None if the storage does not state it, or before the stream is entered.
+        """The size of the result in bytes; None before the stream is entered, or if the storage does not state it.
 
         Example:
             >>> with jobs.stream(job) as chunks:
