@@ -63,10 +63,13 @@ def _text(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    number = value if value.__class__ is int else float(value)  # text may be "12.0"
-    if not -_MAX_INTEGER <= number <= _MAX_INTEGER:
+    try:
+        number = int(value)
+    except ValueError:  # such as "12.0"
+        number = int(float(value))
+    if abs(number) > _MAX_INTEGER:
         raise ValueError
-    return int(number)
+    return number
 
 
 def _boolean(value: Any) -> bool:
