@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 import zlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -71,30 +70,13 @@ def test_a_growing_file_is_digested(data: bytes, steps: list[int]) -> None:
         digester = Digester(descriptor, {"md5", "sha1", "sha256", "sha512", "crc32"})
         for step in sorted(min(step, len(data)) for step in steps):
             os.pwrite(descriptor, data[:step], 0)
-            digester.advance(step)
+            digester.digest_up_to(step)
         os.pwrite(descriptor, data, 0)
         digests = digester.finish(len(data))
     finally:
         os.close(descriptor)
     assert digests.pop("crc32") == zlib.crc32(data).to_bytes(4, "big")
     assert digests == {name: hashlib.new(name, data).digest() for name in ("md5", "sha1", "sha256", "sha512")}
-
-
-def test_a_large_file_is_digested_in_a_thread_that_ends(tmp_path: Path) -> None:
-    data = DATA * 400_000
-    file = tmp_path / "growing"
-    file.write_bytes(data)
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        digester = Digester(descriptor, {"sha256"})
-        for available in range(0, len(data), 1_000_000):
-            digester.advance(available)
-        thread = digester._background._thread
-        assert thread is not None
-        assert digester.finish(len(data)) == {"sha256": hashlib.sha256(data).digest()}
-        assert not thread.is_alive()
-    finally:
-        os.close(descriptor)
 
 
 def test_a_file_that_shrank_is_an_error() -> None:

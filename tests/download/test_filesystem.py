@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from impact_jobs import DestinationExistsError, DownloadError
-from impact_jobs._download.filesystem import download_error, open_locked, preallocate, rename_without_replacing
+from impact_jobs._download.filesystem import open_locked, preallocate, rename_without_replacing
+from impact_jobs._download.part_file import disk_errors
 
 MIB = 1024 * 1024
 
@@ -71,6 +72,6 @@ def test_an_existing_file_is_never_replaced(tmp_path: Path) -> None:
     ],
 )
 def test_an_oserror_becomes_a_download_error(error: OSError, kind: type[DownloadError], message: str) -> None:
-    found = download_error(error, Path("a.csv"))
-    assert type(found) is kind
-    assert message in str(found)
+    with pytest.raises(DownloadError, match=message) as raised, disk_errors(Path("a.csv")):
+        raise error
+    assert type(raised.value) is kind

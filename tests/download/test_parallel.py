@@ -177,7 +177,7 @@ def test_several_connections_are_chosen_only_for_large_files_at_slow_storages() 
     assert ranges.connections_for(large, bytes_per_second=fast) == 1
     assert ranges.connections_for(10 * MIB, bytes_per_second=1e3) == 1
     assert ranges.connections_for(large, bytes_per_second=0.0) == 8
-    assert not ranges.is_worth_splitting(10 * MIB)
+    assert ranges.connections_for(10 * MIB, bytes_per_second=0.0) == 1
 
 
 @pytest.mark.parametrize(("bytes_per_second", "expected"), [(1e6, 8), (1e12, 1)], ids=["slow", "fast"])

@@ -59,6 +59,12 @@ class TestPartFile:
         part.discard()
         assert target.read_bytes() == 2 * DATA, "a committed file is kept"
 
+    def test_a_target_that_was_committed_meanwhile_leaves_no_part(self, target: Path) -> None:
+        target.write_bytes(b"of another process")
+        with pytest.raises(DestinationExistsError):
+            open_part(target, overwrite=False)
+        assert names_in(target.parent) == ["report.csv"]
+
     def test_an_empty_result_is_complete(self, target: Path) -> None:
         assert open_part(target, overwrite=False).commit() == hashlib.sha256().hexdigest()
         assert target.read_bytes() == b""
@@ -138,6 +144,16 @@ class TestPartFile:
         assert not os.get_inheritable(part._file.fileno())
         part.discard()
 
+    def test_a_large_file_is_digested_while_it_is_written(self, target: Path) -> None:
+        data = DATA * 400_000
+        part = open_part(target, overwrite=False)
+        for start in range(0, len(data), 1_000_000):
+            append(part, data[start : start + 1_000_000])
+        thread = part._digesting._thread
+        assert thread is not None
+        assert part.commit() == hashlib.sha256(data).hexdigest()
+        assert not thread.is_alive()
+
 
 class TestLock:
     def test_a_second_writer_is_refused_without_damage(self, target: Path) -> None:
@@ -192,18 +208,17 @@ class TestLock:
 
         real = fcntl.flock
         monkeypatch.setattr(fcntl, "flock", lock_late)
-        second = open_part(target, overwrite=overwrite)
-        append(second, b"second")
-        assert len(locked) == 2, "it opened a part of its own"
-        assert target.read_bytes() == DATA
         if overwrite:
+            second = open_part(target, overwrite=overwrite)
+            append(second, b"second")
+            assert target.read_bytes() == DATA
             second.commit()
             assert target.read_bytes() == b"second"
         else:
             with pytest.raises(DestinationExistsError, match="appeared"):
-                second.commit()
-            second.discard()
+                open_part(target, overwrite=overwrite)
             assert target.read_bytes() == DATA
+        assert len(locked) == 2, "it opened a part of its own"
         assert names_in(target.parent) == ["report.csv"]
 
     def test_of_many_threads_exactly_one_writes_the_file(self, target: Path) -> None:
@@ -289,6 +304,7 @@ class TestDisk:
         def sync(descriptor: int) -> None:
             seen.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), names_in(target.parent)))
 
+        monkeypatch.setattr(os, "fdatasync", sync)
         monkeypatch.setattr(os, "fsync", sync)
         part = open_part(target, overwrite=False)
         append(part, DATA)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from impact_jobs import DownloadError
 from impact_jobs._download import part_file
-from impact_jobs._download.checksums import Digester
 from impact_jobs._download.journal import Journal
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
@@ -52,7 +51,7 @@ def sync(monkeypatch: pytest.MonkeyPatch) -> FailingSync:
 
 
 def wait_for(part: PartFile) -> None:
-    thread = part._background._thread
+    thread = part._syncing._thread
     assert thread is not None
     thread.join()
 
@@ -78,25 +77,24 @@ def test_a_failed_sync_prevents_the_commit(part: PartFile, sync: FailingSync) ->
 
 
 def test_a_file_whose_last_sync_fails_is_not_resumed(part: PartFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", FailingSync())
     part.write(bytes(4 * MIB), 0)
+    part._syncing.join()
+    monkeypatch.setattr(os, "fdatasync", FailingSync())
     with pytest.raises(DownloadError, match="could not be written: Input/output error"):
         part.commit()
     part.close()
     assert list(part.target.parent.iterdir()) == []
 
 
-def test_a_part_that_cannot_be_read_back_has_no_digest(tmp_path: Path) -> None:
-    path = tmp_path / "unreadable"
-    path.write_bytes(bytes(64 * MIB))
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        digester = Digester(descriptor, {"sha256"})
-        digester.advance(64 * MIB)  # much, so a thread reads it
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            digester.finish(64 * MIB)
-    finally:
-        os.close(descriptor)
+def test_a_part_that_cannot_be_read_back_is_not_committed(part: PartFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "preadv", fail)
+    part.write(bytes(4 * MIB), 0)  # enough for a thread to digest it
+    with pytest.raises(DownloadError, match="could not be written: Input/output error"):
+        part.commit()
+    part.close()
 
 
 def test_a_length_beyond_the_largest_file_is_refused_even_if_the_free_space_is_unknown(

@@ -255,7 +255,7 @@ def test_the_next_call_completes_a_folder_after_any_fault(
 
 def _kill_point_after(rng: random.Random, files: float) -> KillPoint:
     """Choose a moment after roughly so many files."""
-    calls_per_file = {"send": 2, "link": 1, "fsync": 2, "pwrite": 1, "unlink": 4}
+    calls_per_file = {"send": 2, "link": 1, "fdatasync": 1, "fsync": 1, "pwrite": 1, "unlink": 4}
     function = rng.choice([*calls_per_file, *calls_per_file, "by the proxy"])
     if function == "by the proxy":
         return KillPoint("by the proxy", at=round(files * 20_000))

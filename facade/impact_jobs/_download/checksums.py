@@ -8,13 +8,9 @@ import hashlib
 import os
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Protocol
 
-from impact_jobs._download.background import BackgroundThread
-
 _READ_BYTES = 1024 * 1024
-_BACKGROUND_BYTES = 4 * 1024 * 1024
 
 _DIGEST_BYTES = {"crc32": 4, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 _AMZ = "x-amz-checksum-"
@@ -37,14 +33,11 @@ class _Crc32:
 
 
 def stated_checksums(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the checksums of the whole file that the storage states and that can be computed here.
+    """Return the checksums of the whole file, in base64 by algorithm, that the storage states and this module computes.
 
     They are read from `Content-MD5`, Google's `x-goog-hash`, Amazon's `x-amz-checksum-*`, `Repr-Digest` and the older
     `Digest`. Not used: checksums of Amazon's multipart uploads (`…-2`), CRC32C, which no dependency can compute, and
     entity tags, which are digests at some storages only.
-
-    Returns:
-        Algorithm to base64.
     """
     if "content-encoding" in headers:
         return {}
@@ -52,15 +45,12 @@ def stated_checksums(headers: Mapping[str, str]) -> dict[str, str]:
     # In a partial response, Content-MD5 may be that of the part alone.
     if "content-range" not in headers and "content-md5" in headers:
         found["md5"] = headers["content-md5"]
+    found |= {name.removeprefix(_AMZ): value for name, value in headers.items() if name.startswith(_AMZ)}
+    fields = ["repr-digest", "digest"]
     # When Google decompresses a stored gzip file, it states the hash of the compressed one.
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
-        for entry in headers.get("x-goog-hash", "").split(","):
-            name, _, value = entry.strip().partition("=")
-            found[name.lower()] = value
-    for name, value in headers.items():
-        if name.startswith(_AMZ):
-            found[name.removeprefix(_AMZ)] = value
-    for field in ("repr-digest", "digest"):
+        fields.append("x-goog-hash")
+    for field in fields:
         for entry in headers.get(field, "").split(","):
             name, _, value = entry.strip().partition("=")
             found[name.lower().replace("sha-", "sha")] = value.strip(":")
@@ -77,50 +67,31 @@ def is_digest(name: str, value: str) -> bool:
 
 
 class Digester:
-    """Digests a growing file from its beginning: in the background, once the file is large enough.
+    """Digests a growing file from its beginning.
 
     It reads the file back from the page cache, and so does not depend on the order in which the bytes arrive.
     """
 
     def __init__(self, descriptor: int, algorithms: set[str]) -> None:
-        self._descriptor = descriptor
-        self._digests: dict[str, _Digest] = {
+        self.position = 0
+        self.digests: dict[str, _Digest] = {
             name: _Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False) for name in algorithms
         }
+        self._descriptor = descriptor
         self._buffer = memoryview(bytearray(_READ_BYTES))
-        self._position = 0
-        self._background = BackgroundThread("impact-jobs-digest")
 
-    def advance(self, available: int) -> None:
-        """Announce that the first `available` bytes are in the file.
-
-        Raises:
-            OSError: The file could not be read.
-        """
-        if self._digests and available - self._position >= _BACKGROUND_BYTES:
-            self._background.start(lambda: self._digest_up_to(available))
-
-    def finish(self, length: int) -> dict[str, bytes]:
-        """Digest the rest of the file and return the digests by algorithm.
-
-        Raises:
-            OSError: The file could not be read.
-        """
-        self._background.join()
-        self._digest_up_to(length)
-        return {name: digest.digest() for name, digest in self._digests.items()}
-
-    def stop(self) -> None:
-        """Wait until the bytes that were announced are digested."""
-        with suppress(OSError):
-            self._background.join()
-
-    def _digest_up_to(self, available: int) -> None:
-        while self._digests and self._position < available:
-            wanted = min(_READ_BYTES, available - self._position)
-            count = os.preadv(self._descriptor, [self._buffer[:wanted]], self._position)
+    def digest_up_to(self, stop: int) -> None:
+        """Read the file from `position` up to `stop`."""
+        while self.digests and self.position < stop:
+            wanted = min(_READ_BYTES, stop - self.position)
+            count = os.preadv(self._descriptor, [self._buffer[:wanted]], self.position)
             if count == 0:
                 raise OSError("the file shrank while it was written")
-            for digest in self._digests.values():
+            for digest in self.digests.values():
                 digest.update(self._buffer[:count])
-            self._position += count
+            self.position += count
+
+    def finish(self, length: int) -> dict[str, bytes]:
+        """Digest the rest of the file and return the digests by algorithm."""
+        self.digest_up_to(length)
+        return {name: digest.digest() for name, digest in self.digests.items()}

@@ -13,7 +13,7 @@ from impact_jobs.errors import ConfigurationError, DestinationExistsError
 # Characters that a file system or a terminal interprets, among them those that change the direction of text.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff/\\:*?\"<>|]")
 _LEADING = re.compile(r"\A[\s.]+")
-_MAX_NAME_BYTES = 200  # below the 255 of common file systems, with room for ".part.json.new"
+_MAX_NAME_BYTES = 200  # common file systems allow 255, and ".part.json.new" is appended
 _MAX_EXTENSION_BYTES = 20
 _MAX_TARGET_BYTES = 240
 _PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
@@ -22,11 +22,7 @@ _CHARSETS = frozenset({"utf-8", "utf8", "iso-8859-1"})
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
-    """Check, before any request, that a result can be written to `path`.
-
-    Args:
-        path: The file to write, or an existing folder to write into.
-        overwrite: Whether an existing file may be replaced.
+    """Check, before any request, that a result can be written to `path`: a file, or an existing folder.
 
     Raises:
         ConfigurationError: The folder is missing or not writable, or the path is not a regular file.

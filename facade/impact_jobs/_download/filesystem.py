@@ -1,4 +1,4 @@
-"""The file system under a part file: locking, reserving room, syncing, renaming without replacing, and its errors."""
+"""What a part file needs of the system: a lock, room, a thread in the background, a rename that replaces nothing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,51 @@ import errno
 import fcntl
 import os
 import stat
+import threading
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
-from impact_jobs.errors import DestinationExistsError, DownloadError
+from attrs import define, field
 
 _PREALLOCATE_FROM_BYTES = 1024 * 1024
 _NO_PREALLOCATION = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV}
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+@define
+class BackgroundThread:
+    """Runs one function at a time in a thread. If it raises an OSError, the next `start` or `join` raises that."""
+
+    _name: str
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
+    _error: OSError | None = field(default=None, init=False)
+
+    def start(self, function: Callable[[], None]) -> bool:
+        """Start `function`, unless the previous one is still running; return whether it was started."""
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return False
+            self.join()
+            thread = threading.Thread(target=self._run, args=(function,), name=self._name, daemon=True)
+            thread.start()
+            self._thread = thread  # not before, because a thread that could not be started cannot be joined
+            return True
+
+    def join(self) -> None:
+        """Wait until the function has ended."""
+        if self._thread is not None:
+            self._thread.join()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _run(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except OSError as error:
+            self._error = error
 
 
 def open_locked(path: Path) -> FileIO:
@@ -21,7 +58,6 @@ def open_locked(path: Path) -> FileIO:
 
     Raises:
         BlockingIOError: Another process or thread holds the lock.
-        OSError: The file could not be opened.
     """
     while True:
         # Without O_TRUNC, because until the lock is held the bytes may be those of another process.
@@ -30,9 +66,9 @@ def open_locked(path: Path) -> FileIO:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if is_open_at(file, path):
-                if _count_names(file, path) <= 1:
+                if _count_names(file) <= 1:
                     return file
-                # A process died between linking the finished file to its target and removing this name of it.
+                # A process died after it had linked the finished file to its target: remove this other name of it.
                 path.unlink()
         except OSError:
             file.close()
@@ -49,19 +85,15 @@ def is_open_at(file: FileIO, path: Path) -> bool:
         return False
 
 
-def _count_names(file: FileIO, path: Path) -> int:
+def _count_names(file: FileIO) -> int:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, f"{path.name!r} is not a regular file")
+        raise OSError(errno.EINVAL, "the .part file is not a regular file")
     return status.st_nlink
 
 
 def preallocate(file: FileIO, length: int) -> None:
-    """Reserve room for `length` bytes, where the file system can, so that a full disk is noticed before the transfer.
-
-    Raises:
-        OSError: There is not enough room; the file is empty then.
-    """
+    """Reserve room for `length` bytes where the file system can, so that a full disk fails before the transfer."""
     number = _reserve(file.fileno(), length) if length >= _PREALLOCATE_FROM_BYTES else 0
     if number and number not in _NO_PREALLOCATION:
         file.truncate(0)  # release what was reserved before the disk was full
@@ -74,20 +106,14 @@ def _reserve(descriptor: int, length: int) -> int:
     # Checked first, because where the kernel cannot reserve room, the C library writes zeros until the disk is full.
     if room.f_blocks and length > room.f_bavail * room.f_frsize:
         return errno.ENOSPC
-    if not hasattr(os, "posix_fallocate"):
-        return 0
     try:
-        os.posix_fallocate(descriptor, 0, length)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, length)
     except OSError as error:
         return error.errno or errno.EIO
     except OverflowError:
         return errno.EFBIG
     return 0
-
-
-def sync_data(descriptor: int) -> None:
-    """Write the bytes of a file to the disk, though not necessarily its times."""
-    (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -100,11 +126,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def rename_without_replacing(source: Path, target: Path) -> None:
-    """Rename a file, unless `target` exists.
-
-    Raises:
-        FileExistsError: `target` exists.
-    """
+    """Rename a file, or raise FileExistsError if `target` exists."""
     # A hard link, because unlike a rename it never replaces a file that has appeared meanwhile.
     try:
         os.link(source, target)
@@ -114,19 +136,3 @@ def rename_without_replacing(source: Path, target: Path) -> None:
         source.rename(target)
     else:
         source.unlink()
-
-
-def download_error(error: OSError, target: Path) -> DownloadError:
-    """Return the error that a user sees when writing `target` has failed with `error`."""
-    if isinstance(error, BlockingIOError):
-        return DestinationExistsError(
-            f"{str(target)!r} is being downloaded by another process or thread: let it finish."
-        )
-    if isinstance(error, FileExistsError):
-        return DestinationExistsError(
-            f"{str(target)!r} appeared during the download: pass overwrite=True, or choose another path."
-        )
-    return DownloadError(
-        f"{str(target)!r} could not be written: {error.strerror or error}. Make room, or choose another folder; "
-        "then download again, and it resumes where it can."
-    )

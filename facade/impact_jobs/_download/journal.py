@@ -6,12 +6,14 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
 from impact_jobs._download.checksums import is_digest
-from impact_jobs._download.ranges import EMPTY, Coverage, Representation
+from impact_jobs._download.ranges import UNKNOWN, Coverage, Representation
 from impact_jobs._transport.headers import LARGEST, Span
 
 _FORMAT = 1
@@ -23,30 +25,17 @@ NEW_SUFFIX = ".new"
 
 @frozen(kw_only=True)
 class Journal:
-    """What another process needs in order to resume a download on another day. It holds no link.
-
-    Attributes:
-        job_id: The job whose result this is.
-        representation: The version of the result.
-        checksums: The checksums that the storage stated: algorithm to base64.
-        content_type: As the storage stated it.
-        filename: The name that the storage suggested, made safe.
-        coverage: The bytes that are safely on disk.
-    """
+    """What another process needs in order to resume a download on another day. It holds no link."""
 
     job_id: str
-    representation: Representation
-    checksums: Mapping[str, str] = field(factory=dict)
+    representation: Representation = UNKNOWN
+    checksums: Mapping[str, str] = field(factory=dict)  # that the storage stated: base64 by algorithm
     content_type: str | None = None
-    filename: str | None = None
-    coverage: Coverage = EMPTY
+    filename: str | None = None  # that the storage suggested, made safe
+    coverage: Coverage = Coverage()  # the bytes that are safely on disk
 
     def save(self, path: Path) -> None:
-        """Write the journal atomically. The bytes that it covers must be on disk already.
-
-        Raises:
-            OSError: It could not be written; the previous journal is still valid.
-        """
+        """Write the journal, whose bytes must be on disk. If this raises OSError, the previous journal is kept."""
         text = json.dumps(
             {
                 "format": _FORMAT,
@@ -75,45 +64,38 @@ class Journal:
         """Return the journal, or None if there is none or it is not valid."""
         try:
             with open(path, "rb", opener=_open_file) as file:
-                data = json.loads(file.read(_MAX_BYTES))
-            return cls._parse(data) if data["format"] == _FORMAT else None
-        except (OSError, ValueError, TypeError, LookupError, RecursionError):
+                return cls._parse(json.loads(file.read(_MAX_BYTES)))
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return None
 
     @classmethod
-    def _parse(cls, data: Mapping[str, object]) -> Journal:
-        length, spans = data["length"], data["coverage"]
-        if not isinstance(length, int) or not isinstance(spans, list) or not isinstance(data["checksums"], dict):
-            raise TypeError
-        if not 0 <= length <= LARGEST:
-            raise ValueError
-        covered: list[Span] = []
-        for start, stop in spans:
-            # Only as `save` writes them, in order and not adjacent, because joining others would take quadratic time.
-            if not (isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop <= length):
-                raise ValueError
-            if covered and start <= covered[-1].stop:
-                raise ValueError
-            covered.append(Span(start, stop))
-        checksums = {str(name): str(value) for name, value in data["checksums"].items()}
-        if not all(is_digest(name, value) for name, value in checksums.items()):
+    def _parse(cls, data: dict[str, Any]) -> Journal:
+        length, coverage, checksums = data["length"], data["coverage"], data["checksums"]
+        spans = tuple(Span(start, stop) for start, stop in coverage)
+        edges = [-1, *(edge for span in spans for edge in span), length + 1]
+        is_valid = (
+            data["format"] == _FORMAT
+            and isinstance(data["job_id"], str)
+            and all(isinstance(data[name], str | None) for name in ("validator", "content_type", "filename"))
+            and all(is_digest(name, value) for name, value in checksums.items())
+            and 0 <= length <= LARGEST
+            and isinstance(coverage, list)
+            and all(isinstance(edge, int) for edge in edges)
+            # In order and not adjacent, as `save` writes them, because joining others would take quadratic time.
+            and all(edge < following for edge, following in pairwise(edges))
+        )
+        if not is_valid:
             raise ValueError
         return cls(
-            job_id=_text(data["job_id"]) or "",
-            representation=Representation(length=length, validator=_text(data["validator"])),
+            job_id=data["job_id"],
+            representation=Representation(length=length, validator=data["validator"]),
             checksums=checksums,
-            content_type=_text(data["content_type"]),
-            filename=_text(data["filename"]),
-            coverage=Coverage(tuple(covered)),
+            content_type=data["content_type"],
+            filename=data["filename"],
+            coverage=Coverage(spans),
         )
 
 
 def _open_file(path: str, flags: int) -> int:
     # Follow no symbolic link, and do not block on a named pipe.
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError

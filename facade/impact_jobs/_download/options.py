@@ -23,19 +23,14 @@ def check_mode(mode: str) -> None:
 
 
 def check_count(name: str, value: int, *, alternative: str = "") -> None:
-    """Raise ConfigurationError unless `value` is a number of things that can run side by side."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    if not (is_number and 1 <= value <= MAX_CONNECTIONS):
+    """Raise ConfigurationError unless `value` is a number of connections or workers that can run side by side."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONNECTIONS:
         raise ConfigurationError(f"{name}={value!r}: give a number from 1 to {MAX_CONNECTIONS}{alternative}.")
 
 
 @frozen(kw_only=True)
 class DownloadOptions:
-    """How to download a result; `JobsClient.download` documents each option.
-
-    Raises:
-        ConfigurationError: `connections` or `mode` is not valid.
-    """
+    """How to download a result; `JobsClient.download` documents each option."""
 
     overwrite: bool = False
     resume: bool = True

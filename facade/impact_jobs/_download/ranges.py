@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
@@ -12,6 +12,7 @@ from attrs import Factory, field, frozen
 from impact_jobs._transport.base import Head
 from impact_jobs._transport.headers import Span, content_length, content_range
 
+_SENDABLE = re.compile("[ -~]+")  # a journal may hold a validator that no header can carry
 _STRONG_TAG = re.compile(r'"[^"]+"|[0-9A-Za-z_-]+')  # Swift omits the quotes
 # A date is a strong validator if the file was a minute old when it was served: RFC 9110, section 8.8.2.2.
 _STRONG_AGE = timedelta(seconds=60)
@@ -35,29 +36,26 @@ AUTOMATIC_CONNECTIONS = 8
 
 @frozen
 class Coverage:
-    """The bytes of a file that are there: disjoint spans, in order, no two adjacent.
-
-    Attributes:
-        spans: The spans.
-        size: How many bytes they hold.
-        prefix: How many bytes are there from the beginning on, without a gap.
-    """
+    """The bytes of a file that are there: disjoint spans, in order, no two adjacent."""
 
     spans: tuple[Span, ...] = ()
     size: int = field(
         default=Factory(lambda self: sum(stop - start for start, stop in self.spans), takes_self=True), init=False
     )
-    prefix: int = field(default=Factory(lambda self: _prefix(self.spans), takes_self=True), init=False)
+    # How many bytes are there from the beginning on: the stop of the span that starts at 0.
+    prefix: int = field(default=Factory(lambda self: dict(self.spans).get(0, 0), takes_self=True), init=False)
 
     def plus(self, start: int, stop: int) -> Coverage:
         """Return this coverage with one more span."""
+        if stop <= start:
+            return self
         if self.spans and self.spans[-1].stop == start:  # the usual case, and there are thousands
-            return Coverage((*self.spans[:-1], Span(self.spans[-1].start, max(start, stop))))
+            return Coverage((*self.spans[:-1], Span(self.spans[-1].start, stop)))
         before = [span for span in self.spans if span.stop < start]
         after = [span for span in self.spans if span.start > stop]
-        touching = [span for span in self.spans if span.stop >= start and span.start <= stop]
-        joined = Span(min([start, *(s.start for s in touching)]), max([stop, *(s.stop for s in touching)]))
-        return Coverage((*before, joined, *after)) if stop > start else self
+        touching = [edge for span in self.spans if span.stop >= start and span.start <= stop for edge in span]
+        joined = Span(min([start, *touching]), max([stop, *touching]))
+        return Coverage((*before, joined, *after))
 
     def fits(self, size: int) -> bool:
         """Return whether a file of `size` bytes can hold it."""
@@ -69,25 +67,12 @@ class Coverage:
         return [Span(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
 
 
-def _prefix(spans: tuple[Span, ...]) -> int:
-    return spans[0].stop if spans and spans[0].start == 0 else 0
-
-
-EMPTY = Coverage()
-
-
 @frozen(kw_only=True)
 class Representation:
-    """One version of a file at the storage (RFC 9110, section 8): responses with an equal one hold parts of one file.
+    """One version of a file at the storage (RFC 9110, section 8). Responses with equal ones hold parts of one file."""
 
-    Attributes:
-        length: The size of the file in bytes; None if the storage does not state it.
-        validator: Its strong entity tag, or else a strong modification date; None if it has neither, and then its
-            parts cannot be requested safely.
-    """
-
-    length: int | None
-    validator: str | None
+    length: int | None  # of the whole file, in bytes
+    validator: str | None  # its strong entity tag, or else a strong modification date
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Representation:
@@ -104,8 +89,7 @@ class Representation:
     @property
     def is_resumable(self) -> bool:
         """Whether its parts can be requested safely."""
-        # A foreign journal may hold a validator that no header can carry.
-        return self.length is not None and (self.validator or "\n").isprintable() and str(self.validator).isascii()
+        return self.length is not None and bool(_SENDABLE.fullmatch(self.validator or ""))
 
     def matches(self, headers: Mapping[str, str]) -> bool:
         """Return whether a response belongs to it: by its date, too, if the storage has added an entity tag since."""
@@ -130,9 +114,8 @@ def _strong_validator(headers: Mapping[str, str]) -> str | None:
         return None
 
 
-def split_ranges(gaps: Iterable[Span], connections: int) -> list[Span]:
+def split_ranges(gaps: list[Span], connections: int) -> list[Span]:
     """Cut the missing spans into about as many even ones as there are connections."""
-    gaps = list(gaps)
     size = -(-sum(gap.stop - gap.start for gap in gaps) // connections) or 1
     return [Span(start, min(start + size, gap.stop)) for gap in gaps for start in range(gap.start, gap.stop, size)]
 
@@ -141,16 +124,11 @@ def connections_for(missing: int, *, bytes_per_second: float) -> int:
     """Return how many connections to use for `missing` bytes, given how fast the first one proved to be."""
     seconds = missing / max(bytes_per_second, 1.0)
     is_slow = seconds >= _SPLIT_FROM_SECONDS and bytes_per_second < _FAST_BYTES_PER_SECOND
-    return AUTOMATIC_CONNECTIONS if is_slow and is_worth_splitting(missing) else 1
-
-
-def is_worth_splitting(missing: int) -> bool:
-    """Return whether a second connection could shorten the download of `missing` bytes at all."""
-    return missing >= _SPLIT_FROM_BYTES
+    return AUTOMATIC_CONNECTIONS if is_slow and missing >= _SPLIT_FROM_BYTES else 1
 
 
 def range_mismatch(head: Head, position: int, expected: Representation) -> str:
-    """Return why a response is not the rest of `expected` from `position` on; "" if it is."""
+    """Return why a response does not continue the expected file at `position`; "" if it does."""
     if head.status_code in _PAST_THE_END:
         return "the file at the storage is shorter now"
     # Compared here as well, because few storages honour `If-Range`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import partial
 
 from attrs import define, field
 
@@ -19,10 +18,8 @@ from impact_jobs._download.ranges import (
     MEASURED_BYTES,
     MEASURED_SECONDS,
     PARTIAL_CONTENT,
-    UNKNOWN,
     Representation,
     connections_for,
-    is_worth_splitting,
     range_mismatch,
     split_ranges,
 )
@@ -34,24 +31,6 @@ from impact_jobs.errors import DownloadError, JobsError, TransportError
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _COPY_BYTES = 8 * 1024 * 1024
-
-
-@define
-class ProgressReporter:
-    """Reports progress to the user: from any thread, one call at a time, never backwards."""
-
-    _report: OnProgress | None
-    _done: int = field(default=-1, init=False)
-    _lock: threading.Lock = field(factory=threading.Lock, init=False)
-
-    def show(self, done: int, total: int | None) -> None:
-        """Report `done` bytes of `total`, unless as many were reported before."""
-        if self._report is None:
-            return
-        with self._lock:
-            if done > self._done:
-                self._done = done
-                self._report(done, total)
 
 
 class _RestartDownload(Exception):  # noqa: N818 - control flow, not an error
@@ -69,37 +48,27 @@ class _Piece:
 
 @define(kw_only=True)
 class Transfer:
-    """Fetches the missing bytes of a result into its part file.
-
-    Attributes:
-        connections: How many to use at once; None decides by the speed of the first one.
-        resumed_from: How many bytes an earlier call has left that are part of the file.
-    """
+    """Fetches the missing bytes of a result into its part file."""
 
     context: ClientContext
     source: ResultSource
     part: PartFile
-    connections: int | None
-    progress: ProgressReporter
-    resumed_from: int = field(default=0, init=False)
+    connections: int | None  # how many to use at once; None decides by the speed of the first one
+    on_progress: OnProgress | None
+    resumed_from: int = field(default=0, init=False)  # how many bytes of the file an earlier call has fetched
+    _shown_bytes: int = field(default=-1, init=False)
+    _progress_lock: threading.Lock = field(factory=threading.Lock, init=False)
     _most_connections: int = field(default=0, init=False)
     _is_stopped: bool = field(default=False, init=False)
     _streams: set[Stream] = field(factory=set, init=False)
 
     async def run(self, first_stream: Stream | None = None) -> int:
-        """Fetch until the file is complete.
+        """Fetch until the file is complete; return how many connections were used at once, at most.
 
-        Args:
-            first_stream: The body from its beginning, if it is open already; it is closed here.
-
-        Returns:
-            How many connections were used at once, at most; 0 if nothing was missing.
-
-        Raises:
-            JobsError: What `ResultSource.open` raises, and TransportError if the connections keep breaking.
+        `first_stream` is the body from its beginning, if it is open already; it is closed here.
         """
         self.resumed_from = self.part.coverage.size
-        # At least twice, because a part of an older result, left by an earlier call, is not a failure of this one.
+        # At least twice, because the first attempt may only find out that an earlier call fetched an older result.
         attempts = max(self.context.retry.attempts, 2)
         problem = ""
         for _ in range(attempts):
@@ -110,7 +79,7 @@ class Transfer:
                 logger.warning("%s: %s; it starts over", self.source.what, problem)
                 self._is_stopped, first_stream, self.resumed_from = False, None, 0
                 self.connections = 1  # because some storages announce ranges and do not serve them
-                await self.context.transport.run(self.part.reset)
+                await self.context.transport.run(lambda: self.part.start(Journal(job_id=self.source.job_id)))
             else:
                 return self._most_connections
         raise DownloadError(
@@ -119,23 +88,23 @@ class Transfer:
         )
 
     async def _run_once(self, stream: Stream | None) -> None:
-        is_resumed = self.part.journal is not None
         try:
-            if is_resumed and stream is not None:
-                await stream.aclose()  # it was opened for its headers, and begins with bytes that are there already
-                stream = None
-            if not is_resumed:
+            if not self.part.coverage.size:
                 stream = stream or await open_whole(self.source)
                 await self._start(stream.head)
+            elif stream is not None:
+                await stream.aclose()  # it was opened for its headers, and begins with bytes that are there already
+                stream = None
             length = self._representation.length
             gaps = [Span(0, END)] if length is None else self.part.coverage.gaps(length)
             if gaps:
                 stream = stream or await self._open_with_retries(gaps[0])
                 await self._fill_gaps(gaps, stream)
-            elif is_resumed and length is not None:
-                # All bytes are there, but the result may have changed: the response to its last byte tells.
-                stream = await self._open_with_retries(Span(max(length - 1, 0), length or END))
-            self.progress.show(self.part.coverage.size, length)
+            elif length:
+                # An earlier call has fetched all bytes, but the result may have changed: a request for the last one
+                # compares the two.
+                stream = await self._open_with_retries(Span(length - 1, length))
+            self._show_progress()
         finally:
             if stream is not None:
                 await stream.aclose()
@@ -148,15 +117,13 @@ class Transfer:
             content_type=head.headers.get("content-type"),
             filename=suggested_name(head.headers.get("content-disposition")),
         )
-        await self.context.transport.run(partial(self.part.start, journal))
-        self.progress.show(0, journal.representation.length)
+        await self.context.transport.run(lambda: self.part.start(journal))
+        self._show_progress()
 
     async def _fill_gaps(self, gaps: list[Span], stream: Stream) -> None:
         """Fetch all gaps, the first of them from `stream`, over as many connections as requested or worth it."""
-        first = _Piece(*gaps[0], stream)
-        count = 1
-        if self._may_split(stream.head):
-            count = self.connections or await self._measure(stream, first)
+        first = _Piece(*gaps[0])
+        count = await self._choose_connections(stream, first)
         pieces = [_Piece(*span) for span in split_ranges([Span(first.position, first.stop), *gaps[1:]], count)]
         if pieces and pieces[0].position == first.position:  # else the first gap was filled while measuring
             pieces[0].stream = stream
@@ -172,25 +139,30 @@ class Transfer:
             logger.info("%s: %d connections", self.source.what, len(tasks))
         await self.context.transport.run_many(tasks, stop=self._stop)
 
-    async def _measure(self, stream: Stream, piece: _Piece) -> int:
-        """Fetch for a moment over one connection; return how many suit its speed."""
+    async def _choose_connections(self, stream: Stream, piece: _Piece) -> int:
+        """Return how many connections to use: unless the user has chosen, fetch for a moment to measure the first."""
         missing = (self._representation.length or 0) - self.part.coverage.size
-        if not is_worth_splitting(missing):
+        most = self.connections or connections_for(missing, bytes_per_second=0)
+        # A storage that serves no ranges would send the whole file to every connection.
+        accepts_ranges = stream.head.headers.get("accept-ranges", "").strip().lower() == "bytes"
+        serves_ranges = accepts_ranges or stream.head.status_code == PARTIAL_CONTENT
+        if most == 1 or not (serves_ranges and self._representation.is_resumable):
             return 1
+        if self.connections:
+            return self.connections
         started, begin = self.context.transport.now(), piece.position
         end = min(piece.stop, begin + MEASURED_BYTES)
         try:
-            # Copied up to `piece.stop`, not `end`: `_copy` drops bytes past its stop, and the stream is still needed.
+            # A piece that stops at `end` would lose what the stream holds beyond it, because `_copy` drops that.
             while piece.position < end and self.context.transport.now() - started < MEASURED_SECONDS:
-                if not await self._copy(stream, piece):
-                    break
+                await self._copy(stream, piece)
         except TransportError:
-            return 1  # `_fetch` runs into it again, and handles it
+            return 1  # `_fetch` reads on, meets the same error, and retries
         fetched, seconds = piece.position - begin, self.context.transport.now() - started
         return connections_for(missing - fetched, bytes_per_second=fetched / max(seconds, 1e-6))
 
     async def _fetch(self, piece: _Piece) -> None:
-        """Fetch one piece, or up to the end of the body if the length is not known, resuming it as often as needed."""
+        """Fetch one piece, resuming it as often as needed."""
         # Other connections count their own attempts, because a storage that restarts breaks all of them at once.
         retry_state = self.source.retry_state if piece.stream else RetryState(self.context, self.source.what)
         while piece.position < piece.stop and not self._is_stopped:
@@ -199,12 +171,7 @@ class Transfer:
                 piece.stream = stream = piece.stream or await self._open_at(begin, piece.stop)
                 self._streams.add(stream)
                 while piece.position < piece.stop and not self._is_stopped:
-                    if not await self._copy(stream, piece):
-                        if piece.stop == END:
-                            return
-                        raise TransportError(
-                            f"{self.source.what}: the body ended {piece.stop - piece.position} bytes early."
-                        )
+                    await self._copy(stream, piece)
             except JobsError as error:
                 if self._is_stopped:
                     return  # this stream was aborted because another connection failed, which raises its own error
@@ -219,16 +186,32 @@ class Transfer:
                     await piece.stream.aclose()
                     piece.stream = None
 
-    async def _copy(self, stream: Stream, piece: _Piece) -> int:
+    async def _copy(self, stream: Stream, piece: _Piece) -> None:
+        """Copy some bytes of a piece to the file. If the length is not known, the end of the body ends the piece."""
+
         def write(data: bytes | memoryview) -> None:
             wanted = data[: piece.stop - piece.position]
             self.part.write(wanted, piece.position)
             piece.position += len(wanted)
 
         try:
-            return await stream.copy_to(write, min(_COPY_BYTES, piece.stop - piece.position))
+            count = await stream.copy_to(write, min(_COPY_BYTES, piece.stop - piece.position))
         finally:
-            self.progress.show(self.part.coverage.size, self._representation.length)
+            self._show_progress()
+        if count == 0 and piece.stop < END:
+            raise TransportError(f"{self.source.what}: the body ended {piece.stop - piece.position} bytes early.")
+        if count == 0:
+            piece.stop = piece.position
+
+    def _show_progress(self) -> None:
+        """Report the progress to the user: from any thread, one call at a time, never backwards."""
+        if self.on_progress is None:
+            return
+        with self._progress_lock:
+            done = self.part.coverage.size
+            if done > self._shown_bytes:
+                self._shown_bytes = done
+                self.on_progress(done, self._representation.length)
 
     async def _open_with_retries(self, span: Span) -> Stream:
         while True:
@@ -238,11 +221,7 @@ class Transfer:
                 await self.source.retry_state.pause_after(error)
 
     async def _open_at(self, position: int, stop: int) -> Stream:
-        """Open the body from `position` on.
-
-        Raises:
-            _RestartDownload: The result has changed, or the storage does not serve parts of it.
-        """
+        """Open the body from `position` on, or raise `_RestartDownload` if that is not possible."""
         representation = self._representation
         span = Span(position, stop) if position or stop < (representation.length or END) else None
         stream = await self.source.open(span, validator=representation.validator)
@@ -254,12 +233,7 @@ class Transfer:
 
     @property
     def _representation(self) -> Representation:
-        return UNKNOWN if self.part.journal is None else self.part.journal.representation
-
-    def _may_split(self, head: Head) -> bool:
-        # A storage that serves no ranges would send the whole file to every connection.
-        accepts_ranges = head.headers.get("accept-ranges", "").strip().lower() == "bytes"
-        return self._representation.is_resumable and (accepts_ranges or head.status_code == PARTIAL_CONTENT)
+        return self.part.journal.representation
 
     def _stop(self) -> None:
         self._is_stopped = True

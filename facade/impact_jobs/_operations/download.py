@@ -15,7 +15,7 @@ from impact_jobs._download.destination import check_folder, check_target, sugges
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.source import ResultSource, open_whole
-from impact_jobs._download.transfer import ProgressReporter, Transfer
+from impact_jobs._download.transfer import Transfer
 from impact_jobs._operations.wait import wait
 from impact_jobs._policy.polling import Polling
 from impact_jobs._transport.base import Stream
@@ -55,9 +55,12 @@ async def download(
         check_target(target, overwrite=options.overwrite)
         await context.transport.run(lambda: opened.append(PartFile(target, job_id, options)))
         (part,) = opened
-        progress = ProgressReporter(options.on_progress)
         transfer = Transfer(
-            context=context, source=source, part=part, connections=options.connections, progress=progress
+            context=context,
+            source=source,
+            part=part,
+            connections=options.connections,
+            on_progress=options.on_progress,
         )
         connections = await transfer.run(first_stream)
         sha256 = await context.transport.run(part.commit)
@@ -68,7 +71,7 @@ async def download(
     finally:
         if first_stream is not None:
             await first_stream.aclose()
-    journal, size = part.journal, part.coverage.size
+    size = part.coverage.size
     logger.info("job %s: %d bytes are in %s", job_id, size, target)
     return DownloadResult(
         path=target,
@@ -76,8 +79,8 @@ async def download(
         job=reference if isinstance(reference, Job) else None,
         bytes_written=size,
         sha256=sha256,
-        content_type=journal.content_type if journal else None,
-        filename=journal.filename if journal else None,
+        content_type=part.journal.content_type,
+        filename=part.journal.filename,
         resumed_from=transfer.resumed_from,
         connections=connections,
         seconds=context.transport.now() - started,
