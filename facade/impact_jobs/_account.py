@@ -1,4 +1,4 @@
-"""The account, the API's URL and the credentials, checked before any request; and references to jobs."""
+"""Check the account, the API's URL and the credentials before any request, and find the id in a reference to a job."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import socket
+from contextlib import suppress
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
@@ -41,16 +42,12 @@ class Account:
 
     @classmethod
     def create(cls, sid: str, token: Secret, base_url: Secret) -> Account:
-        """Check the parts of an account and create it.
-
-        Raises:
-            ConfigurationError: One of them is missing or malformed.
-        """
+        """Check the parts of an account and create it."""
         if not isinstance(sid, str) or not _ACCOUNT_SID.fullmatch(sid):
             # The message does not show it, because it may be the token, passed in the wrong place.
             raise ConfigurationError("account_sid is not an Account SID: copy it from the API settings page.")
         _check_token(token)
-        return cls(sid=sid, token=token, base_url=_checked_base_url(base_url))
+        return cls(sid=sid, token=token, base_url=_check_base_url(base_url))
 
     def redacted(self, body: bytes) -> bytes:
         """Return `body` without the credentials, in case a gateway returns the request's headers."""
@@ -59,11 +56,7 @@ class Account:
         return body.replace(basic, b"***").replace(token, b"***")
 
     def job_id(self, reference: JobReference) -> str:
-        """Return the id of the job that `reference` names.
-
-        Raises:
-            ConfigurationError: It names no job, or a job of another host or account.
-        """
+        """Return the id of the job that `reference` names; refuse a job of another host or account."""
         name = reference.id if isinstance(reference, Job | GeneratedJob) else reference
         if isinstance(name, UUID):
             return str(name)
@@ -98,11 +91,7 @@ def is_job_id(text: str) -> bool:
 
 
 def setting(name: str, value: str | None, *, default: str | None = None) -> str:
-    """Return `value`, or the environment variable `name`, or `default`.
-
-    Raises:
-        ConfigurationError: All of them are missing.
-    """
+    """Return `value`, or the environment variable `name`, or `default`; raise if all are missing."""
     found = value if value is not None else os.environ.get(name) or default
     if not found:
         raise ConfigurationError(f"{name} is not set: export it, or pass the value to the client.")
@@ -122,14 +111,11 @@ def is_internal(host: str | None) -> bool:
 
 
 def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
+    with suppress(ValueError):
         return ipaddress.ip_address(host or "")
-    except ValueError:
-        pass
-    try:  # "127.1", "0x7f.1" and "2130706433", which resolvers still accept as addresses
+    with suppress(OSError, ValueError):  # "127.1", "0x7f.1" and "2130706433", which resolvers still accept as addresses
         return ipaddress.IPv4Address(socket.inet_aton(host or ""))
-    except (OSError, ValueError):
-        return None
+    return None
 
 
 def _check_token(token: Secret) -> None:
@@ -140,11 +126,11 @@ def _check_token(token: Secret) -> None:
         raise ConfigurationError("auth_token has white space or control characters: copy it again, without them.")
 
 
-def _checked_base_url(url: Secret) -> str:
+def _check_base_url(url: Secret) -> str:
     if "@" in url.reveal():
         raise ConfigurationError("base_url contains credentials: pass account_sid and auth_token instead.")
     parts = _split(url.reveal(), str(url))
-    # The text is checked, because urlsplit drops line ends and an empty query.
+    # The text itself is checked as well, because urlsplit drops line ends and an empty query.
     is_plain = not _SPACE_OR_CONTROL.search(url.reveal()) and not {"?", "#"} & set(url.reveal())
     if not parts.hostname or not is_plain or parts.scheme not in {"https", "http"}:
         raise ConfigurationError(f"base_url='{url}' is not valid: give a URL such as {DEFAULT_BASE_URL!r}.")

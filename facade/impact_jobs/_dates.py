@@ -1,5 +1,6 @@
-"""Parse the dates that the server and the user write."""
+"""Parse the dates of the server and of the user."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 from attrs import frozen
@@ -9,17 +10,13 @@ from impact_jobs.errors import ConfigurationError
 
 _MAX_CHARACTERS = 64  # no date is longer, and dateutil's time grows with the text
 _DAY = timedelta(days=1)
-# dateutil fills in what a text omits from a default, so two different defaults show what that was. Their days are more
-# than a week apart, because a weekday moves them.
+# dateutil takes from a default what a text omits, so a part that differs between two defaults was omitted. Their days
+# are more than a week apart, because a weekday in the text moves them.
 _DEFAULTS = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2001, 2, 15, 11, 11, 11, tzinfo=UTC))
 
 
 def read_datetime(text: str) -> datetime:
-    """Parse an aware datetime: in UTC if the text has no offset, at midnight if it has no time.
-
-    Raises:
-        ValueError: The text is not a date, or omits the day, month or year.
-    """
+    """Parse an aware datetime: in UTC if the text has no offset, at midnight if it has no time."""
     try:
         moment = datetime.fromisoformat(text)  # some twenty times as fast as dateutil
     except ValueError:
@@ -65,23 +62,18 @@ class Window:
 
     @classmethod
     def create(cls, created_after: date | str | None, created_before: date | str | None) -> "Window":
-        """Create the window between two bounds of the user, both inclusive.
-
-        Raises:
-            ConfigurationError: A bound is not a date, or the first one is later than the second.
-        """
-        after = _read_bound("created_after", created_after)
-        before = _read_bound("created_before", created_before)
+        """Check the user's bounds, both inclusive, and create the window between them."""
+        after = _parse_bound("created_after", created_after)
+        before = _parse_bound("created_before", created_before)
         window = cls(
-            after=None if after is None else _requested_day(after, -_DAY),
-            before=None if before is None else _requested_day(before, _DAY),
+            after=_requested_day(after, -_DAY),
+            before=_requested_day(before, _DAY),
             exactly_after=after if isinstance(after, datetime) else None,
             exactly_before=before if isinstance(before, datetime) else None,
         )
-        # Bounds that include a plain date may overlap in some time zone, so only their requested days are compared.
-        is_exact = window.exactly_after is not None and window.exactly_before is not None
-        first, last = (after, before) if is_exact else (window.after, window.before)
-        if first is not None and last is not None and first > last:
+        # A plain date and a datetime may overlap in some time zone, so only their requested days are compared.
+        ranges = (window.after, window.before), (window.exactly_after, window.exactly_before)
+        if any(first and last and first > last for first, last in ranges):
             raise ConfigurationError(f"created_after ({after}) is later than created_before ({before}): swap them.")
         return window
 
@@ -93,7 +85,7 @@ class Window:
         )
 
 
-def _requested_day(bound: date, margin: timedelta) -> date:
+def _requested_day(bound: date | None, margin: timedelta) -> date | None:
     if not isinstance(bound, datetime):
         return bound
     try:
@@ -102,10 +94,10 @@ def _requested_day(bound: date, margin: timedelta) -> date:
         return bound.date()
 
 
-def _read_bound(name: str, value: date | str | None) -> date | None:
+def _parse_bound(name: str, value: date | str | None) -> date | None:
     if isinstance(value, str):
         try:
-            value = _read_date_or_datetime(value.strip())
+            value = _parse_date_or_datetime(value.strip())
         except ValueError as error:
             raise ConfigurationError(
                 f"{name}={shorten(str(value))!r} is not a date ({shorten(str(error))}): "
@@ -118,11 +110,9 @@ def _read_bound(name: str, value: date | str | None) -> date | None:
     raise ConfigurationError(f"{name} is a {type(value).__name__}: give text, a date or a datetime.")
 
 
-def _read_date_or_datetime(text: str) -> date:
+def _parse_date_or_datetime(text: str) -> date:
     for parse in (date.fromisoformat, datetime.fromisoformat):
-        try:
+        with suppress(ValueError):
             return parse(text)
-        except ValueError:
-            continue
     moment, has_time = _parse_leniently(text)
     return moment if has_time else moment.date()

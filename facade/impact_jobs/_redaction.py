@@ -17,8 +17,8 @@ _LOGGERS = (
     "httpcore.socks",
     "hpack.hpack",
 )
-# Apostrophes are part of a query, because some signers do not escape them. Punctuation after a query that is already
-# redacted is not, so that redacting twice changes nothing.
+# A query may contain apostrophes, because some signers do not escape them. Punctuation after "?***" is not part of the
+# query, so that redacting twice changes nothing.
 _QUERY = re.compile(r"\?(?:\*{3}(?=[:;,.)]?(?:\s|$))|[^\s\"<>]+)")
 _AUTHORITY = re.compile(r"//[^\s\"<>?]+")
 # Control characters, and half surrogate pairs, which JSON can contain and no file or stream accepts.

@@ -77,6 +77,7 @@ def test_an_unset_field_is_none_without_a_warning(unset: str | None, caplog: pyt
     [
         ("RecordsProcessed", "records_processed", 40.0, 40),
         ("RecordsProcessed", "records_processed", " 1e3 ", 1000),
+        ("RecordsProcessed", "records_processed", "9007199254740993", 9007199254740993),  # no float holds it
         ("PercentageComplete", "percentage_complete", "40.7", 40),
         ("Replayable", "replayable", False, False),
         ("Replayable", "replayable", "TRUE", True),

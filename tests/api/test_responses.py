@@ -243,6 +243,15 @@ def test_an_error_keeps_the_server_s_messages_and_request_id() -> None:
     assert json.loads(error.body) == body
 
 
+@pytest.mark.parametrize("as_list", [True, False])
+def test_an_object_of_errors_is_read_like_a_list(*, as_list: bool) -> None:
+    entry = {"Field": "Context", "Message": "is expected"}
+    body = {"Status": "ERROR", "Message": "Validation Errors", "Errors": {"Error": [entry] if as_list else entry}}
+    error = error_of(answer(400, body), WHAT)
+    assert error.errors == (FieldError("Context", "is expected"),)
+    assert str(error) == f"{WHAT}: HTTP 400: Validation Errors (Context: is expected)."
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

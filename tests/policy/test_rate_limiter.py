@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_jobs._account import Account
-from impact_jobs._policy.rate_limiter import RateLimiter, _by_account
+from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Head
 
@@ -245,24 +245,24 @@ def account(sid: str = "IRbudget", base_url: str = "https://api.impact.com") -> 
 
 
 def test_clients_of_one_account_share_a_limiter() -> None:
-    rate_limiter = RateLimiter.for_account(account())
-    assert RateLimiter.for_account(account(base_url="https://API.impact.com/")) is rate_limiter
-    assert RateLimiter.for_account(account(sid="IRother")) is not rate_limiter
-    assert RateLimiter.for_account(account(base_url="https://api.example.com")) is not rate_limiter
+    rate_limiter = RATE_LIMITERS.get(account())
+    assert RATE_LIMITERS.get(account(base_url="https://API.impact.com/")) is rate_limiter
+    assert RATE_LIMITERS.get(account(sid="IRother")) is not rate_limiter
+    assert RATE_LIMITERS.get(account(base_url="https://api.example.com")) is not rate_limiter
 
 
 def test_a_limiter_is_dropped_with_its_last_client() -> None:
-    kept = RateLimiter.for_account(account())
+    kept = RATE_LIMITERS.get(account())
     kept.on_response(head(left=0), START)
     del kept
     gc.collect()
-    assert RateLimiter.for_account(account()).pace(START) == 0.0
+    assert RATE_LIMITERS.get(account()).pace(START) == 0.0
 
 
 def test_a_forked_process_has_its_own_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rate_limiter = RateLimiter.for_account(account())
-    lock, _ = _by_account._by_process[os.getpid()]
+    rate_limiter = RATE_LIMITERS.get(account())
+    lock, _ = RATE_LIMITERS._by_process[os.getpid()]
     with lock, monkeypatch.context() as patch:  # as if another thread had held it during the fork
         patch.setattr(os, "getpid", lambda: -1)
-        assert RateLimiter.for_account(account()) is not rate_limiter
-    del _by_account._by_process[-1]
+        assert RATE_LIMITERS.get(account()) is not rate_limiter
+    del RATE_LIMITERS._by_process[-1]

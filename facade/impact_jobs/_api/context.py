@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Callable
 
 from attrs import Factory, define, evolve, field, frozen
 
 from impact_jobs._account import Account
 from impact_jobs._api.responses import error_of
 from impact_jobs._policy.polling import Polling
-from impact_jobs._policy.rate_limiter import RateLimiter
-from impact_jobs._policy.replay_claims import ReplayClaims
+from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
+from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
 from impact_jobs._policy.retry import Retry
-from impact_jobs._redaction import secret_url
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number
 from impact_jobs.errors import ConfigurationError, JobsError, UnexpectedResponseError
@@ -25,31 +22,24 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _OK = 200
 _FIRST_ERROR = 400
-# Long enough for the last poll at the very end of a wait to be answered.
-_MIN_TIMEOUT_SECONDS = 0.5
 
 
 @frozen(kw_only=True)
 class ClientContext:
-    """The settings of one client, which every operation takes as its first argument.
-
-    Attributes:
-        random: Returns numbers from 0 to 1, for jitter.
-        rate_limiter: The account's request quota; shared by all clients of the account.
-        replay_claims: Which new jobs belong to which replays; shared by all clients of the account.
-    """
+    """The settings of one client, which every operation takes as its first argument."""
 
     account: Account
     transport: Transport
     retry: Retry = field(validator=instance_of(Retry))
     polling: Polling = field(validator=instance_of(Polling))
     request_timeout: float = field(validator=number(above=0))
-    random: Callable[[], float] = field(repr=False)
+    random: Callable[[], float] = field(repr=False)  # returns numbers from 0 to 1, for jitter
+    # All clients of the account share these two.
     rate_limiter: RateLimiter = field(
-        default=Factory(lambda self: RateLimiter.for_account(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: RATE_LIMITERS.get(self.account), takes_self=True), repr=False
     )
     replay_claims: ReplayClaims = field(
-        default=Factory(lambda self: ReplayClaims.for_account(self.account), takes_self=True), repr=False
+        default=Factory(lambda self: REPLAY_CLAIMS.get(self.account), takes_self=True), repr=False
     )
 
     def with_options(
@@ -63,51 +53,15 @@ class ClientContext:
             polling=polling or self.polling,
         )
 
-    def request(
-        self,
-        *,
-        url: str,
-        method: str = "GET",
-        params: Mapping[str, Any] = {},
-        headers: Mapping[str, str] = {},
-        deadline: float = math.inf,
-        is_download: bool = False,
-    ) -> Request:
-        """Return a request to the API; `url` is absolute or a path, and `deadline` is by the transport's clock.
-
-        The other arguments may come from a generated operation's `_get_kwargs`. That function is private, but it is the
-        only part of a generated operation without I/O, and our tests verify that it exists.
-        """
-        query = urlencode(params)
-        base_url = self.account.base_url if url.startswith("/") else ""
-        left = max(deadline - self.transport.now(), _MIN_TIMEOUT_SECONDS)
-        return Request(
-            method=method.upper(),
-            url=secret_url(f"{base_url}{url}{'?' if query else ''}{query}"),
-            headers=headers,
-            timeout=min(self.request_timeout, left),
-            is_download=is_download,
-        )
-
     async def open(self, request: Request) -> Stream:
-        """Send a request to the API once; return the response, of any status, as soon as its head has arrived.
-
-        Raises:
-            TransportError: No response arrived.
-        """
+        """Send a request to the API once; return the response, of any status, as soon as its head has arrived."""
         self.rate_limiter.on_request(self.transport.now())
         stream = await self.transport.open(request)
         self.rate_limiter.on_response(stream.head, self.transport.now())
         return stream
 
     async def exchange(self, request: Request, what: str) -> Response:
-        """Send a request once.
-
-        Raises:
-            TransportError: No response arrived.
-            ApiError: The API returned an error.
-            UnexpectedResponseError: The status is neither an error nor 200.
-        """
+        """Send a request once; return its response if that is a 200, and raise the error for it otherwise."""
         return self.raise_for_status(await read_all(await self.open(request), request), what)
 
     def redacted(self, response: Response) -> Response:
@@ -115,7 +69,7 @@ class ClientContext:
         return evolve(response, body=self.account.redacted(response.body))
 
     def raise_for_status(self, response: Response, what: str) -> Response:
-        """Return `response`, redacted, if it is a 200; raise as `exchange` does if it is not."""
+        """Return `response`, redacted, if it is a 200; raise the error for it otherwise."""
         response = self.redacted(response)
         if response.head.status_code >= _FIRST_ERROR:
             raise error_of(response, what)
@@ -127,7 +81,7 @@ class ClientContext:
         return response
 
     async def send(self, request: Request, what: str) -> Response:
-        """Send a GET, with retries as the retry policy allows; raise the error of the last attempt."""
+        """Send a GET, with as many retries as the retry policy allows."""
         retry_state = RetryState(self, what)
         while True:
             await self.wait_for_quota()
@@ -144,17 +98,16 @@ class ClientContext:
             await self.transport.sleep(delay)
 
     async def pause_to_poll(self, seconds: float, *, deadline: float = math.inf, requests: int = 1) -> bool:
-        """Pause between two polls: for `seconds`, or longer if the account's quota is short.
+        """Pause before a poll of so many requests: for `seconds`, or longer if the account's quota is short.
 
-        The next poll needs `requests` requests. Return whether the pause is over; False if `deadline`, by the
-        transport's clock, came first.
+        Return False if the pause was cut short by `deadline`, which is on the transport's clock.
         """
         now = self.transport.now()
         reservation = self.rate_limiter.reserve(now, requests)
         until = now + max(seconds, reservation.delay)
-        while (delay := min(until, deadline) - self.transport.now()) > 0:
+        while now < min(until, deadline):
             try:
-                await self.transport.sleep(delay)
+                await self.transport.sleep(min(until, deadline) - now)
             except BaseException:  # Ctrl-C, or a cancelled task
                 self.rate_limiter.release(reservation, self.transport.now())
                 raise
@@ -165,7 +118,7 @@ class ClientContext:
                 reservation = self.rate_limiter.reserve(now, requests)
                 until = now + reservation.delay
         self.rate_limiter.commit(reservation)
-        return self.transport.now() >= until
+        return now >= until
 
 
 @define
@@ -192,11 +145,7 @@ class RetryState:
 
 
 def seconds_of(timeout: float | None) -> float:
-    """Return a user's `timeout` in seconds; None means no limit.
-
-    Raises:
-        ConfigurationError: It is not a number, or a negative one.
-    """
+    """Return a user's `timeout` in seconds, checked; None means no limit."""
     if timeout is None:
         return math.inf
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:

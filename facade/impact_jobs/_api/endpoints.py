@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Self
-from urllib.parse import urljoin, urlsplit
+from typing import Any, Self
+from urllib.parse import urlencode, urljoin, urlsplit
 from uuid import UUID
 
 from impact_agency_api import AuthenticatedClient as AuthenticatedClient  # noqa: PLC0414 - for the clients' signatures
@@ -19,9 +19,12 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._api.parsing import parse_job
 from impact_jobs._api.responses import read_job, read_page
 from impact_jobs._dates import Window
+from impact_jobs._redaction import secret_url
 from impact_jobs._transport.base import Head, Request
 from impact_jobs.errors import UnexpectedResponseError
 from impact_jobs.models import Job
+
+_MIN_TIMEOUT_SECONDS = 0.5  # long enough for the last poll at the very end of a wait to be answered
 
 
 async def get(context: ClientContext, reference: JobReference) -> Job:
@@ -44,27 +47,54 @@ async def get_once(context: ClientContext, job_id: str, *, deadline: float = mat
 
 
 def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Request:
-    return context.request(**get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see ClientContext.request
+    return _build_request(context, **get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see _build_request
 
 
 def download_request(context: ClientContext, job_id: str, *, is_stream: bool, headers: Mapping[str, str]) -> Request:
     """Build a request for a job's result: for a redirect to it, or with `is_stream` for its bytes."""
     mode = DownloadJobResultMode.STREAM if is_stream else UNSET
-    kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see ClientContext.request
-    return context.request(**kwargs, headers=headers, is_download=True)
+    kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see _build_request
+    return _build_request(context, **kwargs, headers=headers, is_download=True)
 
 
 def replay_request(context: ClientContext, job_id: str) -> Request:
     """Build a request to replay a job: a PUT with an empty body."""
-    kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see ClientContext.request
-    return context.request(**kwargs, headers={"Content-Length": "0"})
+    kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see _build_request
+    return _build_request(context, **kwargs, headers={"Content-Length": "0"})
 
 
 def list_request(context: ClientContext, window: Window, *, deadline: float = math.inf) -> Request:
     """Build the request for the first page of a list."""
     after, before = window.after or UNSET, window.before or UNSET
-    kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see ClientContext.request
-    return context.request(**kwargs, deadline=deadline)
+    kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see _build_request
+    return _build_request(context, **kwargs, deadline=deadline)
+
+
+def _build_request(
+    context: ClientContext,
+    *,
+    url: str,
+    method: str = "GET",
+    params: Mapping[str, Any] = {},
+    headers: Mapping[str, str] = {},
+    deadline: float = math.inf,
+    is_download: bool = False,
+) -> Request:
+    """Build a request to the API, whose `url` may be a path. `deadline` is on the transport's clock.
+
+    The other arguments may come from a generated operation's `_get_kwargs`, which is private, but the only part of the
+    operation without I/O. Tests verify that it exists.
+    """
+    query = urlencode(params)
+    base_url = context.account.base_url if url.startswith("/") else ""
+    left = max(deadline - context.transport.now(), _MIN_TIMEOUT_SECONDS)
+    return Request(
+        method=method.upper(),
+        url=secret_url(f"{base_url}{url}{'?' if query else ''}{query}"),
+        headers=headers,
+        timeout=min(context.request_timeout, left),
+        is_download=is_download,
+    )
 
 
 class Pages:
@@ -125,7 +155,7 @@ class Pages:
         if url in self._requested_urls:
             raise UnexpectedResponseError("list jobs: the next page was already read, so the list has no end.")
         self._requested_urls.add(url)
-        return self._context.request(url=url, deadline=self._deadline)
+        return _build_request(self._context, url=url, deadline=self._deadline)
 
 
 class JobIterator:

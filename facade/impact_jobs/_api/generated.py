@@ -23,8 +23,8 @@ _OF_THE_ENCODED_BODY = frozenset({"content-encoding", "content-length", "transfe
 def generated_client(transport: BlockingTransport | AsyncTransport, *, request_timeout: float) -> AuthenticatedClient:
     """Return the generated client for the account of `transport`.
 
-    Its `repr` prints its token, so it gets none: the transport adds the credentials. The transport also asks for JSON,
-    which generated code forgets, and raises the documented errors before generated code parses a response.
+    It gets no token, because its `repr` would print it: the transport adds the credentials. The transport also asks for
+    JSON, which generated code does not, and raises the documented errors before generated code parses a response.
     """
     builder = transport.builder
     base_url = builder.account.base_url
@@ -47,13 +47,13 @@ class _Adapter(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._account = account
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return run_sync(_exchange(self._transport, self._account, _described(request, request.read())))
+        return run_sync(_exchange(self._transport, self._account, _request_of(request, request.read())))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await _exchange(self._transport, self._account, _described(request, await request.aread()))
+        return await _exchange(self._transport, self._account, _request_of(request, await request.aread()))
 
 
-def _described(request: httpx.Request, content: bytes) -> Request:
+def _request_of(request: httpx.Request, content: bytes) -> Request:
     timeout = request.extensions.get("timeout", {}).get("read")
     return Request(
         method=request.method,

@@ -1,4 +1,4 @@
-"""Parse a job from its JSON object: strictly what makes it a job, leniently the rest."""
+"""Parse a job from its JSON object: its id and status strictly, all other fields leniently."""
 
 from __future__ import annotations
 
@@ -35,11 +35,7 @@ class MalformedJobError(ValueError):
 
 
 def parse_job(raw: object) -> Job:
-    """Parse a job. A field that cannot be read becomes None, with a warning in the log.
-
-    Raises:
-        MalformedJobError: `raw` is not an object, or has no usable `Id` or `Status`.
-    """
+    """Parse a job, which needs a valid `Id` and `Status`. Any other unreadable field becomes None, with a warning."""
     if not isinstance(raw, dict):
         raise MalformedJobError(f"it is a {type(raw).__name__}, not an object")
     job_id, status = raw.get("Id"), raw.get("Status")
@@ -67,15 +63,13 @@ def _text(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    if value.__class__ is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:  # the usual case
-        return value
-    number = float(value)
-    if not -_MAX_INTEGER <= number <= _MAX_INTEGER:
-        raise ValueError
     try:
-        return int(value)
-    except ValueError:
-        return int(number)
+        number = int(value)
+    except ValueError:  # such as "12.0"
+        number = int(float(value))
+    if abs(number) > _MAX_INTEGER:
+        raise ValueError
+    return number
 
 
 def _boolean(value: Any) -> bool:

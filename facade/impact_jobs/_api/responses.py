@@ -71,7 +71,7 @@ def read_job(response: Response, what: str) -> Job:
 def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] = parse_job) -> Page:
     """Return the jobs in the body: a bare array, `{"Jobs": […]}`, or a page with `@nextpageuri`.
 
-    A malformed job is skipped with a warning in the log, and one for which `parse` returns None without. Raise
+    Skip a job for which `parse` returns None, and a malformed one with a warning in the log. Raise
     UnexpectedResponseError for other JSON, and as for `read_json`.
     """
     data = read_json(response, what)
@@ -105,13 +105,8 @@ def _parsed(items: list[Any], what: str, parse: Callable[[object], Job | None]) 
 
 
 def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
-    """Return the JSON object or array in the body.
-
-    Raises:
-        ApiError: The body is the API's error object.
-        UnexpectedResponseError: The body is XML, HTML, empty, broken or another JSON value; the message says which.
-    """
-    start = _start(response.body)
+    """Return the JSON object or array in the body; raise ApiError if it is the API's error object."""
+    start = _trim(response.body)
     if not start:
         raise _unexpected(response, what, "the response is empty")
     if start.startswith(b"<"):
@@ -163,11 +158,12 @@ def _error_fields(body: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _field_errors(entries: object) -> list[FieldError]:
-    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    return [
-        FieldError(_first_text(entry, "Field"), _first_text(entry, "Message")) for entry in found[:_MAX_FIELD_ERRORS]
-    ]
+def _field_errors(errors: object) -> list[FieldError]:
+    if isinstance(errors, dict):  # some of the vendor's pages show {"Error": {…}} instead of a list
+        errors = errors.get("Error")
+    entries = errors if isinstance(errors, list) else [errors]
+    fields = [entry for entry in entries[:_MAX_FIELD_ERRORS] if isinstance(entry, dict)]
+    return [FieldError(_first_text(field, "Field"), _first_text(field, "Message")) for field in fields]
 
 
 def _first_text(fields: dict[str, Any], *names: str) -> str:
@@ -176,23 +172,19 @@ def _first_text(fields: dict[str, Any], *names: str) -> str:
 
 
 def may_be_no_result(start: bytes) -> bool:
-    """Return whether a body that starts like this may be a response of the API or a gateway instead of a result."""
-    start = _start(start)
+    """Return whether a body that starts like this may be an error, a job or a gateway's page instead of a result."""
+    start = _trim(start)
     return not start or start.startswith(b"<") or _OBJECT.match(start) is not None
 
 
 def check_result(response: Response, what: str, *, job_id: str, is_due: bool) -> Job | None:
-    """Check a short body that came with status 200 in place of a result, and return the job if it is one.
+    """Check the short body of a 200 to a download: raise if it is an error object, and return the job if it is one.
 
-    Results may be JSON or XML themselves, so only a body that cannot be one is refused: the API's error object and,
-    unless a 200 with the result `is_due`, an HTML page, broken JSON, or nothing.
-
-    Raises:
-        ApiError: The body is the API's error object, in JSON or XML.
-        UnexpectedResponseError: The body is not a result.
+    A result may itself be JSON, XML, HTML or empty. Only if a redirect was requested, so that no result `is_due`, raise
+    for an HTML page, broken JSON, or nothing.
     """
-    start = _start(response.body)
-    problem = ""
+    start = _trim(response.body)
+    problem = "HTML" if _HTML.match(start) else "" if start else "empty"
     if _XML_ERROR.match(start):
         raise error_of(response, what)
     if _OBJECT.match(start):
@@ -200,10 +192,6 @@ def check_result(response: Response, what: str, *, job_id: str, is_due: bool) ->
             return _job_or_error(response, what, job_id=job_id)
         except (ValueError, RecursionError) as error:
             problem = f"broken JSON ({error})"
-    elif _HTML.match(start):
-        problem = "HTML"
-    elif not start:
-        problem = "empty"
     if problem and not is_due:
         raise _unexpected(response, what, f"the response is {problem} instead of a redirect to the result")
     return None
@@ -221,7 +209,8 @@ def _job_or_error(response: Response, what: str, *, job_id: str) -> Job | None:
         return None
 
 
-def _start(body: bytes) -> bytes:
+def _trim(body: bytes) -> bytes:
+    """Return the first bytes after any byte order mark and white space."""
     return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:256]
 
 

@@ -35,8 +35,7 @@ async def download(
 ) -> DownloadResult:
     """Download the result to a file; see `JobsClient.download`.
 
-    If `name_from` is given, `path` is a folder, and `name_from` returns the name of the file in it, given the headers
-    of the response.
+    With `name_from`, `path` is a folder, and `name_from` returns the file's name from the response's headers.
     """
     started = context.transport.now()
     job_id = context.account.job_id(reference)
@@ -123,11 +122,7 @@ def _check_name_is_free(target: Path) -> None:
 
 
 def path_of(path: str | PathLike[str]) -> Path:
-    """Return the path that a user has given.
-
-    Raises:
-        ConfigurationError: It is not a path.
-    """
+    """Return a user's path, checked."""
     with suppress(TypeError, UnicodeEncodeError):
         found = Path(path)
         if str(path) and b"\0" not in os.fsencode(found):

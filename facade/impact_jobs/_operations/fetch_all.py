@@ -1,4 +1,4 @@
-"""`fetch_all`: wait for several jobs and download their results into one folder, which holds all the state."""
+"""`fetch_all`: wait for several jobs and download their results into one folder, whose files are the only state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from os import PathLike
 from pathlib import Path
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
@@ -20,7 +20,7 @@ from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, chec
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._operations.download import download, path_of
-from impact_jobs._operations.wait_many import JobBatch, JobOutcome, Timeouts, first_of, named_jobs
+from impact_jobs._operations.wait_many import JobBatch, Timeouts, format_ids, named_jobs
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limit_headers import HOUR
 from impact_jobs.errors import (
@@ -120,6 +120,7 @@ async def fetch_all(
         folder=folder,
         options=options,
         complete=iter([(key, entry) for key, entry in entries.items() if entry.complete is not None]),
+        turn=context.transport.lock(),
     )
     try:
         await context.transport.run_many([workers.work] * max(min(concurrency, len(jobs)), 1), stop=lambda: None)
@@ -129,53 +130,46 @@ async def fetch_all(
             for key, (job_id, _) in jobs.items()
             if entries[key].complete is None and not isinstance(workers.outcomes.get(key), DownloadResult)
         ]
-        error.add_note(_what_remains(left, of=len(jobs), folder=folder))
+        remaining = f"; those of {format_ids(left)} remain: call fetch_all again to go on" if left else ""
+        error.add_note(f"{len(jobs) - len(left)} of {len(jobs)} files are in {str(folder)!r}{remaining}")
         raise
     return FetchReport(directory=folder, outcomes={job_id: workers.outcomes[key] for key, (job_id, _) in jobs.items()})
 
 
 @define
 class _FolderEntry:
-    """The files of one job in the folder.
-
-    Attributes:
-        complete: The complete file.
-        resumable: The final name of a partial file that has a journal; "" if there is none.
-        partials: The final names of all partial files.
-    """
+    """The files of one job in the folder. A partial file stands under the name that it gets once it is complete."""
 
     complete: Path | None = None
-    resumable: str = ""
-    partials: set[str] = field(factory=set)
+    resumable: str = ""  # a partial file that has a journal
+    partials: set[str] = field(factory=set)  # all partial files
 
 
 @define(kw_only=True)
 class FetchWorkers:
     """The workers of one `fetch_all`.
 
-    They take turns at waiting: one of them polls until some jobs have finished, leaves the turn to another, and
-    downloads. So the jobs are polled only while a worker is free to download a result.
-
-    Attributes:
-        complete: Files that an earlier call has downloaded; an iterator, from which several threads can take.
-        outcomes: The outcomes so far, by job id in lower case.
+    They take turns at waiting: one polls until a job has finished, passes the turn to another, and downloads. So jobs
+    are polled only while a worker is free to download a result.
     """
 
     context: ClientContext
     batch: JobBatch
     folder: Path
     options: DownloadOptions
-    complete: Iterator[tuple[str, _FolderEntry]]
-    outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)
-    _turn: AbstractAsyncContextManager[object] = field(
-        default=Factory(lambda self: self.context.transport.lock(), takes_self=True), init=False
-    )
+    complete: Iterator[tuple[str, _FolderEntry]]  # of an earlier call; an iterator, because all workers take from it
+    turn: AbstractAsyncContextManager[object]  # the lock that one worker holds while it waits
+    outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)  # by job id in lower case
 
     async def work(self) -> None:
         """Handle one job after another until none is left."""
         for key, entry in self.complete:
             self.outcomes[key] = await self._existing_result(key, entry)
-        while (finished := await self._next_finished()) is not None:
+        while True:
+            async with self.turn:
+                finished = await anext(self.batch, None)
+            if finished is None:
+                return
             job_id, outcome = finished.job_id, finished.outcome
             result = await self._download(outcome, job_id.lower()) if isinstance(outcome, Job) else outcome
             if isinstance(result, JobsError):
@@ -183,17 +177,13 @@ class FetchWorkers:
                 logger.info("job %s has no file: %s", job_id, result)
             self.outcomes[job_id.lower()] = result
 
-    async def _next_finished(self) -> JobOutcome | None:
-        async with self._turn:
-            return await anext(self.batch, None)
-
     async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
         give_up_at = self.context.transport.now() + HOUR
         while True:
             try:
                 return await self._download_once(job, key)
             except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
-                # These pass: no requests are left, the download endpoint lags behind, or another process downloads it.
+                # Temporary: no requests are left, the download endpoint lags behind, or another process downloads it.
                 if self.context.transport.now() >= give_up_at:
                     return error
                 if isinstance(error, DestinationExistsError):
@@ -247,11 +237,6 @@ def _check_concurrency(concurrency: int, connections: int | None) -> None:
         )
 
 
-def _what_remains(left: list[str], *, of: int, folder: Path) -> str:
-    remain = f"; those of {first_of(left)} remain: call fetch_all again to go on" if left else ""
-    return f"{of - len(left)} of {of} files are in {str(folder)!r}{remain}"
-
-
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -283,11 +268,7 @@ def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]
 
 
 def _remove_partials(folder: Path, names: Iterable[str]) -> None:
-    """Remove partial files and their journals.
-
-    Raises:
-        DestinationExistsError: Another process is writing one of them.
-    """
+    """Remove partial files and their journals; raise DestinationExistsError if another process is writing one."""
     for name in names:
         PartFile(folder / name, "", DownloadOptions(resume=False, digest=False)).discard()
 

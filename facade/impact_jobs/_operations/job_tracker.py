@@ -1,4 +1,4 @@
-"""What a wait remembers of one job, alone or among many, and how it judges each snapshot and each failed poll."""
+"""The state of one job that is waited for, alone or among many, and when its wait is over."""
 
 from __future__ import annotations
 
@@ -16,30 +16,18 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 @define(kw_only=True)
 class JobTracker:
-    """One job that is waited for.
-
-    Attributes:
-        job_id: Its id.
-        polling: When to poll it, and how long it may stay in ERROR.
-        on_update: Called with every snapshot.
-        last: The last snapshot.
-        progress: What `polling` needs to know about the job.
-    """
+    """One job that is waited for."""
 
     job_id: str
     polling: Polling
-    on_update: Callable[[Job], object] | None
-    last: Job | None = None
+    on_update: Callable[[Job], object] | None  # called with every snapshot
+    last: Job | None = None  # the last snapshot
     progress: JobProgress = field(factory=JobProgress)
     _in_error_since: float | None = None
     _warned_of: str = ""
 
     def update(self, job: Job, *, waited: float) -> bool:
-        """Record a snapshot that arrived that many seconds after the wait began.
-
-        Returns:
-            Whether the wait is over, because the job is completed or has failed for good.
-        """
+        """Record a snapshot; return whether the wait is over, because the job is completed or has failed for good."""
         if self.last is None or self.last.status != job.status:
             logger.info("job %s is %s", job.id, job.status)
         self.last = job
@@ -51,25 +39,23 @@ class JobTracker:
         if not isinstance(job.status, JobStatus) and job.status != self._warned_of:
             self._warned_of = job.status
             logger.warning("job %s has the unknown status %r; the wait continues", job.id, job.status)
-        may_recover = self._may_recover(job, waited)
-        return job.is_terminal and not may_recover
+        return not self._may_recover(job, waited) and job.is_terminal
 
     def delay_first_poll(self, snapshot: Job) -> bool:
-        """Start from a snapshot of a job that was scheduled a moment ago, so that it is not polled at once.
+        """Start from a snapshot, so that a job which was scheduled a moment ago is not polled at once.
 
-        Returns:
-            False if the snapshot shows that the job has run for a while; then nothing has changed.
+        Return False, and change nothing, if the snapshot shows that the job has run for a while.
         """
         progress = JobProgress()
         progress.update(snapshot, waited=0.0)
         if snapshot.is_terminal or progress.percentage or progress.age_at_start:
             return False
-        progress.type = None  # jobs of its type may take hours, and the snapshot may be old after all
+        progress.type = None  # the history of its type could delay the poll for hours, and the snapshot may be old
         self.progress = progress
         return True
 
     def _may_recover(self, job: Job, waited: float) -> bool:
-        # For brand-style accounts, the server itself restarts a job in ERROR every 15 minutes.
+        # On brand-style accounts, the server itself restarts a job in ERROR every 15 minutes.
         if job.status != JobStatus.ERROR or self.polling.error_grace is None:
             self._in_error_since = None
             return False
@@ -79,7 +65,7 @@ class JobTracker:
 
 
 def can_poll_again(error: JobsError, failures_in_a_row: int = 1, *, attempts: int = 1) -> bool:
-    """Whether a wait continues after a failed poll; an unreadable response is tolerated `attempts` times in a row."""
+    """Return whether a wait continues after a failed poll. The last of `attempts` unreadable responses ends it."""
     if isinstance(error, UnexpectedResponseError):
         return failures_in_a_row < attempts
     return isinstance(error, TransportError | RateLimitError | ServerError)

@@ -1,4 +1,4 @@
-"""`replay`: one new job, never two. If the response is lost, the list of jobs decides; nothing is guessed."""
+"""`replay`: create one new job, never two. If the response is lost, look for the job in the list, without guessing."""
 
 from __future__ import annotations
 
@@ -64,11 +64,7 @@ async def replay_if_replayable(context: ClientContext, reference: JobReference) 
 
 
 async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
-    """Send the request once; if its response is lost, look for its job.
-
-    Raises:
-        TransportError: No byte of the request was sent.
-    """
+    """Send the request once; if its response is lost, look for its job. A TransportError means that it was not sent."""
     sent_at = context.transport.now()
     with context.replay_claims.attempt(job_id, now=context.transport.now) as attempt:
         try:
@@ -85,7 +81,7 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
 
 
 def _refusal(error: PermissionDeniedError, what: str) -> JobsError:
-    """Tell the two meanings of a 403 apart: the job's state, or the account's permission if the message is unclear."""
+    """Return the error for a 403: about the job's state if the message says so, else about the account's permission."""
     if _ABOUT_PERMISSION.search(error.message) or not _ABOUT_STATE.search(error.message):
         return error
     return NotReplayableError(
@@ -101,17 +97,8 @@ def _refusal(error: PermissionDeniedError, what: str) -> JobsError:
 async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: float, failure: JobsError) -> Job:
     """Return the job that a replay without a response made, if the list leaves no doubt.
 
-    The list is read as often as the retry policy grants tries, because it may lag, and because other calls may be about
-    to learn which jobs are theirs.
-
-    Args:
-        context: The client's settings.
-        attempt: The replay.
-        sent_at: When its request was about to be sent, on the transport's clock.
-        failure: The error of its request.
-
-    Raises:
-        ReplayUncertainError: No job fits, or several do, or another call may have made the one that does.
+    The list is read up to `retry.attempts` times, because it may lag, and because other replays may claim their jobs
+    meanwhile.
     """
     cause = str(failure)
     attempt.is_lost = True
@@ -137,12 +124,12 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
 
 
 def _is_rerun(source: Job, since: datetime) -> bool:
-    """Whether the job itself was queued again, as on brand-style accounts."""
+    """Return whether the job itself was queued again, as on brand-style accounts."""
     return not source.is_terminal and (source.created_date is None or source.created_date >= since)
 
 
 def _candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
     """Return the jobs that may be a replay of `source`, newest first: of its kind, and of known age."""
-    dated = [(job.created_date, job) for job in jobs if job.created_date is not None and job.id != source.id]
-    fitting = [(created, job) for created, job in dated if kind_of(job) == kind_of(source)]
-    return [job for _, job in sorted(fitting, key=lambda pair: pair[0], reverse=True)]
+    others = [job for job in jobs if job.id != source.id and kind_of(job) == kind_of(source)]
+    dated = [(job.created_date, job) for job in others if job.created_date is not None]
+    return [job for _, job in sorted(dated, key=lambda pair: pair[0], reverse=True)]

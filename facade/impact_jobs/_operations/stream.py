@@ -61,7 +61,7 @@ class AsyncResultStream:
 
     @property
     def bytes_total(self) -> int | None:
-        """The size of the result in bytes; None if the storage does not state it, or before the stream is entered.
+        """The size of the result in bytes; None before the stream is entered, or if the storage does not state it.
 
         Example:
             >>> async def size():
@@ -91,20 +91,27 @@ class AsyncResultStream:
         if self._stream is None:
             raise ConfigurationError("open the stream first: `with jobs.stream(job) as chunks`.")
         if self._failure is not None:
-            raise self._failure  # not StopAsyncIteration, because a caller that reads on must not see a short result
-        if self._is_read_incomplete:
-            await self._resume(TransportError(f"{self._source.what}: a read was cancelled."), pause_first=False)
-        while True:
-            try:
-                chunk = await self._read(self._stream)
-                break
-            except TransportError as error:
-                await self._resume(error, pause_first=True)
+            raise self._failure  # again, because StopAsyncIteration would make a short result look complete
+        try:
+            chunk = await self._next_chunk(self._stream)
+        except JobsError as error:
+            self._failure = error
+            raise
         if not chunk:
             raise StopAsyncIteration
         self._position += len(chunk)
         self._source.retry_state.reset()
         return chunk
+
+    async def _next_chunk(self, stream: Stream) -> bytes:
+        if self._is_read_incomplete:
+            error = TransportError(f"{self._source.what}: a read was cancelled.")
+            stream = await self._resume(error, pause_first=False)
+        while True:
+            try:
+                return await self._read(stream)
+            except TransportError as error:
+                stream = await self._resume(error, pause_first=True)
 
     async def _read(self, stream: Stream) -> bytes:
         self._is_read_incomplete = True  # a cancelled read loses the bytes that it has taken from the connection
@@ -118,15 +125,8 @@ class AsyncResultStream:
             raise TransportError(f"{self._source.what}: the body ended {left} bytes early.")
         return chunk
 
-    async def _resume(self, error: JobsError, *, pause_first: bool) -> None:
-        """Open the rest of the result. If that fails, every later read raises the same error."""
-        try:
-            await self._open_rest(error, pause_first=pause_first)
-        except JobsError as failure:
-            self._failure = failure
-            raise
-
-    async def _open_rest(self, error: JobsError, *, pause_first: bool) -> None:
+    async def _resume(self, error: JobsError, *, pause_first: bool) -> Stream:
+        """Open the rest of the result after `error`, and close the broken stream."""
         if not self._representation.is_resumable:
             raise error
         while True:
@@ -146,6 +146,7 @@ class AsyncResultStream:
             raise DownloadError(
                 f"{self._source.what} broke off after {self._position} bytes, and {problem}: start over."
             )
+        return stream
 
 
 class ResultStream:
@@ -173,7 +174,7 @@ class ResultStream:
 
     @property
     def bytes_total(self) -> int | None:
-        """The size of the result in bytes; None if the storage does not state it, or before the stream is entered.
+        """The size of the result in bytes; None before the stream is entered, or if the storage does not state it.
 
         Example:
             >>> with jobs.stream(job) as chunks:
@@ -224,6 +225,6 @@ class _RawResult(io.RawIOBase):
 
 
 def open_file(context: ClientContext, reference: JobReference, *, mode: Mode) -> io.BufferedReader:
-    """Open the result as a readable binary file over a transport that blocks; see `JobsClient.open`."""
+    """Open the result as a readable binary file; see `JobsClient.open`."""
     stream = ResultStream(AsyncResultStream(context, reference, mode=mode))
     return io.BufferedReader(_RawResult(stream), buffer_size=_BUFFER_BYTES)

@@ -63,14 +63,7 @@ class _Wait:
         return self.started + self.timeout
 
     async def run(self, snapshot: Job | None) -> Job:
-        """Return the completed job, from the snapshot alone if that has ended.
-
-        Raises:
-            JobFailedError: The job ended without a result.
-            WaitTimeoutError: The deadline has passed.
-            ApiError: The server will not answer another poll either.
-            UnexpectedResponseError: As many responses in a row as the retry policy grants tries made no sense.
-        """
+        """Return the completed job, without a request if the snapshot shows that it has ended."""
         if snapshot is not None:
             if snapshot.is_terminal and self._is_completed(snapshot, self.started):
                 return snapshot

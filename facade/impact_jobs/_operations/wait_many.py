@@ -1,4 +1,4 @@
-"""`wait_all` and `as_completed`: one list per tick answers for all jobs that are waited for."""
+"""`wait_all` and `as_completed`: one list answers for all jobs that are waited for."""
 
 from __future__ import annotations
 
@@ -59,34 +59,17 @@ class BatchEntry:
     deadline: float
     is_listed: bool = False  # whether the last list showed it
     due_at: float = -math.inf  # when the list is due, or a poll of this job alone
-    early_due_at: float = -math.inf  # from then on it may be polled with others, if the list answers for all of them
-    unlisted_since: float = math.inf
-    list_again_at: float = -math.inf  # when the list may show it after all
+    early_due_at: float = -math.inf  # when the job may be polled together with others, by one list
     unreadable_responses: int = 0  # in a row
-
-    @property
-    def next_poll_at(self) -> float:
-        """When the job is due, or overdue."""
-        return min(self.due_at, self.deadline)
 
     @property
     def was_answered(self) -> bool:
         """Whether the server has answered a poll of this job during this wait."""
         return self.tracker.progress.seen_at is not None or self.unreadable_responses > 0
 
-    def mark_listed(self) -> None:
-        """Record that the list shows the job."""
-        self.is_listed, self.unlisted_since, self.list_again_at = True, math.inf, -math.inf
-
     def schedule_with_list(self, due_at: float) -> None:
         """Schedule the job for when the list is due."""
         self.due_at, self.early_due_at = due_at, due_at - _SOON
-
-    def mark_unlisted(self, now: float) -> None:
-        """Record that the list lacks the job: the longer it has, the later the list is tried for it again."""
-        self.unlisted_since = min(self.unlisted_since, now)
-        pause = max(now - self.unlisted_since, self.tracker.polling.minimum)
-        self.list_again_at = now + min(pause, self.tracker.polling.maximum)
 
     def schedule_alone(self, now: float, pause: float) -> None:
         """Schedule a poll of this job alone."""
@@ -97,17 +80,7 @@ class JobBatch:
     """Jobs that are waited for together: an iterator over their outcomes, in the order in which they are noticed.
 
     Each turn makes one poll: it reads the list if that is expected to answer for more jobs than it has pages, and
-    otherwise polls the one job that is due first.
-
-    Args:
-        context: The client's settings.
-        references: The jobs; a job that is named twice counts once.
-        timeout: See `Timeouts`.
-        polling: Used instead of the client's.
-        on_update: Called with every snapshot of every job.
-
-    Raises:
-        ConfigurationError: A reference does not name a job; nothing was requested.
+    otherwise polls the one job that is due first. A job that is named twice counts once.
     """
 
     def __init__(
@@ -137,7 +110,9 @@ class JobBatch:
         self._ready: deque[JobOutcome] = deque()
         self._has_polled = self._has_list_failed = False
         self._pages = 1  # of the last list
-        self._created: datetime | None = None  # the creation date of the job that was last polled alone
+        self._list_pause = 0.0  # seconds before the list is read again for jobs that it lacks; doubled each time
+        self._list_again_at = -math.inf
+        self._last_created: datetime | None = None  # the creation date of the job that was last polled alone
         self._failure: JobsError | None = None
         self._failures_in_a_row = 0
 
@@ -155,7 +130,7 @@ class JobBatch:
                 self._give_up_overdue()
         except BaseException as error:
             if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
-                ids = first_of([entry.tracker.job_id for entry in self._pending.values()])
+                ids = format_ids([entry.tracker.job_id for entry in self._pending.values()])
                 remaining = f"{len(self._pending)} of {len(self.ids)} jobs continue on the server ({ids})"
                 error.add_note(f"{remaining}; wait for them again with the same ids")
             raise
@@ -166,20 +141,21 @@ class JobBatch:
     async def _poll(self) -> None:
         now, has_polled, self._has_polled = self._context.transport.now(), self._has_polled, True
         due = {key: entry for key, entry in self._pending.items() if now >= min(entry.early_due_at, entry.deadline)}
-        expected = sum(entry.is_listed or now >= entry.list_again_at for entry in due.values())
-        # Without any date, the list would reach back to the first job ever. So one job is polled first, whose date is a
-        # good guess for the others. After a list that failed, one job is polled alone in case only the list is broken.
-        if expected > self._pages and not self._has_list_failed and (has_polled or self._oldest() is not None):
+        expected = len(due) if now >= self._list_again_at else sum(entry.is_listed for entry in due.values())
+        # Poll one job alone if the last list failed, and before the first list if no job's date is known: without a
+        # date, the list would contain all jobs of the account, and the date of one is a good guess for the others.
+        if expected > self._pages and not self._has_list_failed and (has_polled or self._oldest_date() is not None):
             await self._poll_list(due)
         else:
-            await self._poll_one(min(due or self._pending, key=lambda key: self._pending[key].next_poll_at))
+            pending = self._pending
+            await self._poll_one(min(due or pending, key=lambda key: min(pending[key].due_at, pending[key].deadline)))
 
     async def _poll_list(self, due: Mapping[str, BatchEntry]) -> None:
         """Read the list as far as it may help, and schedule those of `due` that it lacks."""
         lacking, pages_read, failure = dict(due), 0, None
         deadline = self._next_deadline()
         # Only whole days, because the list may state a job's date slightly differently from the job itself.
-        window = evolve(Window.create(self._oldest(), None), exactly_after=None)
+        window = evolve(Window.create(self._oldest_date(), None), exactly_after=None)
         pages = Pages(self._context, window, deadline=deadline, parse=self._parse_if_changed)
         while lacking and pages_read < len(due) and (pages_read == 0 or self._context.transport.now() < deadline):
             try:
@@ -193,16 +169,18 @@ class JobBatch:
             for job in page:
                 if (entry := self._pending.get(key := job.id.lower())) is not None:
                     lacking.pop(key, None)
-                    entry.mark_listed()
+                    entry.is_listed = True
                     self._update(key, job)
         if isinstance(failure, ApiError) and not can_poll_again(failure):
             self._finish_all(failure)
             return
+        if failure is not None:
+            logger.info("%s; the wait continues", failure)
         self._record(failure)
         self._has_list_failed = failure is not None
         if failure is None:
             self._pages = max(pages_read, 1)
-        self._mark_unlisted(list(lacking.values()))
+        self._schedule_lacking(list(lacking.values()))
         self._schedule_list(pages.entries)
 
     def _parse_if_changed(self, raw: object) -> Job | None:
@@ -214,45 +192,43 @@ class JobBatch:
         last = entry.tracker.last
         return last if last is not None and last.raw == raw else parse_job(raw)
 
-    def _mark_unlisted(self, lacking: Sequence[BatchEntry]) -> None:
+    def _schedule_lacking(self, lacking: Sequence[BatchEntry]) -> None:
         now, are_many = self._context.transport.now(), len(lacking) > self._pages
+        if any(entry.is_listed for entry in lacking):  # the list has just lost some
+            self._list_pause = 0.0
+        if lacking and self._failures_in_a_row <= 1:  # after more, the server is down, and no list can show the jobs
+            self._list_pause = min(max(2 * self._list_pause, self._polling.minimum), self._polling.maximum)
+            self._list_again_at = now + self._list_pause
         for number, entry in enumerate(lacking):
-            if self._failures_in_a_row <= 1:  # if nothing is answered at all, the list is not to blame
-                entry.mark_unlisted(now)
             if entry.is_listed or entry.due_at == -math.inf:
-                # Many may have been scheduled a moment ago, and the next list will show them. One is polled at once: if
-                # it is older than assumed, the next list reaches back to it.
+                # Poll one at once, because its date shows how far the list must reach back. The others may have been
+                # scheduled a moment ago, so that the next list shows them.
                 pause = self._pause_of(entry) if number and are_many else 0.0
                 entry.schedule_alone(now, pause if now + pause < entry.deadline else 0.0)
 
     async def _poll_one(self, key: str) -> None:
-        entry, job, failure = self._pending[key], None, None
+        entry = self._pending[key]
         self._has_list_failed = False
         try:
             job = await get_once(self._context, entry.tracker.job_id, deadline=self._next_deadline())
-        except UnexpectedResponseError as error:
-            entry.unreadable_responses += 1
-            logger.info("%s; the wait continues", error)
-            if entry.unreadable_responses >= self._context.retry.attempts:
-                self._finish(key, error)
-        except (TransportError, ApiError) as error:
-            if can_poll_again(error):
-                failure = error
-            elif isinstance(error, AuthenticationError):
+        except (TransportError, ApiError, UnexpectedResponseError) as error:
+            entry.unreadable_responses += isinstance(error, UnexpectedResponseError)
+            self._record(error if can_poll_again(error) else None)
+            if isinstance(error, AuthenticationError):
                 self._finish_all(error)
+            elif can_poll_again(error, entry.unreadable_responses, attempts=self._context.retry.attempts):
+                logger.info("%s; the wait continues", error)
             else:
                 self._finish(key, error)
-        self._record(failure)
-        if job is not None:
+        else:
             entry.unreadable_responses = 0
-            self._created = job.created_date or self._created
+            self._last_created = job.created_date or self._last_created
+            self._record(None)
             self._update(key, job)
         entry.schedule_alone(self._context.transport.now(), self._pause_of(entry))
 
     def _record(self, failure: JobsError | None) -> None:
-        """Record whether the server has answered the last poll."""
-        if failure is not None:
-            logger.info("%s; the wait continues", failure)
+        """Record the failure of the last poll; None if the server answered it, even if with an error about one job."""
         self._failure = failure
         self._failures_in_a_row = 0 if failure is None else self._failures_in_a_row + 1
 
@@ -276,8 +252,10 @@ class JobBatch:
 
     def _schedule_list(self, entries: int) -> None:
         listed = [entry for entry in self._pending.values() if entry.is_listed]
-        sample = listed[:: math.ceil(len(listed) / _SAMPLE) or 1]
-        requests = min(self._pages, len(listed)) * len(sample) / max(len(listed), 1)
+        if not listed:
+            return
+        sample = listed[:: math.ceil(len(listed) / _SAMPLE)]
+        requests = min(self._pages, len(listed)) * len(sample) / len(listed)
         pauses = [self._pause_of(entry) for entry in sample]
         pause = self._polling.together(pauses, random=self._context.random, requests=requests)
         due_at = self._context.transport.now() + max(pause, entries / _MAX_ENTRIES_PER_SECOND)
@@ -301,11 +279,11 @@ class JobBatch:
         )
 
     def _next_deadline(self) -> float:
-        """Return the first deadline, at which that job's outcome is due even if the response concerns other jobs."""
+        """Return the first deadline of all jobs, which limits every poll, because that job's outcome is due then."""
         return min(entry.deadline for entry in self._pending.values())
 
     def _can_afford_last_poll(self) -> bool:
-        """Whether to poll because of a deadline: always at the last one, otherwise unless the budget is short."""
+        """Return whether to poll because of a deadline: if it is the last one, or the quota is not short."""
         now = self._context.transport.now()
         return self._context.rate_limiter.pace(now) == 0 or all(now >= each.deadline for each in self._pending.values())
 
@@ -319,11 +297,11 @@ class JobBatch:
                 error = WaitTimeoutError(tracker.last, job_id=tracker.job_id, timeout=timeout, cause=cause)
                 self._finish(key, error)
 
-    def _oldest(self) -> datetime | None:
+    def _oldest_date(self) -> datetime | None:
         """Return when the oldest job was created, as far as is known."""
         snapshots = (entry.tracker.last for entry in self._pending.values())
         created = (job.created_date for job in snapshots if job is not None)
-        return min((moment for moment in created if moment is not None), default=self._created)
+        return min((moment for moment in created if moment is not None), default=self._last_created)
 
 
 class AsCompleted:
@@ -378,7 +356,7 @@ def _seconds_by_job(
     return given
 
 
-def first_of(ids: Sequence[str]) -> str:
-    """Return the ids for a message: all of a few, the first ones of many."""
+def format_ids(ids: Sequence[str]) -> str:
+    """Return the ids for a message: all if they are few, else the first ones."""
     more = f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else ""
     return ", ".join(ids[:_SHOWN_IDS]) + more

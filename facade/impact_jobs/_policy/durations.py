@@ -1,4 +1,4 @@
-"""How long jobs take: a prior, what finished jobs show, and the pause between polls that this makes cheapest."""
+"""Model how long jobs take, from the vendor's figures and finished jobs, and compute the cheapest pause from it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from attrs import frozen
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import Job
 
-# The vendor: "averages about 5 s", large jobs take minutes to hours. With this spread of the natural logarithm, two of
-# three jobs take between 0.7 s and 37 s, and one of two thousand takes more than an hour.
+# The vendor: "averages about 5 s", large jobs take minutes to hours. The spread is the standard deviation of the
+# natural logarithm: two of three jobs take between 0.7 s and 37 s.
 _PRIOR_MEDIAN = 5.0
 _PRIOR_SPREAD = 2.0
 _PRIOR_WEIGHT = 0.1  # of that median against the duration of one job, because types differ widely
@@ -21,8 +21,7 @@ _MAX_SHAPE = 10.0  # however alike the past jobs were, the next one may differ b
 _MIN_SECONDS = 0.5  # the server's dates are whole seconds
 _MAX_RATIO = 1e30  # its power is still a float
 
-# How far extrapolated progress is trusted, and how sharply: some jobs stall, restart or stick. Neither matters much.
-_TRUST = 0.8
+_TRUST = 0.8  # the weight of extrapolated progress, because some jobs stall or restart
 _PROGRESS_SHAPE = 4.0
 
 _STEP = 1.3  # from one candidate pause to the next; near the best one all are about as good
@@ -31,15 +30,10 @@ _CERTAIN = 0.97  # a longer pause gains nothing once the job is this likely to h
 
 @frozen
 class DurationModel:
-    """A log-logistic distribution: close to the log-normal one, but cheap to compute and tolerant of outliers.
+    """A log-logistic distribution: close to the log-normal one, but cheap to compute and tolerant of outliers."""
 
-    Attributes:
-        median: Seconds.
-        shape: Its sharpness; 1 is wide.
-    """
-
-    median: float
-    shape: float
+    median: float  # seconds
+    shape: float  # its sharpness; 1 is wide
 
     def survival(self, seconds: float) -> float:
         """Return the share of jobs that take longer."""
@@ -69,11 +63,7 @@ class History:
 
 
 def learn_history(jobs: Iterable[Job] | History | None) -> History | None:
-    """Learn from finished jobs; jobs that are not completed or whose dates make no sense are ignored.
-
-    Raises:
-        ConfigurationError: `jobs` does not consist of jobs.
-    """
+    """Learn from completed jobs; ignore others, and those whose dates make no sense."""
     if jobs is None or isinstance(jobs, History):
         return jobs
     given = list(jobs) if isinstance(jobs, Iterable) else [jobs]
@@ -91,22 +81,20 @@ def learn_history(jobs: Iterable[Job] | History | None) -> History | None:
 def survival_of_job(
     model: DurationModel, *, age: float, remaining: float | None, stalled: float
 ) -> Callable[[float], float]:
-    """Return the chance that a job of this age, seen running, still runs so many seconds later.
+    """Return a function: the chance that a job which was seen running at this age still runs so many seconds later.
 
-    Its progress, which last moved `stalled` seconds before it was seen, predicted then that `remaining` were left.
+    Its progress had stalled for `stalled` seconds by then; when it last moved, it suggested that `remaining` were left.
     """
-    # Two hypotheses, weighted as of the last movement of the progress: it continues at the same speed, or it predicts
-    # nothing. The longer the progress stalls, the less the first one counts.
+    # Either the progress goes on at its speed, or it predicts nothing. The longer it stalls, the less the first counts.
     trust = 0.0 if remaining is None else _TRUST
     steady = DurationModel(remaining or 1.0, _PROGRESS_SHAPE)
     doubt = (1.0 - trust) / model.survival(age - stalled)
-    scale = 1.0
 
-    def survival(seconds: float) -> float:
-        return (trust * steady.survival(stalled + seconds) + doubt * model.survival(age + seconds)) / scale
+    def likelihood(seconds: float) -> float:
+        return trust * steady.survival(stalled + seconds) + doubt * model.survival(age + seconds)
 
-    scale = survival(0.0)
-    return survival
+    when_seen = likelihood(0.0)
+    return lambda seconds: likelihood(seconds) / when_seen
 
 
 def cheapest_pause(
@@ -114,8 +102,7 @@ def cheapest_pause(
 ) -> float:
     """Return the pause with the lowest (cost of a request + expected lateness) / chance that the job has ended.
 
-    That ratio is the cost of the rest of the wait if every poll is as good as the next one. The job was last seen
-    `elapsed` seconds ago.
+    The job was last seen `elapsed` seconds ago. If all polls were alike, that ratio would be the cost of the wait.
     """
     pause = best = shortest
     lowest = math.inf

@@ -19,23 +19,14 @@ _MIN_PAUSE = 0.01  # seconds; no shorter pause is considered
 
 @define(kw_only=True)
 class JobProgress:
-    """What a wait has seen of one job, in constant memory. Times are seconds since the wait began.
+    """What a wait has seen of one job, in constant memory. Times are seconds since the wait began."""
 
-    Attributes:
-        seen_at: When a snapshot last arrived, or None.
-        age_at_start: How old the job was at least when the wait began.
-        type: The job's type.
-        percentage: The last progress, 0 to 100.
-        moved_at: When it was first seen there.
-        origin: Where the progress can be extrapolated from, as (time, percentage).
-    """
-
-    seen_at: float | None = None
-    age_at_start: float = 0.0
+    seen_at: float | None = None  # when the last snapshot arrived
+    age_at_start: float = 0.0  # how old the job was at least when the wait began
     type: str | None = None
     percentage: int = 0
-    moved_at: float = 0.0
-    origin: tuple[float, int] = (0.0, 0)
+    moved_at: float = 0.0  # when `percentage` was first seen
+    origin: tuple[float, int] = (0.0, 0)  # the time and percentage from which the progress is extrapolated
 
     def update(self, job: Job, *, waited: float) -> None:
         """Record a snapshot that arrived that many seconds after the wait began."""
@@ -142,7 +133,7 @@ class Polling:
             >>> Polling().together([8.0] * 4, random=lambda: 0.5)
             4.0
         """
-        # A pause implies the chance per second that the job ends, 2 * request_cost / pause**2; the chances add up.
+        # Each pause implies that its job ends with a chance of 2 * request_cost / pause**2 per second; these add up.
         chances = math.fsum(max(pause, _MIN_PAUSE) ** -2 for pause in pauses)
         return self._bounded(math.sqrt(requests / chances) if chances else self.maximum, random)
 

@@ -25,19 +25,12 @@ _RESET = ("x-ratelimit-reset-hour", "x-ratelimit-reset", "ratelimit-reset")
 
 @frozen(kw_only=True)
 class RateLimitHeaders:
-    """The rate limit that one response states; a field is None if its header is missing or unreadable.
+    """The rate limit that one response states; a field is None if its header is missing or unreadable."""
 
-    Attributes:
-        limit: Requests per window; at least 1.
-        remaining: How many of them are left.
-        reset: Seconds until there are `limit` again, at most an hour.
-        retry_after: Seconds until the server accepts requests again, after a 429.
-    """
-
-    limit: float | None
+    limit: float | None  # requests per window, at least 1
     remaining: float | None
-    reset: float | None
-    retry_after: float | None
+    reset: float | None  # seconds until all requests are available again, at most an hour
+    retry_after: float | None  # seconds until the server accepts requests again, after a 429
 
     @classmethod
     def from_head(cls, head: Head) -> RateLimitHeaders:
@@ -54,8 +47,7 @@ class RateLimitHeaders:
 def retry_after_seconds(head: Head) -> float | None:
     """Return the seconds until the server accepts requests again, or None if it does not say so readably.
 
-    `Retry-After` may be seconds or an HTTP date; some of the vendor's pages show an epoch. A 429 without it is over
-    when the window that it exhausted resets.
+    `Retry-After` may be seconds, an HTTP date or an epoch. Without it, a 429 lasts until the exhausted limit resets.
     """
     seconds = _seconds_until(head.headers.get("retry-after", ""), head)
     if seconds is not None:

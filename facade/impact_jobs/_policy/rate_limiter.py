@@ -8,7 +8,6 @@ from threading import Lock
 
 from attrs import define, field, frozen
 
-from impact_jobs._account import Account
 from impact_jobs._policy.per_account import PerAccount
 from impact_jobs._policy.rate_limit_headers import HOUR, RateLimitHeaders
 from impact_jobs._transport.base import Head
@@ -37,13 +36,6 @@ class RateLimiter:
 
     The server's headers count. Without them, our own requests of the last hour are counted against the documented
     limit of 1,000. Every `now` is in seconds on the transport's clock.
-
-    Example:
-        >>> rate_limiter = RateLimiter()
-        >>> for _ in range(850):
-        ...     rate_limiter.on_request(0.0)
-        >>> [round(rate_limiter.reserve(0.0).delay) for _ in range(3)]  # polls leave one after the other
-        [0, 73, 146]
     """
 
     _limit: float = _DOCUMENTED_LIMIT
@@ -55,11 +47,6 @@ class RateLimiter:
     _logged_until: float = -HOUR
     _sent: Counter[float] = field(factory=Counter)  # requests, by the minute when they no longer count
     _lock: Lock = field(factory=Lock)
-
-    @classmethod
-    def for_account(cls, account: Account) -> RateLimiter:
-        """Return the limiter that all clients of the account share, because the server counts them together."""
-        return _by_account.get(account)
 
     def on_request(self, now: float) -> None:
         """Count a request to the API that is about to be sent."""
@@ -77,7 +64,7 @@ class RateLimiter:
             self._limit = headers.limit or self._limit
             if headers.remaining is not None:
                 self._update_remaining(headers.remaining, headers.reset, now)
-            # A longer pause concerns another limit, such as exports per day; with requests left, only a burst limit.
+            # A longer pause is for another limit, such as exports per day. With requests left, it is a burst limit.
             longest = _MINUTE if headers.remaining else HOUR
             if headers.retry_after is not None and headers.retry_after <= longest:
                 self._blocked_until = max(self._blocked_until, now + headers.retry_after)
@@ -147,7 +134,7 @@ class RateLimiter:
         return self._limit - self._sent.total() if self._remaining is None else self._remaining
 
     def _delay_and_spacing(self, now: float, requests: int = 1) -> tuple[float, float]:
-        """Return the seconds until that many requests may be sent, and those from then on between any two."""
+        """Return the seconds until that many requests may be sent, and the seconds between two requests after that."""
         self._expire(now)
         delay, spacing = max(self._blocked_until - now, 0.0), 0.0
         left = self._left() - self._reserved
@@ -171,4 +158,5 @@ class RateLimiter:
         return [(minute - now, count) for minute, count in self._sent.items()]
 
 
-_by_account: PerAccount[RateLimiter] = PerAccount(RateLimiter)
+RATE_LIMITERS: PerAccount[RateLimiter] = PerAccount(RateLimiter)
+"""One limiter for all clients of an account, because the server counts their requests together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -11,7 +11,6 @@ from threading import Lock
 
 from attrs import define, field
 
-from impact_jobs._account import Account
 from impact_jobs._policy.per_account import PerAccount
 from impact_jobs.errors import JobsError, ReplayUncertainError
 from impact_jobs.models import Job
@@ -20,7 +19,7 @@ from impact_jobs.models import Job
 _MAX_CLAIMED = 4096
 _MAX_UNRESOLVED = 256
 _UNRESOLVED_SECONDS = 300.0  # how late the job of a request without a response may still appear
-_KEPT_ACCOUNTS = 16  # whose claims outlive their last client, because the next client must not take those jobs
+_KEPT_ACCOUNTS = 16  # claims outlive the account's last client, because the next one must not claim the same jobs
 _SAME_RUN = timedelta(seconds=2)  # by how much a job's creation date may differ between responses
 
 
@@ -28,15 +27,15 @@ _SAME_RUN = timedelta(seconds=2)  # by how much a job's creation date may differ
 class ReplayAttempt:
     """One call that replays the job `source`."""
 
-    number: int  # attempts begin, and jobs are first seen, in the order of these numbers
+    number: int  # counts the beginnings of attempts and the first sightings of jobs, in the order of these events
     source: str
     kind: tuple[object, object] | None = None  # see `kind_of`; None until it is known
-    is_lost: bool = False  # until the response is known to be lost, it may still arrive
-    seen: dict[str, int] = field(factory=dict)  # the number with which each job was first seen
+    is_lost: bool = False  # whether the response was lost; otherwise it may still arrive
+    seen: dict[str, int] = field(factory=dict)  # the number of each job's first sighting
     ended_at: float = 0.0  # on the transport's clock, if it ended without finding its job
 
     def may_have_made(self, job: Job, *, seen_at: int) -> bool:
-        """Whether this attempt began before the job was first seen, and replays a job of its kind."""
+        """Return whether this attempt began before the job was first seen, and replays a job of its kind."""
         return self.number < seen_at and self.kind in {None, kind_of(job)}
 
 
@@ -48,16 +47,11 @@ class ReplayClaims:
     same job are interchangeable: if there are no more new jobs than such attempts, each takes one.
     """
 
-    _claimed: OrderedDict[str, datetime | None] = field(factory=OrderedDict)  # creation dates, by id
+    _claimed: dict[str, datetime | None] = field(factory=dict)  # creation dates by id, the last claimed one at the end
     _in_flight: list[ReplayAttempt] = field(factory=list)
     _unresolved: deque[ReplayAttempt] = field(factory=lambda: deque(maxlen=_MAX_UNRESOLVED))
     _numbers: Iterator[int] = field(factory=count)
     _lock: Lock = field(factory=Lock)
-
-    @classmethod
-    def for_account(cls, account: Account) -> ReplayClaims:
-        """Return the claims that all clients of the account in this process share."""
-        return _by_account.get(account)
 
     @contextmanager
     def attempt(self, source: str, *, now: Callable[[], float]) -> Iterator[ReplayAttempt]:
@@ -65,19 +59,17 @@ class ReplayClaims:
         with self._lock:
             attempt = ReplayAttempt(next(self._numbers), source)
             self._in_flight.append(attempt)
-        is_resolved = False
         try:
             yield attempt
-            is_resolved = True
-        except JobsError as error:
-            is_resolved = not isinstance(error, ReplayUncertainError)
-            raise
-        finally:  # also on Ctrl-C and when the task is cancelled
-            with self._lock:
-                self._in_flight.remove(attempt)
-                if not is_resolved:
+        except BaseException as error:
+            if isinstance(error, ReplayUncertainError) or not isinstance(error, JobsError):  # also if interrupted
+                with self._lock:
                     attempt.ended_at = now()
                     self._unresolved.append(attempt)
+            raise
+        finally:
+            with self._lock:
+                self._in_flight.remove(attempt)
 
     def record(self, job: Job) -> None:
         """Record that a replay was answered with `job`."""
@@ -85,10 +77,9 @@ class ReplayClaims:
             self._claim(job)
 
     def claim(self, attempt: ReplayAttempt, jobs: Sequence[Job], *, now: float) -> tuple[Job | None, tuple[Job, ...]]:
-        """Claim the job that an attempt without a response made, if that is certain.
+        """Claim the job that an attempt without a response made, if it is certainly one of `jobs`, newest first.
 
-        `jobs` are the candidates in the list that was just read, newest first. Return the job that was claimed, and the
-        candidates that were unclaimed before.
+        Return the job that was claimed, or None, and those of `jobs` that were unclaimed before.
         """
         with self._lock:
             free = tuple(job for job in jobs if job.id not in self._claimed)
@@ -104,31 +95,25 @@ class ReplayClaims:
         with self._lock:
             claimed, created = self._claimed.get(source.id), source.created_date
             is_new_run = claimed is not None and created is not None and created - claimed > _SAME_RUN
-            if source.id in self._claimed and not is_new_run:
-                return False
-            self._claim(source)
-            return True
+            is_free = source.id not in self._claimed or is_new_run
+            if is_free:
+                self._claim(source)
+            return is_free
 
     def _is_certain(self, attempt: ReplayAttempt, free: Sequence[Job], now: float) -> bool:
-        """Whether each attempt that may have made one of `free` can take another one of them instead."""
-        unresolved = [
-            other
-            for other in self._unresolved
-            if other.source != attempt.source and now - other.ended_at < _UNRESOLVED_SECONDS
-        ]
-        rivals = [
-            other
-            for other in (*self._in_flight, *unresolved)
-            if other is not attempt and any(other.may_have_made(job, seen_at=attempt.seen[job.id]) for job in free)
-        ]
-        are_interchangeable = all(other.source == attempt.source and other.is_lost for other in rivals)
+        """Return whether each attempt that may have made one of `free` can take another one of them instead."""
+        others = [other for other in self._in_flight if other is not attempt]
+        recent = [other for other in self._unresolved if now - other.ended_at < _UNRESOLVED_SECONDS]
+        others += [other for other in recent if other.source != attempt.source]
+        rivals = [o for o in others if any(o.may_have_made(job, seen_at=attempt.seen[job.id]) for job in free)]
+        are_interchangeable = all(rival.source == attempt.source and rival.is_lost for rival in rivals)
         return are_interchangeable and len(free) <= len(rivals) + 1
 
     def _claim(self, job: Job) -> None:
+        self._claimed.pop(job.id, None)
         self._claimed[job.id] = job.created_date
-        self._claimed.move_to_end(job.id)
-        while len(self._claimed) > _MAX_CLAIMED:
-            self._claimed.popitem(last=False)
+        if len(self._claimed) > _MAX_CLAIMED:
+            del self._claimed[next(iter(self._claimed))]
 
 
 def kind_of(job: Job) -> tuple[object, object]:
@@ -136,4 +121,5 @@ def kind_of(job: Job) -> tuple[object, object]:
     return job.type, job.program_id
 
 
-_by_account: PerAccount[ReplayClaims] = PerAccount(ReplayClaims, kept=_KEPT_ACCOUNTS)
+REPLAY_CLAIMS: PerAccount[ReplayClaims] = PerAccount(ReplayClaims, kept=_KEPT_ACCOUNTS)
+"""The claims of all clients of an account in this process."""
