@@ -270,7 +270,7 @@ def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]
 def _remove_partials(folder: Path, names: Iterable[str]) -> None:
     """Remove partial files and their journals; raise DestinationExistsError if another process is writing one."""
     for name in names:
-        PartFile(folder / name, "", DownloadOptions(resume=False, digest=False)).discard()
+        PartFile(folder / name, "", DownloadOptions(overwrite=True, resume=False, digest=False)).discard()
 
 
 def _extension(headers: Mapping[str, str]) -> str:
