@@ -16,7 +16,7 @@ from impact_jobs import DestinationExistsError, DownloadError
 from impact_jobs._download.journal import Journal
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
-from impact_jobs._download.ranges import UNKNOWN
+from impact_jobs._download.ranges import UNKNOWN, Representation
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = b"Date,Clicks\r\n2026-05-29,1\r\n"
@@ -297,6 +297,18 @@ class TestDisk:
             part.commit()
         part.discard()
         assert names_in(target.parent) == ["report.csv"]
+
+    def test_bytes_are_synced_before_the_journal_lists_them(
+        self, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[str] = []
+        monkeypatch.setattr(os, "fdatasync", lambda _: seen.append("sync"))
+        monkeypatch.setattr(Journal, "save", lambda *_: seen.append("save"))
+        part = PartFile(target, "job", DownloadOptions())
+        part.start(Journal(job_id="job", representation=Representation(length=2 * len(DATA), validator='"tag"')))
+        append(part, DATA)
+        part.close()
+        assert seen == ["sync", "save"]
 
     def test_the_file_is_synced_before_it_is_renamed(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: list[tuple[bool, list[str]]] = []

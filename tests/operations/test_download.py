@@ -303,3 +303,10 @@ def test_a_stream_left_early_releases_its_connection(jobs: AnyClient, sandbox: S
     with jobs.stream(job_id) as chunks:
         assert next(iter(chunks))
     assert jobs.get(job_id).id == job_id
+
+
+def test_a_target_that_appears_during_the_download_is_kept(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    with pytest.raises(DestinationExistsError, match="appeared during the download"):
+        jobs.download(sandbox.add_job(), target, on_progress=lambda *_: target.write_bytes(b"another's"))
+    assert target.read_bytes() == b"another's"
