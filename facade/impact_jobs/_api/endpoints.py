@@ -144,7 +144,7 @@ class Pages:
     def _next_request(self, next_uri: str | None) -> Request | None:
         if next_uri is None:
             return None
-        base = self._context.account.base_url
+        base, url = self._context.account.base_url, ""
         try:
             url = urljoin(base + "/", next_uri)
             is_on_host = urlsplit(url)[:2] == urlsplit(base)[:2] and bool(url.encode())

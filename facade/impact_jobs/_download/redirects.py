@@ -17,6 +17,7 @@ def storage_url(location: Secret | None, *, base: Secret, api_host: str | None, 
     """
     if location is None or not location.reveal().strip():
         raise DownloadError(f"{what}: a redirect without Location. Check base_url and any proxy between.")
+    url = location
     try:
         url = secret_url(urljoin(base.reveal(), location.reveal().strip()))
         problem = _problem(url, api_host)

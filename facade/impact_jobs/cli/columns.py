@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from attrs import frozen
@@ -42,7 +42,7 @@ def text_column(
     return Column(title=title, rank=rank, cells=cells, width=least, max_width=wanted, justify=justify)
 
 
-number_column = partial(text_column, justify="right")
+number_column: Callable[..., Column] = partial(text_column, justify="right")
 
 
 def fitted_table(columns: Sequence[Column], width: int, *, header_style: str) -> Table:

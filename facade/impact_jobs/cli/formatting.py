@@ -45,7 +45,7 @@ class Bar:
     share: float
     style: str
 
-    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         full, empty = "#-" if options.ascii_only else "\u2501\u2500"
         done = int(self.share * options.max_width)  # rounded down, so that only a finished bar is full
         yield Text.assemble((full * done, self.style), (empty * (options.max_width - done), "dim"))

@@ -70,7 +70,7 @@ class LiveProgress:
     """Redraws one line: the jobs that are waited for, or the bytes that arrive."""
 
     _console: Console
-    _files: FileCounter | None = None
+    _files: FileCounter | None = field(default=None, alias="files")  # type checkers keep the underscore
     _now: Callable[[], float] = time.monotonic
     _lock: Lock = field(factory=Lock)
     _started_at: float = field(default=Factory(lambda self: self._now(), takes_self=True), init=False)
