@@ -24,6 +24,7 @@ from tests.support.driving import AnyClient
 from tests.support.raw_server import Asked, RawServer, Reply, serving, storing
 
 DATA = hashlib.shake_256(b"interruption").digest(900_000)  # less than is allocated at once
+_FIRST_BYTES = 50_000  # which the storage sends at once
 EAGER = Polling(minimum=0.05, maximum=0.2)
 DOWNLOADS = re.compile("/Download$")
 
@@ -81,10 +82,10 @@ class Dripping:
         return Reply(status=whole.status, headers=whole.headers, body=self._body(whole.body, asked.over))
 
     def _body(self, data: bytes, over: threading.Event) -> Iterator[bytes]:
-        yield data[:50_000]
+        yield data[:_FIRST_BYTES]
         with self._lock:
             self._open += 1
-        for at in range(50_000, len(data)):
+        for at in range(_FIRST_BYTES, len(data)):
             with self._lock:
                 if not self._has_pressed and self._open == self.connections and self._are_under_way():
                     self._has_pressed = True
@@ -94,7 +95,8 @@ class Dripping:
             yield data[at : at + 1]
 
     def _are_under_way(self) -> bool:
-        return sum(path.stat().st_size > 0 for path in self.folder.glob("*.part")) == self.files
+        # More than the first write, because the signal may fall between a write and the record of it.
+        return sum(path.stat().st_size > _FIRST_BYTES for path in self.folder.glob("*.part")) == self.files
 
 
 def redirect_to(storage: RawServer, sandbox: Sandbox) -> None:
