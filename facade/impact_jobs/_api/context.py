@@ -149,5 +149,5 @@ def seconds_of(timeout: float | None) -> float:
     if timeout is None:
         return math.inf
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
-        raise ConfigurationError(f"timeout={timeout!r}: give seconds, 0 or more, or None to wait for ever.")
+        raise ConfigurationError(f"timeout={timeout!r}: give seconds, 0 or more, or None to wait forever.")
     return float(timeout)

@@ -127,7 +127,7 @@ class ResultSource:
         stream.unread(response.body)
 
     async def _why_not_ready(self, response: Response) -> JobsError:
-        """Return what a 202 means: the API may answer it for ever if the job failed or was cancelled."""
+        """Return what a 202 means: the API may return it forever if the job failed or was cancelled."""
         try:
             job = read_job(response, self.what)
         except UnexpectedResponseError:  # perhaps XML, but the job itself is always available as JSON

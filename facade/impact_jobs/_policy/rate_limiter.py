@@ -107,7 +107,7 @@ class RateLimiter:
             self._next_poll_at = max(self._next_poll_at - reservation.spacing, now)
 
     def blocked_for(self, now: float) -> float:
-        """Return the seconds, up to 3600, for which the server will refuse every request; 0 if it accepts them."""
+        """Return how many seconds, up to 3600, the server will refuse every request; 0 if it accepts them."""
         with self._lock:
             self._expire(now)
             is_spent = self._remaining is not None and self._remaining < 1

@@ -22,7 +22,7 @@ class Retry:
     Attributes:
         attempts: Tries in all, including the first one.
         base_delay: Seconds before the second try. The delay doubles before each further try, less random jitter.
-        max_delay: The longest pause in seconds, whatever the server asks for.
+        max_delay: The longest pause in seconds, even if the server asks for a longer one.
 
     Raises:
         ConfigurationError: A number is out of range.

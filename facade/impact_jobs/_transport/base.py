@@ -24,7 +24,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 class Request:
     """One HTTP request.
 
-    `timeout` is in seconds, for the whole exchange; if the body is copied, it is for the head and then for each read.
+    `timeout` limits the whole exchange, in seconds; if the body is copied, it limits the head and then each read.
     With `to_storage`, no credentials, headers or cookies of the account are sent. With `is_download`, the body may be a
     result of any size.
     """

@@ -121,7 +121,7 @@ class BlockingTransport:
 
     def close(self) -> None:
         """Close the clients that were not passed in."""
-        if self.builder.is_forked:  # threads of the parent process may hold their locks for ever
+        if self.builder.is_forked:  # threads of the parent process may hold their locks forever
             return
         for client in self._own:
             client.close()

@@ -1,4 +1,4 @@
-"""A deadline for one whole exchange: httpx limits only single reads, so a response that trickles could take for ever.
+"""A deadline for one whole exchange: httpx limits only single reads, so a response that trickles could take forever.
 
 httpcore reads a head in a loop that passes the same timeout to every read, and a TLS handshake gets the timeout of the
 connection once more. So the reads and the handshake of each connection are shortened to the time that is left. The only

@@ -105,7 +105,7 @@ class _Task:
     """A function that another thread calls, unless that is prevented.
 
     It uses bare locks, because Ctrl-C may interrupt the waiting thread at any line: within a `Condition`, on which
-    events and futures are built, that could leave a lock acquired for ever.
+    events and futures are built, that could leave a lock acquired forever.
     """
 
     def __init__(self, function: Callable[[], None]) -> None:
