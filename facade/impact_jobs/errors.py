@@ -125,10 +125,10 @@ class FieldError:
 
 
 class ApiError(JobsError):
-    """The API returned an error response.
+    """The API returned an error response, or the storage one that may pass (408, 425, 429 or 5xx).
 
     What to do: see the subclass. For this class itself (400, 402, 405, or a 200 with `"Status": "ERROR"`), correct what
-    the server's `message` and `errors` name; `str(error)` includes both.
+    the server's `message` and `errors` name; `str(error)` includes both. After 408 or 425, call again later.
 
     Attributes:
         status_code: The HTTP status.
@@ -136,6 +136,8 @@ class ApiError(JobsError):
         errors: The server's messages about single inputs.
         request_id: The server's id of the exchange, for its support team, or None.
         body: The first 4,096 characters of the response, without credentials.
+        retry_after: Seconds until the server accepts requests again, or None if it does not say.
+        is_from_storage: Whether the storage answered, and not the API. The account's requests are not affected.
 
     Example:
         >>> try:
@@ -144,6 +146,9 @@ class ApiError(JobsError):
         ...     print(error.status_code, error.message)
         400 Validation Failed
     """
+
+    retry_after: float | None = None
+    is_from_storage: bool = False
 
     def __init__(
         self,
@@ -213,10 +218,9 @@ class JobNotFoundError(ApiError):
 
 
 class RateLimitError(ApiError):
-    """429: the account has no requests left (1,000 an hour by default). What to do: wait `retry_after`, poll less.
+    """429: the account has no requests left (1,000 an hour by default), or the storage is busy.
 
-    Attributes:
-        retry_after: Seconds until the server accepts requests again, or None if it does not say.
+    What to do: wait `retry_after` seconds, and poll less if the API answered.
 
     Example:
         >>> try:
@@ -226,14 +230,9 @@ class RateLimitError(ApiError):
         again in 120 s
     """
 
-    retry_after: float | None = None
-
 
 class ServerError(ApiError):
-    """5xx: the server or a gateway failed. What to do: call again later.
-
-    Attributes:
-        retry_after: Seconds until the server accepts requests again, or None if it does not say.
+    """5xx: the server, the storage or a gateway failed. What to do: call again later.
 
     Example:
         >>> try:
@@ -242,8 +241,6 @@ class ServerError(ApiError):
         ...     print(error.status_code, error.retry_after)
         503 None
     """
-
-    retry_after: float | None = None
 
 
 class UnexpectedResponseError(JobsError):

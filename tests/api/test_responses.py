@@ -202,7 +202,7 @@ def test_each_status_has_its_error(status: int, kind: type[ApiError]) -> None:
     assert error.status_code == status
     assert error.message == "Because."
     assert str(error).startswith(f"{WHAT}: HTTP {status}: Because.")
-    assert getattr(error, "retry_after", None) == (7 if kind in {RateLimitError, ServerError} else None)
+    assert error.retry_after == 7
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ TRIED_AGAIN = {
     "TransportError": "yes",
     "RequestTimeoutError": "yes",
     "RateLimitError": "yes",
-    "ServerError": "502, 503 and 504",
+    "ServerError": "yes",
+    "ApiError": "408 and 425",
     "ResultExpiredError": "with fresh links",
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpcore
 import httpx
 import pytest
-from impact_jobs import AsyncJobsClient, RateLimitError, Retry, ServerError
+from impact_jobs import ApiError, AsyncJobsClient, RateLimitError, Retry, ServerError
 
 from tests.docs import error_table
 from tests.docs.pages import PAGES, ROOT
@@ -44,7 +44,11 @@ def test_the_table_of_errors_agrees_with_the_docstrings() -> None:
 
 
 def test_the_errors_that_are_retried_are_those_of_the_table() -> None:
-    tried: dict[type, tuple[int, ...]] = {ServerError: (502, 503, 504), RateLimitError: (429,)}
+    tried: dict[type, tuple[int, ...]] = {
+        ApiError: (408, 425),
+        ServerError: (500, 502, 503, 504, 520),
+        RateLimitError: (429,),
+    }
     for kind in error_table.errors():
         error = kind.__new__(kind)
         retried = set()

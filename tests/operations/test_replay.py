@@ -180,10 +180,20 @@ def test_a_lost_brand_style_replay_returns_the_same_job() -> None:
         assert jobs.replay(job_id).id == job_id
 
 
+def test_a_408_leaves_open_whether_the_replay_was_carried_out(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(age=3600)
+    sandbox.answer_next("PUT", "/Replay", status=408, perform=True)
+    assert jobs.replay(job_id).id in set(sandbox.job_ids) - {job_id}
+    assert puts(sandbox) == 1
+    sandbox.answer_next("PUT", "/Replay", status=425)
+    with pytest.raises(ApiError, match="HTTP 425"):
+        jobs.replay(job_id)
+
+
 def test_a_list_that_cannot_be_read_leaves_the_replay_uncertain(jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(age=3600)
     sandbox.answer_next("PUT", "/Replay", status=None, perform=True)
-    sandbox.answer_next("GET", "/Jobs", status=500)
+    sandbox.answer_next("GET", "/Jobs", status=400)
     with pytest.raises(ReplayUncertainError, match="list could not be read"):
         jobs.with_options(retry=WITHOUT_PAUSES).replay(job_id)
     assert puts(sandbox) == 1

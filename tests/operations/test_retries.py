@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from impact_jobs import JobsError, Retry, ServerError, TransportError
+from impact_jobs import ApiError, DownloadResult, JobsError, RateLimitError, Retry, ServerError, TransportError
 from impact_jobs._transport.asynchronous import AsyncTransport
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs.sandbox import Sandbox
@@ -78,7 +78,7 @@ RETRY_AFTER = {
 
 
 @makes
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [408, 429, 503])
 def test_the_pause_follows_retry_after_up_to_the_maximum(
     status: int, make: MakeClient, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -102,7 +102,7 @@ def test_a_call_makes_as_many_attempts_as_configured_with_pauses_in_between(
 ) -> None:
     job_id = sandbox.add_job()
     with asyncio.Runner() as runner, make(sandbox, runner, retry=Retry(attempts=attempts)) as jobs:
-        for status in (None, 429, 502, 503, 504):
+        for status in (None, 408, 425, 429, 500, 502, 503, 504, 520):
             sandbox.answer_next("GET", job_id, status=status, times=attempts)
             requests_before = len(sandbox.requests)
             clock.pauses.clear()
@@ -171,6 +171,80 @@ def test_all_stages_of_a_call_share_its_attempts(  # noqa: PLR0917 - fixtures
         else:  # failures of the API and of the storage count together
             assert len(found.asked) == 4 - failures_before
             assert len(clock.pauses) == 3
+
+
+# Refusals of the storage that pass
+
+ONE_DATE = {"Retry-After": "Fri, 29 May 2026 12:00:07 GMT", "Date": "Fri, 29 May 2026 12:00:00 GMT"}
+
+
+def refusing(status: int, headers: dict[str, str]) -> Answer:
+    return lambda _: Reply(status=status, headers=headers | {"Content-Length": "0"})
+
+
+def is_result(outcome: object) -> bool:
+    size = outcome.bytes_written if isinstance(outcome, DownloadResult) else outcome
+    return size == len(DATA)
+
+
+@makes
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("headers", [{"Retry-After": "7"}, ONE_DATE], ids=["seconds", "a date"])
+def test_a_refusal_of_the_storage_that_passes_is_waited_for_as_long_as_it_says(  # noqa: PLR0917 - fixtures
+    use: str, headers: dict[str, str], make: MakeClient, sandbox: Sandbox, tmp_path: Path, clock: Clock
+) -> None:
+    with asyncio.Runner() as runner, make(sandbox, runner, retry=Retry(attempts=2)) as jobs:
+        for status in (408, 425, 429, 500, 502, 503, 504):
+            folder = tmp_path / f"{status}"
+            folder.mkdir()
+            job_id = sandbox.add_job()
+            with serving(after(1, refusing(status, headers), storing(DATA))) as found:
+                sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{found.url}/a"})
+                clock.pauses.clear()
+                assert is_result(outcome_of(use, jobs, job_id, folder)), status
+                assert clock.pauses == [7.0], status
+
+
+@makes
+def test_a_stream_that_resumes_waits_for_a_busy_storage(make: MakeClient, sandbox: Sandbox, clock: Clock) -> None:
+    def cut_in_the_middle(asked: Asked) -> Reply:
+        whole = storing(DATA)(asked)
+        assert isinstance(whole.body, bytes)
+        return Reply(status=whole.status, headers=whole.headers, body=whole.body[:100_000], ends=True)
+
+    busy = refusing(429, {"Retry-After": "7"})
+    job_id = sandbox.add_job()
+    with serving(after(1, cut_in_the_middle, after(1, busy, storing(DATA)))) as found, asyncio.Runner() as runner:
+        sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{found.url}/a"})
+        with make(sandbox, runner) as jobs:
+            assert read(jobs, job_id) == len(DATA)
+    assert clock.pauses[-1] == 7.0
+
+
+@makes
+@pytest.mark.parametrize(("status", "error"), [(425, ApiError), (429, RateLimitError), (500, ServerError)])
+@pytest.mark.parametrize("use", USES)
+def test_a_storage_that_stays_busy_is_named_and_leaves_the_account_s_requests_alone(  # noqa: PLR0917 - fixtures
+    use: str,
+    status: int,
+    error: type[ApiError],
+    make: MakeClient,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    clock: Clock,
+) -> None:
+    with serving(refusing(status, {"Retry-After": "60"})) as found, asyncio.Runner() as runner:
+        job_id = sandbox.add_job()
+        sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{found.url}/a"})
+        with make(sandbox, runner, retry=Retry(attempts=2, max_delay=1.0)) as jobs:
+            outcome = outcome_of(use, jobs, job_id, tmp_path)
+            clock.pauses.clear()
+            assert jobs.get(job_id).id == job_id
+        assert len(found.asked) == 2
+    assert type(outcome) is error
+    assert (outcome.is_from_storage, outcome.retry_after, outcome.status_code) == (True, 60.0, status)
+    assert f"the storage answered HTTP {status}" in str(outcome)
+    assert clock.pauses == []
 
 
 @makes

@@ -144,8 +144,7 @@ def error_of(response: Response, what: str) -> ApiError:
         request_id=redact(request_id)[:_MAX_BODY_CHARACTERS] or None,
         body=body[:_MAX_BODY_CHARACTERS],
     )
-    if isinstance(error, RateLimitError | ServerError):
-        error.retry_after = retry_after_seconds(response.head)
+    error.retry_after = retry_after_seconds(response.head)
     return error
 
 

@@ -10,19 +10,24 @@ from attrs import Factory, define, field
 
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import download_request, get_once
-from impact_jobs._api.responses import check_result, error_of, may_be_no_result, read_job
+from impact_jobs._api.responses import check_result, may_be_no_result, read_job
 from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
+from impact_jobs._policy.rate_limit_headers import retry_after_seconds
+from impact_jobs._policy.retry import is_transient_status
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Head, Request, Response, Stream, read_all
 from impact_jobs._transport.headers import Span, content_length
 from impact_jobs.errors import (
+    ApiError,
     DownloadError,
     JobFailedError,
     JobsError,
+    RateLimitError,
     ResultExpiredError,
     ResultNotReadyError,
+    ServerError,
     UnexpectedResponseError,
 )
 from impact_jobs.models import Job, JobStatus
@@ -32,6 +37,7 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 _OK = 200
 _ACCEPTED = 202
 _BAD_REQUEST = 400
+_TOO_MANY_REQUESTS = 429
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_SERVER_ERROR = 500
 # How storages refuse an expired link (S3 and Azure 403, GCS 400) or a deleted object (404 or 410).
@@ -196,6 +202,10 @@ def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:
 
 def _storage_failure(head: Head, what: str) -> JobsError:
     # Without the body, because storages repeat signatures in it.
-    if head.status_code >= _FIRST_SERVER_ERROR:
-        return error_of(Response(head=head, body=b""), f"{what} from the storage")
-    return DownloadError(f"{what}: the storage answered HTTP {head.status_code}. Try again later.")
+    status, text = head.status_code, f"{what}: the storage answered HTTP {head.status_code}. Try again later."
+    if not is_transient_status(status):
+        return DownloadError(text)
+    other = ServerError if status >= _FIRST_SERVER_ERROR else ApiError
+    error = (RateLimitError if status == _TOO_MANY_REQUESTS else other)(text, status_code=status)
+    error.retry_after, error.is_from_storage = retry_after_seconds(head), True
+    return error

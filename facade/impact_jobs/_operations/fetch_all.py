@@ -184,7 +184,8 @@ class FetchWorkers:
                 return await self._download_once(job, key)
             except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
                 # Temporary: no requests are left, the download endpoint lags behind, or another process downloads it.
-                if self.context.transport.now() >= give_up_at:
+                is_of_storage = isinstance(error, RateLimitError) and error.is_from_storage  # retried already
+                if is_of_storage or self.context.transport.now() >= give_up_at:
                     return error
                 if isinstance(error, DestinationExistsError):
                     await self.context.transport.sleep(_LOCKED_SECONDS)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from attrs import define, field
 
 from impact_jobs._policy.polling import JobProgress, Polling
-from impact_jobs.errors import JobsError, RateLimitError, ServerError, TransportError, UnexpectedResponseError
+from impact_jobs._policy.retry import is_transient
+from impact_jobs.errors import JobsError, UnexpectedResponseError
 from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -68,4 +69,4 @@ def can_poll_again(error: JobsError, failures_in_a_row: int = 1, *, attempts: in
     """Return whether a wait continues after a failed poll. The last of `attempts` unreadable responses ends it."""
     if isinstance(error, UnexpectedResponseError):
         return failures_in_a_row < attempts
-    return isinstance(error, TransportError | RateLimitError | ServerError)
+    return is_transient(error)

@@ -15,6 +15,7 @@ from impact_jobs._dates import Window
 from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._policy.replay_claims import ReplayAttempt, kind_of
 from impact_jobs.errors import (
+    ApiError,
     JobsError,
     NotReplayableError,
     PermissionDeniedError,
@@ -27,6 +28,7 @@ from impact_jobs.models import Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
+_TIMEOUT = 408
 _CLOCK_SLACK = timedelta(seconds=2)  # the server's `Date` and the dates of its jobs are whole seconds
 
 # The vendor: "the response `Message` will indicate which case applies". A message about the job's state is not about
@@ -71,13 +73,19 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
             job = read_job(await context.exchange(replay_request(context, job_id), what), what)
         except PermissionDeniedError as error:
             raise _refusal(error, what) from None
-        except (TransportError, ServerError, UnexpectedResponseError) as error:
-            if isinstance(error, TransportError) and not error.request_sent:
+        except (TransportError, ApiError, UnexpectedResponseError) as error:
+            if not _may_have_been_accepted(error):
                 raise
-            # The request may have been carried out all the same, for example by a server behind a failing gateway.
             return await _find_job(context, attempt, sent_at=sent_at, failure=error)
         context.replay_claims.record(job)
         return job
+
+
+def _may_have_been_accepted(error: JobsError) -> bool:
+    """Return whether the request may have been carried out, for example by a server behind a failing gateway."""
+    if isinstance(error, ApiError):
+        return isinstance(error, ServerError) or error.status_code == _TIMEOUT
+    return not isinstance(error, TransportError) or error.request_sent
 
 
 def _refusal(error: PermissionDeniedError, what: str) -> JobsError:

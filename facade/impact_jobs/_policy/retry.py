@@ -7,17 +7,19 @@ from collections.abc import Callable
 from attrs import field, frozen
 
 from impact_jobs._validators import number
-from impact_jobs.errors import ApiError, JobsError, RateLimitError, ServerError, TransportError
+from impact_jobs.errors import ApiError, JobsError, TransportError
 
-_TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
+_FIRST_SERVER_ERROR = 500
 
 
 @frozen(kw_only=True)
 class Retry:
     """How often one request is tried, and how long to pause in between.
 
-    A GET is retried after connection errors, a truncated body, and 429, 502, 503 or 504. A replay (PUT) is retried
-    only if no byte of it can have been sent. `Retry-After` is honoured up to `max_delay`.
+    A GET, to the API or to the storage, is retried after connection errors, a truncated body, 408, 425, 429 and any
+    5xx. A replay (PUT) is retried only if no byte of it can have been sent. `Retry-After` is honoured up to
+    `max_delay`.
 
     Attributes:
         attempts: Tries in all, including the first one.
@@ -75,7 +77,7 @@ class Retry:
             >>> [Retry().pause(TransportError("cut"), failures, random=lambda: 1.0) for failures in (1, 2, 3)]
             [0.5, 1.0, 2.0]
         """
-        asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
+        asked = error.retry_after if isinstance(error, ApiError) else None
         if asked is not None:
             return min(asked, self.max_delay)
         # 2.0**1000 is still a float, and no wait fails more often.
@@ -85,6 +87,9 @@ class Retry:
 
 def is_transient(error: JobsError) -> bool:
     """Whether the same GET may succeed if it is sent again."""
-    return isinstance(error, TransportError) or (
-        isinstance(error, ApiError) and error.status_code in _TRANSIENT_STATUSES
-    )
+    return isinstance(error, TransportError) or (isinstance(error, ApiError) and is_transient_status(error.status_code))
+
+
+def is_transient_status(status: int) -> bool:
+    """Whether a GET that was answered with this status may succeed if it is sent again."""
+    return status in _TRANSIENT_STATUSES or status >= _FIRST_SERVER_ERROR
