@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Protocol
 
+from impact_jobs._transport.headers import content_codings
+
 _READ_BYTES = 1024 * 1024
 
 _DIGEST_BYTES = {"crc32": 4, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
@@ -39,7 +41,7 @@ def stated_checksums(headers: Mapping[str, str]) -> dict[str, str]:
     `Digest`. Not used: checksums of Amazon's multipart uploads (`…-2`), CRC32C, which no dependency can compute, and
     entity tags, which are digests at some storages only.
     """
-    if "content-encoding" in headers:
+    if content_codings(headers):
         return {}
     found: dict[str, str] = {}
     # In a partial response, Content-MD5 may be that of the part alone.
@@ -48,7 +50,7 @@ def stated_checksums(headers: Mapping[str, str]) -> dict[str, str]:
     found |= {name.removeprefix(_AMZ): value for name, value in headers.items() if name.startswith(_AMZ)}
     fields = ["repr-digest", "digest"]
     # When Google decompresses a stored gzip file, it states the hash of the compressed one.
-    if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
+    if not content_codings(headers, "x-goog-stored-content-encoding"):
         fields.append("x-goog-hash")
     for field in fields:
         for entry in headers.get(field, "").split(","):

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from attrs import Factory, field, frozen
 
 from impact_jobs._transport.base import Head
-from impact_jobs._transport.headers import Span, content_length, content_range
+from impact_jobs._transport.headers import Span, content_codings, content_range, length_of_file
 
 _SENDABLE = re.compile("[ -~]+")  # a journal may hold a validator that no header can carry
 _STRONG_TAG = re.compile(r'"[^"]+"|[0-9A-Za-z_-]+')  # Swift omits the quotes
@@ -78,13 +78,8 @@ class Representation:
     def from_headers(cls, headers: Mapping[str, str]) -> Representation:
         """Return the representation that a response, whole or partial, belongs to."""
         found = content_range(headers)
-        if found is not None:
-            length = found.total
-        else:
-            # The length of an encoded body is not that of the file, and a chunked body has none.
-            is_length_of_file = not {"content-encoding", "transfer-encoding"} & headers.keys()
-            length = content_length(headers) if is_length_of_file else None
-        return cls(length=length, validator=None if "content-encoding" in headers else _strong_validator(headers))
+        length = length_of_file(headers) if found is None else found.total
+        return cls(length=length, validator=None if content_codings(headers) else _strong_validator(headers))
 
     @property
     def is_resumable(self) -> bool:

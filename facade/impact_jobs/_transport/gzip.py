@@ -7,15 +7,13 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from impact_jobs._transport.base import Head, Request
+from impact_jobs._transport.headers import content_codings
 from impact_jobs.errors import TransportError, UnexpectedResponseError
 
 ACCEPTED = "gzip"
 
 _PIECE_BYTES = 256 * 1024
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
-_GZIP = frozenset({"gzip", "x-gzip"})
-# Codings that change the bytes. Other names, such as "identity", "utf-8" or "aws-chunked", are a server's mistake.
-_UNSUPPORTED = frozenset({"br", "compress", "dcb", "dcz", "deflate", "exi", "pack200-gzip", "x-compress", "zstd"})
 
 
 class GzipDecoder:
@@ -35,8 +33,7 @@ class GzipDecoder:
     @classmethod
     def for_response(cls, head: Head, request: Request) -> GzipDecoder | None:
         """Return a decoder for the body, or None if the body is not encoded."""
-        names = [name.strip().lower() for name in head.headers.get("content-encoding", "").split(",")]
-        codings = [name for name in names if name in _GZIP | _UNSUPPORTED]
+        codings = content_codings(head.headers)
         return cls(codings, head, request) if codings else None
 
     def decode(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -54,7 +51,7 @@ class GzipDecoder:
         self._check_end()
 
     def _inflate(self, data: bytes) -> Iterator[bytes]:
-        if data and (len(self._codings) > 1 or self._codings[0] not in _GZIP):
+        if data and self._codings != ["gzip"]:
             raise UnexpectedResponseError(
                 f"{self._where}: HTTP {self._status_code}, but the body is encoded as "
                 f"'{', '.join(self._codings[:3])}', which was not asked for. Check base_url and any proxy between.",

@@ -9,6 +9,10 @@ from typing import NamedTuple
 _LENGTH = re.compile(r"[0-9]{1,20}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
 
+# Codings that change the bytes. Other names, such as "identity", "utf-8" or "aws-chunked", are a server's mistake.
+_CODINGS = frozenset({"br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip", "zstd"})
+_ALIASES = {"x-gzip": "gzip", "x-compress": "compress"}
+
 LARGEST = (1 << 63) - 1
 """The size of the largest possible file."""
 
@@ -44,8 +48,19 @@ def content_range(headers: Mapping[str, str]) -> ContentRange | None:
     return ContentRange(Span(first, last + 1), total) if is_valid else None
 
 
+def content_codings(headers: Mapping[str, str], name: str = "content-encoding") -> list[str]:
+    """Return the codings, in order of their application, that change the bytes of a body; usually there are none."""
+    names = (each.strip().lower() for each in headers.get(name, "").split(","))
+    return [coding for coding in (_ALIASES.get(each, each) for each in names) if coding in _CODINGS]
+
+
+def length_of_file(headers: Mapping[str, str]) -> int | None:
+    """Return the `Content-Length` if it is that of the decoded body; None for an encoded or chunked one."""
+    is_plain = not content_codings(headers) and "transfer-encoding" not in headers
+    return content_length(headers) if is_plain else None
+
+
 def framed_length(headers: Mapping[str, str]) -> int:
     """Return the length of a body that ends by its `Content-Length`; -1 if it ends otherwise or is encoded."""
-    is_framed = not {"content-encoding", "transfer-encoding"} & headers.keys()
-    length = content_length(headers) if is_framed else None
+    length = length_of_file(headers)
     return -1 if length is None else length
