@@ -121,10 +121,14 @@ def answered(status: int | None, *, body: str = "{}", command: str = "get") -> C
     return arrange
 
 
-def expired_result(sandbox: Sandbox) -> list[str]:
-    job = sandbox.add_job()
+def expired_result(sandbox: Sandbox, age: float = 3600.0) -> list[str]:
+    job = sandbox.add_job(age=age)
     sandbox.answer_next("GET", re.compile("/results/"), status=404, times=50)
     return ["download", job]
+
+
+def new_result_that_is_refused(sandbox: Sandbox) -> list[str]:
+    return expired_result(sandbox, age=0.0)
 
 
 def wrong_checksum(sandbox: Sandbox) -> list[str]:
@@ -163,6 +167,8 @@ CASES: list[tuple[int, str, Callable[[Sandbox], list[str]]]] = [
     (3, "ResultExpiredError", expired_result),
     (4, "WaitTimeoutError", running_job),
     (4, "ResultNotReadyError", result_of_a_running_job),
+    (4, "ResultExpiredError", new_result_that_is_refused),
+    (4, "ApiError", answered(425)),
     (5, "TransportError", answered(None)),
     (5, "RateLimitError", answered(429)),
     (5, "ServerError", answered(503)),

@@ -20,6 +20,10 @@ TRIED_AGAIN = {
     "RateLimitError": "yes",
     "ServerError": "yes",
     "ApiError": "408 and 425",
+    "JobNotFoundError": "after a replay",
+    "AuthenticationError": "after a replay",
+    "PermissionDeniedError": "after a replay",
+    "ResultNotReadyError": "if the job is COMPLETED",
     "ResultExpiredError": "with fresh links",
 }
 

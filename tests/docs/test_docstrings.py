@@ -155,9 +155,11 @@ def beside_a_file(sandbox: Sandbox) -> str:
     return sandbox.add_job()
 
 
-def answering(method: str, path: str, *, status: int | None, **options: object) -> Callable[[Sandbox], str]:
+def answering(
+    method: str, path: str, *, status: int | None, age: float = 0.0, **options: object
+) -> Callable[[Sandbox], str]:
     def prepare(sandbox: Sandbox) -> str:
-        job_id = sandbox.add_job()
+        job_id = sandbox.add_job(age=age)
         sandbox.answer_next(method, re.compile(path), status=status, **options)  # type: ignore[arg-type]
         return job_id
 
@@ -186,7 +188,7 @@ SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     "RateLimitError": answering("GET", "/Jobs/", status=429, headers={"Retry-After": "120"}),
     "ReplayUncertainError": answering("PUT", "/Replay", status=None),
     "RequestTimeoutError": answering("GET", "/Jobs/", status=503, delay=0.4),
-    "ResultExpiredError": answering("GET", "/results/", status=403, times=2),
+    "ResultExpiredError": answering("GET", "/results/", age=3600, status=403, times=2),
     "ResultNotReadyError": running,
     "ServerError": answering("GET", "/Jobs/", status=503),
     "TransportError": answering("GET", "/Jobs/", status=None),

@@ -55,9 +55,13 @@ def test_the_errors_that_are_retried_are_those_of_the_table() -> None:
         for status in tried.get(kind, (400,)):
             vars(error).update(status_code=status, retry_after=None)
             retried.add(Retry().delay(error, 1, random=lambda: 0.5) is not None)
-        # An expired link is not a matter of `Retry`: tests/faults/test_fault_table.py covers it.
-        is_retried = error_table.TRIED_AGAIN.get(kind.__name__, "no") not in {"no", "with fresh links"}
+        # Whether an error is `too_early` depends on more than its class: see tests/download/test_new_results.py and
+        # tests/operations/test_after_a_replay.py.
+        depends = {"no", "after a replay", "if the job is COMPLETED", "with fresh links"}
+        is_retried = error_table.TRIED_AGAIN.get(kind.__name__, "no") not in depends
         assert retried == {is_retried}, kind
+        error.too_early = True
+        assert Retry().delay(error, 1, random=lambda: 0.5) is not None
 
 
 def test_every_variable_that_the_package_reads_is_on_the_page() -> None:

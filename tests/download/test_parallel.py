@@ -26,7 +26,7 @@ ONE_TRY = Retry(attempts=1)
 
 
 def job_at(sandbox: Sandbox, storage: RawServer, times: int = 20) -> str:
-    job_id = sandbox.add_job()
+    job_id = sandbox.add_job(age=3600)
     sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{storage.url}/a"}, times=times)
     return job_id
 

@@ -104,6 +104,7 @@ def once(first: Answer, then: Answer) -> Answer:
 
 FROM_THE_STORAGE: dict[str, Callable[[], Answer]] = {
     "expired URL": lambda: once(respond(403), storing(DATA)),
+    "404 of a new result, twice": lambda: once(respond(404), once(respond(404), storing(DATA))),
     "403, every time": lambda: respond(403),
     "404, every time": lambda: respond(404),
     "408, 425, 429 or 5xx, once": lambda: once(respond(429, Retry_After="0"), storing(DATA)),

@@ -150,7 +150,7 @@ def test_wait_and_download_waits_for_a_late_result(jobs: AnyClient, sandbox: San
 
 
 def test_an_expired_link_is_renewed_once(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
-    job_id = sandbox.add_job()
+    job_id = sandbox.add_job(age=3600)
     refusal: dict[str, Any] = {"status": 403, "body": "<Error><Code>AccessDenied</Code></Error>"}
     sandbox.answer_next("GET", ".csv", **refusal)
     assert jobs.download(job_id, tmp_path / "a.csv").sha256 == sandbox.result(job_id).sha256

@@ -12,16 +12,19 @@ from impact_jobs._account import Account
 from impact_jobs._api.responses import error_of
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
+from impact_jobs._policy.recent_replays import RECENT_REPLAYS, RecentReplays
 from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number
-from impact_jobs.errors import ConfigurationError, JobsError, UnexpectedResponseError
+from impact_jobs.errors import ApiError, ConfigurationError, JobsError, UnexpectedResponseError
+from impact_jobs.models import Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _OK = 200
 _FIRST_ERROR = 400
+_REFUSALS_OF_A_JOB = frozenset({401, 403, 404})
 
 
 @frozen(kw_only=True)
@@ -34,12 +37,16 @@ class ClientContext:
     polling: Polling = field(validator=instance_of(Polling))
     request_timeout: float = field(validator=number(above=0))
     random: Callable[[], float] = field(repr=False)  # returns numbers from 0 to 1, for jitter
-    # All clients of the account share these two.
+    # All clients of the account share these.
     rate_limiter: RateLimiter = field(
         default=Factory(lambda self: RATE_LIMITERS.get(self.account), takes_self=True), repr=False
     )
     replay_claims: ReplayClaims = field(
         default=Factory(lambda self: REPLAY_CLAIMS.get(self.account), takes_self=True), repr=False
+    )
+
+    recent_replays: RecentReplays = field(
+        default=Factory(lambda self: RECENT_REPLAYS.get(self.account), takes_self=True), repr=False
     )
 
     def with_options(
@@ -60,19 +67,24 @@ class ClientContext:
         self.rate_limiter.on_response(stream.head, self.transport.now())
         return stream
 
-    async def exchange(self, request: Request, what: str) -> Response:
+    async def exchange(self, request: Request, what: str, *, job_id: str = "") -> Response:
         """Send a request once; return its response if that is a 200, and raise the error for it otherwise."""
-        return self.raise_for_status(await read_all(await self.open(request), request), what)
+        return self.raise_for_status(await read_all(await self.open(request), request), what, job_id=job_id)
 
     def redacted(self, response: Response) -> Response:
         """Return a copy without the credentials, which a gateway may echo, even with a 200."""
         return evolve(response, body=self.account.redacted(response.body))
 
-    def raise_for_status(self, response: Response, what: str) -> Response:
-        """Return `response`, redacted, if it is a 200; raise the error for it otherwise."""
+    def raise_for_status(self, response: Response, what: str, *, job_id: str = "") -> Response:
+        """Return `response`, redacted, if it is a 200; raise the error for it otherwise.
+
+        The error is `too_early` if it refuses the job `job_id`, which was replayed a moment ago.
+        """
         response = self.redacted(response)
         if response.head.status_code >= _FIRST_ERROR:
-            raise error_of(response, what)
+            error = error_of(response, what)
+            error.too_early = self.is_too_early(error, job_id)
+            raise error
         if response.head.status_code != _OK:
             raise UnexpectedResponseError(
                 f"{what}: HTTP {response.head.status_code} where 200 was due. Check base_url and any proxy between.",
@@ -80,13 +92,22 @@ class ClientContext:
             )
         return response
 
-    async def send(self, request: Request, what: str) -> Response:
+    def is_too_early(self, error: ApiError, job_id: str) -> bool:
+        """Return whether an error may pass, because it refuses a job that was replayed a moment ago."""
+        is_refusal = error.status_code in _REFUSALS_OF_A_JOB
+        return is_refusal and self.recent_replays.holds(job_id, self.transport.now())
+
+    def is_earlier_run(self, job: Job) -> bool:
+        """Return whether a snapshot still shows the end of the run before a replay that kept the job's id."""
+        return self.recent_replays.is_earlier_run(job, self.transport.now())
+
+    async def send(self, request: Request, what: str, *, job_id: str = "") -> Response:
         """Send a GET, with as many retries as the retry policy allows."""
         retry_state = RetryState(self, what)
         while True:
             await self.wait_for_quota()
             try:
-                return await self.exchange(request, what)
+                return await self.exchange(request, what, job_id=job_id)
             except JobsError as error:
                 await retry_state.pause_after(error)
 

@@ -36,14 +36,15 @@ async def get(context: ClientContext, reference: JobReference) -> Job:
 async def get_with_head(context: ClientContext, job_id: str) -> tuple[Job, Head]:
     """Return the job's current state, with retries, and the response's head, which has the server's time."""
     what = f"get job {job_id}"
-    response = await context.send(_get_request(context, job_id), what)
+    response = await context.send(_get_request(context, job_id), what, job_id=job_id)
     return read_job(response, what), response.head
 
 
 async def get_once(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Job:
     """Return the job's current state without retries, for callers that poll again anyway."""
     what = f"get job {job_id}"
-    return read_job(await context.exchange(_get_request(context, job_id, deadline=deadline), what), what)
+    request = _get_request(context, job_id, deadline=deadline)
+    return read_job(await context.exchange(request, what, job_id=job_id), what)
 
 
 def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from attrs import Factory, define, field
@@ -14,7 +15,7 @@ from impact_jobs._api.responses import check_result, may_be_no_result, read_job
 from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
-from impact_jobs._policy.rate_limit_headers import retry_after_seconds
+from impact_jobs._policy.rate_limit_headers import retry_after_seconds, server_time
 from impact_jobs._policy.retry import is_transient_status
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Head, Request, Response, Stream, read_all
@@ -43,6 +44,7 @@ _FIRST_SERVER_ERROR = 500
 # How storages refuse an expired link (S3 and Azure 403, GCS 400) or a deleted object (404 or 410).
 _REFUSALS = frozenset({400, 401, 403, 404, 410})
 _RANGE_STATUSES = frozenset({206, 416})  # only expected if the request has a Range
+_SETTLING = timedelta(minutes=15)  # how long a refusal of a new result may pass: replication, and clocks that differ
 _MAX_ERROR_BYTES = 64 * 1024
 _LINKS_PER_ATTEMPT = 2
 _MAX_REDIRECTS = 5
@@ -60,7 +62,9 @@ class ResultSource:
     job_id: str
     mode: Mode
     what: str  # the call, for messages
-    _url: Secret | None = None
+    job: Job | None = None  # the last known snapshot
+    _url: Secret | None = field(default=None, init=False)
+    _is_new: bool = field(default=False, init=False)  # whether the result was completed a moment ago
     retry_state: RetryState = field(
         default=Factory(lambda self: RetryState(self.context, self.what), takes_self=True), init=False
     )
@@ -75,9 +79,10 @@ class ResultSource:
         Raise ResultNotReadyError or JobFailedError if the job has no result, ResultExpiredError if the storage refuses
         a fresh link, too, DownloadError if a redirect is not safe to follow, or another JobsError.
         """
-        links = 0
+        links, asked_at = 0, None
         while True:
-            if self._url is None:
+            url = self._url
+            if url is None:
                 links += 1
                 stream = await self._ask_api()
                 if stream.head.status_code == _OK:
@@ -88,23 +93,48 @@ class ResultSource:
                         raise
                     return stream
                 await stream.aclose()
-                self._url = self._location(stream.head, secret_url(self.context.account.base_url))
-            url = self._url
+                url = self._url = self._location(stream.head, secret_url(self.context.account.base_url))
+                asked_at = server_time(stream.head)
             stream = await self._ask_storage(url, _range_headers(span, validator))
             status = stream.head.status_code
+            is_about_range = status == _BAD_REQUEST and span is not None
             # A 400 to a fresh link refuses the range: the file has shrunk.
-            is_past_the_end = status == _BAD_REQUEST and span is not None and links >= _LINKS_PER_ATTEMPT
-            if status not in _REFUSALS or is_past_the_end:
+            if status not in _REFUSALS or (is_about_range and links >= _LINKS_PER_ATTEMPT):
                 return stream
             await stream.aclose()
+            logger.info("%s: the storage refused the link with HTTP %d", self.what, status)
             # Another connection may have fetched a fresh link meanwhile.
             self._url = None if self._url is url else self._url
-            logger.info("%s: the storage refused the link with HTTP %d", self.what, status)
-            if links >= _LINKS_PER_ATTEMPT:
-                raise ResultExpiredError(
-                    f"{self.what}: the storage refused a fresh link, too, with HTTP {status}. "
-                    "The result may be gone (they are kept for 90 days): replay the job."
-                )
+            if asked_at and (links >= _LINKS_PER_ATTEMPT or (self._is_new and not is_about_range)):
+                raise await self._refusal(status, now=asked_at)
+
+    async def _refusal(self, status: int, *, now: datetime) -> ResultExpiredError:
+        """Return the error for a refused fresh link, by the age of the result; `now` is by the server's clock."""
+        job = await self._completed_job()
+        dates = (job.completed_date, job.last_progress_update_date, job.created_date) if job is not None else ()
+        age = next((now - date for date in dates if date is not None), _SETTLING)
+        # The storage may not show a new file everywhere yet, and its clock may be behind that of the API.
+        self._is_new = age < _SETTLING
+        hint = "The result may be gone (they are kept for 90 days): replay the job."
+        if self._is_new:
+            seconds = max(age.total_seconds(), 0.0)
+            hint = f"The result was completed only {seconds:.0f} s ago: download it again in a minute."
+        error = ResultExpiredError(f"{self.what}: the storage refused a fresh link, too, with HTTP {status}. {hint}")
+        error.too_early = self._is_new
+        return error
+
+    async def _completed_job(self) -> Job | None:
+        """Return the completed job, by one request unless it is known; None if the API does not return it."""
+        is_known = self.job is not None and self.job.status == JobStatus.COMPLETED
+        if not is_known or self.context.recent_replays.holds(self.job_id, self.context.transport.now()):
+            try:
+                self.job = await get_once(self.context, self.job_id)
+            except JobsError as error:
+                logger.info("%s; so it is not known when the result was completed", error)
+                return None
+        if self.job is not None and self.job.status != JobStatus.COMPLETED:
+            raise _without_result(self.job)
+        return self.job
 
     async def _ask_api(self) -> Stream:
         """Return the API's response if it is the result (200) or a redirect to it."""
@@ -115,7 +145,7 @@ class ResultSource:
             return stream
         response = await read_all(stream, request)
         if stream.head.status_code != _ACCEPTED:
-            self.context.raise_for_status(response, self.what)
+            self.context.raise_for_status(response, self.what, job_id=self.job_id)
         raise await self._why_not_ready(self.context.redacted(response))
 
     async def _check_beginning(self, stream: Stream) -> None:

@@ -39,7 +39,8 @@ async def download(
     """
     started = context.transport.now()
     job_id = context.account.job_id(reference)
-    source = ResultSource(context, job_id, options.mode, f"download of job {job_id}")
+    snapshot = reference if isinstance(reference, Job) else None
+    source = ResultSource(context, job_id, options.mode, f"download of job {job_id}", snapshot)
     target = path_of(path)
     first_stream: Stream | None = None
     is_folder = name_from is not None or os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
@@ -76,7 +77,7 @@ async def download(
     return DownloadResult(
         path=target,
         job_id=job_id,
-        job=reference if isinstance(reference, Job) else None,
+        job=snapshot,
         bytes_written=size,
         sha256=sha256,
         content_type=part.journal.content_type,

@@ -191,7 +191,8 @@ class FetchWorkers:
                     await self.context.transport.sleep(_LOCKED_SECONDS)
                 else:
                     retry_after = getattr(error, "retry_after", None) or 0.0
-                    await self.context.pause_to_poll(max(retry_after, _PAUSE_SECONDS), deadline=give_up_at)
+                    pause = _PAUSE_SECONDS * (4 if error.too_early else 1)  # which the download itself has retried
+                    await self.context.pause_to_poll(max(retry_after, pause), deadline=give_up_at)
             except JobsError as error:
                 return error
 

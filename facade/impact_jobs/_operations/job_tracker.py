@@ -22,13 +22,21 @@ class JobTracker:
     job_id: str
     polling: Polling
     on_update: Callable[[Job], object] | None  # called with every snapshot
+    # Whether a snapshot shows the end of the run before a replay, and so says nothing about this one.
+    is_earlier_run: Callable[[Job], bool] = lambda _: False
     last: Job | None = None  # the last snapshot
     progress: JobProgress = field(factory=JobProgress)
     _in_error_since: float | None = None
     _warned_of: str = ""
+    _unusable_in_a_row: int = 0  # responses
 
     def update(self, job: Job, *, waited: float) -> bool:
         """Record a snapshot; return whether the wait is over, because the job is completed or has failed for good."""
+        self._unusable_in_a_row = 0
+        if self.is_earlier_run(job):
+            logger.info("job %s still shows its run before the replay (%s); the wait continues", job.id, job.status)
+            self.progress.seen_at = waited
+            return False
         if self.last is None or self.last.status != job.status:
             logger.info("job %s is %s", job.id, job.status)
         self.last = job
@@ -55,6 +63,22 @@ class JobTracker:
         self.progress = progress
         return True
 
+    def can_poll_again(self, error: JobsError, *, attempts: int) -> bool:
+        """Return whether the wait continues after a failed poll.
+
+        Transient failures never end it. The last of `attempts` responses in a row that are unreadable, or that came too
+        early for a job that was just replayed, does.
+        """
+        if isinstance(error, UnexpectedResponseError) or error.too_early:
+            self._unusable_in_a_row += 1
+            return self._unusable_in_a_row < attempts
+        return is_transient(error)
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether the server has answered a poll of this job during this wait."""
+        return self.progress.seen_at is not None or self._unusable_in_a_row > 0
+
     def _may_recover(self, job: Job, waited: float) -> bool:
         # On brand-style accounts, the server itself restarts a job in ERROR every 15 minutes.
         if job.status != JobStatus.ERROR or self.polling.error_grace is None:
@@ -63,10 +87,3 @@ class JobTracker:
         if self._in_error_since is None:
             self._in_error_since = waited
         return waited - self._in_error_since < self.polling.error_grace.total_seconds()
-
-
-def can_poll_again(error: JobsError, failures_in_a_row: int = 1, *, attempts: int = 1) -> bool:
-    """Return whether a wait continues after a failed poll. The last of `attempts` unreadable responses ends it."""
-    if isinstance(error, UnexpectedResponseError):
-        return failures_in_a_row < attempts
-    return is_transient(error)

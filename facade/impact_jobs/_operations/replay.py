@@ -14,6 +14,7 @@ from impact_jobs._api.responses import read_job
 from impact_jobs._dates import Window
 from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._policy.replay_claims import ReplayAttempt, kind_of
+from impact_jobs._transport.base import Head
 from impact_jobs.errors import (
     ApiError,
     JobsError,
@@ -70,7 +71,8 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
     sent_at = context.transport.now()
     with context.replay_claims.attempt(job_id, now=context.transport.now) as attempt:
         try:
-            job = read_job(await context.exchange(replay_request(context, job_id), what), what)
+            response = await context.exchange(replay_request(context, job_id), what)
+            job = read_job(response, what)
         except PermissionDeniedError as error:
             raise _refusal(error, what) from None
         except (TransportError, ApiError, UnexpectedResponseError) as error:
@@ -78,6 +80,7 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
                 raise
             return await _find_job(context, attempt, sent_at=sent_at, failure=error)
         context.replay_claims.record(job)
+        _record(context, job, attempt, begun=_time_of_sending(context, response.head, sent_at))
         return job
 
 
@@ -117,7 +120,7 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
         try:
             source, head = await get_with_head(context, attempt.source)
             attempt.kind = kind_of(source)
-            since = server_time(head) - timedelta(seconds=context.transport.now() - sent_at) - _CLOCK_SLACK
+            since = _time_of_sending(context, head, sent_at) - _CLOCK_SLACK
             jobs = [job async for page in Pages(context, Window.create(since, None)) for job in page]
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"
@@ -126,9 +129,20 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
         if not found and _is_rerun(source, since) and context.replay_claims.claim_rerun(source):
             own = source
         if own is not None:
+            _record(context, own, attempt, begun=since)
             logger.info("the replay of job %s was found in the list: job %s (%s)", attempt.source, own.id, cause)
             return own
     raise ReplayUncertainError(attempt.source, found, cause=cause)
+
+
+def _time_of_sending(context: ClientContext, head: Head, sent_at: float) -> datetime:
+    """Return when a request was sent, by the server's clock in the head of a later response."""
+    return server_time(head) - timedelta(seconds=context.transport.now() - sent_at)
+
+
+def _record(context: ClientContext, job: Job, attempt: ReplayAttempt, *, begun: datetime) -> None:
+    is_same_job = job.id.lower() == attempt.source.lower()
+    context.recent_replays.record(job.id, now=context.transport.now(), begun=begun if is_same_job else None)
 
 
 def _is_rerun(source: Job, since: datetime) -> bool:

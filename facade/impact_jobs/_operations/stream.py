@@ -16,6 +16,7 @@ from impact_jobs._transport.base import Stream
 from impact_jobs._transport.headers import Span
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import ConfigurationError, DownloadError, JobsError, TransportError
+from impact_jobs.models import Job
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -52,7 +53,8 @@ class AsyncResultStream:
     def __init__(self, context: ClientContext, reference: JobReference, *, mode: Mode) -> None:
         check_mode(mode)
         job_id = context.account.job_id(reference)
-        self._source = ResultSource(context, job_id, mode, f"stream of job {job_id}")
+        snapshot = reference if isinstance(reference, Job) else None
+        self._source = ResultSource(context, job_id, mode, f"stream of job {job_id}", snapshot)
         self._stream: Stream | None = None
         self._representation = UNKNOWN
         self._position = 0

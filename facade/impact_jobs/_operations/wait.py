@@ -10,7 +10,7 @@ from attrs import define
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._api.endpoints import get_once
-from impact_jobs._operations.job_tracker import JobTracker, can_poll_again
+from impact_jobs._operations.job_tracker import JobTracker
 from impact_jobs._policy.polling import Polling
 from impact_jobs.errors import (
     ApiError,
@@ -37,7 +37,12 @@ async def wait(
     job_id = context.account.job_id(reference)
     waiting = _Wait(
         context=context,
-        tracker=JobTracker(job_id=job_id, polling=polling or context.polling, on_update=on_update),
+        tracker=JobTracker(
+            job_id=job_id,
+            polling=polling or context.polling,
+            on_update=on_update,
+            is_earlier_run=context.is_earlier_run,
+        ),
         timeout=seconds_of(timeout),
         started=context.transport.now(),
     )
@@ -85,7 +90,7 @@ class _Wait:
             job = await get_once(self.context, self.tracker.job_id, deadline=self.deadline)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
             self.failures_in_a_row += 1
-            if not can_poll_again(error, self.failures_in_a_row, attempts=self.context.retry.attempts):
+            if not self.tracker.can_poll_again(error, attempts=self.context.retry.attempts):
                 raise
             logger.info("%s; the wait continues", error)
             self.failure = error

@@ -17,8 +17,9 @@ from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._api.endpoints import Pages, get_once
 from impact_jobs._api.parsing import parse_job
 from impact_jobs._dates import Window
-from impact_jobs._operations.job_tracker import JobTracker, can_poll_again
+from impact_jobs._operations.job_tracker import JobTracker
 from impact_jobs._policy.polling import Polling
+from impact_jobs._policy.retry import is_transient
 from impact_jobs.errors import (
     ApiError,
     AuthenticationError,
@@ -60,12 +61,6 @@ class BatchEntry:
     is_listed: bool = False  # whether the last list showed it
     due_at: float = -math.inf  # when the list is due, or a poll of this job alone
     early_due_at: float = -math.inf  # when the job may be polled together with others, by one list
-    unreadable_responses: int = 0  # in a row
-
-    @property
-    def was_answered(self) -> bool:
-        """Whether the server has answered a poll of this job during this wait."""
-        return self.tracker.progress.seen_at is not None or self.unreadable_responses > 0
 
     def schedule_with_list(self, due_at: float) -> None:
         """Schedule the job for when the list is due."""
@@ -100,13 +95,20 @@ class JobBatch:
         self.ids: tuple[str, ...] = tuple(job_id for job_id, _ in named.values())
         self._pending: dict[str, BatchEntry] = {
             key: BatchEntry(
-                tracker=JobTracker(job_id=job_id, polling=self._polling, on_update=on_update, last=snapshot),
+                tracker=JobTracker(
+                    job_id=job_id,
+                    polling=self._polling,
+                    on_update=on_update,
+                    is_earlier_run=context.is_earlier_run,
+                    last=snapshot,
+                ),
                 deadline=self._started + seconds[key],
             )
             for key, (job_id, snapshot) in named.items()
         }
         # A job that has ended needs no request.
-        self._ended = deque((key, job) for key, (_, job) in named.items() if job is not None and job.is_terminal)
+        snapshots = [(key, job) for key, (_, job) in named.items() if job is not None and job.is_terminal]
+        self._ended = deque((key, job) for key, job in snapshots if not context.is_earlier_run(job))
         self._ready: deque[JobOutcome] = deque()
         self._has_polled = self._has_list_failed = False
         self._pages = 1  # of the last list
@@ -171,7 +173,7 @@ class JobBatch:
                     lacking.pop(key, None)
                     entry.is_listed = True
                     self._update(key, job)
-        if isinstance(failure, ApiError) and not can_poll_again(failure):
+        if isinstance(failure, ApiError) and not (is_transient(failure) or self._is_too_early(failure)):
             self._finish_all(failure)
             return
         if failure is not None:
@@ -182,6 +184,11 @@ class JobBatch:
             self._pages = max(pages_read, 1)
         self._schedule_lacking(list(lacking.values()))
         self._schedule_list(pages.entries)
+
+    def _is_too_early(self, failure: ApiError) -> bool:
+        """Return whether the list may have been refused only because a job in it was replayed a moment ago."""
+        is_last = self._failures_in_a_row + 1 >= self._context.retry.attempts
+        return not is_last and any(self._context.is_too_early(failure, job_id) for job_id in self._pending)
 
     def _parse_if_changed(self, raw: object) -> Job | None:
         """Return the job in an entry of the list, or None if it is not waited for; reuse the last snapshot if equal."""
@@ -212,16 +219,14 @@ class JobBatch:
         try:
             job = await get_once(self._context, entry.tracker.job_id, deadline=self._next_deadline())
         except (TransportError, ApiError, UnexpectedResponseError) as error:
-            entry.unreadable_responses += isinstance(error, UnexpectedResponseError)
-            self._record(error if can_poll_again(error) else None)
-            if isinstance(error, AuthenticationError):
-                self._finish_all(error)
-            elif can_poll_again(error, entry.unreadable_responses, attempts=self._context.retry.attempts):
+            self._record(error if is_transient(error) else None)
+            if entry.tracker.can_poll_again(error, attempts=self._context.retry.attempts):
                 logger.info("%s; the wait continues", error)
+            elif isinstance(error, AuthenticationError):
+                self._finish_all(error)
             else:
                 self._finish(key, error)
         else:
-            entry.unreadable_responses = 0
             self._last_created = job.created_date or self._last_created
             self._record(None)
             self._update(key, job)
@@ -293,7 +298,7 @@ class JobBatch:
         for key, entry in tuple(self._pending.items()):
             timeout, tracker = entry.deadline - self._started, entry.tracker
             # With timeout=0, each job is still polled once.
-            if now >= entry.deadline and (timeout > 0 or entry.was_answered or is_unanswerable):
+            if now >= entry.deadline and (timeout > 0 or tracker.was_answered or is_unanswerable):
                 error = WaitTimeoutError(tracker.last, job_id=tracker.job_id, timeout=timeout, cause=cause)
                 self._finish(key, error)
 

@@ -18,8 +18,8 @@ class Retry:
     """How often one request is tried, and how long to pause in between.
 
     A GET, to the API or to the storage, is retried after connection errors, a truncated body, 408, 425, 429 and any
-    5xx. A replay (PUT) is retried only if no byte of it can have been sent. `Retry-After` is honoured up to
-    `max_delay`.
+    5xx, and if it came too early for a job that was replayed or completed a moment ago. A replay (PUT) is retried only
+    if no byte of it can have been sent. `Retry-After` is honoured up to `max_delay`.
 
     Attributes:
         attempts: Tries in all, including the first one.
@@ -87,7 +87,8 @@ class Retry:
 
 def is_transient(error: JobsError) -> bool:
     """Whether the same GET may succeed if it is sent again."""
-    return isinstance(error, TransportError) or (isinstance(error, ApiError) and is_transient_status(error.status_code))
+    has_transient_status = isinstance(error, ApiError) and is_transient_status(error.status_code)
+    return isinstance(error, TransportError) or has_transient_status or error.too_early
 
 
 def is_transient_status(status: int) -> bool:

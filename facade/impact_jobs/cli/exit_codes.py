@@ -59,6 +59,8 @@ CODES: Final[dict[type[JobsError], int]] = {
 }
 """The exit code of each class of error."""
 
+_PASSING_STATUSES = frozenset({408, 425})  # whose class, `ApiError`, otherwise stands for a wrong request
+
 # The failure that a second run is least likely to fix comes first.
 _WORST_FIRST = (UNCERTAIN, USAGE, NOT_FOUND, JOB_FAILED, TRANSPORT, TIMEOUT)
 
@@ -71,7 +73,8 @@ def code_of(error: BaseException) -> int:
     """Return the exit code of a command that ended with `error`."""
     match error:
         case JobsError():
-            return next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), TRANSPORT)
+            may_pass = error.too_early or getattr(error, "status_code", 0) in _PASSING_STATUSES
+            return TIMEOUT if may_pass else next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), TRANSPORT)
         case TerminatedError():
             return TERMINATED
         case KeyboardInterrupt() | click.Abort():

@@ -178,7 +178,7 @@ def corrupt_download(sandbox: Sandbox) -> str:
 
 def result_gone(sandbox: Sandbox) -> str:
     """The job has completed, but its result is gone from the storage."""
-    job_id = completed(sandbox)
+    job_id = sandbox.add_job(seconds=0, age=_HOUR)
     body = _s3_error("NoSuchKey", "The specified key does not exist.")
     _answer_storage(sandbox, job_id, status=404, body=body, times=_ALWAYS)
     return job_id

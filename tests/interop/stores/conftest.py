@@ -88,4 +88,4 @@ def relay(store: Store) -> Iterator[Relay]:
 
 @pytest.fixture
 def result(sandbox: Sandbox, tmp_path: Path) -> Result:
-    return Result(sandbox=sandbox, job_id=sandbox.add_job(), folder=tmp_path)
+    return Result(sandbox=sandbox, job_id=sandbox.add_job(age=3600), folder=tmp_path)
