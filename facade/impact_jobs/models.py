@@ -103,6 +103,8 @@ class DownloadResult:
         resumed_from: How many bytes an earlier call had already downloaded.
         connections: How many connections were used at once, at most; 0 if no bytes were missing.
         seconds: How long the download took, from the first request to the final rename.
+        pages_total: The number of pages of a JSON result that states it, or None. The file holds the first page only.
+            If there are more, schedule the result as CSV to get all of it.
 
     Example:
         >>> result = jobs.wait_and_download(job, "actions.csv")
@@ -120,3 +122,4 @@ class DownloadResult:
     resumed_from: int
     connections: int
     seconds: float
+    pages_total: int | None = None

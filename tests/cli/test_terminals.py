@@ -227,6 +227,17 @@ def test_an_existing_file_is_reported_as_complete(account: Sandbox) -> None:
     assert "2.0 kB, already complete" in plain(run_at_terminal("fetch", job, "--into", ".")[1])
 
 
+def test_a_first_page_is_reported_as_such(account: Sandbox) -> None:
+    body = '{"@page": "1", "@numpages": "3", "Records": []}'
+    account.answer_next("GET", ".csv", status=200, body=body, times=3)
+    for arguments in (("download", "{job}", "a.json"), ("fetch", "{job}", "--into", ".")):
+        job = account.add_job()
+        shown = plain(run_at_terminal(*(argument.replace("{job}", job) for argument in arguments))[1])
+        assert "page 1 of 3 only" in shown.replace("\r\n", " ")
+    done = run("download", account.add_job(), "-")
+    assert (done.stdout, "page 1 of 3 only" in done.stderr) == (body, True)
+
+
 def test_no_bar_is_drawn_among_bytes_on_the_terminal(account: Sandbox) -> None:
     job = account.add_job(result_bytes=2_000)
     with at_terminal("download", job, "-") as terminal:

@@ -112,6 +112,9 @@ FROM_THE_STORAGE: dict[str, Callable[[], Answer]] = {
     "429, every time": lambda: respond(429, Retry_After="0"),
     "500, every time": lambda: respond(500),
     "503, every time": lambda: respond(503),
+    "200 with HTML": lambda: respond(200, "<html></html>"),
+    "200 with its own error document": lambda: respond(200, "<Error><Code>InternalError</Code></Error>"),
+    "204": lambda: respond(204),
     "silent server, every time": lambda: silence,
     "headers byte by byte, every time": lambda: trickling,
     "connection lost after a tenth, every time": lambda: cut_after(30_000),
@@ -156,7 +159,7 @@ class Setup:
         else:
             job_id = self.sandbox.add_job()
             options["request_timeout"] = 0.3 if answer in SLOW else 30.0  # the API, too, has to answer in this time
-            link = {"Location": f"{self.url}/a"}
+            link = {"Location": f"{self.url}/a.csv"}
             self.sandbox.answer_next("GET", f"{job_id}/Download", status=302, headers=link, times=99)
         with self.make(self.sandbox, self.runner, **options) as jobs:
             return outcome(verb, jobs, job_id)
@@ -171,6 +174,8 @@ def outcome(verb: str, jobs: AnyClient, job_id: str) -> str:
         if isinstance(found, FetchReport) and found.errors:
             return f"`{type(found.errors[job_id]).__name__}` in the report"
         data = found.files[job_id].path.read_bytes() if isinstance(found, FetchReport) else found
+    if not data:
+        return "an empty file" if verb != "stream" else "no bytes"
     return "the result" if DATA.startswith(data) and len(data) >= len(DATA) - 1 else "that body, unchanged"
 
 

@@ -214,6 +214,7 @@ def fields_of_a_result(result: DownloadResult) -> None:
     assert_type(result.resumed_from, int)
     assert_type(result.connections, int)
     assert_type(result.seconds, float)
+    assert_type(result.pages_total, int | None)
 
 
 def fields_of_a_report(report: FetchReport) -> None:
@@ -248,6 +249,8 @@ def error_responses(jobs: JobsClient) -> None:
         assert_type([(entry.field, entry.message) for entry in error.errors], list[tuple[str, str]])
         assert_type(error.request_id, str | None)
         assert_type(error.body, str)
+        assert_type(error.is_from_storage, bool)
+        assert_type(error.too_early, bool)
 
 
 def other_errors(jobs: JobsClient) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import Factory, define, field
@@ -12,6 +14,8 @@ from attrs import Factory, define, field
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import download_request, get_once
 from impact_jobs._api.responses import check_result, may_be_no_result, read_job
+from impact_jobs._download.content import is_data_by_name, page_in_place_of
+from impact_jobs._download.destination import suggested_name
 from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
@@ -29,6 +33,7 @@ from impact_jobs.errors import (
     ResultExpiredError,
     ResultNotReadyError,
     ServerError,
+    TransportError,
     UnexpectedResponseError,
 )
 from impact_jobs.models import Job, JobStatus
@@ -37,6 +42,8 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _OK = 200
 _ACCEPTED = 202
+_NO_CONTENT = 204
+_RESULTS = frozenset({_OK, _NO_CONTENT})  # of the API: the bytes, or an empty result
 _BAD_REQUEST = 400
 _TOO_MANY_REQUESTS = 429
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -63,6 +70,7 @@ class ResultSource:
     mode: Mode
     what: str  # the call, for messages
     job: Job | None = None  # the last known snapshot
+    target_name: str = ""  # of the file that the user has chosen
     _url: Secret | None = field(default=None, init=False)
     _is_new: bool = field(default=False, init=False)  # whether the result was completed a moment ago
     retry_state: RetryState = field(
@@ -85,13 +93,8 @@ class ResultSource:
             if url is None:
                 links += 1
                 stream = await self._ask_api()
-                if stream.head.status_code == _OK:
-                    try:
-                        await self._check_beginning(stream)
-                    except BaseException:
-                        await stream.aclose()
-                        raise
-                    return stream
+                if stream.head.status_code in _RESULTS:
+                    return await _checked(stream, self._check_answer)
                 await stream.aclose()
                 url = self._url = self._location(stream.head, secret_url(self.context.account.base_url))
                 asked_at = server_time(stream.head)
@@ -100,7 +103,7 @@ class ResultSource:
             is_about_range = status == _BAD_REQUEST and span is not None
             # A 400 to a fresh link refuses the range: the file has shrunk.
             if status not in _REFUSALS or (is_about_range and links >= _LINKS_PER_ATTEMPT):
-                return stream
+                return await _checked(stream, partial(self._check_file, link=url))
             await stream.aclose()
             logger.info("%s: the storage refused the link with HTTP %d", self.what, status)
             # Another connection may have fetched a fresh link meanwhile.
@@ -110,8 +113,12 @@ class ResultSource:
 
     async def _refusal(self, status: int, *, now: datetime) -> ResultExpiredError:
         """Return the error for a refused fresh link, by the age of the result; `now` is by the server's clock."""
-        job = await self._completed_job()
-        dates = (job.completed_date, job.last_progress_update_date, job.created_date) if job is not None else ()
+        try:
+            job = await self._completed_job()
+            dates = (job.completed_date, job.last_progress_update_date, job.created_date)
+        except (TransportError, ApiError, UnexpectedResponseError) as unknown:
+            logger.info("%s; so it is not known when the result was completed", unknown)
+            dates = (None, None, None)
         age = next((now - date for date in dates if date is not None), _SETTLING)
         # The storage may not show a new file everywhere yet, and its clock may be behind that of the API.
         self._is_new = age < _SETTLING
@@ -123,35 +130,32 @@ class ResultSource:
         error.too_early = self._is_new
         return error
 
-    async def _completed_job(self) -> Job | None:
-        """Return the completed job, by one request unless it is known; None if the API does not return it."""
-        is_known = self.job is not None and self.job.status == JobStatus.COMPLETED
-        if not is_known or self.context.recent_replays.holds(self.job_id, self.context.transport.now()):
-            try:
-                self.job = await get_once(self.context, self.job_id)
-            except JobsError as error:
-                logger.info("%s; so it is not known when the result was completed", error)
-                return None
-        if self.job is not None and self.job.status != JobStatus.COMPLETED:
-            raise _without_result(self.job)
-        return self.job
+    async def _completed_job(self) -> Job:
+        """Return the job, by one request unless it is known; raise as for a 202 if it is not completed."""
+        job = self.job
+        may_be_old = self.context.recent_replays.holds(self.job_id, self.context.transport.now())
+        if job is None or job.status != JobStatus.COMPLETED or may_be_old:
+            job = self.job = await get_once(self.context, self.job_id)
+        if job.status != JobStatus.COMPLETED:
+            raise _without_result(job)
+        return job
 
     async def _ask_api(self) -> Stream:
-        """Return the API's response if it is the result (200) or a redirect to it."""
+        """Return the API's response if it is the result (200, or 204 for an empty one) or a redirect to it."""
         request = download_request(self.context, self.job_id, is_stream=self.mode == "stream", headers=_API_HEADERS)
         await self.context.wait_for_quota()
         stream = await self.context.open(request)
-        if stream.head.status_code == _OK or stream.head.status_code in _REDIRECTS:
+        if stream.head.status_code in _RESULTS | _REDIRECTS:
             return stream
         response = await read_all(stream, request)
         if stream.head.status_code != _ACCEPTED:
             self.context.raise_for_status(response, self.what, job_id=self.job_id)
         raise await self._why_not_ready(self.context.redacted(response))
 
-    async def _check_beginning(self, stream: Stream) -> None:
-        """Raise if the body of the API's 200 is an error, the job itself, or the page of a gateway."""
-        length = content_length(stream.head.headers)
-        if length is not None and length > _MAX_ERROR_BYTES:
+    async def _check_answer(self, stream: Stream) -> None:
+        """Raise if the API's 200 is an error, the job itself, or a gateway's page, or if its 204 comes too early."""
+        if stream.head.status_code == _NO_CONTENT:
+            await self._completed_job()
             return
         response = await _short_response(stream)
         if response is None:
@@ -160,6 +164,23 @@ class ResultSource:
         job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
         if job is not None:
             raise _without_result(job)
+        stream.unread(response.body)
+
+    async def _check_file(self, stream: Stream, *, link: Secret) -> None:
+        """Raise if the storage's 200 is a page, although the name of the result is that of a CSV or JSON file."""
+        name = suggested_name(stream.head.headers.get("content-disposition"))
+        names = (name, urlsplit(link.reveal()).path, self.target_name)
+        if stream.head.status_code != _OK or not is_data_by_name(names):
+            return
+        response = await _short_response(stream)
+        if response is None:
+            return
+        if page := page_in_place_of(response.body):
+            raise UnexpectedResponseError(
+                f"{self.what}: the storage answered HTTP {_OK}, but with {page} instead of the file. "
+                "Check any proxy between, then download again.",
+                status_code=_OK,
+            )
         stream.unread(response.body)
 
     async def _why_not_ready(self, response: Response) -> JobsError:
@@ -172,7 +193,7 @@ class ResultSource:
 
     async def _ask_storage(self, url: Secret, headers: Mapping[str, str]) -> Stream:
         """Return the storage's response or refusal, after any redirects; no request carries anything of the account."""
-        expected = _REFUSALS | {_OK} | (_RANGE_STATUSES if "Range" in headers else frozenset())
+        expected = _REFUSALS | {_OK} | (_RANGE_STATUSES if "Range" in headers else {_NO_CONTENT})
         for _ in range(_MAX_REDIRECTS):
             request = Request(
                 method="GET",
@@ -205,8 +226,21 @@ async def open_whole(source: ResultSource) -> Stream:
             await source.retry_state.pause_after(error)
 
 
+async def _checked(stream: Stream, check: Callable[[Stream], Coroutine[Any, Any, None]]) -> Stream:
+    """Return `stream`, whose beginning has been checked; close it if `check` raises."""
+    try:
+        await check(stream)
+    except BaseException:
+        await stream.aclose()
+        raise
+    return stream
+
+
 async def _short_response(stream: Stream) -> Response | None:
     """Return the whole response if it is short and may be no result; otherwise put back what was read of its body."""
+    length = content_length(stream.head.headers)
+    if length is not None and length > _MAX_ERROR_BYTES:
+        return None
     start = b""
     while data := await stream.read():
         start += data

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
+from impact_jobs._download.content import pages_of_file, warning_of
 from impact_jobs._download.destination import check_folder, check_target, suggested_name
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
@@ -44,6 +45,7 @@ async def download(
     target = path_of(path)
     first_stream: Stream | None = None
     is_folder = name_from is not None or os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
+    source.target_name = "" if is_folder else target.name
     if is_folder:
         check_folder(target)
         first_stream = await open_whole(source)
@@ -74,6 +76,9 @@ async def download(
             await first_stream.aclose()
     size = part.coverage.size
     logger.info("job %s: %d bytes are in %s", job_id, size, target)
+    pages_total = await context.transport.run(lambda: pages_of_file(target))
+    if warning := warning_of(pages_total):
+        logger.warning("job %s: %s", job_id, warning)
     return DownloadResult(
         path=target,
         job_id=job_id,
@@ -85,6 +90,7 @@ async def download(
         resumed_from=transfer.resumed_from,
         connections=connections,
         seconds=context.transport.now() - started,
+        pages_total=pages_total,
     )
 
 

@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
+from impact_jobs._download.content import pages_of_file
 from impact_jobs._download.destination import check_folder, suggested_name
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
 from impact_jobs._download.part_file import PartFile
@@ -213,6 +214,7 @@ class FetchWorkers:
             await self.context.transport.run(lambda: _remove_partials(self.folder, entry.partials))
         try:
             size, sha256 = await self.context.transport.run(lambda: _measure(path, digest=self.options.digest))
+            pages_total = await self.context.transport.run(lambda: pages_of_file(path))
         except OSError as error:
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
         return DownloadResult(
@@ -226,6 +228,7 @@ class FetchWorkers:
             resumed_from=size,
             connections=0,
             seconds=self.context.transport.now() - started,
+            pages_total=pages_total,
         )
 
 

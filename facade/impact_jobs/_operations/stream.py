@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
+from impact_jobs._download.content import pages_stated, warning_of
 from impact_jobs._download.options import Mode, check_mode
 from impact_jobs._download.ranges import END, UNKNOWN, Representation, range_mismatch
 from impact_jobs._download.source import ResultSource, open_whole
@@ -20,6 +22,8 @@ from impact_jobs.models import Job
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _CHUNK_BYTES = 256 * 1024
 _BUFFER_BYTES = 1024 * 1024
@@ -101,6 +105,8 @@ class AsyncResultStream:
             raise
         if not chunk:
             raise StopAsyncIteration
+        if self._position == 0 and (warning := warning_of(pages_stated(chunk))):
+            logger.warning("%s: %s", self._source.what, warning)
         self._position += len(chunk)
         self._source.retry_state.reset()
         return chunk

@@ -1,0 +1,68 @@
+"""What the name and the first bytes of a result show: a page in place of the file, or the first of several pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+BEGINNING_BYTES = 4096
+
+_EXTENSION = re.compile(r"\.(csv|tsv|jsonl?|ndjson|xml|html?)(?:\.(?:gz|bz2|xz|zst|zip))?$", re.IGNORECASE)
+_MARKUP = frozenset({"xml", "htm", "html"})
+_PROLOGUE = rb"(?:(?:<\?xml[^>]*>|<!--(?:(?!-->).)*-->)\s*)*"
+_HTML = re.compile(_PROLOGUE + rb"<(?:!doctype\s+html|html|head|body|title|script|meta)\b", re.IGNORECASE | re.DOTALL)
+# Those of S3 and Google, of Azure, and of other services of AWS.
+_XML_ERROR = re.compile(_PROLOGUE + rb"<(?:\w+:)?Error(?:Response)?[\s/>]", re.DOTALL)
+# The fields before the first record; "Records" or "Clicks" is an array.
+_PAGES = re.compile(rb'\s*\{[^\[\]{}]*"@numpages"\s*:\s*"?([0-9]{1,9})["\s,}]')
+
+
+def is_data_by_name(names: Iterable[str | None]) -> bool:
+    """Return whether the first of these names with a telling extension is that of a CSV or JSON file."""
+    found = (_EXTENSION.search(name) for name in names if name)
+    extension = next((each[1].lower() for each in found if each), None)
+    return extension is not None and extension not in _MARKUP
+
+
+def page_in_place_of(body: bytes) -> str:
+    """Return what a short body is if it can be neither CSV nor JSON of the API, but a gateway's page; "" otherwise."""
+    start = body.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if _HTML.match(start):
+        return "an HTML page"
+    return "an error document" if _XML_ERROR.match(start) or _is_json_error(start) else ""
+
+
+def _is_json_error(body: bytes) -> bool:
+    """Return whether it is `{"error": {"code": …, "message": …}}`, as of Google and Azure."""
+    if not body.startswith(b"{"):
+        return False
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    error = data.get("error") if data.keys() == {"error"} else None
+    return isinstance(error, dict) and error.keys() >= {"code", "message"}
+
+
+def pages_stated(start: bytes) -> int | None:
+    """Return how many pages a JSON result has, as its envelope states before the records; None if it does not."""
+    found = _PAGES.match(start[:BEGINNING_BYTES].lstrip(b"\xef\xbb\xbf"))
+    return int(found[1]) if found else None
+
+
+def pages_of_file(path: Path) -> int | None:
+    """Return how many pages the result has of which the first is in this file; None also if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return pages_stated(file.read(BEGINNING_BYTES))
+    except OSError:
+        return None
+
+
+def warning_of(pages: int | None) -> str:
+    """Return what to warn of; "" if the result is complete."""
+    if pages is None or pages <= 1:
+        return ""
+    return f"the JSON result is page 1 of {pages} only; schedule it as CSV to get all of it in one file"

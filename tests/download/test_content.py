@@ -1,0 +1,274 @@
+"""A page in place of the storage's file, an empty result, and a JSON result that is its first page only."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from impact_jobs import (
+    JobCancelledError,
+    JobFailedError,
+    JobsError,
+    ResultNotReadyError,
+    Retry,
+    UnexpectedResponseError,
+)
+from impact_jobs._download.content import is_data_by_name, page_in_place_of, pages_stated
+from impact_jobs.sandbox import Sandbox
+
+from tests.support.driving import AnyClient
+from tests.support.raw_server import Reply, serving, storing
+
+HTML = {
+    "HTML": b"<html><title>Sign in</title>",
+    "a document type": b"\xef\xbb\xbf\r\n<!DOCTYPE HTML PUBLIC '-//W3C//DTD HTML 4.01//EN'><HTML>",
+    "XHTML": b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml">',
+    "a comment": b"<!-- proxy 7 --><!-- <b> -->\n<html>",
+    "a script": b"<script>location='https://login.example/'</script>",
+}
+ERROR_DOCUMENTS = {
+    "S3": b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code></Error>',
+    "S3 without a declaration": b"<Error><Code>SlowDown</Code></Error>",
+    "a namespace": b'<Error xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Code>AccessDenied</Code></Error>',
+    "Azure": b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?><Error><Code>BlobNotFound</Code></Error>',
+    "a prefix": b'<?xml version="1.0"?><aws:Error xmlns:aws="http://s3.amazonaws.com/doc/2006-03-01/"/>',
+    "Google": b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>NoSuchKey</Code></Error>",
+    "Google's JSON": b'{"error": {"code": 404, "message": "No such object"}}',
+}
+PAGES = HTML | ERROR_DOCUMENTS
+RESULTS = {
+    "CSV": b"Id,Name\n7,<html>\n",
+    "CSV of markup": b"<b>Name</b>,<i>Sum</i>\n",
+    "JSON": b'{"@page": "1", "Records": [{"error": {"code": 1, "message": ""}}]}',
+    "JSON with an error among other fields": b'{"error": {"code": 1, "message": ""}, "Records": []}',
+    "JSON with another error": b'{"error": "none"}',
+    "broken JSON": b'{"error": ',
+    "XML": b"<?xml version='1.0'?><Actions><Error/></Actions>",
+    "XML that begins like an error": b"<Errors><Error/></Errors>",
+    "nothing": b"",
+    "blanks": b" \r\n",
+}
+MORE_THAN_IS_CHECKED = 70_000
+QUICK = Retry(base_delay=0.0)
+
+
+@pytest.mark.parametrize("body", PAGES.values(), ids=PAGES)
+def test_a_page_is_recognised(body: bytes) -> None:
+    assert page_in_place_of(body) == ("an HTML page" if body in HTML.values() else "an error document")
+
+
+def test_a_result_is_no_page() -> None:
+    assert [name for name, body in RESULTS.items() if page_in_place_of(body)] == []
+
+
+@given(st.lists(st.sampled_from([b"<!--", b"-->", b"<?xml", b"?>", b">", b" ", b"<html", b"<Error", b"{", b'"error"'])))
+def test_any_beginning_is_judged_quickly(pieces: list[bytes]) -> None:
+    page_in_place_of(b"".join(pieces) * 50)
+    pages_stated(b"".join(pieces) * 50)
+
+
+@pytest.mark.parametrize(
+    ("names", "is_data"),
+    [
+        (("report.csv", "/a.xml", ""), True),
+        (("report.xml", "/a.csv", "a.csv"), False),
+        ((None, "/results/a.CSV", ""), True),
+        ((None, "/results/a", "a.json"), True),
+        ((None, "/a.csv.gz", ""), True),
+        ((None, "/a.php", "a.jsonl"), True),
+        ((None, "/a.csv/b", "a.html"), False),
+        ((None, "/a", "csv"), False),
+        ((None, "", ""), False),
+    ],
+)
+def test_the_first_telling_name_decides(names: tuple[str | None, ...], *, is_data: bool) -> None:
+    assert is_data_by_name(names) == is_data
+
+
+def read(jobs: AnyClient, job_id: str) -> bytes:
+    with jobs.stream(job_id) as chunks:
+        return b"".join(chunks)
+
+
+def read_file(jobs: AnyClient, job_id: str) -> bytes:
+    with jobs.open(job_id) as file:
+        found: bytes = file.read()
+        return found
+
+
+def fetch(jobs: AnyClient, job_id: str, folder: Path) -> bytes:
+    (outcome,) = jobs.fetch_all([job_id], folder).outcomes.values()
+    if isinstance(outcome, JobsError):
+        raise outcome
+    found: bytes = outcome.path.read_bytes()
+    outcome.path.unlink()
+    return found
+
+
+USES: dict[str, Callable[[AnyClient, str, Path], bytes]] = {
+    "download": lambda jobs, job_id, folder: jobs.download(job_id, folder / "a", overwrite=True).path.read_bytes(),
+    "several connections": lambda jobs, job_id, folder: jobs.download(
+        job_id, folder / "a", overwrite=True, connections=3
+    ).path.read_bytes(),
+    "stream": lambda jobs, job_id, _: read(jobs, job_id),
+    "open": lambda jobs, job_id, _: read_file(jobs, job_id),
+    "fetch_all": fetch,
+}
+each_use = pytest.mark.parametrize("use", USES)
+
+
+@each_use
+def test_a_page_in_place_of_the_file_is_refused(use: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for name, body in PAGES.items():
+        packed, coding = (gzip.compress(body), "gzip") if name == "HTML" else (body, "identity")
+        job_id = sandbox.add_job()  # its link ends in .csv
+        sandbox.answer_next("GET", ".csv", status=200, body=packed, headers={"Content-Encoding": coding})
+        with pytest.raises(UnexpectedResponseError, match=r"the storage answered HTTP 200, but with an .* instead"):
+            USES[use](jobs, job_id, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@each_use
+def test_what_may_be_the_result_is_left_alone(use: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    as_xml = {"Content-Disposition": 'attachment; filename="report.xml"'}
+    results: list[tuple[bytes, dict[str, str]]] = [(body, {}) for body in RESULTS.values()] + [
+        (body, as_xml) for body in PAGES.values()
+    ]
+    results += [(b"<html>" + bytes(MORE_THAN_IS_CHECKED), {})]
+    for body, headers in results:
+        sandbox.answer_next("GET", ".csv", status=200, body=body, headers=headers)
+        assert USES[use](jobs, sandbox.add_job(), tmp_path) == body
+
+
+def test_the_name_of_the_target_tells_as_well(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    page = HTML["HTML"]
+    with serving(lambda _: Reply(headers={"Content-Length": str(len(page))}, body=page)) as storage:
+        sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{storage.url}/a"}, times=3)
+        for name in ("a.csv", "a.json"):
+            with pytest.raises(UnexpectedResponseError, match="HTML page"):
+                jobs.download(sandbox.add_job(), tmp_path / name)
+        assert jobs.download(sandbox.add_job(), tmp_path / "a.html").path.read_bytes() == page
+    assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
+
+
+@pytest.mark.parametrize("use", ["download", "stream"])
+def test_a_page_while_resuming_is_not_appended(use: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    whole = bytes(range(256)) * 1000
+    replies = iter([half_of(whole), Reply(headers={"Content-Length": "6"}, body=b"<html>")])
+    with serving(lambda _: next(replies)) as storage:
+        sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{storage.url}/a.csv"})
+        with pytest.raises(UnexpectedResponseError, match="HTML page"):
+            USES[use](jobs.with_options(retry=QUICK), sandbox.add_job(), tmp_path)
+    if use == "download":
+        assert (tmp_path / "a.part").read_bytes()[:100_000] == whole[:100_000]
+
+
+def half_of(data: bytes) -> Reply:
+    headers = {"Content-Length": str(len(data)), "ETag": '"v1"', "Accept-Ranges": "bytes"}
+    return Reply(headers=headers, body=data[:100_000], ends=True)
+
+
+# 204
+
+
+@each_use
+@pytest.mark.parametrize("place", ["/Download", ".csv"], ids=["the API", "the storage"])
+def test_a_204_is_an_empty_result(use: str, place: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.answer_next("GET", place, status=204)
+    assert USES[use](jobs, sandbox.add_job(), tmp_path) == b""
+
+
+@pytest.mark.parametrize("mode", ["redirect", "stream"])
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"seconds": 3600}, ResultNotReadyError),
+        ({"status": "FAILED"}, JobFailedError),
+        ({"status": "CANCELLED"}, JobCancelledError),
+    ],
+)
+def test_a_204_of_a_job_that_is_not_completed_is_no_result(  # noqa: PLR0917 - fixtures
+    options: dict[str, Any], error: type[JobsError], mode: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    job_id = sandbox.add_job(**options)
+    sandbox.answer_next("GET", "/Download", status=204, times=2)
+    with pytest.raises(error):
+        jobs.download(job_id, tmp_path / "a.csv", mode=mode)
+    with pytest.raises(error):
+        read(jobs, job_id)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_completed_job_that_was_passed_in_is_not_asked_for(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    job = jobs.get(sandbox.add_job())
+    sandbox.answer_next("GET", "/Download", status=204)
+    sandbox.forget_requests()
+    assert jobs.download(job, tmp_path / "a.csv").bytes_written == 0
+    assert len(sandbox.requests) == 1
+
+
+# The first of several pages
+
+
+def envelope(pages: object, **more: object) -> bytes:
+    return json.dumps({"@page": "1", "@numpages": pages, "@pagesize": "2", **more, "Records": [{"Id": "7"}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "pages"),
+    [
+        (envelope("3"), 3),
+        (envelope(3), 3),
+        (envelope("1"), 1),
+        (b"\xef\xbb\xbf" + envelope("12", **{"@total": "23"}), 12),
+        (b' {\n  "@numpages" : "2" , "Clicks" : [', 2),
+        (envelope("many"), None),
+        (envelope(None), None),
+        (b'{"Records": [{"@numpages": "3"}]}', None),
+        (b'{"Report": {"@numpages": "3"}}', None),
+        (b'[{"@numpages": "3"}]', None),
+        (b'"@numpages": "3"', None),
+        (b'{"Note": "' + bytes(5000) + b'", "@numpages": "3"}', None),
+        (b"Id,@numpages\n", None),
+        (b"", None),
+    ],
+)
+def test_the_pages_are_those_that_the_envelope_states(body: bytes, pages: int | None) -> None:
+    assert pages_stated(body) == pages
+
+
+@pytest.mark.parametrize(("pages", "warnings"), [("3", 1), ("1", 0)])
+@each_use
+def test_a_first_page_is_named_as_such(  # noqa: PLR0917 - fixtures
+    use: str,
+    pages: str,
+    warnings: int,
+    jobs: AnyClient,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = envelope(pages) + bytes(100_000)
+    with serving(storing(body)) as storage:
+        sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{storage.url}/a"})
+        with caplog.at_level(logging.WARNING, "impact_jobs"):
+            assert USES[use](jobs, sandbox.add_job(), tmp_path) == body, "it is not altered"
+    assert [record.message.partition(": ")[2] for record in caplog.records] == warnings * [
+        f"the JSON result is page 1 of {pages} only; schedule it as CSV to get all of it in one file"
+    ]
+
+
+def test_the_result_of_a_download_states_the_pages(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for body, pages in ((envelope("3"), 3), (envelope("1"), 1), (b"Id\n7\n", None)):
+        job_id = sandbox.add_job()
+        sandbox.answer_next("GET", ".csv", status=200, body=body, times=2)
+        assert jobs.download(job_id, tmp_path / "a.json", overwrite=True).pages_total == pages
+        for _ in range(2):  # the second call finds the file
+            assert jobs.fetch_all([job_id], tmp_path).files[job_id].pages_total == pages
