@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from impact_jobs import DownloadError, ResultExpiredError, Retry, TransportError
+from impact_jobs import DownloadError, RequestTimeoutError, ResultExpiredError, Retry, TransportError
 from impact_jobs._download import ranges, transfer
 from impact_jobs._transport.socket_reader import SocketReader
 from impact_jobs._transport.thread_group import _Task
@@ -277,6 +277,65 @@ def test_a_failing_part_ends_the_others_and_its_error_is_raised(  # noqa: PLR091
         job_id = job_at(sandbox, storage, times=3 if status == 404 else 1)
         with pytest.raises(error, match=message):
             jobs.with_options(retry=ONE_TRY).download(job_id, tmp_path / "a.csv", connections=4)
+    assert_resumes(jobs, sandbox, tmp_path)
+
+
+@pytest.mark.parametrize("connections", [2, 8])
+@pytest.mark.parametrize("sent", [0, 1000])
+def test_connections_that_stall_leave_their_parts_to_the_others(
+    connections: int, sent: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """All but one stall, after some bytes or none. Meanwhile, or later, that one fetches everything."""
+    stalled = threading.Semaphore(0)
+    asked_before: list[Asked] = []
+
+    def answer(asked: Asked) -> Reply:
+        asked_before.append(asked)
+        whole, number = storing(DATA)(asked), len(asked_before)
+        assert isinstance(whole.body, bytes)
+        return Reply(status=whole.status, headers=whole.headers, body=body(whole.body, asked.over, number))
+
+    def body(data: bytes, over: threading.Event, number: int) -> Iterator[bytes]:
+        if 1 < number <= connections:
+            yield data[:sent]
+            stalled.release()
+            over.wait()
+            return
+        if number == 1:
+            yield data[:1000]
+            for _ in range(connections - 1):
+                stalled.acquire()
+        yield data[1000:] if number == 1 else data
+
+    with serving(answer) as storage:
+        job_id = job_at(sandbox, storage, times=1)
+        patient = jobs.with_options(retry=ONE_TRY, request_timeout=0.5)
+        done = patient.download(job_id, tmp_path / "a.csv", connections=connections)
+    assert done.connections == connections
+    assert holds(done.path, DATA)
+    assert left_in(tmp_path) == ["a.csv"]
+
+
+def test_the_last_connection_that_stalls_has_all_its_attempts(
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def body(data: bytes, over: threading.Event) -> Iterator[bytes]:
+        yield data[:1000]
+        over.wait()
+
+    def answer(asked: Asked) -> Reply:
+        whole = storing(DATA)(asked)
+        assert isinstance(whole.body, bytes)
+        is_new = len(storage.asked) <= 4
+        return Reply(status=whole.status, headers=whole.headers, body=body(whole.body if is_new else b"", asked.over))
+
+    with serving(answer) as storage:
+        job_id = job_at(sandbox, storage, times=1)
+        patient = jobs.with_options(retry=Retry(attempts=2, base_delay=0.0), request_timeout=0.3)
+        with pytest.raises(RequestTimeoutError), caplog.at_level("INFO", "impact_jobs"):
+            patient.download(job_id, tmp_path / "a.csv", connections=4)
+    assert caplog.text.count("; try 2 of 2 in") == 1
+    assert caplog.text.count("; one connection fewer") == 4, "the last one as well, because it was not alone"
     assert_resumes(jobs, sandbox, tmp_path)
 
 

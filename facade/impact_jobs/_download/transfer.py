@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 
 from attrs import define, field
 
@@ -26,7 +27,7 @@ from impact_jobs._download.ranges import (
 from impact_jobs._download.source import ResultSource, open_whole
 from impact_jobs._transport.base import Head, Stream
 from impact_jobs._transport.headers import Span
-from impact_jobs.errors import DownloadError, JobsError, TransportError
+from impact_jobs.errors import DownloadError, JobsError, RequestTimeoutError, TransportError
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -58,6 +59,9 @@ class Transfer:
     resumed_from: int = field(default=0, init=False)  # how many bytes of the file an earlier call has fetched
     _shown_bytes: int = field(default=-1, init=False)
     _progress_lock: threading.Lock = field(factory=threading.Lock, init=False)
+    _waiting: deque[_Piece] = field(factory=deque, init=False)  # pieces that no connection fetches
+    _working: int = field(default=0, init=False)  # connections
+    _pieces_lock: threading.Lock = field(factory=threading.Lock, init=False)  # of these two
     _most_connections: int = field(default=0, init=False)
     _is_stopped: bool = field(default=False, init=False)
     _streams: set[Stream] = field(factory=set, init=False)
@@ -127,17 +131,33 @@ class Transfer:
         pieces = [_Piece(*span) for span in split_ranges([Span(first.position, first.stop), *gaps[1:]], count)]
         if pieces and pieces[0].position == first.position:  # else the first gap was filled while measuring
             pieces[0].stream = stream
-        waiting = iter(pieces)  # an iterator, from which several threads can take
-
-        async def work() -> None:
-            for piece in waiting:
-                await self._fetch(piece)
-
-        tasks = [work] * max(min(count, len(pieces)), 1)
+        tasks = [self._work] * max(min(count, len(pieces)), 1)
+        self._waiting, self._working = deque(pieces), len(tasks)
         self._most_connections = max(self._most_connections, len(tasks))
         if len(tasks) > 1:
             logger.info("%s: %d connections", self.source.what, len(tasks))
         await self.context.transport.run_many(tasks, stop=self._stop)
+
+    async def _work(self) -> None:
+        """Fetch one waiting piece after another, until none is left or this connection is one too many."""
+        while (piece := self._take()) is not None and await self._fetch(piece):
+            pass
+
+    def _take(self) -> _Piece | None:
+        with self._pieces_lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._working -= 1
+            return None
+
+    def _hand_back(self, piece: _Piece) -> bool:
+        """Leave the rest of a piece to the other connections; return False if this is the last one."""
+        with self._pieces_lock:
+            if self._working == 1:
+                return False
+            self._working -= 1
+            self._waiting.append(_Piece(piece.position, piece.stop))  # without its stream, which is about to be closed
+            return True
 
     async def _choose_connections(self, stream: Stream, piece: _Piece) -> int:
         """Return how many connections to use: unless the user has chosen, fetch for a moment to measure the first."""
@@ -161,12 +181,12 @@ class Transfer:
         fetched, seconds = piece.position - begin, self.context.transport.now() - started
         return connections_for(missing - fetched, bytes_per_second=fetched / max(seconds, 1e-6))
 
-    async def _fetch(self, piece: _Piece) -> None:
-        """Fetch one piece, resuming it as often as needed."""
+    async def _fetch(self, piece: _Piece) -> bool:
+        """Fetch one piece, resuming it as often as needed; return False if its rest is left to other connections."""
         # Other connections count their own attempts, because a storage that restarts breaks all of them at once.
         retry_state = self.source.retry_state if piece.stream else RetryState(self.context, self.source.what)
         while piece.position < piece.stop and not self._is_stopped:
-            begin = piece.position
+            begin, is_alone = piece.position, self._working == 1
             try:
                 piece.stream = stream = piece.stream or await self._open_at(begin, piece.stop)
                 self._streams.add(stream)
@@ -174,7 +194,13 @@ class Transfer:
                     await self._copy(stream, piece)
             except JobsError as error:
                 if self._is_stopped:
-                    return  # this stream was aborted because another connection failed, which raises its own error
+                    return True  # this stream was aborted because another connection failed, which raises its own error
+                if isinstance(error, RequestTimeoutError) and not is_alone:
+                    # The link may be too slow for so many: one connection can be fast enough where eight time out.
+                    logger.info("%s; one connection fewer from now on", error)
+                    if self._hand_back(piece):
+                        return False
+                    continue  # the others have ended meanwhile
                 if piece.position > begin:
                     retry_state.reset()
                 await retry_state.pause_after(error)
@@ -185,6 +211,7 @@ class Transfer:
                     self._streams.discard(piece.stream)
                     await piece.stream.aclose()
                     piece.stream = None
+        return True
 
     async def _copy(self, stream: Stream, piece: _Piece) -> None:
         """Copy some bytes of a piece to the file. If the length is not known, the end of the body ends the piece."""
