@@ -243,7 +243,7 @@ def test_a_storage_that_stays_busy_is_named_and_leaves_the_account_s_requests_al
         assert len(found.asked) == 2
     assert type(outcome) is error
     assert (outcome.is_from_storage, outcome.retry_after, outcome.status_code) == (True, 60.0, status)
-    assert f"the storage answered HTTP {status}" in str(outcome)
+    assert f"the storage answered HTTP {status}. Try again in 60 s." in str(outcome)
     assert clock.pauses == []
 
 

@@ -266,10 +266,12 @@ def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:
 
 def _storage_failure(head: Head, what: str) -> JobsError:
     # Without the body, because storages repeat signatures in it.
-    status, text = head.status_code, f"{what}: the storage answered HTTP {head.status_code}. Try again later."
+    status, retry_after = head.status_code, retry_after_seconds(head)
+    when = f"in {retry_after:.0f} s" if retry_after else "later"
+    text = f"{what}: the storage answered HTTP {status}. Try again {when}."
     if not is_transient_status(status):
         return DownloadError(text)
     other = ServerError if status >= _FIRST_SERVER_ERROR else ApiError
     error = (RateLimitError if status == _TOO_MANY_REQUESTS else other)(text, status_code=status)
-    error.retry_after, error.is_from_storage = retry_after_seconds(head), True
+    error.retry_after, error.is_from_storage = retry_after, True
     return error
