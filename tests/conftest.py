@@ -49,7 +49,10 @@ SLOW_MODULES = frozenset({
     "transport/test_secrets_in_transit.py",
     # They transfer or parse much, or compare many cases.
     "download/test_checksum_verification.py",
+    "download/test_content.py",
+    "download/test_new_results.py",
     "download/test_parallel.py",
+    "operations/test_after_a_replay.py",
     "operations/test_download_bad_input.py",
     "operations/test_many_tasks.py",
     "operations/test_many_threads.py",
