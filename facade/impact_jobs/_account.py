@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import json
 import os
 import re
 import socket
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from impact_jobs._redaction import Secret, shorten
+from impact_jobs._redaction import Secret, redact, shorten
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import GeneratedJob, Job
 
@@ -49,11 +50,13 @@ class Account:
         _check_token(token)
         return cls(sid=sid, token=token, base_url=_check_base_url(base_url))
 
-    def redacted(self, body: bytes) -> bytes:
-        """Return `body` without the credentials, in case a gateway returns the request's headers."""
-        token = self.token.reveal().encode()
-        basic = base64.b64encode(self.sid.encode() + b":" + token)
-        return body.replace(basic, b"***").replace(token, b"***")
+    def redact(self, text: str) -> str:
+        """Return `redact(text)` without the credentials, in case a gateway returns the request's headers."""
+        token = self.token.reveal()
+        basic = base64.b64encode(f"{self.sid}:{token}".encode()).decode()
+        for credentials in (basic, json.dumps(token)[1:-1], repr(token)[1:-1], token):
+            text = text.replace(credentials, "***")
+        return redact(text)
 
     def job_id(self, reference: JobReference) -> str:
         """Return the id of the job that `reference` names; refuse a job of another host or account."""
@@ -68,7 +71,7 @@ class Account:
         )
 
     def _job_id_of_uri(self, text: str) -> str:
-        shown = shorten(text)
+        shown = shorten(self.redact(text))
         parts = _split(text, shown)
         if parts.netloc and _origin(parts) != _origin(urlsplit(self.base_url)):
             raise ConfigurationError(f"{shown!r} is not on {self.base_url}: use a client whose base_url has that host.")

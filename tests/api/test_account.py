@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import traceback
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -229,15 +231,20 @@ class TestAccount:
     def test_an_account_shows_no_token(self) -> None:
         assert repr(account()) == f"Account(sid='{SID}', token=***, base_url='https://api.impact.com')"
 
-    def test_credentials_in_a_body_are_redacted(self) -> None:
-        basic = base64.b64encode(f"{SID}:{TOKEN}".encode())
-        body = b"you sent Basic " + basic + b", which is " + TOKEN.encode() + b" \xff"
-        assert account().redacted(body) == b"you sent Basic ***, which is *** \xff"
+    def test_credentials_and_queries_are_redacted_in_a_text(self) -> None:
+        basic = base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
+        text = f"you sent Basic {basic}, which is {TOKEN}, to https://h.example/?sig=canary"
+        assert account().redact(text) == "you sent Basic ***, which is ***, to https://h.example/?***"
 
     @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
-    def test_credentials_in_a_body_are_redacted_whatever_the_token(self, token: str) -> None:
-        basic = base64.b64encode(f"{SID}:{token}".encode())
-        assert basic not in account(token=token).redacted(b"Basic " + basic)
+    def test_credentials_in_a_text_are_redacted_whatever_the_token(self, token: str) -> None:
+        basic = base64.b64encode(f"{SID}:{token}".encode()).decode()
+        assert basic not in account(token=token).redact("Basic " + basic)
+
+    @pytest.mark.parametrize("show", [str, repr, json.dumps])
+    def test_a_token_is_redacted_as_json_and_repr_escape_it(self, show: Callable[[str], str]) -> None:
+        token = 'canary"-\\token'
+        assert "canary" not in account(token=token).redact(show(token))
 
 
 class TestSetting:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from attrs import evolve
 from impact_jobs import ConfigurationError, DownloadError, JobsError, ResultNotReadyError, Retry
 from impact_jobs._account import is_job_id, is_loopback
 from impact_jobs._api.context import ClientContext
@@ -107,8 +108,7 @@ def list_of_jobs(data: bytes) -> None:
 
 
 def error_body(data: bytes) -> None:
-    found = _ACCOUNT.redacted(data[1:])
-    error = error_of(answer(_status(data), found), "get job 7")
+    error = error_of(evolve(answer(_status(data), data[1:]), redact=_ACCOUNT.redact), "get job 7")
     check_error(error)
     assert str(error).startswith(f"get job 7: HTTP {_status(data)}: ")
 

@@ -16,7 +16,8 @@ from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number
-from impact_jobs.errors import ConfigurationError, JobsError, UnexpectedResponseError
+from impact_jobs.errors import ConfigurationError, JobFailedError, JobsError, UnexpectedResponseError
+from impact_jobs.models import Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -65,11 +66,18 @@ class ClientContext:
         return self.raise_for_status(await read_all(await self.open(request), request), what)
 
     def redacted(self, response: Response) -> Response:
-        """Return a copy without the credentials, which a gateway may echo, even with a 200."""
-        return evolve(response, body=self.account.redacted(response.body))
+        """Return a copy whose messages do not show the credentials, which a gateway may echo, even with a 200."""
+        return evolve(response, redact=self.account.redact)
+
+    def job_failed(self, job: Job) -> JobFailedError:
+        """Return the error for a job that has failed, without the credentials in its message."""
+        shown = job.status_message and self.account.redact(job.status_message)
+        error = JobFailedError.of(evolve(job, status_message=shown))
+        error.job = job
+        return error
 
     def raise_for_status(self, response: Response, what: str) -> Response:
-        """Return `response`, redacted, if it is a 200; raise the error for it otherwise."""
+        """Return `response`, with redacted messages, if it is a 200; raise the error for it otherwise."""
         response = self.redacted(response)
         if response.head.status_code >= _FIRST_ERROR:
             raise error_of(response, what)

@@ -16,7 +16,6 @@ from impact_agency_api.types import UNSET
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.parsing import parse_job
 from impact_jobs._api.responses import read_job, read_page
 from impact_jobs._dates import Window
 from impact_jobs._redaction import secret_url
@@ -110,7 +109,7 @@ class Pages:
         window: Window,
         *,
         deadline: float | None = None,
-        parse: Callable[[object], Job | None] = parse_job,
+        parse: Callable[[object], Job | None] | None = None,
     ) -> None:
         self.entries: int = 0
         self._context = context

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import httpx
+from attrs import evolve
 from impact_agency_api import AuthenticatedClient
 
 from impact_jobs._account import Account
@@ -71,9 +72,9 @@ async def _exchange(transport: Transport, account: Account, request: Request) ->
     status_code = stream.head.status_code
     # Generated code reads a file into memory, however large it is and however long that takes.
     is_file = status_code == httpx.codes.OK and path.endswith("/Download")
-    response = await read_all(stream, request, is_limited=not is_file)
+    response = evolve(await read_all(stream, request, is_limited=not is_file), redact=account.redact)
     if status_code >= _FIRST_ERROR:
-        raise error_of(Response(head=response.head, body=account.redacted(response.body)), what)
+        raise error_of(response, what)
     if httpx.codes.is_success(status_code) and not is_file:
         read_json(response, what)
     return _for_generated_code(response)

@@ -19,7 +19,6 @@ from impact_jobs._transport.base import Head, Request, Response, Stream, read_al
 from impact_jobs._transport.headers import Span, content_length
 from impact_jobs.errors import (
     DownloadError,
-    JobFailedError,
     JobsError,
     ResultExpiredError,
     ResultNotReadyError,
@@ -123,7 +122,7 @@ class ResultSource:
         redacted = self.context.redacted(response)
         job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
         if job is not None:
-            raise _without_result(job)
+            raise self._without_result(job)
         stream.unread(response.body)
 
     async def _why_not_ready(self, response: Response) -> JobsError:
@@ -132,7 +131,13 @@ class ResultSource:
             job = read_job(response, self.what)
         except UnexpectedResponseError:  # perhaps XML, but the job itself is always available as JSON
             job = await get_once(self.context, self.job_id)
-        return _without_result(job)
+        return self._without_result(job)
+
+    def _without_result(self, job: Job) -> JobsError:
+        """Return why there is no result, by the job that the API returned instead."""
+        if job.is_terminal and job.status != JobStatus.COMPLETED:
+            return self.context.job_failed(job)
+        return ResultNotReadyError(job)
 
     async def _ask_storage(self, url: Secret, headers: Mapping[str, str]) -> Stream:
         """Return the storage's response or refusal, after any redirects; no request carries anything of the account."""
@@ -178,13 +183,6 @@ async def _short_response(stream: Stream) -> Response | None:
             stream.unread(start)
             return None
     return Response(head=stream.head, body=start)
-
-
-def _without_result(job: Job) -> JobsError:
-    """Return why there is no result, by the job that the API returned instead."""
-    if job.is_terminal and job.status != JobStatus.COMPLETED:
-        return JobFailedError.of(job)
-    return ResultNotReadyError(job)
 
 
 def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:

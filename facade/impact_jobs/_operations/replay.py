@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import Pages, get, get_with_head, replay_request
-from impact_jobs._api.responses import read_job
+from impact_jobs._api.responses import read_job, server_message
 from impact_jobs._dates import Window
 from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._policy.replay_claims import ReplayAttempt, kind_of
+from impact_jobs._transport.base import Response, read_all
 from impact_jobs.errors import (
     JobsError,
     NotReplayableError,
@@ -68,9 +69,11 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
     sent_at = context.transport.now()
     with context.replay_claims.attempt(job_id, now=context.transport.now) as attempt:
         try:
-            job = read_job(await context.exchange(replay_request(context, job_id), what), what)
+            request = replay_request(context, job_id)
+            response = await read_all(await context.open(request), request)
+            job = read_job(context.raise_for_status(response, what), what)
         except PermissionDeniedError as error:
-            raise _refusal(error, what) from None
+            raise _refusal(error, response, what) from None
         except (TransportError, ServerError, UnexpectedResponseError) as error:
             if isinstance(error, TransportError) and not error.request_sent:
                 raise
@@ -80,9 +83,10 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
         return job
 
 
-def _refusal(error: PermissionDeniedError, what: str) -> JobsError:
+def _refusal(error: PermissionDeniedError, response: Response, what: str) -> JobsError:
     """Return the error for a 403: about the job's state if the message says so, else about the account's permission."""
-    if _ABOUT_PERMISSION.search(error.message) or not _ABOUT_STATE.search(error.message):
+    message = server_message(response)
+    if _ABOUT_PERMISSION.search(message) or not _ABOUT_STATE.search(message):
         return error
     return NotReplayableError(
         f"{what}: HTTP 403: {error.message.rstrip('.')}. Wait until the job has ended, or schedule a new one.",
