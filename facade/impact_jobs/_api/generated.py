@@ -15,6 +15,7 @@ from impact_jobs._transport.asynchronous import AsyncTransport
 from impact_jobs._transport.base import Request, Response, Transport, read_all
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs._transport.run_sync import run_sync
+from impact_jobs.errors import ConfigurationError
 
 _FIRST_ERROR = 400
 # httpx sets these again for the decoded body that we pass on.
@@ -66,6 +67,8 @@ def _request_of(request: httpx.Request, content: bytes) -> Request:
 
 
 async def _exchange(transport: Transport, account: Account, request: Request) -> httpx.Response:
+    if not account.covers(request.url.reveal()):
+        raise ConfigurationError(f"{request.url} is not below {account.base_url}: the token is sent nowhere else.")
     path = httpx.URL(request.url.reveal()).path
     what = f"{request.method} {path}"
     stream = await transport.open(request)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from attrs import Factory, define, field
 
@@ -14,7 +13,7 @@ from impact_jobs._api.responses import check_result, error_of, may_be_no_result,
 from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
-from impact_jobs._redaction import Secret, secret_url
+from impact_jobs._redaction import Secret
 from impact_jobs._transport.base import Head, Request, Response, Stream, read_all
 from impact_jobs._transport.headers import Span, content_length
 from impact_jobs.errors import (
@@ -81,7 +80,7 @@ class ResultSource:
                         raise
                     return stream
                 await stream.aclose()
-                self._url = self._location(stream.head, secret_url(self.context.account.base_url))
+                self._url = self._location(stream.head, self._api_request().url)
             url = self._url
             stream = await self._ask_storage(url, _range_headers(span, validator))
             status = stream.head.status_code
@@ -101,7 +100,7 @@ class ResultSource:
 
     async def _ask_api(self) -> Stream:
         """Return the API's response if it is the result (200) or a redirect to it."""
-        request = download_request(self.context, self.job_id, is_stream=self.mode == "stream", headers=_API_HEADERS)
+        request = self._api_request()
         await self.context.wait_for_quota()
         stream = await self.context.open(request)
         if stream.head.status_code == _OK or stream.head.status_code in _REDIRECTS:
@@ -110,6 +109,9 @@ class ResultSource:
         if stream.head.status_code != _ACCEPTED:
             self.context.raise_for_status(response, self.what)
         raise await self._why_not_ready(self.context.redacted(response))
+
+    def _api_request(self) -> Request:
+        return download_request(self.context, self.job_id, is_stream=self.mode == "stream", headers=_API_HEADERS)
 
     async def _check_beginning(self, stream: Stream) -> None:
         """Raise if the body of the API's 200 is an error, the job itself, or the page of a gateway."""
@@ -160,9 +162,8 @@ class ResultSource:
             url = self._location(stream.head, url)
         raise DownloadError(f"{self.what}: more than {_MAX_REDIRECTS} redirects. Try again later.")
 
-    def _location(self, redirect: Head, base: Secret) -> Secret:
-        api_host = urlsplit(self.context.account.base_url).hostname
-        return storage_url(redirect.location, base=base, api_host=api_host, what=self.what)
+    def _location(self, redirect: Head, asked: Secret) -> Secret:
+        return storage_url(redirect.location, asked=asked, account=self.context.account, what=self.what)
 
 
 async def open_whole(source: ResultSource) -> Stream:
