@@ -36,13 +36,14 @@ async def get_with_head(context: ClientContext, job_id: str) -> tuple[Job, Head]
     """Return the job's current state, with retries, and the response's head, which has the server's time."""
     what = f"get job {job_id}"
     response = await context.send(_get_request(context, job_id), what)
-    return read_job(response, what), response.head
+    return read_job(response, what, job_id=job_id), response.head
 
 
 async def get_once(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Job:
     """Return the job's current state without retries, for callers that poll again anyway."""
     what = f"get job {job_id}"
-    return read_job(await context.exchange(_get_request(context, job_id, deadline=deadline), what), what)
+    response = await context.exchange(_get_request(context, job_id, deadline=deadline), what)
+    return read_job(response, what, job_id=job_id)
 
 
 def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Request:

@@ -105,3 +105,5 @@ _FIELDS: dict[str, tuple[str, type | None, Callable[[Any], Any]]] = {
     "Replayable": ("replayable", bool, _boolean),
     "ResultUri": ("result_uri", str, _text),
 }
+JOB_FIELDS = frozenset({"Id", "Status", *_FIELDS})
+"""The fields of a job, by the server's names."""

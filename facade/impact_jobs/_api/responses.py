@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from impact_jobs._api.parsing import MalformedJobError, parse_job, short_repr
+from impact_jobs._api.parsing import JOB_FIELDS, MalformedJobError, parse_job, short_repr
 from impact_jobs._policy.rate_limit_headers import retry_after_seconds
 from impact_jobs._redaction import shorten
 from impact_jobs._transport.base import Response
@@ -73,9 +73,9 @@ def value_of(found: T | JobsError) -> T:
     return found
 
 
-def read_job(response: Response, what: str) -> Job:
-    """Return the job in the body; raise UnexpectedResponseError for other JSON, and as for `read_json`."""
-    return value_of(_job(response, what, read_json(response, what)))
+def read_job(response: Response, what: str, *, job_id: str | None = None) -> Job:
+    """Return the job in the body; raise UnexpectedResponseError if it is not that job, and as for `read_json`."""
+    return value_of(_if_asked_for(_job(response, what, read_json(response, what)), response, what, job_id))
 
 
 def _job(response: Response, what: str, data: object) -> Job | JobsError:
@@ -83,6 +83,12 @@ def _job(response: Response, what: str, data: object) -> Job | JobsError:
         return parse_job(data, response.redact)
     except MalformedJobError as error:
         return _unexpected(response, what, f"the response is not a job: {error}")
+
+
+def _if_asked_for(found: Job | JobsError, response: Response, what: str, job_id: str | None) -> Job | JobsError:
+    if isinstance(found, JobsError) or job_id is None or found.id.lower() == job_id.lower():
+        return found
+    return _unexpected(response, what, f"the response is about job {found.id} instead of {job_id}")
 
 
 def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] | None = None) -> Page:
@@ -221,7 +227,7 @@ def check_result(response: Response, what: str, *, job_id: str, is_due: bool) ->
     """Check the short body of a 200 to a download: raise if it is an error object, and return the job if it is one.
 
     A result may itself be JSON, XML, HTML or empty. Only if a redirect was requested, so that no result `is_due`, raise
-    for an HTML page, broken JSON, or nothing.
+    for an HTML page, broken JSON, or nothing. Raise UnexpectedResponseError if it is another job.
     """
     found = value_of(_instead_of_result(response, what, job_id))
     if isinstance(found, Job):
@@ -245,13 +251,17 @@ def _object_instead_of_result(response: Response, what: str, job_id: str) -> Job
     # Lenient, and only the first of several objects, because anything else is a result that must not be altered.
     text = response.body.decode("utf-8-sig", "replace").lstrip()
     try:
-        data, _ = json.JSONDecoder(strict=False).raw_decode(text)
+        data, end = json.JSONDecoder(strict=False).raw_decode(text)
     except (ValueError, RecursionError) as error:
         return f"broken JSON ({error})"
     if data.get("Status") == "ERROR" and data.keys() <= _ERROR_FIELDS:
         return error_of(response, what)
+    # A record of a result may have an id and a status, too: another job is recognised by all its fields.
+    is_any_job = not text[end:].strip() and (data.keys() <= JOB_FIELDS or "Replayable" in data)
+    if not is_any_job and str(data.get("Id")).lower() != job_id.lower():
+        return ""
     try:
-        return parse_job(data, response.redact) if data.get("Id") == job_id else ""
+        return _if_asked_for(parse_job(data, response.redact), response, what, job_id)
     except MalformedJobError:
         return ""
 

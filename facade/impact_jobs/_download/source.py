@@ -130,7 +130,7 @@ class ResultSource:
     async def _why_not_ready(self, response: Response) -> JobsError:
         """Return what a 202 means: the API may return it forever if the job failed or was cancelled."""
         try:
-            job = read_job(response, self.what)
+            job = read_job(response, self.what, job_id=self.job_id)
         except UnexpectedResponseError:  # perhaps XML, but the job itself is always available as JSON
             job = await get_once(self.context, self.job_id)
         return self._without_result(job)

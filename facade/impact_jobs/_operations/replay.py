@@ -134,6 +134,6 @@ def _is_rerun(source: Job, since: datetime) -> bool:
 
 def _candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
     """Return the jobs that may be a replay of `source`, newest first: of its kind, and of known age."""
-    others = [job for job in jobs if job.id != source.id and kind_of(job) == kind_of(source)]
+    others = [job for job in jobs if job.id.lower() != source.id.lower() and kind_of(job) == kind_of(source)]
     dated = [(job.created_date, job) for job in others if job.created_date is not None]
     return [job for _, job in sorted(dated, key=lambda pair: pair[0], reverse=True)]
