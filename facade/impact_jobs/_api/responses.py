@@ -45,6 +45,7 @@ _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 _HTML = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _OBJECT = re.compile(rb"\{\s*(?:[\"}]|$)")
 _ERROR_FIELDS = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
+_NEXT_PAGE = ("@nextpageuri", "@nextpageruri")  # some pages misspell the names of the other links like this
 
 _KINDS: dict[int, tuple[type[ApiError], str]] = {
     401: (AuthenticationError, "Check Account SID and Auth Token."),
@@ -59,11 +60,12 @@ _OTHER_ERROR: tuple[type[ApiError], str] = (ApiError, "")  # the server's messag
 
 @frozen
 class Page:
-    """The jobs of a list response that could be parsed, the next page, and the count of all entries."""
+    """The jobs of a list response that could be parsed, what identifies each entry, the next page, and the total."""
 
     jobs: tuple[Job, ...]
-    next_uri: str | None
-    entries: int = 0
+    keys: tuple[str, ...] = ()  # of all entries: the id in lower case, or what the entry has instead
+    next_uri: object = None  # as it came
+    total: int | None = None  # of all pages
 
 
 def value_of(found: T | JobsError) -> T:
@@ -102,15 +104,28 @@ def read_page(response: Response, what: str, *, parse: Callable[[object], Job | 
 
 
 def _page(response: Response, what: str, data: object, parse: Callable[[object], Job | None]) -> Page | JobsError:
-    items: Any = data
-    next_uri = None
-    if isinstance(data, dict) and ("Jobs" in data or "@total" in data):
-        items, next_uri = data.get("Jobs") or [], data.get("@nextpageuri") or None
-        if "Jobs" not in data and str(data["@total"]) != "0":
-            items = None  # the page counts jobs but has none, so it is not an empty list
-    if not isinstance(items, list) or not isinstance(next_uri, str | None):
+    items, next_uri, total = data, None, None
+    if isinstance(data, dict):
+        fields = {name.lower(): value for name, value in data.items()} | data
+        items, total = fields.get("jobs"), _count(fields.get("@total"))
+        next_uri = next(filter(None, map(fields.get, _NEXT_PAGE)), None)
+        if not items and ("jobs" in fields or total == 0):  # a page that counts jobs but has none is not an empty list
+            items = []
+        elif isinstance(items, dict):
+            items = [items]
+    if not isinstance(items, list):
         return _unexpected(response, what, "the response is not a list of jobs")
-    return Page(tuple(_parsed(items, what, parse, response.redact)), next_uri, len(items))
+    keys = tuple(_key(item) for item in items)
+    return Page(tuple(_parsed(items, what, parse, response.redact)), keys, next_uri, total)
+
+
+def _count(value: object) -> int | None:
+    return int(value) if isinstance(value, int | str) and re.fullmatch(r"[0-9]{1,18}", str(value)) else None
+
+
+def _key(item: object) -> str:
+    job_id = item.get("Id") if isinstance(item, dict) else None
+    return job_id.lower() if isinstance(job_id, str) else short_repr(item, str)
 
 
 def _parsed(

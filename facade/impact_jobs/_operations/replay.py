@@ -106,17 +106,22 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
     """
     cause = str(failure)
     attempt.is_lost = True
+    source: Job | None = None
     found: tuple[Job, ...] = ()
     for reads in range(context.retry.attempts):
         if reads:
             await context.transport.sleep(context.retry.pause(failure, reads, random=context.random))
+        jobs: list[Job] = []
         try:
             source, head = await get_with_head(context, attempt.source)
             attempt.kind = kind_of(source)
             since = server_time(head) - timedelta(seconds=context.transport.now() - sent_at) - _CLOCK_SLACK
-            jobs = [job async for page in Pages(context, Window.create(since, None)) for job in page]
+            async for page in Pages(context, Window.create(since, None)):
+                jobs += page
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"
+            if source is not None and not found:
+                found = context.replay_claims.unclaimed(_candidates(jobs, source))
             raise ReplayUncertainError(attempt.source, found, cause=unread) from None
         own, found = context.replay_claims.claim(attempt, _candidates(jobs, source), now=context.transport.now())
         if not found and _is_rerun(source, since) and context.replay_claims.claim_rerun(source):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
@@ -86,13 +86,18 @@ class ReplayClaims:
         Return the job that was claimed, or None, and those of `jobs` that were unclaimed before.
         """
         with self._lock:
-            free = tuple(job for job in jobs if job.id.lower() not in self._claimed)
+            free = self._unclaimed(jobs)
             for job in free:
                 attempt.seen.setdefault(job.id.lower(), next(self._numbers))
             if not free or not self._is_certain(attempt, free, now):
                 return None, free
             self._claim(free[-1])
             return free[-1], free
+
+    def unclaimed(self, jobs: Iterable[Job]) -> tuple[Job, ...]:
+        """Return those of `jobs` that no attempt has claimed."""
+        with self._lock:
+            return self._unclaimed(jobs)
 
     def claim_rerun(self, source: Job) -> bool:
         """Claim the replayed job itself if the server queued it again and no other attempt has claimed that run."""
@@ -112,6 +117,9 @@ class ReplayClaims:
         rivals = [o for o in others if any(o.may_have_made(job, seen_at=attempt.seen[job.id.lower()]) for job in free)]
         are_interchangeable = all(rival.repeats(attempt) and rival.is_lost for rival in rivals)
         return are_interchangeable and len(free) <= len(rivals) + 1
+
+    def _unclaimed(self, jobs: Iterable[Job]) -> tuple[Job, ...]:
+        return tuple(job for job in jobs if job.id.lower() not in self._claimed)
 
     def _claim(self, job: Job) -> None:
         self._claimed.pop(job.id.lower(), None)
