@@ -52,6 +52,20 @@ def gateway(make: MakeClient, *, location: str = "") -> Iterator[tuple[AnyClient
 
 
 @with_each_client
+def test_every_verb_stays_below_the_path_of_the_gateway(make: MakeClient, tmp_path: Path) -> None:
+    with gateway(make, location="/files/a.csv?sig=1") as (jobs, server):
+        assert [job.id for job in jobs.list()] == [ID, NEW_ID]
+        assert jobs.get(f"/Agencies/{SID}/Jobs/{ID}").id == ID
+        assert jobs.get(f"{PATH}/Agencies/{SID}/Jobs/{ID}").id == ID
+        assert jobs.get(f"{server.url}{PATH}/Agencies/{SID}/Jobs/{ID}").id == ID
+        assert jobs.replay(ID).id == NEW_ID
+        assert jobs.wait_and_download(ID, tmp_path / "a").bytes_written == len(RESULT)
+        with jobs.stream(ID) as chunks:
+            assert b"".join(chunks) == RESULT
+        assert all(asked.target.startswith(f"{PATH}/") for asked in server.asked)
+
+
+@with_each_client
 @pytest.mark.parametrize(
     ("location", "target"),
     [

@@ -72,7 +72,7 @@ def account(asked: Asked) -> Any:
     if "/Download" in asked.target:
         return 200, RESULT
     if asked.method == "PUT":
-        return 200, JOB | {"Id": OTHER_ID}
+        return 200, {"Status": "QUEUED", "QueuedUri": f"{LIST}/{OTHER_ID}"}
     return 200, JOB
 
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from impact_jobs._account import Account
 from impact_jobs._api.parsing import JOB_FIELDS, MalformedJobError, parse_job, short_repr
 from impact_jobs._policy.rate_limit_headers import retry_after_seconds
 from impact_jobs._redaction import shorten
@@ -21,6 +22,7 @@ from impact_jobs._transport.base import Response
 from impact_jobs.errors import (
     ApiError,
     AuthenticationError,
+    ConfigurationError,
     FieldError,
     JobNotFoundError,
     JobsError,
@@ -45,6 +47,7 @@ _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 _HTML = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _OBJECT = re.compile(rb"\{\s*(?:[\"}]|$)")
 _ERROR_FIELDS = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
+_URIS = ("QueuedUri", "Uri", "ResultUri", "ReplayUri")  # each contains the id of the job
 _NEXT_PAGE = ("@nextpageuri", "@nextpageruri")  # some pages misspell the names of the other links like this
 
 _KINDS: dict[int, tuple[type[ApiError], str]] = {
@@ -75,9 +78,30 @@ def value_of(found: T | JobsError) -> T:
     return found
 
 
-def read_job(response: Response, what: str, *, job_id: str | None = None) -> Job:
+def read_job(response: Response, what: str, *, job_id: str) -> Job:
     """Return the job in the body; raise UnexpectedResponseError if it is not that job, and as for `read_json`."""
     return value_of(_if_asked_for(_job(response, what, read_json(response, what)), response, what, job_id))
+
+
+def read_scheduled_job(response: Response, what: str, *, account: Account) -> Job:
+    """Return the job that a request has scheduled: the body is the job, or its status and a URI that contains its id.
+
+    Raise UnexpectedResponseError for other JSON, and for a job of another account, and as for `read_json`.
+    """
+    return value_of(_scheduled_job(response, what, read_json(response, what), account))
+
+
+def _scheduled_job(response: Response, what: str, data: object, account: Account) -> Job | JobsError:
+    if not isinstance(data, dict) or data.get("Id") or not any(map(data.get, _URIS)):
+        return _job(response, what, data)
+    uri = next(filter(None, map(data.get, _URIS)))
+    try:
+        job_id = account.job_id(uri)
+    except ConfigurationError:
+        shown = short_repr(uri, response.redact)
+        return _unexpected(response, what, f"the response names {shown}, which is not a job of this account")
+    found = _job(response, what, {**data, "Id": job_id})
+    return evolve(found, raw=data) if isinstance(found, Job) else found
 
 
 def _job(response: Response, what: str, data: object) -> Job | JobsError:
@@ -87,8 +111,8 @@ def _job(response: Response, what: str, data: object) -> Job | JobsError:
         return _unexpected(response, what, f"the response is not a job: {error}")
 
 
-def _if_asked_for(found: Job | JobsError, response: Response, what: str, job_id: str | None) -> Job | JobsError:
-    if isinstance(found, JobsError) or job_id is None or found.id.lower() == job_id.lower():
+def _if_asked_for(found: Job | JobsError, response: Response, what: str, job_id: str) -> Job | JobsError:
+    if isinstance(found, JobsError) or found.id.lower() == job_id.lower():
         return found
     return _unexpected(response, what, f"the response is about job {found.id} instead of {job_id}")
 
@@ -169,8 +193,8 @@ def _json(response: Response, what: str) -> dict[str, Any] | list[Any] | JobsErr
         return _unexpected(response, what, f"the response is not JSON ({error})")
     if not isinstance(data, dict | list):
         return _unexpected(response, what, f"the response is a single {type(data).__name__}")
-    # Some endpoints return 200 with {"Status": "ERROR", "Message": …}. A job with the status ERROR has an Id.
-    if isinstance(data, dict) and data.get("Status") == "ERROR" and not data.get("Id"):
+    # Some endpoints return 200 with {"Status": "ERROR", "Message": …}. A job with the status ERROR has an Id or a URI.
+    if isinstance(data, dict) and data.get("Status") == "ERROR" and not (data.get("Id") or data.get("QueuedUri")):
         return error_of(response, what)
     return data
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import Pages, get, get_with_head, replay_request
-from impact_jobs._api.responses import read_job, server_message
+from impact_jobs._api.responses import read_scheduled_job, server_message
 from impact_jobs._dates import Window
 from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._policy.replay_claims import ReplayAttempt, kind_of
@@ -71,7 +71,7 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
         try:
             request = replay_request(context, job_id)
             response = await read_all(await context.open(request), request)
-            job = read_job(context.raise_for_status(response, what), what)
+            job = read_scheduled_job(context.raise_for_status(response, what), what, account=context.account)
         except PermissionDeniedError as error:
             raise _refusal(error, response, what) from None
         except (TransportError, ServerError, UnexpectedResponseError) as error:
