@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import json
 import os
 import re
 import socket
 from contextlib import suppress
 from typing import Any, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from uuid import UUID
 
 from attrs import frozen
 
-from impact_jobs._redaction import Secret, shorten
+from impact_jobs._redaction import Secret, redact, shorten
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import GeneratedJob, Job
 
@@ -27,9 +28,12 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _ACCOUNT_SID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]+")
 _SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
 _JOB_PATH = re.compile(
-    r".*/Agencies/(?P<account>[^/]+)(?:/Advertisers/[^/]+)?"
+    r"(?:(?P<prefix>.*?)/)?(?P<kind>Agencies|Advertisers|Mediapartners)/(?P<account>[^/]+)"
+    r"(?:/Advertisers/(?P<brand>[^/]+))?"
     r"/Jobs/(?P<job>[^/]+?)(?:\.json)?(?:/(?:Download|Replay)(?:\.json)?)?/?"
 )
+_OTHER_KINDS = {"Advertisers": "a brand", "Mediapartners": "a partner"}
+_MAX_DECODINGS = 4
 
 
 @frozen(kw_only=True)
@@ -49,14 +53,43 @@ class Account:
         _check_token(token)
         return cls(sid=sid, token=token, base_url=_check_base_url(base_url))
 
-    def redacted(self, body: bytes) -> bytes:
-        """Return `body` without the credentials, in case a gateway returns the request's headers."""
-        token = self.token.reveal().encode()
-        basic = base64.b64encode(self.sid.encode() + b":" + token)
-        return body.replace(basic, b"***").replace(token, b"***")
+    def redact(self, text: str) -> str:
+        """Return `redact(text)` without the credentials, in case a gateway returns the request's headers."""
+        token = self.token.reveal()
+        basic = base64.b64encode(f"{self.sid}:{token}".encode()).decode()
+        for credentials in (basic, json.dumps(token)[1:-1], repr(token)[1:-1], token):
+            text = text.replace(credentials, "***")
+        return redact(text)
+
+    def covers(self, url: str) -> bool:
+        """Return whether `url` lies below `base_url`, so that the credentials may be sent to it."""
+        return self.path_below(url) is not None
+
+    def path_below(self, url: str) -> list[str] | None:
+        """Return the segments of the path of `url` below that of `base_url`; None if it does not lie there.
+
+        Raise ValueError if it is not a URL.
+        """
+        parts, base = urlsplit(url), urlsplit(self.base_url)
+        segments, own = _segments(parts.path), _segments(base.path)
+        is_below = "@" not in parts.netloc and _origin(parts) == _origin(base) and segments[: len(own)] == own
+        return segments[len(own) :] if is_below else None
+
+    def resolve(self, reference: str, asked: str) -> str:
+        """Return the URL that `reference` names in the answer of the URL `asked`; raise ValueError if it is not a URL.
+
+        A gateway may strip the path of `base_url` from its requests: what the server calls a path from its root then
+        lies below that path.
+        """
+        own = urlsplit(self.base_url).path
+        if reference.startswith("/") and not reference.startswith("//") and self.covers(asked):
+            steps = _segments(own)
+            if _segments(urlsplit(reference).path)[: len(steps)] != steps:
+                reference = own + reference
+        return urljoin(asked, reference)
 
     def job_id(self, reference: JobReference) -> str:
-        """Return the id of the job that `reference` names; refuse a job of another host or account."""
+        """Return the id of the job that `reference` names; refuse a job of another host, account or scope."""
         name = reference.id if isinstance(reference, Job | GeneratedJob) else reference
         if isinstance(name, UUID):
             return str(name)
@@ -68,7 +101,7 @@ class Account:
         )
 
     def _job_id_of_uri(self, text: str) -> str:
-        shown = shorten(text)
+        shown = shorten(self.redact(text))
         parts = _split(text, shown)
         if parts.netloc and _origin(parts) != _origin(urlsplit(self.base_url)):
             raise ConfigurationError(f"{shown!r} is not on {self.base_url}: use a client whose base_url has that host.")
@@ -78,9 +111,22 @@ class Account:
                 f"{shown!r} does not name a job: give a UUID or a path such as "
                 f"'/Agencies/{self.sid}/Jobs/<UUID>' (with or without /Download or /Replay)."
             )
+        if match["prefix"] and match["prefix"] != urlsplit(self.base_url).path:
+            raise ConfigurationError(
+                f"{shown!r} is not below {self.base_url}: use a client with the base_url of that job."
+            )
+        if match["kind"] in _OTHER_KINDS:
+            raise ConfigurationError(
+                f"{shown!r} belongs to {_OTHER_KINDS[match['kind']]} account, but this client is for agencies only."
+            )
         if match["account"] != self.sid:
             raise ConfigurationError(
                 f"{shown!r} belongs to account {shorten(match['account'])}, but this client is for {self.sid}."
+            )
+        if match["brand"]:
+            raise ConfigurationError(
+                f"{shown!r} is a job of the brand {shorten(match['brand'])}, but this client asks for the agency's own "
+                "jobs only: request that path yourself."
             )
         return match["job"]
 
@@ -137,6 +183,20 @@ def _check_base_url(url: Secret) -> str:
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ConfigurationError(f"base_url='{url}' would send the token in clear text: use https.")
     return url.reveal().rstrip("/")
+
+
+def _segments(path: str) -> list[str]:
+    """Return the segments of a path as a lenient server may read it, with encoded dots and slashes resolved."""
+    for _ in range(_MAX_DECODINGS):
+        path = unquote(path)
+    found: list[str] = []
+    for segment in path.replace("\\", "/").split("/"):
+        name = segment.partition(";")[0]
+        if name == "..":
+            del found[-1:]
+        elif name not in {"", "."}:
+            found.append(name)
+    return found
 
 
 def _split(url: str, shown: str) -> SplitResult:

@@ -20,7 +20,7 @@ _LOGGERS = (
 # A query may contain apostrophes, because some signers do not escape them. Punctuation after "?***" is not part of the
 # query, so that redacting twice changes nothing.
 _QUERY = re.compile(r"\?(?:\*{3}(?=[:;,.)]?(?:\s|$))|[^\s\"<>]+)")
-_AUTHORITY = re.compile(r"//[^\s\"<>?]+")
+_WORD = re.compile(r"[^\s\"<>?]+")
 # Control characters, and half surrogate pairs, which JSON can contain and no file or stream accepts.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SECRET_HEADER = re.compile(
@@ -61,8 +61,8 @@ def secret_url(url: str) -> Secret:
 
 
 def redact(text: str) -> str:
-    """Replace the queries and credentials of all URLs in `text`, and control characters."""
-    return _AUTHORITY.sub(_without_userinfo, _QUERY.sub("?***", _UNPRINTABLE.sub("\ufffd", text)))
+    """Replace the queries and credentials of all URLs in `text`, also without a scheme, and control characters."""
+    return _WORD.sub(_without_userinfo, _QUERY.sub("?***", _UNPRINTABLE.sub("\ufffd", text)))
 
 
 def shorten(text: str) -> str:
@@ -73,8 +73,11 @@ def shorten(text: str) -> str:
 
 def _without_userinfo(match: re.Match[str]) -> str:
     # Up to the last @, because a password may contain one. A pattern for this would take quadratic time.
-    _, at, rest = match[0].rpartition("@")
-    return f"//***@{rest}" if at else rest
+    before, _, rest = match[0].rpartition("@")
+    scheme, slashes, _ = before.partition("//")
+    if not slashes and ":" not in before:  # a mail address
+        return match[0]
+    return f"{scheme if slashes else ''}{slashes}***@{rest}"
 
 
 def _redact_record(record: logging.LogRecord) -> bool:

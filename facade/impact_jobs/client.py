@@ -45,7 +45,8 @@ class JobsClient:
     Args:
         account_sid: The Account SID, from the account's API settings page.
         auth_token: The Auth Token, from the same page. It never appears in a `repr`, log record, error or pickle.
-        base_url: The API's URL. Plain http is accepted for this machine only.
+        base_url: The API's URL. It may have a path, such as that of a gateway; the token is sent to no URL outside of
+            it. Plain http is accepted for this machine only.
         request_timeout: Seconds for one whole exchange with the API. A download may take that many seconds until the
             response starts, and for each read. If a host has several addresses, each gets the full time.
         retry: How often a GET is tried, and the pauses in between.
@@ -154,7 +155,8 @@ class JobsClient:
     def list(self, created_after: date | str | None = None, created_before: date | str | None = None) -> Iterator[Job]:
         """Iterate over the account's jobs in the server's order. Each page is fetched when its first job is needed.
 
-        Each job is yielded at most once. A job that cannot be parsed is skipped with a warning in the log.
+        Each job is yielded at most once. A job that cannot be parsed is skipped with a warning in the log. A page that
+        brings nothing new ends the list.
 
         Args:
             created_after: The first day or moment, inclusive: a date, a datetime (UTC if it has no offset), or text
@@ -164,6 +166,8 @@ class JobsClient:
 
         Raises:
             ConfigurationError: A date could not be parsed; see Args.
+            UnexpectedResponseError: While iterating, after the jobs that have arrived: the link to the next page leads
+                elsewhere, or the pages end before the total that they state.
             JobsError: While iterating, as for `get`.
 
         Example:
@@ -180,13 +184,14 @@ class JobsClient:
             job: The job's id, a `Job`, or the job's path or URL.
 
         Raises:
-            ConfigurationError: `job` is not a job reference, or names another host or account. No request was sent.
+            ConfigurationError: `job` is not a job reference, or names another host or account, or a brand's job. No
+                request was sent.
             AuthenticationError: 401. Check the credentials.
             PermissionDeniedError: 403. Check the token's scope.
             JobNotFoundError: 404. Check the id.
             RateLimitError: 429 after all retries. Wait `retry_after` seconds.
             ServerError: 5xx after all retries. Try again later.
-            UnexpectedResponseError: The response is not a job. Check `base_url` and your proxy.
+            UnexpectedResponseError: The response is not that job. Check `base_url` and your proxy.
             TransportError: No response after all retries. Check the network.
 
         Example:

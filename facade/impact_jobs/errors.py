@@ -247,7 +247,7 @@ class ServerError(ApiError):
 
 
 class UnexpectedResponseError(JobsError):
-    """The response is not what the API documents: XML, HTML, an empty body, or JSON that is broken or not a job.
+    """The response is not what the API documents: XML, HTML, an empty body, broken JSON, or another job.
 
     What to do: check `base_url` and your proxy. If both are right, report the message.
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import base64
+import json
+import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -41,10 +44,9 @@ class TestJobId:
             f"{path}/Replay",
             f"{path}.json/Download",
             f"{path}/Download?Mode=Stream",
-            f"/Agencies/{SID}/Advertisers/12345/Jobs/{text}/Download",
+            path.removeprefix("/"),
             f"https://api.impact.com{path}",
             f"HTTPS://API.impact.com:443{path}/Download?Mode=Stream#top",
-            f"https://api.impact.com/proxied{path}",
         ]
         assert {account().job_id(name) for name in names} == {text}
         assert account().job_id(uuid) == str(uuid)
@@ -59,6 +61,9 @@ class TestJobId:
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("https://proxy.example:443/impact", "https://proxy.example/impact"),
             ("https://proxy.example", "https://proxy.example:443"),
+            ("https://proxy.example/impact/v1", "https://proxy.example"),
+            ("https://proxy.example/impact/v1", ""),
+            ("https://proxy.example/impact/v1", "/impact/v1"),
         ],
     )
     def test_a_url_is_compared_by_scheme_host_and_port(self, base_url: str, url: str) -> None:
@@ -86,13 +91,38 @@ class TestJobId:
         [
             f"/Agencies/IRother/Jobs/{JOB_ID}",
             f"/Agencies/{SID.lower()}/Jobs/{JOB_ID}/Download",
-            f"/Agencies/{SID}/Agencies/IRother/Jobs/{JOB_ID}",
             f"https://api.impact.com/Agencies/IRother/Advertisers/{SID}/Jobs/{JOB_ID}",
         ],
     )
     def test_a_job_of_another_account_is_refused(self, path: str) -> None:
         with pytest.raises(ConfigurationError, match=f"belongs to account .*, but this client is for {SID}"):
             account().job_id(path)
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            f"https://api.impact.com/proxied{JOB_PATH}",
+            f"/Agencies/{SID}{JOB_PATH}",
+            f"/Agencies/IRother{JOB_PATH}",
+            f"/x/..{JOB_PATH}",
+        ],
+    )
+    def test_a_job_below_another_path_is_refused(self, path: str) -> None:
+        with pytest.raises(ConfigurationError, match=r"is not below https://api\.impact\.com: use a client with"):
+            account().job_id(path)
+
+    @pytest.mark.parametrize("suffix", ["", ".json", "/Download", "/Replay"])
+    def test_a_job_of_a_brand_is_refused_by_its_name(self, suffix: str) -> None:
+        path = f"/Agencies/{SID}/Advertisers/2747168/Jobs/{JOB_ID}{suffix}"
+        for text in (path, f"https://api.impact.com{path}"):
+            with pytest.raises(ConfigurationError, match=r"of the brand 2747168, but .* the agency's own jobs only"):
+                account().job_id(text)
+
+    @pytest.mark.parametrize(("kind", "name"), [("Advertisers", "a brand"), ("Mediapartners", "a partner")])
+    def test_a_job_of_another_kind_of_account_is_refused(self, kind: str, name: str) -> None:
+        for sid in (SID, "IRother"):
+            with pytest.raises(ConfigurationError, match=f"belongs to {name} account, but .* agencies only"):
+                account().job_id(f"/{kind}/{sid}/Jobs/{JOB_ID}")
 
     @pytest.mark.parametrize(
         "text",
@@ -111,7 +141,6 @@ class TestJobId:
             f"/Agencies/{SID}/Actions/{JOB_ID}",
             f"/Agencies/{SID}/Jobs/..%2F{JOB_ID}",
             f"/Agencies//Jobs/{JOB_ID}",
-            f"/Advertisers/{SID}/Jobs/{JOB_ID}",
             "https://api.impact.com",
             "https://[::1",
             "https://api.impact.com:99999999/x",
@@ -137,6 +166,7 @@ class TestJobId:
             f"https://user:{TOKEN}@api.impact.com:port{JOB_PATH}",
             f"https://api.impact.com:{TOKEN}@/",
             f"https://api.impact.com/x?'{TOKEN}",
+            TOKEN,
         ],
     )
     def test_the_error_for_a_url_shows_none_of_its_secrets(self, url: str) -> None:
@@ -229,15 +259,78 @@ class TestAccount:
     def test_an_account_shows_no_token(self) -> None:
         assert repr(account()) == f"Account(sid='{SID}', token=***, base_url='https://api.impact.com')"
 
-    def test_credentials_in_a_body_are_redacted(self) -> None:
-        basic = base64.b64encode(f"{SID}:{TOKEN}".encode())
-        body = b"you sent Basic " + basic + b", which is " + TOKEN.encode() + b" \xff"
-        assert account().redacted(body) == b"you sent Basic ***, which is *** \xff"
+    def test_credentials_and_queries_are_redacted_in_a_text(self) -> None:
+        basic = base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
+        text = f"you sent Basic {basic}, which is {TOKEN}, to https://h.example/?sig=canary"
+        assert account().redact(text) == "you sent Basic ***, which is ***, to https://h.example/?***"
 
     @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
-    def test_credentials_in_a_body_are_redacted_whatever_the_token(self, token: str) -> None:
-        basic = base64.b64encode(f"{SID}:{token}".encode())
-        assert basic not in account(token=token).redacted(b"Basic " + basic)
+    def test_credentials_in_a_text_are_redacted_whatever_the_token(self, token: str) -> None:
+        basic = base64.b64encode(f"{SID}:{token}".encode()).decode()
+        assert basic not in account(token=token).redact("Basic " + basic)
+
+    @pytest.mark.parametrize("show", [str, repr, json.dumps])
+    def test_a_token_is_redacted_as_json_and_repr_escape_it(self, show: Callable[[str], str]) -> None:
+        token = 'canary"-\\token'
+        assert "canary" not in account(token=token).redact(show(token))
+
+
+GATEWAY = "https://gateway.example/impact/v1"
+
+
+class TestPathBelow:
+    @pytest.mark.parametrize(
+        ("url", "below"),
+        [
+            (GATEWAY, []),
+            (f"{GATEWAY}/Agencies/IR1/Jobs?Page=2#top", ["Agencies", "IR1", "Jobs"]),
+            (f"{GATEWAY}/./x/../Agencies//IR1/", ["Agencies", "IR1"]),
+            ("HTTPS://Gateway.example:443/impact/v1/Jobs", ["Jobs"]),
+            ("https://gateway.example/impact/x/../v1/Jobs", ["Jobs"]),
+        ],
+    )
+    def test_the_path_below_the_base_url_is_returned(self, url: str, below: list[str]) -> None:
+        assert account(GATEWAY).path_below(url) == below
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://gateway.example",
+            "https://gateway.example/",
+            "https://gateway.example/impact",
+            "https://gateway.example/impact/v10/Jobs",
+            "https://gateway.example/Impact/v1/Jobs",
+            f"{GATEWAY}/..",
+            f"{GATEWAY}/../v2/Jobs",
+            f"{GATEWAY}/%2e%2E/v2/Jobs",
+            f"{GATEWAY}/.%2e/v2/Jobs",
+            f"{GATEWAY}/%252e%252e/v2/Jobs",
+            f"{GATEWAY}/x/..%2f..%2fv2",
+            f"{GATEWAY}/..\\v2\\Jobs",
+            f"{GATEWAY}/..%5cv2",
+            f"{GATEWAY}/..;x=1/v2/Jobs",
+            "http://gateway.example/impact/v1/Jobs",
+            "https://gateway.example:8443/impact/v1/Jobs",
+            "https://gateway.example.evil.example/impact/v1/Jobs",
+            "https://gateway.example@evil.example/impact/v1/Jobs",
+            "https://user:pw@gateway.example/impact/v1/Jobs",
+            "https://evil.example\\@gateway.example/impact/v1/Jobs",
+            "//gateway.example/impact/v1/Jobs",
+            "/impact/v1/Jobs",
+        ],
+    )
+    def test_a_url_elsewhere_is_not_below_the_base_url(self, url: str) -> None:
+        assert account(GATEWAY).path_below(url) is None
+        assert not account(GATEWAY).covers(url)
+
+    def test_a_base_url_without_a_path_covers_its_host(self) -> None:
+        assert account().covers("https://api.impact.com/../x")
+        assert account().path_below("https://api.impact.com") == []
+
+    def test_a_path_that_is_encoded_many_times_takes_linear_time(self) -> None:
+        started = time.process_time()
+        assert account(GATEWAY).covers(f"{GATEWAY}/%{'25' * 500_000}2e")
+        assert time.process_time() - started < 5, "it takes some tenths of a second"
 
 
 class TestSetting:

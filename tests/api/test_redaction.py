@@ -65,6 +65,9 @@ class TestRedact:
             (f"https://user:a/{SECRET}@s.example", "https://***@s.example"),
             (f"https://user:a'{SECRET}@s.example", "https://***@s.example"),
             (f"//user:{SECRET}@s.example?{SECRET} and //{SECRET}@t.example", "//***@s.example?*** and //***@t.example"),
+            (f"IRabc:{SECRET}@s.example/a", "***@s.example/a"),
+            (f'"RestAccountURL": "IRabc:{SECRET}/b@c@s.example"', '"RestAccountURL": "***@s.example"'),
+            ("at 10:30 me@s.example wrote: hello", "at 10:30 me@s.example wrote: hello"),
             ("https://s.example/a, write to me@s.example", "https://s.example/a, write to me@s.example"),
         ],
     )
@@ -86,7 +89,9 @@ class TestRedact:
     def test_the_credentials_of_a_url_are_redacted(self, password: str) -> None:
         assert SECRET not in redact(f"see https://user:{SECRET}{password}@s.example/a")
 
-    @pytest.mark.parametrize("text", ["/" * 300_000, "//a" * 100_000, "?" * 300_000, "@" * 300_000, "//@" * 100_000])
+    @pytest.mark.parametrize(
+        "text", ["/" * 300_000, "//a" * 100_000, "?" * 300_000, "@" * 300_000, "//@" * 100_000, "a:" * 100_000]
+    )
     def test_redacting_takes_linear_time(self, text: str) -> None:
         started = time.process_time()
         redact(text)

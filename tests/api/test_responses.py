@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from impact_jobs import (
     ServerError,
     UnexpectedResponseError,
 )
-from impact_jobs._api.responses import Page, error_of, read_job, read_json, read_page
+from impact_jobs._api.responses import error_of, read_job, read_json, read_page
 
 from tests.support.simulated import JOB_ID, answer, job_json
 
@@ -41,18 +42,19 @@ envelopes = st.dictionaries(
     | st.lists(st.dictionaries(st.sampled_from(["Id", "Status", "Field", "Message"]), json_values), max_size=2),
 )
 json_bodies = envelopes | st.lists(envelopes, max_size=3) | json_values
+read_the_job = partial(read_job, job_id=JOB_ID)
 bodies = st.binary() | json_bodies.map(lambda value: json.dumps(value).encode())
 
 
 def test_a_job_is_parsed() -> None:
-    assert read_job(answer(200, job_json("RUNNING")), WHAT).status == JobStatus.RUNNING
+    assert read_job(answer(200, job_json("RUNNING")), WHAT, job_id=JOB_ID).status == JobStatus.RUNNING
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("padding", ["", "\r\n\t", " " * 1000])  # some gateways send spaces to keep a connection alive
 def test_json_is_read_in_each_of_its_encodings_and_after_white_space(encoding: str, padding: str) -> None:
     body = (padding + json.dumps(job_json("RUNNING"))).encode(encoding)
-    assert read_job(answer(200, body), WHAT).id == JOB_ID
+    assert read_job(answer(200, body), WHAT, job_id=JOB_ID).id == JOB_ID
 
 
 @pytest.mark.parametrize(
@@ -71,11 +73,36 @@ def test_a_page_of_each_shape_is_read(body: object, next_uri: str | None) -> Non
     assert page.next_uri == next_uri
 
 
+@pytest.mark.parametrize("errors", [None, "", "odd", 7, [], {}, {"Error": None}, {"Error": []}, [[]], {"Other": 1}])
+def test_errors_that_name_nothing_are_left_out(errors: Any) -> None:
+    error = error_of(answer(400, {"Message": "No", "Errors": errors}), WHAT)
+    assert (error.errors, str(error)) == ((), f"{WHAT}: HTTP 400: No.")
+
+
 @pytest.mark.parametrize(
     "body", [[], {"Jobs": []}, {"Jobs": None}, {"@total": "0"}, {"Jobs": "", "@nextpageuri": None}]
 )
 def test_a_page_may_be_empty(body: object) -> None:
-    assert read_page(answer(200, body), "list jobs") == Page(jobs=(), next_uri=None)
+    page = read_page(answer(200, body), "list jobs")
+    assert (page.jobs, page.keys, page.next_uri) == ((), (), None)
+
+
+def test_a_single_object_is_a_list_of_one() -> None:
+    assert [job.id for job in read_page(answer(200, {"Jobs": job_json("RUNNING")}), "list jobs").jobs] == [JOB_ID]
+
+
+@pytest.mark.parametrize("name", ["@nextpageuri", "@nextPageUri", "@NextPageURI", "@nextpageruri", "@nextPagerUri"])
+@pytest.mark.parametrize("total", ["@total", "@Total", "@TOTAL"])
+@pytest.mark.parametrize("jobs", ["Jobs", "jobs"])
+def test_the_fields_of_a_page_are_read_in_any_spelling_that_was_seen(name: str, total: str, jobs: str) -> None:
+    page = read_page(answer(200, {total: "2", name: "/Jobs?Page=2", jobs: JOBS}), "list jobs")
+    assert (len(page.jobs), page.next_uri, page.total) == (2, "/Jobs?Page=2", 2)
+
+
+@pytest.mark.parametrize("total", ["many", "", None, -1, 1.5, "1" * 5000, [], True])
+def test_a_total_that_is_no_number_is_passed_over(total: Any) -> None:
+    page = read_page(answer(200, {"@total": total, "Jobs": JOBS}), "list jobs")
+    assert (len(page.jobs), page.total) == (2, None)
 
 
 def test_a_page_that_counts_jobs_but_has_none_is_refused() -> None:
@@ -115,7 +142,7 @@ def test_a_deeply_nested_id_is_skipped(caplog: pytest.LogCaptureFixture) -> None
 
 def test_many_malformed_jobs_cause_a_limited_number_of_warnings(caplog: pytest.LogCaptureFixture) -> None:
     page = read_page(answer(200, [0] * 5000 + [job_json("RUNNING")]), "list jobs")
-    assert (len(page.jobs), page.entries) == (1, 5001)
+    assert (len(page.jobs), len(page.keys)) == (1, 5001)
     assert len(caplog.records) == 101
     assert caplog.records[-1].getMessage() == "list jobs: skipped 4900 more entries like these"
 
@@ -142,7 +169,7 @@ def test_many_malformed_jobs_cause_a_limited_number_of_warnings(caplog: pytest.L
     ids=lambda value: ascii(value[:20]) if isinstance(value, bytes) else None,
 )
 def test_the_error_for_a_body_without_json_says_what_the_body_is(body: bytes, problem: str) -> None:
-    for read in (read_job, read_page, read_json):
+    for read in (read_the_job, read_page, read_json):
         with pytest.raises(UnexpectedResponseError) as raised:
             read(answer(200, body), WHAT)
         assert str(raised.value).startswith(f"{WHAT}: HTTP 200, but the response {problem}")
@@ -153,11 +180,11 @@ def test_the_error_for_a_body_without_json_says_what_the_body_is(body: bytes, pr
 @pytest.mark.parametrize("body", [[], {}, [job_json("RUNNING")], {"Id": JOB_ID}, {"Job": job_json("RUNNING")}])
 def test_json_without_a_job_is_refused(body: object) -> None:
     with pytest.raises(UnexpectedResponseError, match="the response is not a job: "):
-        read_job(answer(200, body), WHAT)
+        read_job(answer(200, body), WHAT, job_id=JOB_ID)
 
 
 @pytest.mark.parametrize(
-    "body", [{}, job_json("RUNNING"), {"Jobs": job_json("RUNNING")}, {"Jobs": "x"}, {"Jobs": [], "@nextpageuri": 2}]
+    "body", [{}, job_json("RUNNING"), {"Jobs": "x"}, {"@nextpageuri": "/Jobs?Page=2"}, {"@total": ""}]
 )
 def test_json_without_a_list_is_refused(body: object) -> None:
     with pytest.raises(UnexpectedResponseError, match="the response is not a list of jobs"):
@@ -167,14 +194,14 @@ def test_json_without_a_list_is_refused(body: object) -> None:
 @pytest.mark.parametrize("extra", [{}, {"Id": None}, {"Id": ""}])
 def test_an_error_object_with_status_200_is_an_error(extra: dict[str, Any]) -> None:
     body = {"Status": "ERROR", "Message": "Not permitted to run report x.", **extra}
-    for read in (read_job, read_page, read_json):
+    for read in (read_the_job, read_page, read_json):
         with pytest.raises(ApiError, match=r"HTTP 200: Not permitted to run report x\.$") as raised:
             read(answer(200, body), WHAT)
         assert type(raised.value) is ApiError
 
 
 def test_a_job_with_the_status_error_is_a_job() -> None:
-    assert read_job(answer(200, job_json("ERROR", Message="of the job")), WHAT).status == JobStatus.ERROR
+    assert read_job(answer(200, job_json("ERROR", Message="of the job")), WHAT, job_id=JOB_ID).status == JobStatus.ERROR
 
 
 @pytest.mark.parametrize(
@@ -243,10 +270,12 @@ def test_an_error_keeps_the_server_s_messages_and_request_id() -> None:
     assert json.loads(error.body) == body
 
 
-@pytest.mark.parametrize("as_list", [True, False])
-def test_an_object_of_errors_is_read_like_a_list(*, as_list: bool) -> None:
-    entry = {"Field": "Context", "Message": "is expected"}
-    body = {"Status": "ERROR", "Message": "Validation Errors", "Errors": {"Error": [entry] if as_list else entry}}
+ENTRY = {"Field": "Context", "Message": "is expected"}
+
+
+@pytest.mark.parametrize("errors", [[ENTRY], ENTRY, {"Error": ENTRY}, {"Error": [ENTRY]}, [ENTRY, {}]])
+def test_an_object_of_errors_is_read_like_a_list(errors: Any) -> None:
+    body = {"Status": "ERROR", "Message": "Validation Errors", "Errors": errors}
     error = error_of(answer(400, body), WHAT)
     assert error.errors == (FieldError("Context", "is expected"),)
     assert str(error) == f"{WHAT}: HTTP 400: Validation Errors (Context: is expected)."
@@ -307,7 +336,7 @@ def test_an_error_is_short_and_printable_whatever_the_server_sent() -> None:
 @given(bodies, st.integers(100, 999))
 def test_any_body_gives_a_value_or_a_documented_error(body: bytes, status: int) -> None:
     response = answer(status, body)
-    for read in (read_job, read_page):
+    for read in (read_the_job, read_page):
         with suppress(ApiError, UnexpectedResponseError):
             read(response, WHAT)
     error = error_of(response, WHAT)

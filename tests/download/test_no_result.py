@@ -24,6 +24,7 @@ from tests.support.driving import AnyClient, MakeClient, clients
 from tests.support.raw_server import Answer, Asked, Reply, serving
 
 JOB_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
+OTHER_ID = "00000000-0000-4000-8000-000000000000"
 TOKEN = "canary-token-6d1f"
 MORE_THAN_IS_CHECKED = 200_000
 MODES = ("redirect", "stream")
@@ -38,7 +39,9 @@ RESULTS = {
     "JSON with a field that no error has": b'{"Status": "ERROR", "Message": "of the report", "Records": []}',
     "JSON lines": b'{"Id": "7", "Status": "COMPLETED"}\n{"Id": "8", "Status": "COMPLETED"}\n',
     "JSON in Latin-1": '{"Name": "Müller"}'.encode("latin-1"),
-    "JSON about another job": b'{"Id": "00000000-0000-4000-8000-000000000000", "Status": "RUNNING"}',
+    "JSON with an id and a status": b'{"Id": "00000000-0000-4000-8000-000000000000", "Status": "COMPLETED", "Sum": 7}',
+    "JSON lines with ids": b'{"Id": "00000000-0000-4000-8000-000000000000", "Status": "COMPLETED"}\n' * 2,
+    "JSON about no job": b'{"Id": 7, "Status": "COMPLETED"}',
     "JSON with a line end in a text": b'{"Name": "a\nb"}',
     "JSON after a byte order mark": b'\xef\xbb\xbf{"Records": []}',
     "XML": b'<?xml version="1.0"?>\n<ImpactRadiusResponse><Actions><Status>ERROR</Status></Actions>'
@@ -153,6 +156,28 @@ def test_the_job_is_not_mistaken_for_its_result(
 ) -> None:
     body = f'{{"Id": "{JOB_ID}", "Status": "{status}", "PercentageComplete": "40"}}'.encode()
     with pytest.raises(error):
+        fetch(make, responding(body, in_pieces=False), tmp_path, mode)
+    assert list(tmp_path.iterdir()) == []
+
+
+@with_each_client
+@in_each_mode
+def test_the_job_is_recognised_by_its_id_in_any_case(make: MakeClient, mode: str, tmp_path: Path) -> None:
+    for told in (JOB_ID, JOB_ID.upper()):
+        body = f'{{"Id": "{told}", "Status": "RUNNING", "NewField": 1}}'.encode()
+        with client_of(make, responding(body, in_pieces=False)) as jobs:
+            for asked in (JOB_ID, JOB_ID.upper()):
+                with pytest.raises(ResultNotReadyError):
+                    jobs.download(asked, tmp_path / "a", mode=mode)
+    assert list(tmp_path.iterdir()) == []
+
+
+@with_each_client
+@in_each_mode
+@pytest.mark.parametrize("field", ["", ', "PercentageComplete": 40', ', "Replayable": true, "NewField": 1'])
+def test_another_job_is_not_mistaken_for_the_result(make: MakeClient, mode: str, field: str, tmp_path: Path) -> None:
+    body = f'{{"Id": "{OTHER_ID}", "Status": "COMPLETED"{field}}}\n'.encode()
+    with pytest.raises(UnexpectedResponseError, match=f"about job {OTHER_ID} instead of {JOB_ID}"):
         fetch(make, responding(body, in_pieces=False), tmp_path, mode)
     assert list(tmp_path.iterdir()) == []
 

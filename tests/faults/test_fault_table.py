@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from impact_jobs import FetchReport, JobsError, Retry
+from impact_jobs import FetchReport, Job, JobsError, Retry
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, MakeClient, clients
@@ -80,6 +80,7 @@ FROM_THE_API: dict[str, Answer] = {
     "200 with HTML": respond(200, "<html></html>"),
     "200 with other XML": respond(200, "<ImpactRadiusResponse/>"),
     "200 with an empty body": respond(200),
+    "200 with another job": respond(200, '{"Id": "00000000-0000-4000-8000-000000000000", "Status": "RUNNING"}'),
     "200 with truncated JSON": respond(200, '{"Id": "3f6c'),
 }
 
@@ -173,6 +174,8 @@ def outcome(verb: str, jobs: AnyClient, job_id: str) -> str:
             return f"`{type(error).__name__}`"
         if isinstance(found, FetchReport) and found.errors:
             return f"`{type(found.errors[job_id]).__name__}` in the report"
+        if isinstance(found, Job):
+            return "that job"
         data = found.files[job_id].path.read_bytes() if isinstance(found, FetchReport) else found
     if not data:
         return "an empty file" if verb != "stream" else "no bytes"

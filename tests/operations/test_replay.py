@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from impact_jobs import (
     ApiError,
     JobNotFoundError,
     JobsClient,
+    JobStatus,
     NotReplayableError,
     PermissionDeniedError,
     RateLimitError,
@@ -205,6 +207,108 @@ def test_the_servers_clock_counts_not_the_local_one() -> None:
         job_id = early.add_job(age=60)
         early.answer_next("PUT", "/Replay", status=None, perform=True)
         assert jobs.replay(job_id).id == early.job_ids[-1]
+
+
+def without_pauses(jobs: AnyClient) -> AnyClient:
+    return jobs.with_options(retry=WITHOUT_PAUSES)
+
+
+@pytest.mark.parametrize("field", ["QueuedUri", "Uri", "ResultUri", "ReplayUri"])
+def test_a_response_with_a_status_and_a_uri_names_the_new_job(field: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id, fresh = sandbox.add_job(), sandbox.add_job(age=3600)
+    path = f"/Agencies/{sandbox.account_sid}/Jobs/{fresh}"
+    for uri in (path, f"{path}.json", f"{path}/Download.json", path.removeprefix("/"), sandbox.base_url + path):
+        sandbox.forget_requests()
+        body = {"Status": "QUEUED", field: uri}
+        sandbox.answer_next("PUT", "/Replay", status=200, body=json.dumps(body))
+        found = jobs.replay(job_id)
+        assert (found.id, found.status, found.raw) == (fresh, JobStatus.QUEUED, body)
+        assert [request.method for request in sandbox.requests] == ["PUT"]
+        assert jobs.get(found).id == fresh
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "COMPLETED", "ERROR", "HIBERNATING"])
+def test_the_id_wins_over_the_uris_and_any_status_is_kept(status: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id, fresh = sandbox.add_job(), sandbox.add_job()
+    path = f"/Agencies/{sandbox.account_sid}/Jobs"
+    for body in (
+        {"Status": status, "Id": fresh, "QueuedUri": f"{path}/{job_id}"},
+        {"Status": status, "Id": "", "QueuedUri": f"{path}/{fresh}", "ResultUri": f"{path}/{fresh}/Download"},
+    ):
+        sandbox.answer_next("PUT", "/Replay", status=200, body=json.dumps(body))
+        found = jobs.replay(job_id)
+        assert (found.id, found.status, found.raw) == (fresh, status, body)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://elsewhere.example/Agencies/{sid}/Jobs/{id}?sig=canary",
+        "/Agencies/IRother/Jobs/{id}",
+        "/Agencies/{sid}/Advertisers/2747168/Jobs/{id}",
+        "/Agencies/{sid}/ComplianceAPISubmissions/content_api_7",
+        "//[",
+        7,
+        {"Id": "{id}"},
+    ],
+)
+def test_a_uri_that_is_not_a_job_of_this_account_is_not_followed(uri: Any, jobs: AnyClient, sandbox: Sandbox) -> None:
+    """The list decides, as after any other response that cannot be read."""
+    job_id, other = sandbox.add_job(age=3600), sandbox.add_job(age=3600)
+    if isinstance(uri, str):
+        uri = uri.format(sid=sandbox.account_sid, id=other)
+    body = json.dumps({"Status": "QUEUED", "QueuedUri": uri})
+    sandbox.answer_next("PUT", "/Replay", status=200, body=body, perform=True)
+    assert without_pauses(jobs).replay(job_id).id == sandbox.job_ids[-1]
+    sandbox.answer_next("PUT", "/Replay", status=200, body=body)
+    with pytest.raises(ReplayUncertainError, match="which is not a job of this account") as raised:
+        without_pauses(jobs).replay(job_id)
+    assert "canary" not in str(raised.value)
+    assert puts(sandbox) == 2
+
+
+def test_a_job_that_a_uri_named_is_not_taken_by_a_lost_replay(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id, fresh = sandbox.add_job(age=3600), sandbox.add_job()
+    uri = f"/Agencies/{sandbox.account_sid}/Jobs/{fresh.upper()}"
+    sandbox.answer_next("PUT", "/Replay", status=200, body=json.dumps({"Status": "QUEUED", "QueuedUri": uri}))
+    assert jobs.replay(job_id).id == fresh.upper()
+    sandbox.answer_next("PUT", "/Replay", status=502)
+    with pytest.raises(ReplayUncertainError) as raised:
+        without_pauses(jobs).replay(job_id)
+    assert raised.value.candidates == ()
+
+
+def test_a_source_in_capitals_is_not_its_own_replay(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job()
+    raw = dict(jobs.get(job_id).raw) | {"Id": job_id.upper()}
+    sandbox.answer_next("GET", job_id, status=200, body=json.dumps(raw), times=3)
+    sandbox.answer_next("PUT", "/Replay", status=502)
+    with pytest.raises(ReplayUncertainError) as raised:
+        without_pauses(jobs).replay(job_id.upper())
+    assert raised.value.candidates == ()
+
+
+def test_a_list_without_an_end_still_finds_the_job_of_a_lost_replay(jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(age=3600)
+    fresh = dict(jobs.get(sandbox.add_job()).raw)
+    body = {"Jobs": fresh, "@nextpageuri": f"/Agencies/{sandbox.account_sid}/Jobs?Page=2"}
+    sandbox.answer_next("PUT", "/Replay", status=502)
+    sandbox.answer_next("GET", "/Jobs", status=200, body=json.dumps(body), times=9)
+    assert without_pauses(jobs).replay(job_id).id == fresh["Id"]
+
+
+@pytest.mark.parametrize("more", [{"@nextpageuri": "https://elsewhere.example/Jobs"}, {"@total": "9"}])
+def test_a_list_that_is_cut_short_gives_candidates_only(
+    more: dict[str, Any], jobs: AnyClient, sandbox: Sandbox
+) -> None:
+    job_id = sandbox.add_job(age=3600)
+    fresh = dict(jobs.get(sandbox.add_job()).raw)
+    body = {"Jobs": [fresh], "@nextpageuri": f"/Agencies/{sandbox.account_sid}/Jobs?Page=2"} | more
+    sandbox.answer_next("PUT", "/Replay", status=502)
+    sandbox.answer_next("GET", "/Jobs", status=200, body=json.dumps(body), times=9)
+    with pytest.raises(ReplayUncertainError, match="the next page") as raised:
+        without_pauses(jobs).replay(job_id)
+    assert [job.id for job in raised.value.candidates] == [fresh["Id"]]
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, JobNotFoundError), (429, RateLimitError), (400, ApiError)])

@@ -17,7 +17,7 @@ from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number
-from impact_jobs.errors import ApiError, ConfigurationError, JobsError, UnexpectedResponseError
+from impact_jobs.errors import ApiError, ConfigurationError, JobFailedError, JobsError, UnexpectedResponseError
 from impact_jobs.models import Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -72,11 +72,18 @@ class ClientContext:
         return self.raise_for_status(await read_all(await self.open(request), request), what, job_id=job_id)
 
     def redacted(self, response: Response) -> Response:
-        """Return a copy without the credentials, which a gateway may echo, even with a 200."""
-        return evolve(response, body=self.account.redacted(response.body))
+        """Return a copy whose messages do not show the credentials, which a gateway may echo, even with a 200."""
+        return evolve(response, redact=self.account.redact)
+
+    def job_failed(self, job: Job) -> JobFailedError:
+        """Return the error for a job that has failed, without the credentials in its message."""
+        shown = job.status_message and self.account.redact(job.status_message)
+        error = JobFailedError.of(evolve(job, status_message=shown))
+        error.job = job
+        return error
 
     def raise_for_status(self, response: Response, what: str, *, job_id: str = "") -> Response:
-        """Return `response`, redacted, if it is a 200; raise the error for it otherwise.
+        """Return `response`, with redacted messages, if it is a 200; raise the error for it otherwise.
 
         The error is `too_early` if it refuses the job `job_id`, which was replayed a moment ago.
         """

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Self
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from impact_agency_api import AuthenticatedClient as AuthenticatedClient  # noqa: PLC0414 - for the clients' signatures
@@ -14,16 +15,16 @@ from impact_agency_api.api.jobs import download_job_result, get_job, list_jobs, 
 from impact_agency_api.models import DownloadJobResultMode
 from impact_agency_api.types import UNSET
 
-from impact_jobs._account import JobReference
-from impact_jobs._api.context import ClientContext
-from impact_jobs._api.parsing import parse_job
-from impact_jobs._api.responses import read_job, read_page
+from impact_jobs._account import Account, JobReference
+from impact_jobs._api.context import ClientContext, logger
+from impact_jobs._api.responses import read_job, read_page, value_of
 from impact_jobs._dates import Window
-from impact_jobs._redaction import secret_url
+from impact_jobs._redaction import Secret, secret_url, shorten
 from impact_jobs._transport.base import Head, Request
-from impact_jobs.errors import UnexpectedResponseError
+from impact_jobs.errors import JobsError, UnexpectedResponseError
 from impact_jobs.models import Job
 
+_LISTS = (["Jobs"], ["Jobs.json"])
 _MIN_TIMEOUT_SECONDS = 0.5  # long enough for the last poll at the very end of a wait to be answered
 
 
@@ -37,14 +38,14 @@ async def get_with_head(context: ClientContext, job_id: str) -> tuple[Job, Head]
     """Return the job's current state, with retries, and the response's head, which has the server's time."""
     what = f"get job {job_id}"
     response = await context.send(_get_request(context, job_id), what, job_id=job_id)
-    return read_job(response, what), response.head
+    return read_job(response, what, job_id=job_id), response.head
 
 
 async def get_once(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Job:
     """Return the job's current state without retries, for callers that poll again anyway."""
     what = f"get job {job_id}"
     request = _get_request(context, job_id, deadline=deadline)
-    return read_job(await context.exchange(request, what, job_id=job_id), what)
+    return read_job(await context.exchange(request, what, job_id=job_id), what, job_id=job_id)
 
 
 def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Request:
@@ -101,6 +102,9 @@ def _build_request(
 class Pages:
     """The pages of a list, each requested when it is needed. No job appears twice.
 
+    A link to a page that was read before, or that brings nothing new, ends the list. What is wrong with a link is
+    raised once the jobs before it are handed on.
+
     With a `deadline` on the transport's clock, each page is requested once, without retries, and in time: for callers
     that list again anyway. `entries` counts the entries of the pages so far, including skipped ones.
     """
@@ -111,7 +115,7 @@ class Pages:
         window: Window,
         *,
         deadline: float | None = None,
-        parse: Callable[[object], Job | None] = parse_job,
+        parse: Callable[[object], Job | None] | None = None,
     ) -> None:
         self.entries: int = 0
         self._context = context
@@ -119,19 +123,28 @@ class Pages:
         self._deadline = math.inf if deadline is None else deadline
         self._send = context.send if deadline is None else context.exchange
         self._parse = parse
-        self._request: Request | None = list_request(context, window, deadline=self._deadline)
-        self._requested_urls = {self._request.url.reveal()}
+        self._url = list_request(context, window).url  # of the page that was read last
+        self._link: object = None  # to the next page
+        self._total: int | None = None
+        self._is_stuck = False  # whether the last page brought nothing new
+        self._read_urls: set[str] = set()
+        self._seen_keys: set[str] = set()
         self._seen_ids: set[str] = set()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> tuple[Job, ...]:
-        if self._request is None:
+        url = value_of(self._next_url())
+        if url is None:
             raise StopAsyncIteration
-        page = read_page(await self._send(self._request, "list jobs"), "list jobs", parse=self._parse)
-        self.entries += page.entries
-        self._request = self._next_request(page.next_uri)
+        request = _build_request(self._context, url=url.reveal(), deadline=self._deadline)
+        page = read_page(await self._send(request, "list jobs"), "list jobs", parse=self._parse)
+        self.entries += len(page.keys)
+        self._url, self._link, self._total = url, page.next_uri, page.total
+        self._read_urls.add(url.reveal())
+        self._is_stuck = self._seen_keys.issuperset(page.keys)
+        self._seen_keys.update(page.keys)
         return tuple(job for job in page.jobs if self._is_new(job))
 
     def _is_new(self, job: Job) -> bool:
@@ -142,21 +155,48 @@ class Pages:
         self._seen_ids.add(key)
         return True
 
-    def _next_request(self, next_uri: str | None) -> Request | None:
-        if next_uri is None:
+    def _next_url(self) -> Secret | JobsError | None:
+        """Return the URL of the next page, or what is wrong with it; None at the end of the list."""
+        if not self._read_urls:
+            return self._url
+        if not self._link:
             return None
-        base, url = self._context.account.base_url, ""
-        try:
-            url = urljoin(base + "/", next_uri)
-            is_on_host = urlsplit(url)[:2] == urlsplit(base)[:2] and bool(url.encode())
-        except ValueError:  # brackets without an address, or half of a surrogate pair
-            is_on_host = False
-        if not is_on_host:
-            raise UnexpectedResponseError(f"list jobs: the next page is not on {base}, so it was not requested.")
-        if url in self._requested_urls:
-            raise UnexpectedResponseError("list jobs: the next page was already read, so the list has no end.")
-        self._requested_urls.add(url)
-        return _build_request(self._context, url=url, deadline=self._deadline)
+        url = _list_url(self._context.account, self._link, self._url.reveal())
+        if url is None:
+            account = self._context.account
+            shown = shorten(account.redact(str(self._link)))
+            return UnexpectedResponseError(
+                f"list jobs: the next page, {shown!r}, is not the list of {account.sid} below {account.base_url}, "
+                "so it was not requested. Check base_url and any gateway between."
+            )
+        if not self._is_stuck and url not in self._read_urls:
+            return secret_url(url)
+        seen = len(self._seen_keys)
+        if self._total is not None and seen < self._total:
+            return UnexpectedResponseError(
+                f"list jobs: the next page brings nothing new, but only {seen} of {self._total} jobs have arrived. "
+                "List fewer days at once."
+            )
+        self._link = None
+        if self._total is None:
+            logger.warning("list jobs: the next page brings nothing new, so the list ends with %d jobs", seen)
+        return None
+
+
+def _list_url(account: Account, link: object, asked: str) -> str | None:
+    """Return the URL of the next page, if it is the account's list. The link may lack the path of the account."""
+    if not isinstance(link, str):
+        return None
+    path = f"/{link.strip()}" if link.strip().startswith("Agencies/") else link.strip()
+    with suppress(ValueError):  # brackets without an address, a port that is none, or half of a surrogate pair
+        url = account.resolve(path, asked)
+        below, own = account.path_below(url), ["Agencies", account.sid]
+        if below and below[:2] == own:
+            below = below[2:]
+        if below in _LISTS and url.encode():
+            query = urlsplit(url).query
+            return f"{account.base_url}/{'/'.join([*own, *below])}{'?' if query else ''}{query}"
+    return None
 
 
 class JobIterator:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import httpx
+from attrs import evolve
 from impact_agency_api import AuthenticatedClient
 
 from impact_jobs._account import Account
@@ -14,6 +15,7 @@ from impact_jobs._transport.asynchronous import AsyncTransport
 from impact_jobs._transport.base import Request, Response, Transport, read_all
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs._transport.run_sync import run_sync
+from impact_jobs.errors import ConfigurationError
 
 _FIRST_ERROR = 400
 # httpx sets these again for the decoded body that we pass on.
@@ -65,15 +67,17 @@ def _request_of(request: httpx.Request, content: bytes) -> Request:
 
 
 async def _exchange(transport: Transport, account: Account, request: Request) -> httpx.Response:
+    if not account.covers(request.url.reveal()):
+        raise ConfigurationError(f"{request.url} is not below {account.base_url}: the token is sent nowhere else.")
     path = httpx.URL(request.url.reveal()).path
     what = f"{request.method} {path}"
     stream = await transport.open(request)
     status_code = stream.head.status_code
     # Generated code reads a file into memory, however large it is and however long that takes.
     is_file = status_code == httpx.codes.OK and path.endswith("/Download")
-    response = await read_all(stream, request, is_limited=not is_file)
+    response = evolve(await read_all(stream, request, is_limited=not is_file), redact=account.redact)
     if status_code >= _FIRST_ERROR:
-        raise error_of(Response(head=response.head, body=account.redacted(response.body)), what)
+        raise error_of(response, what)
     if httpx.codes.is_success(status_code) and not is_file:
         read_json(response, what)
     return _for_generated_code(response)

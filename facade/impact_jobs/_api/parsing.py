@@ -22,27 +22,32 @@ _STATUSES: dict[str, JobStatus | str] = {status.value: status for status in JobS
 _BOOLEANS = {"true": True, "false": False}
 
 _repr = reprlib.Repr()
-_repr.maxlevel, _repr.maxstring = 2, 80  # a UUID and a date fit
+_repr.maxlevel, _repr.maxstring = 2, 4096
+_MAX_SHOWN = 100  # a UUID and a date fit
 
 
-def short_repr(value: object) -> str:
+def short_repr(value: object, redact: Callable[[str], str] = redact) -> str:
     """Return the `repr` of a JSON value in a few lines, without secrets."""
-    return redact(_repr.repr(value))
+    text = redact(_repr.repr(value))  # before it is cut, so that no part of a secret is left
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 class MalformedJobError(ValueError):
     """An object is not a job; the message says why."""
 
 
-def parse_job(raw: object) -> Job:
-    """Parse a job, which needs a valid `Id` and `Status`. Any other unreadable field becomes None, with a warning."""
+def parse_job(raw: object, redact: Callable[[str], str] = redact) -> Job:
+    """Parse a job, which needs a valid `Id` and `Status`. Any other unreadable field becomes None, with a warning.
+
+    What messages and warnings show of it is passed through `redact`.
+    """
     if not isinstance(raw, dict):
         raise MalformedJobError(f"it is a {type(raw).__name__}, not an object")
     job_id, status = raw.get("Id"), raw.get("Status")
     if not isinstance(job_id, str) or not is_job_id(job_id):
-        raise MalformedJobError(f"its Id is {short_repr(job_id)}, not a UUID")
+        raise MalformedJobError(f"its Id is {short_repr(job_id, redact)}, not a UUID")
     if not isinstance(status, str) or not (status in _STATUSES or _WORDS.fullmatch(status)):
-        raise MalformedJobError(f"its Status is {short_repr(status)}, not a word")
+        raise MalformedJobError(f"its Status is {short_repr(status, redact)}, not a word")
     fields: dict[str, Any] = {}
     for name, value in raw.items():
         # This runs for every field of every job, so it avoids calls.
@@ -52,7 +57,8 @@ def parse_job(raw: object) -> Job:
         try:
             fields[attribute] = value if value.__class__ is json_type else convert(value)
         except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
-            logger.warning("job %s: %s is %s, which cannot be read; using None", job_id, name, short_repr(value))
+            shown = short_repr(value, redact)
+            logger.warning("job %s: %s is %s, which cannot be read; using None", job_id, name, shown)
     return Job(id=job_id, status=_STATUSES.get(status, status), raw=raw, **fields)
 
 
@@ -99,3 +105,5 @@ _FIELDS: dict[str, tuple[str, type | None, Callable[[Any], Any]]] = {
     "Replayable": ("replayable", bool, _boolean),
     "ResultUri": ("result_uri", str, _text),
 }
+JOB_FIELDS = frozenset({"Id", "Status", *_FIELDS})
+"""The fields of a job, by the server's names."""

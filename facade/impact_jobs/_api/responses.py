@@ -1,4 +1,7 @@
-"""Read responses: a job, a page of jobs, an error, or something that is not a result."""
+"""Read responses: a job, a page of jobs, an error, or something that is not a result.
+
+What reads a body returns its errors, and `value_of` raises them, because tracebacks may show variables.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,31 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from impact_jobs._api.parsing import MalformedJobError, parse_job, short_repr
+from impact_jobs._account import Account
+from impact_jobs._api.parsing import JOB_FIELDS, MalformedJobError, parse_job, short_repr
 from impact_jobs._policy.rate_limit_headers import retry_after_seconds
-from impact_jobs._redaction import redact, shorten
+from impact_jobs._redaction import shorten
 from impact_jobs._transport.base import Response
 from impact_jobs.errors import (
     ApiError,
     AuthenticationError,
+    ConfigurationError,
     FieldError,
     JobNotFoundError,
+    JobsError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
     UnexpectedResponseError,
 )
 from impact_jobs.models import Job
+
+T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -38,6 +47,8 @@ _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 _HTML = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _OBJECT = re.compile(rb"\{\s*(?:[\"}]|$)")
 _ERROR_FIELDS = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
+_URIS = ("QueuedUri", "Uri", "ResultUri", "ReplayUri")  # each contains the id of the job
+_NEXT_PAGE = ("@nextpageuri", "@nextpageruri")  # some pages misspell the names of the other links like this
 
 _KINDS: dict[int, tuple[type[ApiError], str]] = {
     401: (AuthenticationError, "Check Account SID and Auth Token."),
@@ -52,41 +63,98 @@ _OTHER_ERROR: tuple[type[ApiError], str] = (ApiError, "")  # the server's messag
 
 @frozen
 class Page:
-    """The jobs of a list response that could be parsed, the next page, and the count of all entries."""
+    """The jobs of a list response that could be parsed, what identifies each entry, the next page, and the total."""
 
     jobs: tuple[Job, ...]
-    next_uri: str | None
-    entries: int = 0
+    keys: tuple[str, ...] = ()  # of all entries: the id in lower case, or what the entry has instead
+    next_uri: object = None  # as it came
+    total: int | None = None  # of all pages
 
 
-def read_job(response: Response, what: str) -> Job:
-    """Return the job in the body; raise UnexpectedResponseError for other JSON, and as for `read_json`."""
-    data = read_json(response, what)
+def value_of(found: T | JobsError) -> T:
+    """Return `found`, or raise it if it is an error."""
+    if isinstance(found, JobsError):
+        raise found
+    return found
+
+
+def read_job(response: Response, what: str, *, job_id: str) -> Job:
+    """Return the job in the body; raise UnexpectedResponseError if it is not that job, and as for `read_json`."""
+    return value_of(_if_asked_for(_job(response, what, read_json(response, what)), response, what, job_id))
+
+
+def read_scheduled_job(response: Response, what: str, *, account: Account) -> Job:
+    """Return the job that a request has scheduled: the body is the job, or its status and a URI that contains its id.
+
+    Raise UnexpectedResponseError for other JSON, and for a job of another account, and as for `read_json`.
+    """
+    return value_of(_scheduled_job(response, what, read_json(response, what), account))
+
+
+def _scheduled_job(response: Response, what: str, data: object, account: Account) -> Job | JobsError:
+    if not isinstance(data, dict) or data.get("Id") or not any(map(data.get, _URIS)):
+        return _job(response, what, data)
+    uri = next(filter(None, map(data.get, _URIS)))
     try:
-        return parse_job(data)
+        job_id = account.job_id(uri)
+    except ConfigurationError:
+        shown = short_repr(uri, response.redact)
+        return _unexpected(response, what, f"the response names {shown}, which is not a job of this account")
+    found = _job(response, what, {**data, "Id": job_id})
+    return evolve(found, raw=data) if isinstance(found, Job) else found
+
+
+def _job(response: Response, what: str, data: object) -> Job | JobsError:
+    try:
+        return parse_job(data, response.redact)
     except MalformedJobError as error:
-        raise _unexpected(response, what, f"the response is not a job: {error}") from None
+        return _unexpected(response, what, f"the response is not a job: {error}")
 
 
-def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] = parse_job) -> Page:
+def _if_asked_for(found: Job | JobsError, response: Response, what: str, job_id: str) -> Job | JobsError:
+    if isinstance(found, JobsError) or found.id.lower() == job_id.lower():
+        return found
+    return _unexpected(response, what, f"the response is about job {found.id} instead of {job_id}")
+
+
+def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] | None = None) -> Page:
     """Return the jobs in the body: a bare array, `{"Jobs": […]}`, or a page with `@nextpageuri`.
 
     Skip a job for which `parse` returns None, and a malformed one with a warning in the log. Raise
     UnexpectedResponseError for other JSON, and as for `read_json`.
     """
-    data = read_json(response, what)
-    items: Any = data
-    next_uri = None
-    if isinstance(data, dict) and ("Jobs" in data or "@total" in data):
-        items, next_uri = data.get("Jobs") or [], data.get("@nextpageuri") or None
-        if "Jobs" not in data and str(data["@total"]) != "0":
-            items = None  # the page counts jobs but has none, so it is not an empty list
-    if not isinstance(items, list) or not isinstance(next_uri, str | None):
-        raise _unexpected(response, what, "the response is not a list of jobs")
-    return Page(tuple(_parsed(items, what, parse)), next_uri, len(items))
+    parse = parse or partial(parse_job, redact=response.redact)
+    return value_of(_page(response, what, read_json(response, what), parse))
 
 
-def _parsed(items: list[Any], what: str, parse: Callable[[object], Job | None]) -> Iterator[Job]:
+def _page(response: Response, what: str, data: object, parse: Callable[[object], Job | None]) -> Page | JobsError:
+    items, next_uri, total = data, None, None
+    if isinstance(data, dict):
+        fields = {name.lower(): value for name, value in data.items()} | data
+        items, total = fields.get("jobs"), _count(fields.get("@total"))
+        next_uri = next(filter(None, map(fields.get, _NEXT_PAGE)), None)
+        if not items and ("jobs" in fields or total == 0):  # a page that counts jobs but has none is not an empty list
+            items = []
+        elif isinstance(items, dict):
+            items = [items]
+    if not isinstance(items, list):
+        return _unexpected(response, what, "the response is not a list of jobs")
+    keys = tuple(_key(item) for item in items)
+    return Page(tuple(_parsed(items, what, parse, response.redact)), keys, next_uri, total)
+
+
+def _count(value: object) -> int | None:
+    return int(value) if isinstance(value, int | str) and re.fullmatch(r"[0-9]{1,18}", str(value)) else None
+
+
+def _key(item: object) -> str:
+    job_id = item.get("Id") if isinstance(item, dict) else None
+    return job_id.lower() if isinstance(job_id, str) else short_repr(item, str)
+
+
+def _parsed(
+    items: list[Any], what: str, parse: Callable[[object], Job | None], redact: Callable[[str], str]
+) -> Iterator[Job]:
     skipped = 0
     for index, item in enumerate(items):
         try:
@@ -95,7 +163,7 @@ def _parsed(items: list[Any], what: str, parse: Callable[[object], Job | None]) 
             skipped += 1
             if skipped <= _MAX_WARNINGS:
                 fields = item if isinstance(item, dict) else {}
-                job_id, created = short_repr(fields.get("Id")), short_repr(fields.get("CreatedDate"))
+                job_id, created = short_repr(fields.get("Id"), redact), short_repr(fields.get("CreatedDate"), redact)
                 logger.warning("%s: skipped entry %d (Id %s, created %s): %s", what, index, job_id, created, error)
         else:
             if job is not None:
@@ -106,21 +174,28 @@ def _parsed(items: list[Any], what: str, parse: Callable[[object], Job | None]) 
 
 def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
     """Return the JSON object or array in the body; raise ApiError if it is the API's error object."""
-    start = _trim(response.body)
+    found = _json(response, what)
+    if isinstance(found, JobsError):
+        raise found
+    return found
+
+
+def _json(response: Response, what: str) -> dict[str, Any] | list[Any] | JobsError:
+    start = _trim(response.body).lower()
     if not start:
-        raise _unexpected(response, what, "the response is empty")
+        return _unexpected(response, what, "the response is empty")
     if start.startswith(b"<"):
-        kind = "HTML" if b"<html" in start.lower() or b"<!doctype" in start.lower() else "XML"
-        raise _unexpected(response, what, f"the response is {kind} instead of JSON")
+        kind = "HTML" if b"<html" in start or b"<!doctype" in start else "XML"
+        return _unexpected(response, what, f"the response is {kind} instead of JSON")
     try:
         data = json.loads(response.body)
     except (ValueError, RecursionError) as error:
-        raise _unexpected(response, what, f"the response is not JSON ({error})") from None
+        return _unexpected(response, what, f"the response is not JSON ({error})")
     if not isinstance(data, dict | list):
-        raise _unexpected(response, what, f"the response is a single {type(data).__name__}")
-    # Some endpoints return 200 with {"Status": "ERROR", "Message": …}. A job with the status ERROR has an Id.
-    if isinstance(data, dict) and data.get("Status") == "ERROR" and not data.get("Id"):
-        raise error_of(response, what)
+        return _unexpected(response, what, f"the response is a single {type(data).__name__}")
+    # Some endpoints return 200 with {"Status": "ERROR", "Message": …}. A job with the status ERROR has an Id or a URI.
+    if isinstance(data, dict) and data.get("Status") == "ERROR" and not (data.get("Id") or data.get("QueuedUri")):
+        return error_of(response, what)
     return data
 
 
@@ -128,20 +203,21 @@ def error_of(response: Response, what: str) -> ApiError:
     """Return the error for a response's status and body."""
     status = response.head.status_code
     kind, hint = _KINDS.get(status, _SERVER_ERROR if status >= _FIRST_SERVER_ERROR else _OTHER_ERROR)
-    body = redact(response.body[: 4 * _MAX_BODY_CHARACTERS].decode("utf-8", "replace"))
+    start = response.body[: 16 * _MAX_BODY_CHARACTERS]
+    body = response.redact(start.decode(json.detect_encoding(start), "replace"))
     fields = _error_fields(response.body)
-    message = _first_text(fields, "Message", "message")
-    errors = tuple(_field_errors(fields.get("Errors")))
+    message = _shown_text(response, fields, "Message", "message")
+    errors = tuple(_field_errors(response, fields.get("Errors")))
     details = "; ".join(": ".join(filter(None, (error.field, error.message))) for error in errors)
     summary = message.rstrip(".") or ("no readable message" if body.strip() else "no message")
     text = shorten(f"{summary} ({details})" if details else summary)
-    request_id = response.head.headers.get("x-request-id", "") or _first_text(fields, "request_id", "RequestId")
+    request_id = response.redact(response.head.headers.get("x-request-id", ""))[:_MAX_BODY_CHARACTERS]
     error = kind(
         f"{what}: HTTP {status}: {text}. {hint}".rstrip(),
         status_code=status,
         message=message,
         errors=errors,
-        request_id=redact(request_id)[:_MAX_BODY_CHARACTERS] or None,
+        request_id=request_id or _shown_text(response, fields, "request_id", "RequestId") or None,
         body=body[:_MAX_BODY_CHARACTERS],
     )
     error.retry_after = retry_after_seconds(response.head)
@@ -157,17 +233,26 @@ def _error_fields(body: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _field_errors(errors: object) -> list[FieldError]:
+def _field_errors(response: Response, errors: object) -> list[FieldError]:
     if isinstance(errors, dict):  # some of the vendor's pages show {"Error": {…}} instead of a list
-        errors = errors.get("Error")
+        errors = errors.get("Error", errors)
     entries = errors if isinstance(errors, list) else [errors]
     fields = [entry for entry in entries[:_MAX_FIELD_ERRORS] if isinstance(entry, dict)]
-    return [FieldError(_first_text(field, "Field"), _first_text(field, "Message")) for field in fields]
+    texts = [(_shown_text(response, each, "Field"), _shown_text(response, each, "Message")) for each in fields]
+    return [FieldError(*pair) for pair in texts if any(pair)]
+
+
+def server_message(response: Response) -> str:
+    """Return the server's message about an error as it came, for decisions: it may contain secrets."""
+    return _first_text(_error_fields(response.body), "Message", "message")[:_MAX_BODY_CHARACTERS]
+
+
+def _shown_text(response: Response, fields: dict[str, Any], *names: str) -> str:
+    return response.redact(_first_text(fields, *names))[:_MAX_BODY_CHARACTERS]
 
 
 def _first_text(fields: dict[str, Any], *names: str) -> str:
-    text = next((value for name in names if isinstance(value := fields.get(name), str) and value), "")
-    return redact(text)[:_MAX_BODY_CHARACTERS]
+    return next((value for name in names if isinstance(value := fields.get(name), str) and value), "")
 
 
 def may_be_no_result(start: bytes) -> bool:
@@ -180,32 +265,43 @@ def check_result(response: Response, what: str, *, job_id: str, is_due: bool) ->
     """Check the short body of a 200 to a download: raise if it is an error object, and return the job if it is one.
 
     A result may itself be JSON, XML, HTML or empty. Only if a redirect was requested, so that no result `is_due`, raise
-    for an HTML page, broken JSON, or nothing.
+    for an HTML page, broken JSON, or nothing. Raise UnexpectedResponseError if it is another job.
     """
-    start = _trim(response.body)
-    problem = "HTML" if _HTML.match(start) else "" if start else "empty"
-    if _XML_ERROR.match(start):
-        raise error_of(response, what)
-    if _OBJECT.match(start):
-        try:
-            return _job_or_error(response, what, job_id=job_id)
-        except (ValueError, RecursionError) as error:
-            problem = f"broken JSON ({error})"
-    if problem and not is_due:
-        raise _unexpected(response, what, f"the response is {problem} instead of a redirect to the result")
+    found = value_of(_instead_of_result(response, what, job_id))
+    if isinstance(found, Job):
+        return found
+    if found and not is_due:
+        raise _unexpected(response, what, f"the response is {found} instead of a redirect to the result")
     return None
 
 
-def _job_or_error(response: Response, what: str, *, job_id: str) -> Job | None:
+def _instead_of_result(response: Response, what: str, job_id: str) -> Job | str | JobsError:
+    """Return the job, the error or the kind of page that a body is; "" if it is a result."""
+    start = _trim(response.body)
+    if _XML_ERROR.match(start):
+        return error_of(response, what)
+    if not _OBJECT.match(start):
+        return "HTML" if _HTML.match(start) else "" if start else "empty"
+    return _object_instead_of_result(response, what, job_id)
+
+
+def _object_instead_of_result(response: Response, what: str, job_id: str) -> Job | str | JobsError:
     # Lenient, and only the first of several objects, because anything else is a result that must not be altered.
     text = response.body.decode("utf-8-sig", "replace").lstrip()
-    data, _ = json.JSONDecoder(strict=False).raw_decode(text)
-    if data.get("Status") == "ERROR" and data.keys() <= _ERROR_FIELDS:
-        raise error_of(response, what)
     try:
-        return parse_job(data) if data.get("Id") == job_id else None
+        data, end = json.JSONDecoder(strict=False).raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        return f"broken JSON ({error})"
+    if data.get("Status") == "ERROR" and data.keys() <= _ERROR_FIELDS:
+        return error_of(response, what)
+    # A record of a result may have an id and a status, too: another job is recognised by all its fields.
+    is_any_job = not text[end:].strip() and (data.keys() <= JOB_FIELDS or "Replayable" in data)
+    if not is_any_job and str(data.get("Id")).lower() != job_id.lower():
+        return ""
+    try:
+        return _if_asked_for(parse_job(data, response.redact), response, what, job_id)
     except MalformedJobError:
-        return None
+        return ""
 
 
 def _trim(body: bytes) -> bytes:

@@ -85,7 +85,8 @@ class PartFile:
                 raise FileExistsError
         journal = Journal.load(self._journal_path) if options.resume and size else None
         self._use(Journal(job_id=job_id))
-        if journal and journal.job_id == job_id and journal.representation.is_resumable and journal.coverage.fits(size):
+        is_same = journal is not None and journal.job_id.lower() == job_id.lower()
+        if journal and is_same and journal.representation.is_resumable and journal.coverage.fits(size):
             self._use(journal)
 
     def start(self, journal: Journal) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from impact_jobs._account import is_internal, is_loopback
+from impact_jobs._account import Account, is_internal, is_loopback
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs.errors import DownloadError
 
 
-def storage_url(location: Secret | None, *, base: Secret, api_host: str | None, what: str) -> Secret:
-    """Return the URL that a redirect of the URL `base` leads to, if it is safe to request.
+def storage_url(location: Secret | None, *, asked: Secret, account: Account, what: str) -> Secret:
+    """Return the URL that a redirect of the URL `asked` leads to, if it is safe to request.
 
     Raise DownloadError if the location is missing, is not https, carries credentials, or leads from a public API to
     this machine or its network. An API on this machine may redirect to this machine, and without TLS.
@@ -19,8 +19,8 @@ def storage_url(location: Secret | None, *, base: Secret, api_host: str | None, 
         raise DownloadError(f"{what}: a redirect without Location. Check base_url and any proxy between.")
     url = location
     try:
-        url = secret_url(urljoin(base.reveal(), location.reveal().strip()))
-        problem = _problem(url, api_host)
+        url = secret_url(account.resolve(location.reveal().strip(), asked.reveal()))
+        problem = _problem(url, urlsplit(account.base_url).hostname)
     except ValueError:
         problem = "it is not a URL"
     if problem:

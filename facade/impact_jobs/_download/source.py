@@ -21,13 +21,12 @@ from impact_jobs._download.ranges import END
 from impact_jobs._download.redirects import storage_url
 from impact_jobs._policy.rate_limit_headers import retry_after_seconds, server_time
 from impact_jobs._policy.retry import is_transient_status
-from impact_jobs._redaction import Secret, secret_url
+from impact_jobs._redaction import Secret
 from impact_jobs._transport.base import Head, Request, Response, Stream, read_all
 from impact_jobs._transport.headers import Span, content_length
 from impact_jobs.errors import (
     ApiError,
     DownloadError,
-    JobFailedError,
     JobsError,
     RateLimitError,
     ResultExpiredError,
@@ -96,7 +95,7 @@ class ResultSource:
                 if stream.head.status_code in _RESULTS:
                     return await _checked(stream, self._check_answer)
                 await stream.aclose()
-                url = self._url = self._location(stream.head, secret_url(self.context.account.base_url))
+                url = self._url = self._location(stream.head, self._api_request().url)
                 asked_at = server_time(stream.head)
             stream = await self._ask_storage(url, _range_headers(span, validator))
             status = stream.head.status_code
@@ -137,12 +136,12 @@ class ResultSource:
         if job is None or job.status != JobStatus.COMPLETED or may_be_old:
             job = self.job = await get_once(self.context, self.job_id)
         if job.status != JobStatus.COMPLETED:
-            raise _without_result(job)
+            raise self._without_result(job)
         return job
 
     async def _ask_api(self) -> Stream:
         """Return the API's response if it is the result (200, or 204 for an empty one) or a redirect to it."""
-        request = download_request(self.context, self.job_id, is_stream=self.mode == "stream", headers=_API_HEADERS)
+        request = self._api_request()
         await self.context.wait_for_quota()
         stream = await self.context.open(request)
         if stream.head.status_code in _RESULTS | _REDIRECTS:
@@ -151,6 +150,9 @@ class ResultSource:
         if stream.head.status_code != _ACCEPTED:
             self.context.raise_for_status(response, self.what, job_id=self.job_id)
         raise await self._why_not_ready(self.context.redacted(response))
+
+    def _api_request(self) -> Request:
+        return download_request(self.context, self.job_id, is_stream=self.mode == "stream", headers=_API_HEADERS)
 
     async def _check_answer(self, stream: Stream) -> None:
         """Raise if the API's 200 is an error, the job itself, or a gateway's page, or if its 204 comes too early."""
@@ -163,7 +165,7 @@ class ResultSource:
         redacted = self.context.redacted(response)
         job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
         if job is not None:
-            raise _without_result(job)
+            raise self._without_result(job)
         stream.unread(response.body)
 
     async def _check_file(self, stream: Stream, *, link: Secret) -> None:
@@ -186,10 +188,16 @@ class ResultSource:
     async def _why_not_ready(self, response: Response) -> JobsError:
         """Return what a 202 means: the API may return it forever if the job failed or was cancelled."""
         try:
-            job = read_job(response, self.what)
+            job = read_job(response, self.what, job_id=self.job_id)
         except UnexpectedResponseError:  # perhaps XML, but the job itself is always available as JSON
             job = await get_once(self.context, self.job_id)
-        return _without_result(job)
+        return self._without_result(job)
+
+    def _without_result(self, job: Job) -> JobsError:
+        """Return why there is no result, by the job that the API returned instead."""
+        if job.is_terminal and job.status != JobStatus.COMPLETED:
+            return self.context.job_failed(job)
+        return ResultNotReadyError(job)
 
     async def _ask_storage(self, url: Secret, headers: Mapping[str, str]) -> Stream:
         """Return the storage's response or refusal, after any redirects; no request carries anything of the account."""
@@ -212,9 +220,8 @@ class ResultSource:
             url = self._location(stream.head, url)
         raise DownloadError(f"{self.what}: more than {_MAX_REDIRECTS} redirects. Try again later.")
 
-    def _location(self, redirect: Head, base: Secret) -> Secret:
-        api_host = urlsplit(self.context.account.base_url).hostname
-        return storage_url(redirect.location, base=base, api_host=api_host, what=self.what)
+    def _location(self, redirect: Head, asked: Secret) -> Secret:
+        return storage_url(redirect.location, asked=asked, account=self.context.account, what=self.what)
 
 
 async def open_whole(source: ResultSource) -> Stream:
@@ -248,13 +255,6 @@ async def _short_response(stream: Stream) -> Response | None:
             stream.unread(start)
             return None
     return Response(head=stream.head, body=start)
-
-
-def _without_result(job: Job) -> JobsError:
-    """Return why there is no result, by the job that the API returned instead."""
-    if job.is_terminal and job.status != JobStatus.COMPLETED:
-        return JobFailedError.of(job)
-    return ResultNotReadyError(job)
 
 
 def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import Pages, get, get_with_head, replay_request
-from impact_jobs._api.responses import read_job
+from impact_jobs._api.responses import read_scheduled_job, server_message
 from impact_jobs._dates import Window
 from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._policy.replay_claims import ReplayAttempt, kind_of
-from impact_jobs._transport.base import Head
+from impact_jobs._transport.base import Head, Response, read_all
 from impact_jobs.errors import (
     ApiError,
     JobsError,
@@ -71,10 +71,11 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
     sent_at = context.transport.now()
     with context.replay_claims.attempt(job_id, now=context.transport.now) as attempt:
         try:
-            response = await context.exchange(replay_request(context, job_id), what)
-            job = read_job(response, what)
+            request = replay_request(context, job_id)
+            response = await read_all(await context.open(request), request)
+            job = read_scheduled_job(context.raise_for_status(response, what), what, account=context.account)
         except PermissionDeniedError as error:
-            raise _refusal(error, what) from None
+            raise _refusal(error, response, what) from None
         except (TransportError, ApiError, UnexpectedResponseError) as error:
             if not _may_have_been_accepted(error):
                 raise
@@ -91,9 +92,10 @@ def _may_have_been_accepted(error: JobsError) -> bool:
     return not isinstance(error, TransportError) or error.request_sent
 
 
-def _refusal(error: PermissionDeniedError, what: str) -> JobsError:
+def _refusal(error: PermissionDeniedError, response: Response, what: str) -> JobsError:
     """Return the error for a 403: about the job's state if the message says so, else about the account's permission."""
-    if _ABOUT_PERMISSION.search(error.message) or not _ABOUT_STATE.search(error.message):
+    message = server_message(response)
+    if _ABOUT_PERMISSION.search(message) or not _ABOUT_STATE.search(message):
         return error
     return NotReplayableError(
         f"{what}: HTTP 403: {error.message.rstrip('.')}. Wait until the job has ended, or schedule a new one.",
@@ -113,17 +115,22 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
     """
     cause = str(failure)
     attempt.is_lost = True
+    source: Job | None = None
     found: tuple[Job, ...] = ()
     for reads in range(context.retry.attempts):
         if reads:
             await context.transport.sleep(context.retry.pause(failure, reads, random=context.random))
+        jobs: list[Job] = []
         try:
             source, head = await get_with_head(context, attempt.source)
             attempt.kind = kind_of(source)
             since = _time_of_sending(context, head, sent_at) - _CLOCK_SLACK
-            jobs = [job async for page in Pages(context, Window.create(since, None)) for job in page]
+            async for page in Pages(context, Window.create(since, None)):
+                jobs += page
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"
+            if source is not None and not found:
+                found = context.replay_claims.unclaimed(_candidates(jobs, source))
             raise ReplayUncertainError(attempt.source, found, cause=unread) from None
         own, found = context.replay_claims.claim(attempt, _candidates(jobs, source), now=context.transport.now())
         if not found and _is_rerun(source, since) and context.replay_claims.claim_rerun(source):
@@ -152,6 +159,6 @@ def _is_rerun(source: Job, since: datetime) -> bool:
 
 def _candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
     """Return the jobs that may be a replay of `source`, newest first: of its kind, and of known age."""
-    others = [job for job in jobs if job.id != source.id and kind_of(job) == kind_of(source)]
+    others = [job for job in jobs if job.id.lower() != source.id.lower() and kind_of(job) == kind_of(source)]
     dated = [(job.created_date, job) for job in others if job.created_date is not None]
     return [job for _, job in sorted(dated, key=lambda pair: pair[0], reverse=True)]

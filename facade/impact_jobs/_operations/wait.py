@@ -14,7 +14,6 @@ from impact_jobs._operations.job_tracker import JobTracker
 from impact_jobs._policy.polling import Polling
 from impact_jobs.errors import (
     ApiError,
-    JobFailedError,
     JobsError,
     TransportError,
     UnexpectedResponseError,
@@ -102,7 +101,7 @@ class _Wait:
         if not self.tracker.update(job, waited=now - self.started):
             return False
         if job.status != JobStatus.COMPLETED:
-            raise JobFailedError.of(job)
+            raise self.context.job_failed(job)
         return True
 
     async def _pause(self, now: float) -> None:

@@ -24,7 +24,6 @@ from impact_jobs.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
-    JobFailedError,
     JobsError,
     TransportError,
     UnexpectedResponseError,
@@ -197,7 +196,7 @@ class JobBatch:
         if entry is None:
             return None
         last = entry.tracker.last
-        return last if last is not None and last.raw == raw else parse_job(raw)
+        return last if last is not None and last.raw == raw else parse_job(raw, self._context.account.redact)
 
     def _schedule_lacking(self, lacking: Sequence[BatchEntry]) -> None:
         now, are_many = self._context.transport.now(), len(lacking) > self._pages
@@ -239,7 +238,7 @@ class JobBatch:
 
     def _update(self, key: str, job: Job) -> None:
         if self._pending[key].tracker.update(job, waited=self._context.transport.now() - self._started):
-            self._finish(key, job if job.status == JobStatus.COMPLETED else JobFailedError.of(job))
+            self._finish(key, job if job.status == JobStatus.COMPLETED else self._context.job_failed(job))
 
     def _finish(self, key: str, outcome: Job | JobsError) -> None:
         job_id = self._pending.pop(key).tracker.job_id

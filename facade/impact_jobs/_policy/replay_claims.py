@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
@@ -31,8 +31,12 @@ class ReplayAttempt:
     source: str
     kind: tuple[object, object] | None = None  # see `kind_of`; None until it is known
     is_lost: bool = False  # whether the response was lost; otherwise it may still arrive
-    seen: dict[str, int] = field(factory=dict)  # the number of each job's first sighting
+    seen: dict[str, int] = field(factory=dict)  # the number of each job's first sighting, by id in lower case
     ended_at: float = 0.0  # on the transport's clock, if it ended without finding its job
+
+    def repeats(self, other: ReplayAttempt) -> bool:
+        """Return whether both replay the same job."""
+        return self.source.lower() == other.source.lower()
 
     def may_have_made(self, job: Job, *, seen_at: int) -> bool:
         """Return whether this attempt began before the job was first seen, and replays a job of its kind."""
@@ -47,7 +51,7 @@ class ReplayClaims:
     same job are interchangeable: if there are no more new jobs than such attempts, each takes one.
     """
 
-    _claimed: dict[str, datetime | None] = field(factory=dict)  # creation dates by id, the last claimed one at the end
+    _claimed: dict[str, datetime | None] = field(factory=dict)  # creation dates by id in lower case, the latest last
     _in_flight: list[ReplayAttempt] = field(factory=list)
     _unresolved: deque[ReplayAttempt] = field(factory=lambda: deque(maxlen=_MAX_UNRESOLVED))
     _numbers: Iterator[int] = field(factory=count)
@@ -82,20 +86,25 @@ class ReplayClaims:
         Return the job that was claimed, or None, and those of `jobs` that were unclaimed before.
         """
         with self._lock:
-            free = tuple(job for job in jobs if job.id not in self._claimed)
+            free = self._unclaimed(jobs)
             for job in free:
-                attempt.seen.setdefault(job.id, next(self._numbers))
+                attempt.seen.setdefault(job.id.lower(), next(self._numbers))
             if not free or not self._is_certain(attempt, free, now):
                 return None, free
             self._claim(free[-1])
             return free[-1], free
 
+    def unclaimed(self, jobs: Iterable[Job]) -> tuple[Job, ...]:
+        """Return those of `jobs` that no attempt has claimed."""
+        with self._lock:
+            return self._unclaimed(jobs)
+
     def claim_rerun(self, source: Job) -> bool:
         """Claim the replayed job itself if the server queued it again and no other attempt has claimed that run."""
         with self._lock:
-            claimed, created = self._claimed.get(source.id), source.created_date
+            claimed, created = self._claimed.get(source.id.lower()), source.created_date
             is_new_run = claimed is not None and created is not None and created - claimed > _SAME_RUN
-            is_free = source.id not in self._claimed or is_new_run
+            is_free = source.id.lower() not in self._claimed or is_new_run
             if is_free:
                 self._claim(source)
             return is_free
@@ -104,14 +113,17 @@ class ReplayClaims:
         """Return whether each attempt that may have made one of `free` can take another one of them instead."""
         others = [other for other in self._in_flight if other is not attempt]
         recent = [other for other in self._unresolved if now - other.ended_at < _UNRESOLVED_SECONDS]
-        others += [other for other in recent if other.source != attempt.source]
-        rivals = [o for o in others if any(o.may_have_made(job, seen_at=attempt.seen[job.id]) for job in free)]
-        are_interchangeable = all(rival.source == attempt.source and rival.is_lost for rival in rivals)
+        others += [other for other in recent if not other.repeats(attempt)]
+        rivals = [o for o in others if any(o.may_have_made(job, seen_at=attempt.seen[job.id.lower()]) for job in free)]
+        are_interchangeable = all(rival.repeats(attempt) and rival.is_lost for rival in rivals)
         return are_interchangeable and len(free) <= len(rivals) + 1
 
+    def _unclaimed(self, jobs: Iterable[Job]) -> tuple[Job, ...]:
+        return tuple(job for job in jobs if job.id.lower() not in self._claimed)
+
     def _claim(self, job: Job) -> None:
-        self._claimed.pop(job.id, None)
-        self._claimed[job.id] = job.created_date
+        self._claimed.pop(job.id.lower(), None)
+        self._claimed[job.id.lower()] = job.created_date
         if len(self._claimed) > _MAX_CLAIMED:
             del self._claimed[next(iter(self._claimed))]
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
-from impact_jobs._redaction import Secret
+from impact_jobs._redaction import Secret, redact
 from impact_jobs.errors import UnexpectedResponseError
 
 T = TypeVar("T")
@@ -50,10 +50,14 @@ class Head:
 
 @frozen(kw_only=True)
 class Response:
-    """A response with its whole body, decoded as `Content-Encoding` states."""
+    """A response with its whole body, decoded as `Content-Encoding` states.
+
+    `redact` is for what messages show of it; the body itself stays as it came, because it is parsed.
+    """
 
     head: Head
     body: bytes = field(repr=False)
+    redact: Callable[[str], str] = field(default=redact, repr=False)
 
 
 class Stream(Protocol):
