@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -25,7 +26,6 @@ from impact_jobs._transport.daemon_thread import start_in_thread
 from impact_jobs._transport.headers import framed_length
 from impact_jobs._transport.httpx_common import (
     LIMITS,
-    NO_PROXY_FOR_HTTP,
     READ_FAILURES,
     TRACE_EXTENSION,
     TRACED_EVENTS,
@@ -38,6 +38,7 @@ from impact_jobs._transport.httpx_common import (
     head_of,
     transport_error,
 )
+from impact_jobs._transport.proxies import Proxies, proxies_from_environment
 from impact_jobs._transport.run_sync import run_sync
 from impact_jobs.errors import ConfigurationError, JobsError
 
@@ -60,9 +61,8 @@ class AsyncTransport:
         storage_client: httpx.AsyncClient | None = None,
     ) -> None:
         self.builder: RequestBuilder = RequestBuilder(account=account)
-        self.api: httpx.AsyncClient = http_client or create_or_explain(
-            lambda: httpx.AsyncClient(verify=httpx.create_ssl_context(), limits=LIMITS, mounts=NO_PROXY_FOR_HTTP)
-        )
+        self._proxies: Proxies | None = None if http_client else proxies_from_environment(account)
+        self.api: httpx.AsyncClient = http_client or create_or_explain(partial(_create_client, self._proxies or {}))
         self._is_own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
         # Two, so that servers that do not respond cannot keep others from the disk.
@@ -78,7 +78,7 @@ class AsyncTransport:
     def blocking(self) -> BlockingTransport:
         """The transport that reads results, created on first use, perhaps in a thread."""
         with self._blocking_lock:
-            self._blocking = self._blocking or BlockingTransport(self.builder.account)
+            self._blocking = self._blocking or BlockingTransport(self.builder.account, proxies=self._proxies)
             return self._blocking
 
     def for_files(self) -> BlockingTransport:
@@ -218,6 +218,15 @@ class AsyncTransport:
         self.loop = self.loop or running
         if self.loop is not running:
             raise ConfigurationError("this client belongs to another event loop: make one client for each loop.")
+
+
+def _create_client(proxies: Proxies) -> httpx.AsyncClient:
+    tls = httpx.create_ssl_context()
+    mounts = {
+        pattern: None if proxy is None else httpx.AsyncHTTPTransport(verify=tls, limits=LIMITS, proxy=proxy)
+        for pattern, proxy in proxies.items()
+    }
+    return httpx.AsyncClient(verify=tls, limits=LIMITS, trust_env=False, mounts=mounts)
 
 
 def _listener(trace: RequestTrace) -> Callable[[str, Mapping[str, Any]], Coroutine[Any, Any, None]]:

@@ -19,7 +19,6 @@ from impact_jobs._transport.deadline import CONNECTION_EVENTS, TimeLeft, deadlin
 from impact_jobs._transport.headers import framed_length
 from impact_jobs._transport.httpx_common import (
     LIMITS,
-    NO_PROXY_FOR_HTTP,
     TRACE_EXTENSION,
     TRACED_EVENTS,
     RequestBuilder,
@@ -31,6 +30,7 @@ from impact_jobs._transport.httpx_common import (
     shut_down,
     transport_error,
 )
+from impact_jobs._transport.proxies import Proxies, proxies_from_environment
 from impact_jobs._transport.run_sync import run_sync
 from impact_jobs._transport.socket_reader import MIN_BYTES, SocketReader
 from impact_jobs._transport.thread_group import GroupLock, ThreadGroup, current
@@ -53,13 +53,19 @@ class BlockingTransport:
         *,
         http_client: httpx.Client | None = None,
         storage_client: httpx.Client | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self.builder: RequestBuilder = RequestBuilder(account=account)
-
+        if proxies is None and not (http_client and storage_client):
+            proxies = proxies_from_environment(account)
         tls = create_or_explain(httpx.create_ssl_context)  # shared, because loading the certificates takes some 20 ms
 
         def create() -> httpx.Client:
-            return httpx.Client(verify=tls, limits=LIMITS, mounts=NO_PROXY_FOR_HTTP)
+            mounts = {
+                pattern: None if proxy is None else httpx.HTTPTransport(verify=tls, limits=LIMITS, proxy=proxy)
+                for pattern, proxy in (proxies or {}).items()
+            }
+            return httpx.Client(verify=tls, limits=LIMITS, trust_env=False, mounts=mounts)
 
         self.api: httpx.Client = http_client or create_or_explain(create)
         self.storage: httpx.Client = storage_client or create_or_explain(create)

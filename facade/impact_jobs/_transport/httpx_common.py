@@ -37,8 +37,6 @@ _HEADERS = {
 }
 # Unlimited: to keep a limit, httpcore may close a connection that it has just assigned to another thread.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-# Plain http is allowed to this machine only. A proxy on the way could read token and links.
-NO_PROXY_FOR_HTTP: dict[str, None] = {"http://": None}
 # What reading a body raises. An asynchronous client does not wrap the ssl module's error about a damaged TLS record.
 READ_FAILURES = (httpx.HTTPError, ssl.SSLError)
 # ValueError for a URL such as "://[" or "https://[fe80::1%é]/": httpx parses even a `Location` that it does not follow.
