@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
@@ -23,6 +24,7 @@ from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request, Stream, Write
 from impact_jobs._transport.blocking import BlockingStream, BlockingTransport
 from impact_jobs._transport.daemon_thread import start_in_thread
+from impact_jobs._transport.foreign_timeout import foreign_timeout
 from impact_jobs._transport.headers import framed_length
 from impact_jobs._transport.httpx_common import (
     LIMITS,
@@ -115,6 +117,7 @@ class AsyncTransport:
     async def _open_in_loop(self, client: httpx.AsyncClient, request: Request) -> AsyncStream:
         self.builder.check_usable(client)
         trace, deadline, timeout = RequestTrace(), time.monotonic() + request.timeout, asyncio.timeout(request.timeout)
+        handled = sys.exception()
         # Without timeouts of httpx, because they limit single steps, and one could expire at the same time as ours.
         extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": _listener(trace), TRACE_EXTENSION: trace}
         try:
@@ -134,7 +137,7 @@ class AsyncTransport:
                 kind = httpx.ConnectTimeout if trace.is_connecting else httpx.ReadTimeout
                 failure: BaseException | None = transport_error(kind(""), request, is_sent=not trace.is_connecting)
             else:
-                failure = failure_to_open(error, request, trace, client)
+                failure = failure_to_open(error, request, trace, client, handled=handled)
             if failure is None:
                 raise
         else:
@@ -321,7 +324,8 @@ class AsyncStream:
         self._length = -1  # until `copy_to` needs it
 
     async def read(self, deadline: float = math.inf) -> bytes:
-        failure: JobsError
+        failure: JobsError | TimeoutError
+        handled = sys.exception()
         timeout = asyncio.timeout(min(self._request.timeout, deadline - time.monotonic()))
         try:
             async with timeout:
@@ -331,7 +335,7 @@ class AsyncStream:
                     await anext(self._chunks, b"")
                 return data
         except READ_FAILURES as error:
-            failure = transport_error(error, self._request)
+            failure = foreign_timeout(error, handled=handled) or transport_error(error, self._request)
         except JobsError as error:  # the decoder's, whose frames hold the body
             failure = error.with_traceback(None)
         except TimeoutError:

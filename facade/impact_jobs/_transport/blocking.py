@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from impact_jobs._redaction import redact_http_logs
 from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request, Write
 from impact_jobs._transport.deadline import CONNECTION_EVENTS, TimeLeft, deadline_scope, enforce_deadline
+from impact_jobs._transport.foreign_timeout import foreign_timeout, raise_if_foreign
 from impact_jobs._transport.headers import framed_length
 from impact_jobs._transport.httpx_common import (
     LIMITS,
@@ -77,7 +79,7 @@ class BlockingTransport:
         self.builder.check_usable(client)
         trace = trace or RequestTrace()
         extensions = {"timeout": TimeLeft(request.timeout), "trace": _listener(trace), TRACE_EXTENSION: trace}
-        deadline = time.monotonic() + request.timeout
+        deadline, handled = time.monotonic() + request.timeout, sys.exception()
         try:
             with redact_http_logs(), deadline_scope(deadline):
                 response = client.send(
@@ -87,7 +89,7 @@ class BlockingTransport:
                     follow_redirects=False,
                 )
         except BaseException as error:
-            failure = failure_to_open(error, request, trace, client)
+            failure = failure_to_open(error, request, trace, client, handled=handled)
             if failure is None:
                 raise
         else:
@@ -217,7 +219,8 @@ class BlockingStream:
     def _read(self, deadline: float = math.inf) -> bytes:
         if self._bytes_read == self._length:
             return b""
-        failure: JobsError
+        failure: JobsError | TimeoutError
+        handled = sys.exception()
         try:
             with deadline_scope(min(deadline, time.monotonic() + self._request.timeout)):
                 data, self._unread = self._unread or next(self._chunks, b""), b""
@@ -226,7 +229,7 @@ class BlockingStream:
                     next(self._chunks, b"")
                 return data
         except httpx.HTTPError as error:
-            failure = transport_error(error, self._request)
+            failure = foreign_timeout(error, handled=handled) or transport_error(error, self._request)
         except JobsError as error:  # the decoder's, whose frames hold the body
             failure = error.with_traceback(None)
         raise failure
@@ -235,6 +238,7 @@ class BlockingStream:
         try:
             return socket_reader.fill(limit)
         except OSError as error:
+            raise_if_foreign(error)
             kind = httpx.ReadTimeout if isinstance(error, TimeoutError) else httpx.ReadError
             failure = transport_error(kind(str(error)), self._request)
         raise failure
