@@ -146,7 +146,12 @@ class AsyncTransport:
 
     async def sleep(self, seconds: float) -> None:
         self._check_loop()
-        await asyncio.sleep(clock.left_to_sleep(seconds))
+        seconds = clock.left_to_sleep(seconds)
+        if seconds > 0 and clock.seems_frozen():
+            before = clock.now()
+            await self.run(lambda: time.sleep(clock.NAP_SECONDS))  # because asyncio sleeps by the same clock
+            clock.check_running(before)
+        await asyncio.sleep(seconds)
 
     async def run(self, function: Callable[[], T]) -> T:
         self._check_loop()

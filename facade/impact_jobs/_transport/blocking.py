@@ -99,10 +99,12 @@ class BlockingTransport:
     async def sleep(self, seconds: float) -> None:
         seconds = clock.left_to_sleep(seconds)
         group = current.get()
-        if group is None:
-            time.sleep(seconds)  # noqa: ASYNC251 - this transport blocks by design
-        else:
-            group.sleep(seconds)
+        sleep = time.sleep if group is None else group.sleep
+        if seconds > 0 and clock.seems_frozen():
+            before = clock.now()
+            sleep(clock.NAP_SECONDS)
+            clock.check_running(before)
+        sleep(seconds)
 
     async def run(self, function: Callable[[], T]) -> T:
         return function()
