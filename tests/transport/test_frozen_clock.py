@@ -8,12 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from impact_jobs import ConfigurationError, JobFailedError, Polling, Retry, WaitTimeoutError
+from impact_jobs import (
+    AsyncJobsClient,
+    ConfigurationError,
+    JobFailedError,
+    JobsClient,
+    Polling,
+    RequestTimeoutError,
+    Retry,
+    WaitTimeoutError,
+)
 from impact_jobs.sandbox import Sandbox
 
-from tests.support.driving import AnyClient, MakeClient, clients
+from tests.support.driving import AnyClient, Driven, MakeClient, clients
+from tests.support.raw_server import Asked, Reply, serving
 
 CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 
@@ -131,3 +142,19 @@ def test_a_clock_that_another_thread_moves_is_not_frozen(
     finally:
         over.set()
         thread.join()
+
+
+@pytest.mark.parametrize("place", ["head", "body"])
+@pytest.mark.parametrize("make", [JobsClient, AsyncJobsClient])
+def test_a_silent_server_still_ends_a_request(place: str, make: type[Any], freeze: Callable[[], None]) -> None:
+    def answer(asked: Asked) -> Reply:
+        if place == "head":
+            asked.over.wait()
+        return Reply(headers={"Content-Length": "9"}, body=b"{")
+
+    with serving(answer) as server, asyncio.Runner() as runner:
+        client = make("IR1", "token", base_url=server.url, request_timeout=0.1, retry=Retry(attempts=1))
+        with client if make is JobsClient else Driven(client, runner) as jobs:
+            freeze()
+            with pytest.raises(RequestTimeoutError):
+                jobs.get("3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")

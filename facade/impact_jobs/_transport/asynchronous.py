@@ -11,8 +11,9 @@ import math
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -122,7 +123,7 @@ class AsyncTransport:
         extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": _listener(trace), TRACE_EXTENSION: trace}
         try:
             async with timeout:
-                with redact_http_logs():
+                with redact_http_logs(), _in_real_time(timeout, request.timeout):
                     response = await client.send(
                         self.builder.build(client, request, extensions),
                         stream=True,
@@ -237,6 +238,27 @@ def _create_client(proxies: Proxies) -> httpx.AsyncClient:
     return httpx.AsyncClient(verify=tls, limits=LIMITS, trust_env=False, mounts=mounts)
 
 
+@contextmanager
+def _in_real_time(timeout: asyncio.Timeout, seconds: float) -> Iterator[None]:
+    """Let `timeout` expire after `seconds` even if a test has frozen the clock that asyncio reads."""
+    if time.monotonic() != time.monotonic():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def expire() -> None:
+        with suppress(RuntimeError):  # the block has ended just now
+            timeout.reschedule(loop.time())
+
+    timer = threading.Timer(min(max(seconds, 0.0), threading.TIMEOUT_MAX), loop.call_soon_threadsafe, [expire])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _listener(trace: RequestTrace) -> Callable[[str, Mapping[str, Any]], Coroutine[Any, Any, None]]:
     async def on_event(event: str, info: Mapping[str, Any]) -> None:
         _, _, name = event.partition(".")
@@ -331,14 +353,12 @@ class AsyncStream:
     async def read(self, deadline: float = math.inf) -> bytes:
         failure: JobsError | TimeoutError
         handled = sys.exception()
-        timeout = asyncio.timeout(min(self._request.timeout, deadline - time.monotonic()))
+        seconds = min(self._request.timeout, deadline - time.monotonic())
+        timeout = asyncio.timeout(seconds)
         try:
             async with timeout:
-                data, self._unread = self._unread or await anext(self._chunks, b""), b""
-                self._bytes_read += len(data)
-                if self._bytes_read == self._length:  # see BlockingStream
-                    await anext(self._chunks, b"")
-                return data
+                with _in_real_time(timeout, seconds):
+                    return await self._next()
         except READ_FAILURES as error:
             failure = foreign_timeout(error, handled=handled) or transport_error(error, self._request)
         except JobsError as error:  # the decoder's, whose frames hold the body
@@ -348,6 +368,13 @@ class AsyncStream:
                 raise
             failure = transport_error(httpx.ReadTimeout(""), self._request)
         raise failure
+
+    async def _next(self) -> bytes:
+        data, self._unread = self._unread or await anext(self._chunks, b""), b""
+        self._bytes_read += len(data)
+        if self._bytes_read == self._length:  # see BlockingStream
+            await anext(self._chunks, b"")
+        return data
 
     async def copy_to(self, write: Write, limit: int) -> int:
         self._length = framed_length(self.head.headers)
