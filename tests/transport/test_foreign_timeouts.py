@@ -151,7 +151,8 @@ def test_it_passes_through_while_a_result_is_read(call: str, sent: int, size: in
     ):
         with alarm(), pytest.raises(OutOfTimeError) as raised:
             RESULT_CALLS[call](jobs, tmp_path)
-        assert len(api.asked) == 1
+        # This storage serves no ranges, so a parallel download may have started over.
+        assert call == "download in parallel" or len(api.asked) == 1
     assert_is_the_callers(raised.value)
 
 
