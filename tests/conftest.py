@@ -44,6 +44,7 @@ SLOW_MODULES = frozenset({
     "sandbox/test_running.py",
     "transport/test_custom_clients.py",
     "transport/test_exchange_deadlines.py",
+    "transport/test_foreign_timeouts.py",
     "transport/test_interruption.py",
     "transport/test_secrets_after_failure.py",
     "transport/test_secrets_in_transit.py",

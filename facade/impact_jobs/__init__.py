@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from impact_jobs._operations.wait_many import Timeouts
     from impact_jobs._policy.polling import Polling
     from impact_jobs._policy.retry import Retry
+    from impact_jobs._redaction import redact
     from impact_jobs.async_client import AsyncJobsClient
     from impact_jobs.client import JobsClient
     from impact_jobs.errors import (
@@ -86,6 +87,7 @@ __all__ = [
     "TransportError",
     "UnexpectedResponseError",
     "WaitTimeoutError",
+    "redact",
 ]
 
 __version__ = "0.1.0"
@@ -101,6 +103,7 @@ _HOMES = {
     "models": ("DownloadResult", "Job", "JobStatus", "JobType"),
     "_policy.polling": ("Polling",),
     "_policy.retry": ("Retry",),
+    "_redaction": ("redact",),
 }
 _HOME_OF = dict.fromkeys(__all__, "errors") | {name: home for home, names in _HOMES.items() for name in names}
 

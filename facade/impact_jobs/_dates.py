@@ -95,6 +95,8 @@ def _requested_day(bound: date | None, margin: timedelta) -> date | None:
 
 
 def _parse_bound(name: str, value: date | str | None) -> date | None:
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M" and not hasattr(value, "__len__"):
+        value = str(value)  # numpy's datetime64, in ISO format
     if isinstance(value, str):
         try:
             value = _parse_date_or_datetime(value.strip())
@@ -103,11 +105,19 @@ def _parse_bound(name: str, value: date | str | None) -> date | None:
                 f"{name}={shorten(str(value))!r} is not a date ({shorten(str(error))}): "
                 "give text such as '2026-05-29', a date or a datetime."
             ) from None
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if value is None or isinstance(value, date):
-        return value
+    with suppress(TypeError, ValueError):  # the year of pandas' NaT, which is a datetime, is NaN
+        if isinstance(value, datetime):
+            return _plain_datetime(value)
+        if value is None or isinstance(value, date):
+            return value and date(value.year, value.month, value.day)
     raise ConfigurationError(f"{name} is a {type(value).__name__}: give text, a date or a datetime.")
+
+
+def _plain_datetime(value: datetime) -> datetime:
+    """Return an aware datetime of Python's own class, because subclasses such as pandas' have other limits."""
+    zone = UTC if value.tzinfo is None else value.tzinfo
+    clock = value.hour, value.minute, value.second, value.microsecond
+    return datetime(value.year, value.month, value.day, *clock, tzinfo=zone, fold=value.fold)
 
 
 def _parse_date_or_datetime(text: str) -> date:

@@ -61,7 +61,24 @@ def secret_url(url: str) -> Secret:
 
 
 def redact(text: str) -> str:
-    """Replace the queries and credentials of all URLs in `text`, also without a scheme, and control characters."""
+    """Replace the queries and credentials of all URLs in `text`, also without a scheme, and control characters.
+
+    Tools that record requests, such as tracing and error reporters, see signed links. Pass what they record through
+    this function; docs/howto/tracing.md shows how.
+
+    Args:
+        text: Any text, such as a URL or a message.
+
+    Returns:
+        The text with "?***" for each query and "***@" for each user and password.
+
+    Raises:
+        TypeError: `text` is not a str.
+
+    Example:
+        >>> redact("GET https://storage.example/a.csv?X-Amz-Signature=secret")
+        'GET https://storage.example/a.csv?***'
+    """
     return _WORD.sub(_without_userinfo, _QUERY.sub("?***", _UNPRINTABLE.sub("\ufffd", text)))
 
 

@@ -1,32 +1,39 @@
-"""Validators for attrs classes that raise `ConfigurationError`."""
+"""Check values of the user: validators for attrs classes that raise `ConfigurationError`, and numbers of any type."""
 
 from __future__ import annotations
 
+import numbers
+import operator
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from attrs import Attribute
 
+from impact_jobs._redaction import shorten
 from impact_jobs.errors import ConfigurationError
 
 _Validator: TypeAlias = "Callable[[Any, Attribute[Any], Any], None]"
 
 
 def number(*, above: float | None = None, at_least: float | None = None, whole: bool = False) -> _Validator:
-    """Return a validator for a finite number with a lower bound. Booleans are refused."""
+    """Return a validator for a finite number with a lower bound; a frozen class then holds it as an int or a float."""
 
     def check(instance: object, attribute: Attribute[Any], value: object) -> None:
+        plain = plain_number(value)
         if (
-            isinstance(value, bool)
-            or not isinstance(value, int if whole else int | float)
-            or not value <= sys.float_info.max  # which is true of NaN as well
-            or (above is not None and value <= above)
-            or (at_least is not None and value < at_least)
+            plain is None
+            or (whole and not isinstance(plain, int))
+            or not plain <= sys.float_info.max  # which is true of NaN as well
+            or (above is not None and plain <= above)
+            or (at_least is not None and plain < at_least)
         ):
             kind = "whole number" if whole else "number"
             bound = f"above {above:g}" if above is not None else f"of at least {at_least:g}"
-            raise ConfigurationError(f"{type(instance).__name__}({attribute.name}={value!r}): give a {kind} {bound}.")
+            setting = f"{type(instance).__name__}({attribute.name}={shown(value)})"
+            raise ConfigurationError(f"{setting}: give a {kind} {bound}.")
+        object.__setattr__(instance, attribute.name, plain)
 
     return check
 
@@ -36,6 +43,27 @@ def instance_of(kind: type) -> _Validator:
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
         if not isinstance(value, kind):
-            raise ConfigurationError(f"{attribute.name}={value!r}: give a {kind.__name__}.")
+            raise ConfigurationError(f"{attribute.name}={shown(value)}: give a {kind.__name__}.")
 
     return check
+
+
+def plain_number(value: object) -> int | float | None:
+    """Return a number of any type, such as numpy's or a Decimal, as an int or a float; None if it is not one number."""
+    if isinstance(value, bool) or hasattr(value, "__len__"):  # text, or an array
+        return None
+    if hasattr(value, "dtype") and not isinstance(value, numbers.Real):  # numpy converts even dates and booleans
+        return None
+    with suppress(TypeError, ValueError, OverflowError):
+        if isinstance(value, numbers.Integral) or hasattr(value, "__index__"):
+            return operator.index(value)  # a TypeError, as for numpy's timedelta64
+        return float(value)  # type: ignore[arg-type]
+    return None
+
+
+def shown(value: object) -> str:
+    """Return `repr(value)` for a message: one line, not too long, without secrets."""
+    try:
+        return shorten(" ".join(repr(value).split()))
+    except Exception:  # noqa: BLE001 - of the user's own class, or an int with too many digits
+        return f"a {type(value).__name__}"

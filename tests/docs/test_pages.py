@@ -56,8 +56,9 @@ def test_the_code_of_a_page_is_quoted_from_tests(name: str) -> None:
 
 
 @pytest.mark.interop
-def test_the_code_of_the_page_on_dataframes_runs_with_their_libraries(tmp_path: Path) -> None:
-    page = PAGES["docs/howto/dataframes.md"]
+@pytest.mark.parametrize("name", ["dataframes", "tracing"])
+def test_the_code_of_a_page_runs_with_the_libraries_that_it_needs(name: str, tmp_path: Path) -> None:
+    page = PAGES[f"docs/howto/{name}.md"]
     done = subprocess.run(  # noqa: S603 - our own program
         [ROOT / ".venv-interop" / "bin" / "python", "-W", "error", "-m", "tests.docs.pages", page],
         cwd=tmp_path,

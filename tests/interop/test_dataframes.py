@@ -1,4 +1,7 @@
-"""Dataframe libraries read a result from `jobs.open`, each in a separate process, without a file on disk."""
+"""Dataframe libraries read a result from `jobs.open`, without a file on disk, and give the client their values.
+
+Each runs in a separate process.
+"""
 
 from __future__ import annotations
 
@@ -39,3 +42,16 @@ def test_a_dataframe_library_reads_a_result(library: str, kind: str, sandbox: Sa
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"closed": True, **expected(sandbox, job_id)}
+
+
+def test_values_of_numpy_and_pandas_are_accepted_where_they_mean_one(sandbox: Sandbox) -> None:
+    done = subprocess.run(  # noqa: S603 - our own program
+        [tool("pypi", "python"), "-W", "error", "-m", "tests.interop.pass_foreign_values", sandbox.add_job()],
+        cwd=ROOT,
+        env=os.environ | sandbox.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"kept": [20, 3, 0.5, 0.5], "accepted": []}

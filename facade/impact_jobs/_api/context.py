@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Callable
 
 from attrs import Factory, define, evolve, field, frozen
@@ -16,7 +17,7 @@ from impact_jobs._policy.recent_replays import RECENT_REPLAYS, RecentReplays
 from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
-from impact_jobs._validators import instance_of, number
+from impact_jobs._validators import instance_of, number, plain_number, shown
 from impact_jobs.errors import ApiError, ConfigurationError, JobFailedError, JobsError, UnexpectedResponseError
 from impact_jobs.models import Job
 
@@ -176,6 +177,7 @@ def seconds_of(timeout: float | None) -> float:
     """Return a user's `timeout` in seconds, checked; None means no limit."""
     if timeout is None:
         return math.inf
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
-        raise ConfigurationError(f"timeout={timeout!r}: give seconds, 0 or more, or None to wait forever.")
-    return float(timeout)
+    seconds = plain_number(timeout)
+    if seconds is None or not seconds >= 0:
+        raise ConfigurationError(f"timeout={shown(timeout)}: give seconds, 0 or more, or None to wait forever.")
+    return float(seconds) if seconds <= sys.float_info.max else math.inf

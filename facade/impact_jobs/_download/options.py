@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from impact_jobs._validators import plain_number, shown
 from impact_jobs.errors import ConfigurationError
 
 Mode = Literal["redirect", "stream"]
@@ -22,10 +23,12 @@ def check_mode(mode: str) -> None:
         raise ConfigurationError(f"mode={mode!r}: give 'redirect' or 'stream'.")
 
 
-def check_count(name: str, value: int, *, alternative: str = "") -> None:
-    """Raise ConfigurationError unless `value` is a number of connections or workers that can run side by side."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONNECTIONS:
-        raise ConfigurationError(f"{name}={value!r}: give a number from 1 to {MAX_CONNECTIONS}{alternative}.")
+def check_count(name: str, value: int, *, alternative: str = "") -> int:
+    """Return a number of connections or workers, as a plain int; raise ConfigurationError if they are too many."""
+    count = plain_number(value)
+    if not isinstance(count, int) or not 1 <= count <= MAX_CONNECTIONS:
+        raise ConfigurationError(f"{name}={shown(value)}: give a number from 1 to {MAX_CONNECTIONS}{alternative}.")
+    return count
 
 
 @frozen(kw_only=True)
@@ -42,4 +45,5 @@ class DownloadOptions:
     def __attrs_post_init__(self) -> None:
         check_mode(self.mode)
         if self.connections is not None:
-            check_count("connections", self.connections, alternative=", or None")
+            count = check_count("connections", self.connections, alternative=", or None")
+            object.__setattr__(self, "connections", count)

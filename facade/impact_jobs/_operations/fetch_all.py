@@ -107,7 +107,8 @@ async def fetch_all(
     on_update: Callable[[Job], object] | None,
 ) -> FetchReport:
     """Download the results of several jobs; see `JobsClient.fetch_all`."""
-    _check_concurrency(concurrency, options.connections)
+    concurrency = check_count("concurrency", concurrency)
+    _check_connections(concurrency, options.connections)
     folder = path_of(directory)
     if isinstance(references, AsyncIterable):
         references = [reference async for reference in references]
@@ -232,8 +233,7 @@ class FetchWorkers:
         )
 
 
-def _check_concurrency(concurrency: int, connections: int | None) -> None:
-    check_count("concurrency", concurrency)
+def _check_connections(concurrency: int, connections: int | None) -> None:
     in_all = concurrency * (connections or AUTOMATIC_CONNECTIONS)
     if in_all > MAX_CONNECTIONS:
         raise ConfigurationError(

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -22,10 +25,10 @@ from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request, Stream, Write
 from impact_jobs._transport.blocking import BlockingStream, BlockingTransport
 from impact_jobs._transport.daemon_thread import start_in_thread
+from impact_jobs._transport.foreign_timeout import foreign_timeout
 from impact_jobs._transport.headers import framed_length
 from impact_jobs._transport.httpx_common import (
     LIMITS,
-    NO_PROXY_FOR_HTTP,
     READ_FAILURES,
     TRACE_EXTENSION,
     TRACED_EVENTS,
@@ -38,6 +41,7 @@ from impact_jobs._transport.httpx_common import (
     head_of,
     transport_error,
 )
+from impact_jobs._transport.proxies import Proxies, proxies_from_environment
 from impact_jobs._transport.run_sync import run_sync
 from impact_jobs.errors import ConfigurationError, JobsError
 
@@ -60,9 +64,8 @@ class AsyncTransport:
         storage_client: httpx.AsyncClient | None = None,
     ) -> None:
         self.builder: RequestBuilder = RequestBuilder(account=account)
-        self.api: httpx.AsyncClient = http_client or create_or_explain(
-            lambda: httpx.AsyncClient(verify=httpx.create_ssl_context(), limits=LIMITS, mounts=NO_PROXY_FOR_HTTP)
-        )
+        self._proxies: Proxies | None = None if http_client else proxies_from_environment(account)
+        self.api: httpx.AsyncClient = http_client or create_or_explain(partial(_create_client, self._proxies or {}))
         self._is_own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client
         # Two, so that servers that do not respond cannot keep others from the disk.
@@ -78,7 +81,7 @@ class AsyncTransport:
     def blocking(self) -> BlockingTransport:
         """The transport that reads results, created on first use, perhaps in a thread."""
         with self._blocking_lock:
-            self._blocking = self._blocking or BlockingTransport(self.builder.account)
+            self._blocking = self._blocking or BlockingTransport(self.builder.account, proxies=self._proxies)
             return self._blocking
 
     def for_files(self) -> BlockingTransport:
@@ -115,11 +118,12 @@ class AsyncTransport:
     async def _open_in_loop(self, client: httpx.AsyncClient, request: Request) -> AsyncStream:
         self.builder.check_usable(client)
         trace, deadline, timeout = RequestTrace(), time.monotonic() + request.timeout, asyncio.timeout(request.timeout)
+        handled = sys.exception()
         # Without timeouts of httpx, because they limit single steps, and one could expire at the same time as ours.
         extensions = {"timeout": httpx.Timeout(None).as_dict(), "trace": _listener(trace), TRACE_EXTENSION: trace}
         try:
             async with timeout:
-                with redact_http_logs():
+                with redact_http_logs(), _in_real_time(timeout, request.timeout):
                     response = await client.send(
                         self.builder.build(client, request, extensions),
                         stream=True,
@@ -134,7 +138,7 @@ class AsyncTransport:
                 kind = httpx.ConnectTimeout if trace.is_connecting else httpx.ReadTimeout
                 failure: BaseException | None = transport_error(kind(""), request, is_sent=not trace.is_connecting)
             else:
-                failure = failure_to_open(error, request, trace, client)
+                failure = failure_to_open(error, request, trace, client, handled=handled)
             if failure is None:
                 raise
         else:
@@ -143,7 +147,12 @@ class AsyncTransport:
 
     async def sleep(self, seconds: float) -> None:
         self._check_loop()
-        await asyncio.sleep(clock.left_to_sleep(seconds))
+        seconds = clock.left_to_sleep(seconds)
+        if seconds > 0 and clock.seems_frozen():
+            before = clock.now()
+            await self.run(lambda: time.sleep(clock.NAP_SECONDS))  # because asyncio sleeps by the same clock
+            clock.check_running(before)
+        await asyncio.sleep(seconds)
 
     async def run(self, function: Callable[[], T]) -> T:
         self._check_loop()
@@ -218,6 +227,36 @@ class AsyncTransport:
         self.loop = self.loop or running
         if self.loop is not running:
             raise ConfigurationError("this client belongs to another event loop: make one client for each loop.")
+
+
+def _create_client(proxies: Proxies) -> httpx.AsyncClient:
+    tls = httpx.create_ssl_context()
+    mounts = {
+        pattern: None if proxy is None else httpx.AsyncHTTPTransport(verify=tls, limits=LIMITS, proxy=proxy)
+        for pattern, proxy in proxies.items()
+    }
+    return httpx.AsyncClient(verify=tls, limits=LIMITS, trust_env=False, mounts=mounts)
+
+
+@contextmanager
+def _in_real_time(timeout: asyncio.Timeout, seconds: float) -> Iterator[None]:
+    """Let `timeout` expire after `seconds` even if a test has frozen the clock that asyncio reads."""
+    if time.monotonic() != time.monotonic():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def expire() -> None:
+        with suppress(RuntimeError):  # the block has ended just now
+            timeout.reschedule(loop.time())
+
+    timer = threading.Timer(min(max(seconds, 0.0), threading.TIMEOUT_MAX), loop.call_soon_threadsafe, [expire])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _listener(trace: RequestTrace) -> Callable[[str, Mapping[str, Any]], Coroutine[Any, Any, None]]:
@@ -312,17 +351,16 @@ class AsyncStream:
         self._length = -1  # until `copy_to` needs it
 
     async def read(self, deadline: float = math.inf) -> bytes:
-        failure: JobsError
-        timeout = asyncio.timeout(min(self._request.timeout, deadline - time.monotonic()))
+        failure: JobsError | TimeoutError
+        handled = sys.exception()
+        seconds = min(self._request.timeout, deadline - time.monotonic())
+        timeout = asyncio.timeout(seconds)
         try:
             async with timeout:
-                data, self._unread = self._unread or await anext(self._chunks, b""), b""
-                self._bytes_read += len(data)
-                if self._bytes_read == self._length:  # see BlockingStream
-                    await anext(self._chunks, b"")
-                return data
+                with _in_real_time(timeout, seconds):
+                    return await self._next()
         except READ_FAILURES as error:
-            failure = transport_error(error, self._request)
+            failure = foreign_timeout(error, handled=handled) or transport_error(error, self._request)
         except JobsError as error:  # the decoder's, whose frames hold the body
             failure = error.with_traceback(None)
         except TimeoutError:
@@ -330,6 +368,13 @@ class AsyncStream:
                 raise
             failure = transport_error(httpx.ReadTimeout(""), self._request)
         raise failure
+
+    async def _next(self) -> bytes:
+        data, self._unread = self._unread or await anext(self._chunks, b""), b""
+        self._bytes_read += len(data)
+        if self._bytes_read == self._length:  # see BlockingStream
+            await anext(self._chunks, b"")
+        return data
 
     async def copy_to(self, write: Write, limit: int) -> int:
         self._length = framed_length(self.head.headers)

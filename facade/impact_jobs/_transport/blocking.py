@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,10 +17,10 @@ from impact_jobs._redaction import redact_http_logs
 from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request, Write
 from impact_jobs._transport.deadline import CONNECTION_EVENTS, TimeLeft, deadline_scope, enforce_deadline
+from impact_jobs._transport.foreign_timeout import foreign_timeout, raise_if_foreign
 from impact_jobs._transport.headers import framed_length
 from impact_jobs._transport.httpx_common import (
     LIMITS,
-    NO_PROXY_FOR_HTTP,
     TRACE_EXTENSION,
     TRACED_EVENTS,
     RequestBuilder,
@@ -31,6 +32,7 @@ from impact_jobs._transport.httpx_common import (
     shut_down,
     transport_error,
 )
+from impact_jobs._transport.proxies import Proxies, proxies_from_environment
 from impact_jobs._transport.run_sync import run_sync
 from impact_jobs._transport.socket_reader import MIN_BYTES, SocketReader
 from impact_jobs._transport.thread_group import GroupLock, ThreadGroup, current
@@ -53,13 +55,19 @@ class BlockingTransport:
         *,
         http_client: httpx.Client | None = None,
         storage_client: httpx.Client | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self.builder: RequestBuilder = RequestBuilder(account=account)
-
+        if proxies is None and not (http_client and storage_client):
+            proxies = proxies_from_environment(account)
         tls = create_or_explain(httpx.create_ssl_context)  # shared, because loading the certificates takes some 20 ms
 
         def create() -> httpx.Client:
-            return httpx.Client(verify=tls, limits=LIMITS, mounts=NO_PROXY_FOR_HTTP)
+            mounts = {
+                pattern: None if proxy is None else httpx.HTTPTransport(verify=tls, limits=LIMITS, proxy=proxy)
+                for pattern, proxy in (proxies or {}).items()
+            }
+            return httpx.Client(verify=tls, limits=LIMITS, trust_env=False, mounts=mounts)
 
         self.api: httpx.Client = http_client or create_or_explain(create)
         self.storage: httpx.Client = storage_client or create_or_explain(create)
@@ -71,7 +79,7 @@ class BlockingTransport:
         self.builder.check_usable(client)
         trace = trace or RequestTrace()
         extensions = {"timeout": TimeLeft(request.timeout), "trace": _listener(trace), TRACE_EXTENSION: trace}
-        deadline = time.monotonic() + request.timeout
+        deadline, handled = time.monotonic() + request.timeout, sys.exception()
         try:
             with redact_http_logs(), deadline_scope(deadline):
                 response = client.send(
@@ -81,7 +89,7 @@ class BlockingTransport:
                     follow_redirects=False,
                 )
         except BaseException as error:
-            failure = failure_to_open(error, request, trace, client)
+            failure = failure_to_open(error, request, trace, client, handled=handled)
             if failure is None:
                 raise
         else:
@@ -91,10 +99,12 @@ class BlockingTransport:
     async def sleep(self, seconds: float) -> None:
         seconds = clock.left_to_sleep(seconds)
         group = current.get()
-        if group is None:
-            time.sleep(seconds)  # noqa: ASYNC251 - this transport blocks by design
-        else:
-            group.sleep(seconds)
+        sleep = time.sleep if group is None else group.sleep
+        if seconds > 0 and clock.seems_frozen():
+            before = clock.now()
+            sleep(clock.NAP_SECONDS)
+            clock.check_running(before)
+        sleep(seconds)
 
     async def run(self, function: Callable[[], T]) -> T:
         return function()
@@ -211,7 +221,8 @@ class BlockingStream:
     def _read(self, deadline: float = math.inf) -> bytes:
         if self._bytes_read == self._length:
             return b""
-        failure: JobsError
+        failure: JobsError | TimeoutError
+        handled = sys.exception()
         try:
             with deadline_scope(min(deadline, time.monotonic() + self._request.timeout)):
                 data, self._unread = self._unread or next(self._chunks, b""), b""
@@ -220,7 +231,7 @@ class BlockingStream:
                     next(self._chunks, b"")
                 return data
         except httpx.HTTPError as error:
-            failure = transport_error(error, self._request)
+            failure = foreign_timeout(error, handled=handled) or transport_error(error, self._request)
         except JobsError as error:  # the decoder's, whose frames hold the body
             failure = error.with_traceback(None)
         raise failure
@@ -229,6 +240,7 @@ class BlockingStream:
         try:
             return socket_reader.fill(limit)
         except OSError as error:
+            raise_if_foreign(error)
             kind = httpx.ReadTimeout if isinstance(error, TimeoutError) else httpx.ReadError
             failure = transport_error(kind(str(error)), self._request)
         raise failure

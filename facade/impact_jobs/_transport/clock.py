@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
+from impact_jobs.errors import ConfigurationError
+
 
 class Clock(Protocol):
     """The part of the module `time` that transports use; the `sleep` of a virtual clock returns at once."""
@@ -28,6 +30,8 @@ class Clock(Protocol):
 _clocks: list[Clock] = [time]
 
 _MAX_SECONDS = 1e9  # some thirty years; Python's own sleep accepts no more than ten times as many
+NAP_SECONDS = 0.1
+"""A time in which every clock moves, however coarse it is."""
 
 
 @contextmanager
@@ -62,3 +66,20 @@ def left_to_sleep(seconds: float) -> float:
         return min(seconds, _MAX_SECONDS)
     clock.sleep(seconds)
     return 0.0
+
+
+def seems_frozen() -> bool:
+    """Return whether the clock may stand still: it is frozen, or too coarse to move between two readings."""
+    return now() == now()
+
+
+def check_running(since: float) -> None:
+    """Raise ConfigurationError if the clock still reads `since`, some `NAP_SECONDS` later: a wait would never end.
+
+    Call it in the thread that waits, because freezegun freezes some threads only.
+    """
+    if now() == since:
+        raise ConfigurationError(
+            "the clock stands still, perhaps frozen by a test (freezegun?), so a wait would never end: "
+            "let it tick, or use the virtual time of the fixture impact_clock."
+        )

@@ -22,6 +22,7 @@ from impact_jobs._account import Account
 from impact_jobs._redaction import redact, secret_url
 from impact_jobs._transport import clock
 from impact_jobs._transport.base import Head, Request
+from impact_jobs._transport.foreign_timeout import foreign_timeout, raise_if_foreign
 from impact_jobs._transport.gzip import ACCEPTED, GzipDecoder
 from impact_jobs.errors import ConfigurationError, RequestTimeoutError, TransportError
 
@@ -37,8 +38,6 @@ _HEADERS = {
 }
 # Unlimited: to keep a limit, httpcore may close a connection that it has just assigned to another thread.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-# Plain http is allowed to this machine only. A proxy on the way could read token and links.
-NO_PROXY_FOR_HTTP: dict[str, None] = {"http://": None}
 # What reading a body raises. An asynchronous client does not wrap the ssl module's error about a damaged TLS record.
 READ_FAILURES = (httpx.HTTPError, ssl.SSLError)
 # ValueError for a URL such as "://[" or "https://[fe80::1%é]/": httpx parses even a `Location` that it does not follow.
@@ -172,9 +171,16 @@ def transport_error(error: Exception, request: Request, *, is_sent: bool = True)
 
 
 def failure_to_open(
-    error: BaseException, request: Request, trace: RequestTrace, client: httpx.Client | httpx.AsyncClient
+    error: BaseException,
+    request: Request,
+    trace: RequestTrace,
+    client: httpx.Client | httpx.AsyncClient,
+    *,
+    handled: BaseException | None,
 ) -> BaseException | None:
     """Return what to raise for an error of `client.send`; None for an error of a user's hook, which stays as it is."""
+    if (foreign := foreign_timeout(error, handled=handled)) is not None:
+        return foreign
     if isinstance(error, FAILURES) and not isinstance(error, httpx.HTTPStatusError):
         return transport_error(error, request, is_sent=not trace.proves_unsent(error))
     if isinstance(error, RuntimeError) and client.is_closed:  # by another thread or task, just now
@@ -192,6 +198,7 @@ def create_or_explain(create: Callable[[], T]) -> T:
     try:
         return create()
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:  # ImportError: a SOCKS proxy
+        raise_if_foreign(error)
         problem = redact(str(error))
     raise ConfigurationError(
         f"no HTTPS client could be made ({problem}): check SSL_CERT_FILE, SSL_CERT_DIR and the proxy variables."

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from impact_jobs._transport.foreign_timeout import raise_if_foreign
+
 MIN_BYTES = 4 * 1024 * 1024
 """Smaller bodies stay with the parser, because the connection cannot be reused afterwards."""
 
@@ -40,7 +42,8 @@ class SocketReader:
             return None
         try:
             source = _body_socket(response)
-        except OSError:  # the connection was reset; the parser will report that
+        except OSError as error:  # the connection was reset; the parser will report that
+            raise_if_foreign(error)
             return None
         return None if source is None else cls(source, left=left, timeout=timeout)
 
@@ -59,6 +62,7 @@ class SocketReader:
                 if not count:
                     raise ConnectionError(f"the connection ended {self._bytes_left - filled} bytes before the body")
             except OSError as error:
+                raise_if_foreign(error)
                 if not filled:
                     raise
                 self._failure = error  # raised by the next call, because the bytes before it count

@@ -32,6 +32,7 @@ _CLOCK_WARNING, _CLOCK_FAILURE = timedelta(seconds=30), timedelta(minutes=5)
 _EXPIRES_SOON = timedelta(days=14)
 _LOW_BUDGET = 0.1  # of the hourly requests, below which polls wait
 _LOW_DISK_BYTES = 1024**3
+_PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 @frozen
@@ -146,7 +147,7 @@ def proxy(base_url: str) -> Check:
     redacted = redact(url).rstrip("/")
     is_used_for_api = parts.scheme == "https" and not urllib.request.proxy_bypass(parts.netloc)
     found = f"{redacted} {'for the API and' if is_used_for_api else 'not for the API, but'} for the storage"
-    found += f", except for NO_PROXY={proxies['no']}" if proxies.get("no") else ""
+    found += f", except for NO_PROXY={shorten(proxies['no'])}" if proxies.get("no") else ""
     if problem := _connection_problem(url):
         error = errors.TransportError(f"the proxy {redacted} cannot be reached: {problem}.")
         return Check("proxy", "failed", f"{found}: {problem}", "Check HTTPS_PROXY and ALL_PROXY.", error=error)
@@ -156,12 +157,14 @@ def proxy(base_url: str) -> Check:
 def _connection_problem(url: str) -> str:
     try:
         parts = urlsplit(url)
-        port = parts.port or {"https": 443, "socks5": 1080, "socks5h": 1080}.get(parts.scheme, 80)
+        if parts.scheme not in _PROXY_PORTS:
+            return "not the URL of a proxy, so it is not used"
+        port = parts.port or _PROXY_PORTS[parts.scheme]
         socket.create_connection((parts.hostname or "", port), timeout=TIMEOUT_SECONDS).close()
     except OSError as error:
         return error.strerror or type(error).__name__
     except ValueError:  # its message repeats the URL with the password
-        return "not a URL"
+        return "not a URL, so it is not used"
     return ""
 
 

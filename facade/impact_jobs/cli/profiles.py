@@ -106,7 +106,7 @@ def save(profile: Profile, *, folder: Path) -> Path:
     """Add `profile`, or replace the one of its name, and return the file; the other profiles stay."""
     validate(profile)
     _read(folder)  # raises before anything is created
-    with private_file.locked(folder):
+    with private_file.locked(folder / FILE_NAME):
         others = (other for other in stored(folder) if other.name != profile.name)
         return _write([*others, profile], folder)
 
@@ -114,7 +114,7 @@ def save(profile: Profile, *, folder: Path) -> Path:
 def remove(name: str, *, folder: Path) -> None:
     """Remove one profile; the others stay."""
     load(name, folder=folder, environ={})
-    with private_file.locked(folder):
+    with private_file.locked(folder / FILE_NAME):
         _write([other for other in stored(folder) if other.name != name], folder)
 
 
@@ -133,6 +133,7 @@ def _read(folder: Path) -> dict[str, Profile | str]:
     file = folder / FILE_NAME
     if problem := private_file.unsafe_path(file):
         raise ConfigurationError(problem)
+    private_file.remove_leftover(file)
     # Raised here, not in `_parse`, because tracebacks can show the values of locals, and `_parse` holds tokens.
     parsed = _parse(file)
     if isinstance(parsed, str):
@@ -151,7 +152,7 @@ def _parse(file: Path) -> dict[str, Profile | str] | str:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        return f"{file} cannot be read ({error.strerror}): check its permissions."
+        return f"{file} cannot be read ({error.strerror or error}): check its permissions."
     except (ValueError, RecursionError) as error:  # a parser's message may quote the line, and so the token
         place = re.search(r"line \d+", str(error)) if isinstance(error, tomllib.TOMLDecodeError) else None
         where = f" at {place[0]}" if place else ""

@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from attrs import Factory, field, frozen, validators
+from attrs import Factory, converters, field, frozen, validators
 from starlette.types import Scope
+
+from impact_jobs.sandbox._numbers import real, whole
 
 _MOST_REQUESTS: Final = 100_000
 
@@ -82,10 +84,13 @@ class CannedResponse:
 
     method: str
     path: str | re.Pattern[str]
-    status: int | None = field(validator=validators.optional(validators.and_(validators.ge(200), validators.le(599))))
+    status: int | None = field(
+        converter=converters.optional(whole),
+        validator=validators.optional(validators.and_(validators.ge(200), validators.le(599))),
+    )
     body: bytes
     headers: Mapping[str, str] = Factory(dict)
-    delay: float = 0.0
+    delay: float = field(default=0.0, converter=real)
     perform: bool = False
 
     def matches(self, request: RecordedRequest) -> bool:
@@ -108,7 +113,7 @@ class FaultQueue:
     def add(self, response: CannedResponse, *, times: int) -> None:
         """Add a response for the next matching requests."""
         with self._lock:
-            self._responses += [response] * times
+            self._responses += [response] * whole(times)
 
     def pop_response(self, request: RecordedRequest) -> CannedResponse | None:
         """Remove and return the oldest response that matches a request."""
@@ -121,7 +126,7 @@ class FaultQueue:
     def add_cut(self, after_bytes: int) -> None:
         """Cut the next result body after so many bytes."""
         with self._lock:
-            self._cuts.append(after_bytes)
+            self._cuts.append(whole(after_bytes))
 
     def pop_cut(self) -> int | None:
         """Remove and return the oldest cut, in bytes."""

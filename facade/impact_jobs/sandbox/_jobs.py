@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
-from attrs import Factory, field, frozen, validators
+from attrs import Factory, converters, field, frozen, validators
 
+from impact_jobs.sandbox._numbers import real, whole
 from impact_jobs.sandbox._result_file import ResultFile
 
 TERMINAL: Final = frozenset({"COMPLETED", "CANCELLED", "ERROR", "FAILED"})
@@ -30,14 +31,14 @@ class Job:
     type: str
     program_id: str
     created_by: str
-    created: float
-    seconds: float = field(validator=validators.ge(0))
+    created: float = field(converter=real)
+    seconds: float = field(converter=real, validator=validators.ge(0))
     final_status: str
     message: str = ""
     replayable: bool = True
     result: ResultFile
-    stuck_at: int | None = None  # percent
-    recovers_after: float | None = None
+    stuck_at: int | None = field(default=None, converter=converters.optional(whole))  # percent
+    recovers_after: float | None = field(default=None, converter=converters.optional(real))
     fields: Mapping[str, object] = Factory(dict)
 
     @property

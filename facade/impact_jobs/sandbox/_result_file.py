@@ -9,6 +9,8 @@ from typing import Final
 
 from attrs import field, frozen, validators
 
+from impact_jobs.sandbox._numbers import whole
+
 _COLUMNS: Final = (
     "Action_Id", "Action_Date", "Campaign_Id", "Campaign", "Status",
     "Sale_Amount", "Payout", "Currency", "Click_Id", "Note",
@@ -57,8 +59,8 @@ class ResultFile:
         b'Action_Id,Action_Date'
     """
 
-    seed: int
-    size: int = field(validator=[validators.ge(0), validators.le(MAX_SIZE)])
+    seed: int = field(converter=whole)
+    size: int = field(converter=whole, validator=[validators.ge(0), validators.le(MAX_SIZE)])
 
     @property
     def rows(self) -> int:

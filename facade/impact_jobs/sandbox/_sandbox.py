@@ -12,6 +12,7 @@ from attrs import evolve
 from impact_jobs.sandbox._auth import BudgetHeaders
 from impact_jobs.sandbox._background_server import BackgroundServer
 from impact_jobs.sandbox._faults import CannedResponse, RecordedRequest
+from impact_jobs.sandbox._numbers import real
 from impact_jobs.sandbox._result_file import ResultFile
 from impact_jobs.sandbox._servers import start_servers
 from impact_jobs.sandbox._state import ListShape, SandboxState, Settings
@@ -259,7 +260,7 @@ class Sandbox:
         template = self._state.new_job(type=type, program_id=program_id)
         job = evolve(
             template,
-            created=template.created - age,
+            created=template.created - real(age),
             seconds=template.seconds if seconds is None else seconds,
             final_status=status,
             message=message,

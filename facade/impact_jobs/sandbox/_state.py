@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal
 
-from attrs import field, frozen, validators
+from attrs import converters, field, frozen, validators
 
 from impact_jobs.sandbox._auth import BudgetHeaders, Credentials, HourlyBudget, LinkSigner
 from impact_jobs.sandbox._faults import FaultQueue, RequestLog
 from impact_jobs.sandbox._jobs import Job
+from impact_jobs.sandbox._numbers import real, whole
 from impact_jobs.sandbox._result_file import MAX_SIZE, ResultFile
 from impact_jobs.sandbox._store import JobStore
 
@@ -22,19 +23,21 @@ _MAX_PORT: Final = 65535
 class Settings:
     """The validated options of `Sandbox`, which documents them."""
 
-    seed: int
-    job_seconds: float = field(validator=validators.ge(0))
-    result_bytes: int = field(validator=[validators.ge(0), validators.le(MAX_SIZE)])
-    link_seconds: float = field(validator=validators.gt(0))
-    hourly_budget: int | None = field(validator=validators.optional(validators.ge(0)))
+    seed: int = field(converter=whole)
+    job_seconds: float = field(converter=real, validator=validators.ge(0))
+    result_bytes: int = field(converter=whole, validator=[validators.ge(0), validators.le(MAX_SIZE)])
+    link_seconds: float = field(converter=real, validator=validators.gt(0))
+    hourly_budget: int | None = field(
+        converter=converters.optional(whole), validator=validators.optional(validators.ge(0))
+    )
     budget_headers: BudgetHeaders = field(validator=validators.in_(("plain", "hour", "epoch", "none")))
     list_shape: ListShape = field(validator=validators.in_(("array", "jobs", "pages")))
-    page_size: int = field(validator=validators.ge(1))
+    page_size: int = field(converter=whole, validator=validators.ge(1))
     stringly: bool
     replay_same_id: bool
     checksums: bool
-    port: int = field(validator=[validators.ge(0), validators.le(_MAX_PORT)])
-    storage_port: int = field(validator=[validators.ge(0), validators.le(_MAX_PORT)])
+    port: int = field(converter=whole, validator=[validators.ge(0), validators.le(_MAX_PORT)])
+    storage_port: int = field(converter=whole, validator=[validators.ge(0), validators.le(_MAX_PORT)])
 
 
 class SandboxState:
