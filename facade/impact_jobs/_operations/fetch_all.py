@@ -218,6 +218,7 @@ class FetchWorkers:
 
     async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
         give_up_at = self.context.transport.now() + HOUR
+        pause = _LOCKED_SECONDS / 20
         while True:
             try:
                 return await self._download_once(job, key)
@@ -226,7 +227,8 @@ class FetchWorkers:
                 if self.context.transport.now() >= give_up_at:
                     return error
                 if isinstance(error, DestinationExistsError):
-                    await self.context.transport.sleep(_LOCKED_SECONDS)
+                    await self.context.transport.sleep(pause)
+                    pause = min(2 * pause, _LOCKED_SECONDS)
                 else:
                     retry_after = getattr(error, "retry_after", None) or 0.0
                     await self.context.pause_to_poll(max(retry_after, _PAUSE_SECONDS), deadline=give_up_at)
