@@ -77,6 +77,14 @@ def test_the_free_room_may_not_be_stated_at_all(file: FileIO, monkeypatch: pytes
     preallocate(file, MIB)
 
 
+def test_the_free_room_may_not_be_found_out(file: FileIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "fstatvfs", refuse)
+    preallocate(file, MIB)
+
+
 @pytest.mark.parametrize("number", [None, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
 def test_without_hard_links_a_file_is_renamed_but_still_never_replaced(
     number: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

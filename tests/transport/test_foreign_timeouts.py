@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import threading
 import traceback
@@ -14,7 +16,15 @@ from typing import Any, NoReturn
 import httpx
 import pytest
 from impact_agency_api.api.jobs import get_job
-from impact_jobs import AsyncJobsClient, ConfigurationError, JobsClient, RequestTimeoutError, Retry, TransportError
+from impact_jobs import (
+    AsyncJobsClient,
+    ConfigurationError,
+    DownloadError,
+    JobsClient,
+    RequestTimeoutError,
+    Retry,
+    TransportError,
+)
 from impact_jobs._transport.foreign_timeout import foreign_timeout
 from impact_jobs.sandbox import Sandbox
 
@@ -306,3 +316,28 @@ def test_a_timeout_that_the_caller_handles_meanwhile_is_not_taken_for_the_cause(
         except OutOfTimeError:
             with pytest.raises(TransportError):
                 jobs.get(JOB_ID)
+
+
+def test_it_passes_through_while_a_file_is_written(
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(_descriptor: int, _data: bytes, _offset: int) -> NoReturn:
+        raise OutOfTimeError("of the caller")
+
+    job_id = sandbox.add_job(seconds=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", write)
+        with pytest.raises(OutOfTimeError):
+            jobs.download(job_id, tmp_path / "a.csv")
+    assert jobs.download(job_id, tmp_path / "a.csv").bytes_written == sandbox.result(job_id).size
+
+
+def test_a_timeout_of_a_file_system_is_an_error_of_the_download(
+    jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(_descriptor: int, _data: bytes, _offset: int) -> NoReturn:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    monkeypatch.setattr(os, "pwrite", write)
+    with pytest.raises(DownloadError, match="timed out"):
+        jobs.download(sandbox.add_job(seconds=0), tmp_path / "a.csv")

@@ -94,9 +94,10 @@ def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
 
 def free_room(descriptor: int) -> int | None:
     """Return how many bytes this process can still write to the file system; None if that is unknown."""
-    if not hasattr(os, "fstatvfs"):
+    try:
+        room = _os.fstatvfs(descriptor)
+    except (OSError, AttributeError):
         return None
-    room = _os.fstatvfs(descriptor)
     if not (room.f_blocks and room.f_bfree):  # a network drive may state no size, or no free room
         return None
     is_root = hasattr(os, "geteuid") and _os.geteuid() == 0  # which may use what is reserved for it

@@ -52,6 +52,8 @@ def disk_errors(target: Path) -> Iterator[None]:
             f"{str(target)!r} appeared during the download: pass overwrite=True, or choose another path."
         ) from error
     except OSError as error:
+        if isinstance(error, TimeoutError) and error.errno is None:
+            raise  # by a signal handler of the user, because the system's own errors have a number
         raise DownloadError(
             f"{str(target)!r} could not be written: {error.strerror or error}. Make room, or choose another folder; "
             "then download again, and it resumes where it can."
