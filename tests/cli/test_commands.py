@@ -36,6 +36,18 @@ def test_list_writes_a_line_per_job_newest_first(account: Sandbox) -> None:
     ]
 
 
+def test_list_shows_what_has_arrived_before_a_page_fails(account: Sandbox) -> None:
+    with account.client() as client:
+        entry = client.get(account.add_job()).raw
+    first = {"@total": "2", "@nextpageuri": f"/Agencies/{account.account_sid}/Jobs?Page=2", "Jobs": [entry]}
+    account.answer_next("GET", "/Jobs", status=200, body=json.dumps(first))
+    account.answer_next("GET", "/Jobs", status=400)
+    result = run("list")
+    assert result.exit_code == 2
+    assert [line[0] for line in words(result.stdout)] == [entry["Id"]]
+    assert "HTTP 400" in result.stderr
+
+
 def test_list_selects_by_date_type_and_status(account: Sandbox) -> None:
     old = account.add_job(age=5 * DAY)
     click = account.add_job(type="ClickExport")

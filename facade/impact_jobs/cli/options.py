@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -62,14 +62,16 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self.since or self.until or self.types or self.statuses)
 
-    def find(self, client: JobsClient, *, limit: int | None = None) -> list[Job]:
-        """Return the jobs, newest first."""
-        jobs = [
-            job
-            for job in client.list(created_after=self.since, created_before=self.until)
-            if _is_among(job.type, self.types) and _is_among(job.status, self.statuses)
-        ]
-        return sorted(jobs, key=_created, reverse=True)[:limit]
+    def find(self, client: JobsClient) -> Iterator[Job]:
+        """Yield the jobs as they arrive."""
+        for job in client.list(created_after=self.since, created_before=self.until):
+            if _is_among(job.type, self.types) and _is_among(job.status, self.statuses):
+                yield job
+
+
+def newest_first(jobs: Iterable[Job]) -> list[Job]:
+    """Return the jobs by their creation dates."""
+    return sorted(jobs, key=_created, reverse=True)
 
 
 def _is_among(value: str | None, accepted: Sequence[str]) -> bool:

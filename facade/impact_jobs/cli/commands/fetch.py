@@ -13,7 +13,7 @@ from impact_jobs.cli.command import Command
 from impact_jobs.cli.emit import emit_all
 from impact_jobs.cli.formatting import joined, size
 from impact_jobs.cli.job_args import job_names
-from impact_jobs.cli.options import Mode, Selection
+from impact_jobs.cli.options import Mode, Selection, newest_first
 from impact_jobs.cli.progress import FileCounter, progress_on
 from impact_jobs.cli.resume_hint import hint_resume
 from impact_jobs.cli.state import CliState
@@ -69,7 +69,7 @@ def fetch(
     names = job_names(jobs, state) if jobs else []
     hint_resume(names)
     with state.client() as client:
-        wanted: Sequence[str | Job] = names if jobs else selection.find(client)
+        wanted: Sequence[str | Job] = names if jobs else newest_first(selection.find(client))
         ids = [job if isinstance(job, str) else job.id for job in wanted]
         with progress_on(state, files=FileCounter(Path(folder), ids)) as progress:
             report = client.fetch_all(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from impact_jobs.cli.command import Command
 from impact_jobs.cli.emit import emit_job
-from impact_jobs.cli.options import Selection, selecting
+from impact_jobs.cli.options import Selection, newest_first, selecting
 from impact_jobs.cli.state import CliState
 from impact_jobs.cli.tables import print_jobs
+
+if TYPE_CHECKING:
+    from impact_jobs import Job
 
 
 @click.command(
@@ -31,12 +36,19 @@ def list_jobs(state: CliState, limit: int | None, selection: Selection) -> None:
     Writes a table on a terminal; in a pipe, one line per job: id, status, percentage, records, type, creation date and
     message, separated by tabs.
     """
-    with state.client() as client:
-        jobs = selection.find(client, limit=limit)
+    jobs: list[Job] = []
+    try:
+        with state.client() as client:
+            jobs.extend(selection.find(client))
+    finally:  # what has arrived is shown even if the next page has failed
+        _show(state, newest_first(jobs)[:limit])
+    if state.wants_tables and not jobs:
+        state.note("no jobs")
+
+
+def _show(state: CliState, jobs: Sequence[Job]) -> None:
     if state.wants_tables:
         print_jobs(state.out, jobs, now=datetime.now(UTC))
-        if not jobs:
-            state.note("no jobs")
         return
     for job in jobs:
         emit_job(state, job)

@@ -15,7 +15,7 @@ from impact_jobs.cli import exit_codes, options, output
 from impact_jobs.cli.command import Command
 from impact_jobs.cli.emit import emit_failure, emit_job
 from impact_jobs.cli.job_args import job_names
-from impact_jobs.cli.options import Selection
+from impact_jobs.cli.options import Selection, newest_first
 from impact_jobs.cli.resume_hint import hint_resume
 from impact_jobs.cli.state import CliState
 from impact_jobs.cli.watch_state import WatchState
@@ -50,7 +50,7 @@ def watch(state: CliState, jobs: tuple[str, ...], *, timeout: float | None, sele
     with state.client() as client:
         wanted: Sequence[str | Job] = names
         if not jobs:
-            wanted = [job for job in selection.find(client) if selection or not job.is_terminal]
+            wanted = [job for job in newest_first(selection.find(client)) if selection or not job.is_terminal]
             if not wanted:
                 state.note("no such jobs" if selection else "no jobs are running")
         with _view(state) as show:
