@@ -1,0 +1,82 @@
+"""Runs a scenario of file calls many times, and collects what goes wrong instead of ending at the first violation."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Final, TypeVar
+
+import pytest
+from attrs import define, field
+
+from tests.faults.file_faults import Handler, Watch
+from tests.faults.file_scenarios import Account, Scenario
+from tests.support.tally import Tally
+
+_ALL: Final = 1600  # with so many `--examples`, everything is tried
+
+T = TypeVar("T")
+
+
+@define
+class Campaign:
+    """The runs of one scenario, each in a folder of its own."""
+
+    scenario: Scenario
+    account: Account
+    folder: Path
+    tally: Tally
+    _violations: dict[str, list[str]] = field(factory=dict, init=False)
+    _number: int = 0
+
+    def prepared(self) -> Path:
+        """Return a folder in which the scenario's earlier call has been made."""
+        folder = self.new_folder()
+        self.scenario.prepare(self.account, folder)
+        self.scenario.run_before(self.account, folder)
+        return folder
+
+    def new_folder(self) -> Path:
+        """Return the path of a folder that does not exist yet."""
+        self._number += 1
+        return self.folder / str(self._number)
+
+    def run(self, handler: Handler, folder: Path) -> Any:
+        """Make the call, and return what it returned or raised."""
+        with Watch(folder, handler).installed():
+            try:
+                return self.scenario.run(self.account.options, self.account.ids, folder)
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - which errors are allowed is the question
+                return error
+
+    @contextmanager
+    def attempt(self, what: object, folder: Path) -> Iterator[None]:
+        """Count a run, and note if it fails; remove its folder."""
+        try:
+            with self.tally.session(self.scenario.name):
+                yield
+        except AssertionError as error:
+            self._violations.setdefault(str(error).partition("\n")[0], []).append(f"{what}")
+        finally:
+            rmtree(folder)
+            self.account.sandbox.forget_requests()
+
+    def finish(self) -> None:
+        """Fail if anything was violated."""
+        lines = [
+            f"{len(found)} times: {problem}: {'; '.join(found[:3])}"
+            for problem, found in sorted(self._violations.items())
+        ]
+        assert not lines, "\n".join((f"{self.scenario.name}:", *lines))
+
+
+def sample(everything: Sequence[T], request: pytest.FixtureRequest) -> list[T]:
+    """Draw the share that `--examples` asks for; it follows from `--sessions-seed` and the name of the test."""
+    option = request.config.option
+    count = math.ceil(len(everything) * min(1, option.examples / _ALL))
+    rng = random.Random(f"{option.sessions_seed}/{request.node.name}")  # noqa: S311 - no secret
+    return rng.sample(everything, count)

@@ -1,0 +1,245 @@
+"""Watches every call that touches files below one folder, and makes a given one fail, or interrupts or kills there."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import fcntl
+import io
+import os
+import re
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import pytest
+from attrs import define, field, frozen
+
+_OS_FUNCTIONS: Final = (
+    "access", "chmod", "chown", "close", "fchmod", "fchown", "fdatasync", "fstat", "fstatvfs", "fsync", "ftruncate",
+    "getxattr", "link", "listdir", "lstat", "mkdir", "open", "posix_fallocate", "pread", "preadv", "pwrite", "pwritev",
+    "read", "readlink", "removexattr", "rename", "replace", "rmdir", "scandir", "setxattr", "stat", "statvfs",
+    "symlink", "truncate", "unlink", "utime", "write",
+)  # fmt: skip
+_OF_TWO_PATHS: Final = frozenset({"link", "rename", "replace", "symlink"})
+_MOST_CALLS: Final = 12_000  # in a run; a hundred are usual, but tempfile tries 10,000 names
+_RANDOM_NAME: Final = re.compile(r"(?<![^/])\.[^/]+")  # as tempfile creates it
+
+ERRNOS: Final = tuple(
+    getattr(errno, name)
+    for name in (
+        "EIO", "ENOSPC", "EACCES", "EPERM", "EROFS", "ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ESTALE", "EINTR",
+        "EINVAL", "ENOLCK", "EOPNOTSUPP", "EDQUOT", "EMFILE", "ENAMETOOLONG", "ELOOP",
+    )
+)  # fmt: skip
+
+FaultKind: TypeAlias = Literal[
+    "fails",
+    "fails from then on",
+    "fails after its effect",
+    "Ctrl-C before",
+    "Ctrl-C after",
+    "kill before",
+    "kill after",
+]
+# A server of a network file system may do it, and its answer be lost. Of a descriptor it always is so on Linux.
+_FAILING_AFTER_EFFECT: Final = frozenset(
+    {"close", "fdatasync", "fsync", "link", "mkdir", "rename", "replace", "unlink"}
+)
+
+
+@frozen
+class Call:
+    """The n-th call of a function for one file, which is the same in each run, even if threads take turns."""
+
+    function: str
+    name: str  # of the file, relative to the folder; of the first one if there are two
+    number: int
+
+    def faults(self) -> Iterator[tuple[FaultKind, int]]:
+        """Return what can happen at this call, as kinds and error numbers; it may also be killed."""
+        # `access` returns False, whatever the reason; after EINTR, Python itself calls again, except to close.
+        numbers = ERRNOS[:1] if self.function == "access" else ERRNOS
+        yield from (("fails", number) for number in numbers)
+        yield from (("fails from then on", number) for number in numbers if number != errno.EINTR)
+        if self.function in _FAILING_AFTER_EFFECT:
+            yield from (("fails after its effect", number) for number in numbers)
+        # In any program, a descriptor is lost between its opening and its assignment, or before it is closed.
+        if self.function != "close":
+            yield "Ctrl-C before", 0
+        if self.function != "open":
+            yield "Ctrl-C after", 0
+
+
+@frozen
+class Fault:
+    """What happens at one call."""
+
+    call: Call
+    kind: FaultKind
+    errno: int = 0
+
+    def __str__(self) -> str:
+        what = f"{self.kind} ({errno.errorcode[self.errno]})" if self.errno else self.kind
+        return f"{self.call.function} {self.call.name} #{self.call.number}: {what}"
+
+
+Effect: TypeAlias = Callable[[], Any]
+Handler: TypeAlias = Callable[[Call, Effect, tuple[Any, ...]], Any]
+"""Is given a call, a function that makes it, and its arguments; returns what the call returns."""
+
+
+@define
+class Injector:
+    """A handler that records all calls and carries out one fault."""
+
+    fault: Fault | None = None
+    calls: list[Call] = field(factory=list)
+    is_met: bool = False
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether a loop seems to repeat the failing call for ever; then calls fail no more."""
+        return len(self.calls) > _MOST_CALLS
+
+    def __call__(self, call: Call, effect: Effect, _arguments: tuple[Any, ...]) -> Any:
+        """Make the call, unless it is the one that is to fail."""
+        self.calls.append(call)
+        fault = self.fault
+        goes_on = fault and fault.kind == "fails from then on" and self.is_met and call.function == fault.call.function
+        if not (fault and (call == fault.call or goes_on)) or self.is_endless:
+            return effect()
+        self.is_met = True
+        if fault.kind == "kill before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fault.kind == "Ctrl-C before":
+            _press_ctrl_c()
+        has_effect = not fault.kind.startswith("fails") or fault.kind == "fails after its effect"
+        found = effect() if has_effect or call.function == "close" else None
+        if fault.kind == "kill after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fault.kind == "Ctrl-C after":
+            _press_ctrl_c()
+        if fault.errno and call.function == "access":
+            return False
+        if fault.errno:
+            raise OSError(fault.errno, os.strerror(fault.errno))
+        return found
+
+
+def _press_ctrl_c() -> None:
+    # To the main thread, as the kernel prefers, where it raises at once or as soon as that thread runs again.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@define
+class Watch:
+    """Leads all calls for files below `folder` through `handler`."""
+
+    folder: Path
+    handler: Handler
+    _counts: Counter[tuple[str, str]] = field(factory=Counter, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+    _readlink: Callable[[str], str] = field(default=os.readlink, init=False)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Replace the functions within the block."""
+        file_type = self._file_type()
+        with pytest.MonkeyPatch.context() as patch:
+            for function in filter(lambda name: hasattr(os, name), _OS_FUNCTIONS):
+                patch.setattr(os, function, self._watched(function, getattr(os, function)))
+            patch.setattr(fcntl, "flock", self._watched("flock", fcntl.flock))
+            opening = self._opening(io.open, file_type)
+            patch.setattr(io, "open", opening)
+            patch.setattr(builtins, "open", opening)
+            for name, module in list(sys.modules.items()):
+                if name.startswith("impact_jobs.") and getattr(module, "FileIO", None) is io.FileIO:
+                    patch.setattr(module, "FileIO", file_type)
+            yield
+
+    def call(self, function: str, effect: Effect, arguments: tuple[Any, ...]) -> Any:
+        """Lead one call through the handler if it concerns the folder."""
+        names = [self._name(each) for each in arguments[: 2 if function in _OF_TWO_PATHS else 1]]
+        name = next((name for name in names if name is not None), None)
+        if name is None:
+            return effect()
+        label = _RANDOM_NAME.sub(".random", name)
+        with self._lock:
+            self._counts[function, label] += 1
+            number = self._counts[function, label]
+        return self.handler(Call(function, label, number), effect, arguments)
+
+    def _watched(self, function: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: self.call(function, lambda: real(*args, **kwargs), args)
+
+    def _name(self, value: Any) -> str | None:
+        """Return the name relative to the folder of a path, descriptor or open file; "." for the folder itself."""
+        try:
+            if hasattr(value, "fileno"):
+                value = value.fileno()
+            path = self._readlink(f"/proc/self/fd/{value}") if isinstance(value, int) else os.fsdecode(value)
+        except (OSError, ValueError, TypeError):
+            return None
+        path = os.path.normpath(path.removesuffix(" (deleted)"))
+        folder = str(self.folder)
+        return path[len(folder) :].strip("/") or "." if path == folder or path.startswith(f"{folder}/") else None
+
+    def _file_type(self) -> type[io.FileIO]:
+        """Return `FileIO` with methods that are watched as the functions of `os` are."""
+        watch = self
+
+        class WatchedFileIO(io.FileIO):
+            def _call(self, function: str, effect: Effect, *args: Any) -> Any:
+                return effect() if self.closed else watch.call(function, effect, (self.fileno(), *args))
+
+            def close(self) -> None:
+                self._call("close", super().close)
+
+            def truncate(self, size: int | None = None) -> int:
+                found: int = self._call("ftruncate", lambda: super(WatchedFileIO, self).truncate(size), size)
+                return found
+
+            def write(self, data: Any) -> int:
+                kept = bytes(data)
+                found: int = self._call("write", lambda: super(WatchedFileIO, self).write(kept), kept)
+                return found
+
+            def read(self, size: int | None = -1) -> bytes:
+                found: bytes = self._call("read", lambda: super(WatchedFileIO, self).read(size))
+                return found
+
+            def readall(self) -> bytes:
+                found: bytes = self._call("read", super().readall)
+                return found
+
+            def readinto(self, buffer: Any) -> int:
+                found: int = self._call("read", lambda: super(WatchedFileIO, self).readinto(buffer))
+                return found
+
+        return WatchedFileIO
+
+    def _opening(self, real: Callable[..., Any], file_type: type[io.FileIO]) -> Callable[..., Any]:
+        """Return an `open` whose files are watched, because that of C calls the system by itself."""
+
+        def opening(file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
+            if self._name(file) is None:
+                return real(file, mode, *args, **options)
+            names = ("buffering", "encoding", "errors", "newline", "closefd", "opener")
+            given = dict(zip(names, args, strict=False)) | options
+            open_raw = given.get("opener") or (lambda path, flags: os.open(path, flags, 0o666))
+            raw_mode = mode.replace("b", "").replace("t", "")
+            raw = file_type(file, raw_mode, given.get("closefd", True), opener=open_raw)
+            if "+" in mode:
+                binary: Any = io.BufferedRandom(raw)
+            else:
+                binary = io.BufferedReader(raw) if "r" in mode else io.BufferedWriter(raw)
+            text_type: Any = io.TextIOWrapper
+            return binary if "b" in mode else text_type(binary, *(given.get(name) for name in names[1:4]))
+
+        return opening
