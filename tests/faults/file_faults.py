@@ -26,7 +26,11 @@ _OS_FUNCTIONS: Final = (
     "read", "readlink", "removexattr", "rename", "replace", "rmdir", "scandir", "setxattr", "stat", "statvfs",
     "symlink", "truncate", "unlink", "utime", "write",
 )  # fmt: skip
+_METHODS: Final = {
+    "close": "close", "read": "read", "readall": "read", "readinto": "read", "truncate": "ftruncate", "write": "write",
+}  # fmt: skip
 _OF_TWO_PATHS: Final = frozenset({"link", "rename", "replace", "symlink"})
+_TEXT_OPTIONS: Final = ("encoding", "errors", "newline")
 _MOST_CALLS: Final = 12_000  # in a run; a hundred are usual, but tempfile tries 10,000 names
 _RANDOM_NAME: Final = re.compile(r"(?<![^/])\.[^/]+")  # as tempfile creates it
 
@@ -39,18 +43,13 @@ ERRNOS: Final = tuple(
 )  # fmt: skip
 
 FaultKind: TypeAlias = Literal[
-    "fails",
-    "fails from then on",
-    "fails after its effect",
-    "Ctrl-C before",
-    "Ctrl-C after",
-    "kill before",
-    "kill after",
-]
+    "fails", "fails from then on", "fails after its effect",
+    "Ctrl-C before", "Ctrl-C after", "kill before", "kill after",
+]  # fmt: skip
 # A server of a network file system may do it, and its answer be lost. Of a descriptor it always is so on Linux.
-_FAILING_AFTER_EFFECT: Final = frozenset(
-    {"close", "fdatasync", "fsync", "link", "mkdir", "rename", "replace", "unlink"}
-)
+_FAILING_AFTER_EFFECT: Final = frozenset({
+    "close", "fdatasync", "fsync", "link", "mkdir", "rename", "replace", "unlink",
+})  # fmt: skip
 
 
 @frozen
@@ -111,30 +110,25 @@ class Injector:
         """Make the call, unless it is the one that is to fail."""
         self.calls.append(call)
         fault = self.fault
-        goes_on = fault and fault.kind == "fails from then on" and self.is_met and call.function == fault.call.function
-        if not (fault and (call == fault.call or goes_on)) or self.is_endless:
+        if fault is None or self.is_endless or not self._is_due(call, fault):
             return effect()
         self.is_met = True
-        if fault.kind == "kill before":
+        has_effect = "after" in fault.kind or call.function == "close"
+        found = effect() if has_effect else None
+        if fault.kind.startswith("kill"):
             os.kill(os.getpid(), signal.SIGKILL)
-        if fault.kind == "Ctrl-C before":
-            _press_ctrl_c()
-        has_effect = not fault.kind.startswith("fails") or fault.kind == "fails after its effect"
-        found = effect() if has_effect or call.function == "close" else None
-        if fault.kind == "kill after":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if fault.kind == "Ctrl-C after":
-            _press_ctrl_c()
-        if fault.errno and call.function == "access":
+        elif fault.kind.startswith("Ctrl-C"):
+            # To the main thread, as the kernel prefers, where it raises at once or as soon as that thread runs again.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        elif call.function == "access":
             return False
-        if fault.errno:
+        else:
             raise OSError(fault.errno, os.strerror(fault.errno))
-        return found
+        return found if has_effect else effect()
 
-
-def _press_ctrl_c() -> None:
-    # To the main thread, as the kernel prefers, where it raises at once or as soon as that thread runs again.
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    def _is_due(self, call: Call, fault: Fault) -> bool:
+        is_repeated = self.is_met and fault.kind == "fails from then on"
+        return call.function == fault.call.function if is_repeated else call == fault.call
 
 
 @define
@@ -165,8 +159,7 @@ class Watch:
 
     def call(self, function: str, effect: Effect, arguments: tuple[Any, ...]) -> Any:
         """Lead one call through the handler if it concerns the folder."""
-        names = [self._name(each) for each in arguments[: 2 if function in _OF_TWO_PATHS else 1]]
-        name = next((name for name in names if name is not None), None)
+        name = self._name(arguments[0]) or (self._name(arguments[1]) if function in _OF_TWO_PATHS else None)
         if name is None:
             return effect()
         label = _RANDOM_NAME.sub(".random", name)
@@ -192,54 +185,30 @@ class Watch:
 
     def _file_type(self) -> type[io.FileIO]:
         """Return `FileIO` with methods that are watched as the functions of `os` are."""
-        watch = self
 
-        class WatchedFileIO(io.FileIO):
-            def _call(self, function: str, effect: Effect, *args: Any) -> Any:
-                return effect() if self.closed else watch.call(function, effect, (self.fileno(), *args))
+        def watched(function: str, real: Callable[..., Any]) -> Callable[..., Any]:
+            def method(file: io.FileIO, *args: Any) -> Any:
+                if file.closed:
+                    return real(file, *args)
+                return self.call(function, lambda: real(file, *args), (file.fileno(), *args))
 
-            def close(self) -> None:
-                self._call("close", super().close)
+            return method
 
-            def truncate(self, size: int | None = None) -> int:
-                found: int = self._call("ftruncate", lambda: super(WatchedFileIO, self).truncate(size), size)
-                return found
-
-            def write(self, data: Any) -> int:
-                kept = bytes(data)
-                found: int = self._call("write", lambda: super(WatchedFileIO, self).write(kept), kept)
-                return found
-
-            def read(self, size: int | None = -1) -> bytes:
-                found: bytes = self._call("read", lambda: super(WatchedFileIO, self).read(size))
-                return found
-
-            def readall(self) -> bytes:
-                found: bytes = self._call("read", super().readall)
-                return found
-
-            def readinto(self, buffer: Any) -> int:
-                found: int = self._call("read", lambda: super(WatchedFileIO, self).readinto(buffer))
-                return found
-
-        return WatchedFileIO
+        methods = {name: watched(function, getattr(io.FileIO, name)) for name, function in _METHODS.items()}
+        return type("WatchedFileIO", (io.FileIO,), methods)
 
     def _opening(self, real: Callable[..., Any], file_type: type[io.FileIO]) -> Callable[..., Any]:
         """Return an `open` whose files are watched, because that of C calls the system by itself."""
 
+        text_type: Any = io.TextIOWrapper
+
         def opening(file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
             if self._name(file) is None:
                 return real(file, mode, *args, **options)
-            names = ("buffering", "encoding", "errors", "newline", "closefd", "opener")
-            given = dict(zip(names, args, strict=False)) | options
-            open_raw = given.get("opener") or (lambda path, flags: os.open(path, flags, 0o666))
-            raw_mode = mode.replace("b", "").replace("t", "")
-            raw = file_type(file, raw_mode, given.get("closefd", True), opener=open_raw)
-            if "+" in mode:
-                binary: Any = io.BufferedRandom(raw)
-            else:
-                binary = io.BufferedReader(raw) if "r" in mode else io.BufferedWriter(raw)
-            text_type: Any = io.TextIOWrapper
-            return binary if "b" in mode else text_type(binary, *(given.get(name) for name in names[1:4]))
+            given = dict(zip(("buffering", *_TEXT_OPTIONS, "closefd", "opener"), args, strict=False)) | options
+            opener = given.get("opener") or (lambda path, flags: os.open(path, flags, 0o666))
+            raw = file_type(file, mode.translate({ord("b"): "", ord("t"): ""}), given.get("closefd", True), opener)
+            buffered = io.BufferedRandom if "+" in mode else io.BufferedReader if "r" in mode else io.BufferedWriter
+            return buffered(raw) if "b" in mode else text_type(buffered(raw), *map(given.get, _TEXT_OPTIONS))
 
         return opening

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path, PurePath
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from attrs import define, field, frozen
 
@@ -42,6 +42,7 @@ class Rename:
     """What happens to names of one folder in a single step: each gets a content, or None if it is removed."""
 
     changes: Mapping[str, Content | None]
+    file: Content = _DIRECTORY
 
     @property
     def folder(self) -> str:
@@ -58,7 +59,8 @@ class SyncFolder:
     folder: str
 
 
-Operation: TypeAlias = Write | Truncate | Rename | SyncFile | SyncFolder
+Change: TypeAlias = Write | Truncate | Rename
+Operation: TypeAlias = Change | SyncFile | SyncFolder
 
 
 @define
@@ -91,6 +93,13 @@ class Recorder:
             found = effect()
             self.log += self._operations(call.function, arguments, found)
             return found
+
+    def cut(self, length: int, kind: FileSystem, rng: random.Random) -> Disk:
+        """Return a state that a cut after so many operations may leave, drawn from the worst ones."""
+        cache = Cache(kind, dict(self.before), {number: bytearray(data) for number, data in self.contents.items()})
+        for operation in self.log[:length]:
+            cache.add(operation)
+        return cache.lose(rng)
 
     def _operations(self, function: str, arguments: tuple[Any, ...], found: Any) -> Iterator[Operation]:
         match function:
@@ -172,80 +181,75 @@ class Disk:
                 made[content] = path
 
 
-def cut(recorder: Recorder, log: Sequence[Operation], rng: random.Random) -> Disk:
-    """Return a state that a cut after the operations in `log` may leave, drawn from the worst ones."""
-    cache = _Cache(
-        is_in_order=rng.random() < 0.5,
-        names=dict(recorder.before),
-        contents={number: bytearray(data) for number, data in recorder.contents.items()},
-    )
-    for operation in log:
-        cache.add(operation)
-    return cache.lose(rng)
+FileSystem: TypeAlias = Literal["as POSIX allows", "with a journal", "with log trees"]
+FILE_SYSTEMS: Final[tuple[FileSystem, ...]] = get_args(FileSystem)
+"""How changes of names reach the disk: each by itself; in order, and all with the sync of any file, as on ext4 and xfs;
+or in order, but the sync of a file first writes that file's own names alone, as on btrfs."""
 
 
-@define(kw_only=True)
-class _Cache:
-    """What is on the disk, and what is still to be written to it.
+@define
+class Cache:
+    """What is on the disk, and what is still to be written to it."""
 
-    With `is_in_order`, it is a file system with a journal: changes of names reach the disk in order, and the sync of
-    any file writes all that came before it. Without, it follows POSIX alone: each change of a name and each block of
-    data that was not synced may or may not be on the disk, whatever became of the others.
-    """
-
-    is_in_order: bool
+    kind: FileSystem
     names: dict[str, Content]
     contents: dict[Content, bytearray]
-    _changes: list[Rename] = field(factory=list, init=False)
-    _data: dict[Content, list[Write | Truncate]] = field(factory=dict, init=False)
+    _pending: list[Change] = field(factory=list, init=False)
 
     def add(self, operation: Operation) -> None:
         """Carry out an operation."""
-        match operation:
-            case Write() | Truncate():
-                self._data.setdefault(operation.file, []).append(operation)
-            case Rename():
-                self._changes.append(operation)
-            case SyncFile():
-                self._write(operation.file, share=1, rng=random.Random())  # noqa: S311 - it decides nothing
-                self._flush(self._changes if self.is_in_order else [])
-            case SyncFolder():
-                in_folder = [change for change in self._changes if change.folder == operation.folder]
-                self._flush(self._changes if self.is_in_order else in_folder)
+        match operation, self.kind:
+            case SyncFile(number), "with a journal":
+                self._flush(lambda each: isinstance(each, Rename) or each.file == number)
+            case SyncFile(number), "with log trees":
+                self._flush(lambda each: number in (each.changes.values() if isinstance(each, Rename) else {each.file}))
+            case SyncFile(number), _:
+                self._flush(lambda each: not isinstance(each, Rename) and each.file == number)
+            case SyncFolder(folder), "as POSIX allows":
+                self._flush(lambda each: isinstance(each, Rename) and each.folder == folder)
+            case SyncFolder(), _:
+                self._flush(lambda each: isinstance(each, Rename))
+            case Write() | Truncate() | Rename() as change, _:
+                self._pending.append(change)
 
     def lose(self, rng: random.Random) -> Disk:
         """Write some of what is left, and return what is on the disk then."""
-        share = rng.choice((0.1, 0.5, 0.9))
-        first = self._changes[: rng.randint(0, len(self._changes))]
-        self._flush(first if self.is_in_order else [change for change in self._changes if rng.random() < share])
-        for number in list(self._data):
-            self._write(number, share=rng.choice((0, 0.5, 1, 1)), rng=rng)
+        is_in_order = self.kind != "as POSIX allows"
+        shares: dict[Content, float] = {}
+        for change in self._pending[: rng.randint(0, len(self._pending)) if is_in_order else None]:
+            share = shares.setdefault(change.file, rng.choice((0.1, 0.5, 0.9, 1)))
+            self._carry_out(change, 1 if is_in_order and not isinstance(change, Write) else share, rng)
         kept = {*self.names.values()} - {_DIRECTORY}
         return Disk(self.names, {number: bytes(self.contents.get(number, b"")) for number in kept})
 
-    def _flush(self, changes: Sequence[Rename]) -> None:
-        for change in changes:
+    def _flush(self, is_due: Callable[[Change], bool]) -> None:
+        for change in filter(is_due, self._pending):
+            self._carry_out(change, 1, random.Random(0))  # noqa: S311 - it decides nothing
+        self._pending = [change for change in self._pending if not is_due(change)]
+
+    def _carry_out(self, change: Change, share: float, rng: random.Random) -> None:
+        """Carry out a change with that probability; of a write, each block by itself."""
+        data = self.contents.setdefault(change.file, bytearray())
+        if isinstance(change, Write):
+            for start in range(0, change.size, _BLOCK):
+                _write(
+                    data,
+                    change,
+                    start,
+                    rng.choices(("skipped", "zeros", "written"), (1 - share, 1 - share, 2 * share))[0],
+                )
+        elif rng.random() >= share:
+            return
+        elif isinstance(change, Rename):
             _apply(change.changes, self.names)
-        self._changes = [change for change in self._changes if change not in changes]
-
-    def _write(self, number: Content, *, share: float, rng: random.Random) -> None:
-        data = self.contents.setdefault(number, bytearray())
-        for operation in self._data.pop(number, []):
-            _write(data, operation, rng, share=share)
+        else:
+            data[change.size :] = bytes(max(change.size - len(data), 0))
 
 
-def _write(data: bytearray, operation: Write | Truncate, rng: random.Random, *, share: float) -> None:
-    """Carry out a part of an operation: each block is written, is skipped, or becomes zeros where none was before."""
-    if isinstance(operation, Truncate):
-        if rng.random() < share:
-            data[operation.size :] = bytes(max(operation.size - len(data), 0))
-        return
-    for start in range(0, operation.size, _BLOCK):
-        stop, at = min(start + _BLOCK, operation.size), operation.offset + start
-        is_written, end = rng.random() < share, operation.offset + stop
-        if not is_written and rng.random() < 0.5:
-            continue
-        known = len(data)
-        data.extend(bytes(max(end - known, 0)))
-        if is_written and operation.data is not None:
-            data[at:end] = operation.data[start:stop]
+def _write(data: bytearray, write: Write, start: int, what: str) -> None:
+    """Write one block; in place of a block that was not there before, zeros may be found."""
+    stop = min(start + _BLOCK, write.size)
+    if what != "skipped":
+        data.extend(bytes(max(write.offset + stop - len(data), 0)))
+    if what == "written" and write.data is not None:
+        data[write.offset + start : write.offset + stop] = write.data[start:stop]
