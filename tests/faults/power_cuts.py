@@ -117,11 +117,10 @@ class Recorder:
                 yield self._change({self._name(arguments[1]): self.names[self._name(arguments[0])]})
             case "rename" | "replace":
                 source, target = map(self._name, arguments[:2])
-                yield self._change({source: None, target: self.names[source]})
-            case "unlink":
-                yield self._change({self._name(arguments[0]): None})
-            case "mkdir":
-                yield self._change({self._name(arguments[0]): _DIRECTORY})
+                if self.names[source] != self.names.get(target):  # two names of one file stay as they are
+                    yield self._change({source: None, target: self.names[source]})
+            case "unlink" | "mkdir":
+                yield self._change({self._name(arguments[0]): None if function == "unlink" else _DIRECTORY})
             case "fsync" | "fdatasync":
                 path = Path(f"/proc/self/fd/{arguments[0]}")
                 is_folder = path.is_dir()

@@ -56,7 +56,10 @@ def test_a_file_call_that_fails_or_is_interrupted_does_no_harm(
     name: str, part: int, file_account: Account, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     campaign = Campaign(SCENARIOS[name], file_account, tmp_path, FILES)
-    faults = [Fault(call, *each) for call in _calls(campaign) for each in call.faults()]
+    calls = _calls(campaign)
+    faults = [Fault(call, *each) for call in calls for each in call.faults()]
+    if part == 0:
+        FILES.steps[f"calls in {name}"] = len(calls)
     for fault in sample(faults[part::_PARTS], request):
         folder = campaign.prepared()
         with campaign.attempt(fault, folder):

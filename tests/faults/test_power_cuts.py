@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from impact_jobs._download.filesystem import sync_folder
 
 from tests.faults.file_campaign import Campaign, sample
 from tests.faults.file_faults import Watch
 from tests.faults.file_scenarios import SCENARIOS, Account, Download
-from tests.faults.power_cuts import FILE_SYSTEMS, Recorder
+from tests.faults.power_cuts import FILE_SYSTEMS, FileSystem, Recorder
 from tests.support.tally import CUTS
 
 _STATES: Final = 12  # drawn for each moment and kind of file system
@@ -53,3 +55,30 @@ def test_a_power_cut_does_no_harm(
             may_leave = kind == "as POSIX allows"
             _check(campaign, folder, outcome, may_go_back=number % 2 == 0, may_leave=may_leave)
     campaign.finish()
+
+
+@pytest.mark.parametrize("kind", FILE_SYSTEMS)
+@pytest.mark.parametrize("syncs", ["nothing", "the file", "the file and its folder"])
+def test_a_cut_loses_what_was_not_synced_and_nothing_else(syncs: str, kind: FileSystem, tmp_path: Path) -> None:
+    """A program replaces a file by a new one."""
+    old, new = b"old" * 4096, b"new" * 4096
+    (tmp_path / "file").write_bytes(old)
+    recorder = Recorder(tmp_path)
+    with Watch(tmp_path, recorder).installed():
+        with (tmp_path / "file.new").open("xb") as file:
+            file.write(new)
+            file.flush()
+            if syncs != "nothing":
+                os.fsync(file.fileno())
+        (tmp_path / "file.new").replace(tmp_path / "file")
+        if syncs == "the file and its folder":
+            sync_folder(tmp_path)
+    disks = [recorder.cut(len(recorder.log), kind, random.Random(seed)) for seed in range(50)]  # noqa: S311 - no secret
+    found = {disk.contents[disk.names["file"]] for disk in disks}
+    match syncs:
+        case "nothing":
+            assert found - {old, new}
+        case "the file":
+            assert found == {old, new}
+        case _:
+            assert found == {new}
