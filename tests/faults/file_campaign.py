@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import pytest
 from attrs import define, field
+from impact_jobs import JobsError
 
 from tests.faults.file_faults import Handler, Watch
 from tests.faults.file_scenarios import Account, Scenario
@@ -61,6 +62,8 @@ class Campaign:
                 yield
         except AssertionError as error:
             self._violations.setdefault(str(error).partition("\n")[0], []).append(f"{what}")
+        except JobsError as error:
+            self._violations.setdefault(f"a later call fails: {type(error).__name__}", []).append(f"{what}")
         finally:
             rmtree(folder)
             self.account.sandbox.forget_requests()

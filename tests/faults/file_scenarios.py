@@ -1,10 +1,20 @@
-"""What is done to files while their calls fail, and what must hold afterwards."""
+"""What is done to files while their calls fail, and what must hold afterwards.
+
+Each scenario has the same methods:
+
+- `prepare` creates the folder, and the files of others in it;
+- `run_before` makes an earlier call, which meets no fault;
+- `run` makes the call itself;
+- `check` asserts what holds right after it, whatever it returned or raised; the outcome is "killed" if it did neither;
+- `check_next` asserts that the next call, without a fault, puts everything right, and returns how many bytes it has
+  resumed. With `may_leave`, it may leave a part that it cannot know to be its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, TypeAlias
 
 import pytest
 from attrs import define, evolve, field, frozen
@@ -15,7 +25,7 @@ from impact_jobs._transport import blocking
 from impact_jobs.cli import profiles
 from impact_jobs.cli.profiles import Profile
 from impact_jobs.models import Secret
-from impact_jobs.sandbox import ResultFile, Sandbox
+from impact_jobs.sandbox import Sandbox
 
 from tests.faults.file_faults import Fault
 from tests.faults.harness import OLD, Call, InjectedError, bytes_of, run_download
@@ -50,42 +60,11 @@ class Account:
 
     @property
     def options(self) -> dict[str, Any]:
-        sandbox = self.sandbox
-        return {
-            "account_sid": sandbox.account_sid, "auth_token": sandbox.auth_token, "base_url": sandbox.base_url,
-        }  # fmt: skip
-
-    def result(self, number: int = 0) -> ResultFile:
-        return self.sandbox.result(self.ids[number])
+        return self.sandbox._client_options()
 
     def use_version(self, seed: int) -> None:
         """Let the first result be the version of that seed."""
         self.sandbox.replace_result(self.ids[0], result_seed=seed)
-
-
-class Scenario(Protocol):
-    """A call that is made while files fail."""
-
-    @property
-    def name(self) -> str: ...
-
-    def prepare(self, account: Account, folder: Path) -> None:
-        """Create the folder, and the user's files in it."""
-
-    def run_before(self, account: Account, folder: Path) -> None:
-        """Make an earlier call, which meets no fault of a file."""
-
-    def run(self, options: dict[str, Any], ids: Sequence[str], folder: Path) -> Any:
-        """Make the call."""
-
-    def check(self, account: Account, folder: Path, outcome: Any, fault: Fault | None) -> None:
-        """Assert what holds right after the call, which returned or raised `outcome`; None if it was killed."""
-
-    def check_next(self, account: Account, folder: Path, *, may_leave: bool = False) -> int:
-        """Assert that the next call, without a fault, puts everything right; return how many bytes it has resumed.
-
-        With `may_leave`, it may leave a part that it cannot know to be its own.
-        """
 
 
 def names_in(folder: Path) -> set[str]:
@@ -95,6 +74,11 @@ def names_in(folder: Path) -> set[str]:
 def _check_error(outcome: object) -> None:
     is_ours = not isinstance(outcome, BaseException) or isinstance(outcome, JobsError | KeyboardInterrupt)
     assert is_ours, f"a raw error: {type(outcome).__name__}"
+
+
+def _check_left(names: set[str], *, may_leave: bool) -> None:
+    is_accepted = may_leave and all(name.endswith(".part") for name in names)
+    assert not names or is_accepted, f"the next call leaves {', '.join(sorted(names))}"
 
 
 def _leave_part(account: Account, job_id: str, target: Path) -> None:
@@ -155,14 +139,9 @@ class Download:
             with target.open("r+b") as file:
                 file.write(b"EDITED")
             target.unlink()
-        try:
-            done = self._download(evolve(self.call, resume=True), account.options, account.ids, folder)
-        except JobsError as error:
-            raise AssertionError(f"the next call fails: {type(error).__name__}") from error
+        done = self._download(evolve(self.call, resume=True), account.options, account.ids, folder)
         assert self._is_new(account, folder), "the next call gives a wrong file"
-        left = names_in(folder) - self.others.keys() - {target.name}
-        is_accepted = may_leave and all(name.endswith(".part") for name in left)
-        assert not left or is_accepted, f"the next call leaves {', '.join(sorted(left))}"
+        _check_left(names_in(folder) - self.others.keys() - {target.name}, may_leave=may_leave)
         self._check_others(folder)
         resumed: int = done.resumed_from
         return resumed
@@ -179,7 +158,7 @@ class Download:
 
     def _is_new(self, account: Account, folder: Path) -> bool:
         target = self._target(folder)
-        return target.exists() and target.read_bytes() == bytes_of(account.result())
+        return target.exists() and target.read_bytes() == bytes_of(account.sandbox.result(account.ids[0]))
 
     def _check_others(self, folder: Path) -> None:
         kept = {name: (folder / name).read_bytes() for name in self.others if (folder / name).exists()}
@@ -199,12 +178,11 @@ class FetchAll:
         folder.mkdir()
         if not self.is_fresh:
             (folder / "reports").mkdir()
-            (folder / "reports" / f"{account.ids[0]}.csv").write_bytes(bytes_of(account.result()))
+            (folder / "reports" / f"{account.ids[0]}.csv").write_bytes(bytes_of(account.sandbox.result(account.ids[0])))
 
     def run_before(self, account: Account, folder: Path) -> None:
-        if self.is_fresh:
-            return
-        _leave_part(account, account.ids[1], folder / "reports" / f"{account.ids[1]}.csv")
+        if not self.is_fresh:
+            _leave_part(account, account.ids[1], folder / "reports" / f"{account.ids[1]}.csv")
 
     def run(self, options: dict[str, Any], ids: Sequence[str], folder: Path) -> FetchReport:
         return run_fetch_all(self.call, options, ids, folder / "reports")
@@ -225,16 +203,11 @@ class FetchAll:
             assert not (is_once and owner), "a fault of one job has ended the whole call"
 
     def check_next(self, account: Account, folder: Path, *, may_leave: bool = False) -> int:
-        try:
-            report = self.run(account.options, account.ids, folder)
-        except JobsError as error:
-            raise AssertionError(f"the next call fails: {type(error).__name__}") from error
+        report = self.run(account.options, account.ids, folder)
         assert report.is_complete, "the next call has errors"
         assert self._files(account, folder).keys() == set(account.ids), "the next call lacks files"
         left = names_in(folder / "reports") - {f"{job_id}.csv" for job_id in account.ids}
-        endings = sorted({name[36:] for name in left})
-        is_accepted = may_leave and all(name.endswith(".part") for name in endings)
-        assert not left or is_accepted, f"the next call leaves {', '.join(endings)}"
+        _check_left({f"ID{name[36:]}" for name in left}, may_leave=may_leave)
         return sum(found.resumed_from for found in report.files.values() if found.connections)
 
     def _files(self, account: Account, folder: Path) -> dict[str, Path]:
@@ -289,10 +262,7 @@ class Profiles:
     def check_next(self, account: Account, folder: Path, *, may_leave: bool = False) -> int:
         del account, may_leave
         found = self._stored(folder)
-        try:
-            profiles.save(_profile("next", "next-token"), folder=folder / "config")
-        except JobsError as error:
-            raise AssertionError(f"the next call fails: {type(error).__name__}") from error
+        profiles.save(_profile("next", "next-token"), folder=folder / "config")
         assert self._stored(folder) == found | {"next": "next-token"}, "the next call loses profiles"
         paths = (path for path in (folder / "config").iterdir() if path.name != profiles.FILE_NAME)
         left = [path.name for path in paths if b"-token" in path.read_bytes()]
@@ -303,20 +273,15 @@ class Profiles:
         return {} if self.is_first else dict.fromkeys(_OTHERS, "old-token")
 
     def _after(self) -> dict[str, str]:
-        match self.does:
-            case "add":
-                return self._before() | {"new": "new-token"}
-            case "replace":
-                return self._before() | {"alpha": "new-token"}
-            case _:
-                return {"beta": "old-token"}
+        if self.does == "remove":
+            return {"beta": "old-token"}
+        return self._before() | {"alpha" if self.does == "replace" else "new": "new-token"}
 
     def _stored(self, folder: Path) -> dict[str, str]:
-        try:
-            return {found.name: found.auth_token.reveal() for found in profiles.stored(folder / "config")}
-        except JobsError as error:
-            raise AssertionError("the profiles cannot be read") from error
+        return {found.name: found.auth_token.reveal() for found in profiles.stored(folder / "config")}
 
+
+Scenario: TypeAlias = Download | FetchAll | Profiles
 
 _ALL: Final[tuple[Scenario, ...]] = (
     Download("default"),
