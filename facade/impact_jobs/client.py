@@ -15,6 +15,7 @@ from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loo
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
 from impact_jobs._dates import Window
+from impact_jobs._download.filesystem import examine_folder
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
@@ -32,7 +33,17 @@ from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.models import DownloadResult, Job
 
-__all__ = ["DEFAULT_BASE_URL", "Account", "JobsClient", "Probe", "epoch_seconds", "is_loopback", "probe", "use_clock"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "Account",
+    "JobsClient",
+    "Probe",
+    "epoch_seconds",
+    "examine_folder",
+    "is_loopback",
+    "probe",
+    "use_clock",
+]
 
 
 class JobsClient:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from impact_jobs._download.filesystem import BackgroundThread
+from impact_jobs._download.background import BackgroundThread
 
 
 def test_only_one_function_runs_at_a_time() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from impact_jobs._download.journal import Journal
@@ -28,6 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def written(path: Path, **changes: Any) -> Path:
+    path.unlink(missing_ok=True)
     JOURNAL.save(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     return path
@@ -63,12 +67,83 @@ def test_every_journal_survives_a_round_trip(path: Path, edges: list[int], name:
     assert Journal.load(path) == journal
 
 
-def test_a_failed_save_keeps_the_previous_journal(path: Path) -> None:
+LATER = evolve(JOURNAL, coverage=Coverage((Span(0, 30),)))
+
+
+def test_the_last_journal_counts_and_is_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    for number, journal in enumerate((JOURNAL, LATER, JOURNAL), start=1):
+        journal.save(path)
+        assert Journal.load(path) == journal
+        assert (len(synced), synced[-1]) == (number, path.stat().st_size), "synced after it was written"
+
+
+def test_a_journal_that_is_cut_short_leaves_the_one_before_valid(path: Path) -> None:
     JOURNAL.save(path)
-    path.with_name(path.name + ".new").mkdir()
-    with pytest.raises(IsADirectoryError):
-        JOURNAL.save(path)
+    size = path.stat().st_size
+    LATER.save(path)
+    whole = path.read_bytes()
+    for end in range(size, len(whole) - 1):
+        for rest in (b"", bytes(len(whole) - end)):  # a file system may have written the length alone
+            path.write_bytes(whole[:end] + rest)
+            assert Journal.load(path) == JOURNAL, end
+            LATER.save(path)
+            assert Journal.load(path) == LATER, "the next one is not joined to what was cut short"
+
+
+def test_a_journal_never_outgrows_what_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impact_jobs._download.journal._MAX_BYTES", 1000)
+    for _ in range(9):
+        LATER.save(path)
+        assert Journal.load(path) == LATER
+    assert path.stat().st_size <= 1000
+
+
+def test_a_full_disk_fails_and_keeps_the_previous_journal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    JOURNAL.save(path)
+    real = FileIO.write
+
+    class Full(FileIO):
+        def write(self, data: Any, /) -> int:
+            return real(self, data[:20])
+
+    monkeypatch.setattr("impact_jobs._download.journal.FileIO", Full)
+    with pytest.raises(OSError, match="No space left"):
+        LATER.save(path)
+    monkeypatch.undo()
     assert Journal.load(path) == JOURNAL
+
+
+def test_a_cleared_journal_is_empty_and_synced_if_it_listed_bytes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    Journal.clear(path)
+    assert (path.read_bytes(), synced) == (b"", [])
+    JOURNAL.save(path)
+    Journal.clear(path)
+    assert (path.read_bytes(), synced[1:]) == (b"", [0])
+    assert Journal.load(path) is None
+
+
+def test_a_journal_of_an_earlier_version_is_loaded(path: Path) -> None:
+    JOURNAL.save(path)
+    path.write_text(path.read_text().strip())  # one JSON object, and no newline
+    assert Journal.load(path) == JOURNAL
+
+
+@pytest.mark.parametrize("kind", ["a link", "a link to nothing", "a folder"])
+def test_a_journal_is_not_written_through_a_link(kind: str, path: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    path.mkdir() if kind == "a folder" else path.symlink_to(precious if kind == "a link" else tmp_path / "nothing")
+    with pytest.raises(OSError, match=r"symbolic|directory"):
+        JOURNAL.save(path)
+    with pytest.raises(OSError, match=r"symbolic|directory"):
+        Journal.clear(path)
+    assert Journal.load(path) is None
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_a_missing_journal_is_none(path: Path) -> None:
@@ -89,7 +164,7 @@ def test_an_invalid_file_is_none(text: str, path: Path) -> None:
 def test_every_truncated_journal_is_none(path: Path) -> None:
     JOURNAL.save(path)
     whole = path.read_bytes()
-    for size in range(len(whole)):
+    for size in range(len(whole) - 1):  # without the newline, it is complete
         path.write_bytes(whole[:size])
         assert Journal.load(path) is None, size
 

@@ -276,7 +276,7 @@ class WatchedDownload:
         else:
             assert not self.target.exists(), "the target exists after a failure"
         known = {self.target.name, self.part.name, self.journal.name}
-        assert left <= known | ({self.journal.name + ".new"} if killed else set()), left
+        assert left <= known, left
         if not killed:
             assert (self.part.name in left) == (self.journal.name in left), left
         self.check_journal()
@@ -284,7 +284,8 @@ class WatchedDownload:
     def check_journal(self) -> None:
         journal, version = self.load_journal(), self.journal_version()
         if journal is None or version is None:
-            assert not self.journal.exists(), f"an unreadable journal: {self.journal.read_text()!r}"
+            text = self.journal.read_text() if self.journal.exists() else ""
+            assert not text, f"an unreadable journal: {text!r}"  # an empty one only shows whose the part is
             return
         if not self.part.exists():
             return

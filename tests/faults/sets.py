@@ -15,7 +15,7 @@ from impact_jobs.sandbox import ResultFile
 
 from tests.faults.harness import Call, ClientKind, Harness, bytes_of
 
-_PARTIAL_SUFFIXES: Final = (".part", ".part.json", ".part.json.new")
+_PARTIAL_SUFFIXES: Final = (".part", ".part.json")
 _EAGER: Final = Polling(minimum=0.02, maximum=0.1)
 
 
@@ -100,7 +100,7 @@ class WatchedSet:
         """Assert that all files and journals are right and none is unknown; return the jobs with files."""
         complete = self.complete()
         names = {path.name for path in self.folder.iterdir()} if self.folder.exists() else set()
-        unknown = names - {f"{job_id}.csv{suffix}" for job_id in self.ids for suffix in ("", *_PARTIAL_SUFFIXES)}
+        unknown = names - {f"{job_id}{suffix}" for job_id in self.ids for suffix in (".csv", *_PARTIAL_SUFFIXES)}
         assert not unknown, unknown
         for job_id in self.ids:
             self._check_journal(job_id)
@@ -125,10 +125,10 @@ class WatchedSet:
         return self.folder / f"{job_id}.csv"
 
     def _part(self, job_id: str) -> Path:
-        return self.folder / f"{job_id}.csv.part"
+        return self.folder / f"{job_id}.part"
 
     def _journal(self, job_id: str) -> Journal | None:
-        return Journal.load(self.folder / f"{job_id}.csv.part.json")
+        return Journal.load(self.folder / f"{job_id}.part.json")
 
     def _check_journal(self, job_id: str) -> None:
         journal = self._journal(job_id)

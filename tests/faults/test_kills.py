@@ -144,18 +144,14 @@ def test_after_a_kill_around_each_system_call_the_next_call_resumes(
         run(harness, fork_server, session, tmp_path / str(number))
 
 
-def test_a_half_written_journal_is_removed_by_the_next_call(
+def test_a_part_without_a_journal_entry_is_started_over(
     harness: Harness, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     watched = WatchedDownload(harness, tmp_path / "a", 1_200_000)
-    fork_server.start(
-        Call("blocking"),
-        harness.account,
-        watched.job_id,
-        watched.target,
-        kill_point=KillPoint("before a system call", 1, "replace"),
-    )
+    kill_point = KillPoint("before a system call", 1, "fdatasync")
+    fork_server.start(Call("blocking"), harness.account, watched.job_id, watched.target, kill_point=kill_point)
     assert fork_server.outcome().killed
-    assert sorted(path.name for path in watched.folder.iterdir()) == ["report.csv.part", "report.csv.part.json.new"]
+    assert sorted(path.name for path in watched.folder.iterdir()) == ["report.csv.part", "report.csv.part.json"]
+    assert watched.journal.read_bytes() == b""
     _download(harness, watched, Call("blocking", mode="stream"))  # it has no entity tag, so it writes no journal
     watched.check_success(watched.versions)

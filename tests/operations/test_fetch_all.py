@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 import re
 from collections.abc import Iterator
@@ -164,11 +165,16 @@ EXTENSIONS: list[tuple[dict[str, str], str]] = [
 def test_the_extension_follows_the_response_and_existing_files_are_recognised(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    body, results = b"a,b\n1,2\n", re.compile("^/results/")
+    results = re.compile("^/results/")
     for number, (headers, extension) in enumerate(EXTENSIONS):
         job_id, folder = sandbox.add_job(), tmp_path / f"{number}"
+        body = gzip.compress(b"a,b\n1,2\n", mtime=0) if extension.endswith(".gz") else b"a,b\n1,2\n"
         complete = {**headers, "Content-Length": str(len(body)), "ETag": '"v1"'}
-        rest = {**complete, "Content-Length": str(len(body) - 3), "Content-Range": f"bytes 3-7/{len(body)}"}
+        rest = {
+            **complete,
+            "Content-Length": str(len(body) - 3),
+            "Content-Range": f"bytes 3-{len(body) - 1}/{len(body)}",
+        }
         sandbox.answer_next("GET", results, status=200, headers=complete, content_type="", body=body[:3])
         sandbox.answer_next("GET", results, status=206, headers=rest, content_type="", body=body[3:])
         assert not jobs.with_options(retry=ONE_TRY).fetch_all([job_id], folder).is_complete

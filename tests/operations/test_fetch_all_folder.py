@@ -98,10 +98,11 @@ def test_of_several_partial_files_the_one_with_a_journal_is_resumed(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     job_id = sandbox.add_job()
-    for ending in (".csv.gz.part", ".tsv.part", ".part"):
-        (tmp_path / f"{job_id}{ending}").write_bytes(b"whatever")
     sandbox.cut_next_download(100_000)
     assert not jobs.with_options(retry=ONE_TRY).fetch_all([job_id], tmp_path).is_complete
+    for ending in (".csv.gz.part", ".tsv.part", ".csv.part"):
+        (tmp_path / f"{job_id}{ending}").write_bytes(b"whatever")
+        (tmp_path / f"{job_id}{ending}.json").touch()
     report = jobs.fetch_all([job_id], tmp_path)
     assert report.files[job_id].resumed_from == 100_000
     assert_complete(report, sandbox, tmp_path)
@@ -264,20 +265,18 @@ def test_a_file_that_another_process_is_writing_is_waited_for(
 ) -> None:
     job_id = sandbox.add_job()
     target = tmp_path / f"{job_id}.csv"
-    other = PartFile(target, job_id, DownloadOptions())
-    is_waiting = threading.Event()
-    real = fetch_all._scan_folder
+    other = PartFile(target, job_id, DownloadOptions(), base=tmp_path / job_id)
+    attempts: list[Path] = []
 
-    def scan(folder: Path, keys: Any) -> Any:
-        if is_waiting.is_set():  # the second scan
+    def open_part(path: Path, *args: Any, **options: Any) -> PartFile:
+        attempts.append(path)
+        if len(attempts) == 2:  # the first was refused
             if ends_well:
                 target.write_bytes(b"".join(sandbox.result(job_id).read()))
             other.discard()
-        elif isinstance(keys, list):  # not the scan at the beginning
-            is_waiting.set()
-        return real(folder, keys)
+        return PartFile(path, *args, **options)
 
-    monkeypatch.setattr(fetch_all, "_scan_folder", scan)
+    monkeypatch.setattr(fetch_all, "PartFile", open_part)
     assert_complete(jobs.fetch_all([job_id], tmp_path), sandbox, tmp_path)
     downloads = [request for request in sandbox.requests if request.path.endswith("/Download")]
     assert len(downloads) == (0 if ends_well else 1), "waiting needs no request"
@@ -289,7 +288,7 @@ def test_a_lock_that_is_never_released_is_an_error_in_the_end(
 ) -> None:
     monkeypatch.setattr(fetch_all, "HOUR", 0.01)
     job_id = sandbox.add_job()
-    other = PartFile(tmp_path / f"{job_id}.csv", job_id, DownloadOptions())
+    other = PartFile(tmp_path / f"{job_id}.csv", job_id, DownloadOptions(), base=tmp_path / job_id)
     report = jobs.fetch_all([job_id], tmp_path)
     assert isinstance(report.errors[job_id], DestinationExistsError)
     other.discard()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 import zlib
 from collections.abc import Mapping
 from typing import Protocol
+
+from impact_jobs._download.filesystem import read_at
 
 _READ_BYTES = 1024 * 1024
 
@@ -84,7 +85,7 @@ class Digester:
         """Read the file from `position` up to `stop`."""
         while self.digests and self.position < stop:
             wanted = min(_READ_BYTES, stop - self.position)
-            count = os.preadv(self._descriptor, [self._buffer[:wanted]], self.position)
+            count = read_at(self._descriptor, self._buffer[:wanted], self.position)
             if count == 0:
                 raise OSError("the file shrank while it was written")
             for digest in self.digests.values():

@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
+from os import PathLike
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
+from attrs import frozen
+
+from impact_jobs._download.filesystem import check_platform
+from impact_jobs._download.part_names import remove_other_names
 from impact_jobs.errors import ConfigurationError, DestinationExistsError
 
 # Characters that a file system or a terminal interprets, among them those that change the direction of text.
@@ -19,6 +25,50 @@ _MAX_TARGET_BYTES = 240
 _PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
 # Those of RFC 5987 only, because others that Python supports raise, warn, or decode to half a character.
 _CHARSETS = frozenset({"utf-8", "utf8", "iso-8859-1"})
+
+
+@frozen
+class Place:
+    """A user's path, as given, and where that was when the call began."""
+
+    given: Path
+    path: Path  # absolute, because the working directory may change
+
+    @classmethod
+    def at(cls, path: str | PathLike[str]) -> Place:
+        """Return the place that `path` names; raise ConfigurationError if it names none."""
+        check_platform()
+        with suppress(TypeError, UnicodeEncodeError):
+            given = Path(path)
+            if str(path) and b"\0" not in os.fsencode(given):
+                try:
+                    return cls(given, given.absolute())
+                except OSError as error:
+                    raise ConfigurationError(
+                        f"path={path!r} is relative, and the current folder cannot be used "
+                        f"({error.strerror}): give an absolute path."
+                    ) from None
+        raise ConfigurationError(
+            f"path={path!r} is not a file name: give the path of a file, or of an existing folder."
+        )
+
+    @classmethod
+    def of_target(cls, path: str | PathLike[str]) -> Place:
+        """Return the place of a target. One that ends in a slash must be an existing folder."""
+        place = cls.at(path)
+        if os.path.basename(os.fspath(path)) in {"", ".", ".."}:  # noqa: PTH119 - which drops the slash
+            check_folder(place.path)
+        return place
+
+    def __truediv__(self, name: str) -> Place:
+        return Place(self.given / name, self.path / name)
+
+    @property
+    def shown(self) -> Path:
+        """The path as given, or the absolute one if that leads elsewhere by now."""
+        with suppress(OSError):
+            return self.given if self.given.absolute() == self.path else self.path
+        return self.path
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -35,13 +85,23 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         return
     if len(os.fsencode(path.name)) > _MAX_TARGET_BYTES:
         raise ConfigurationError(f"the file name {path.name[:40]!r}… is too long: {_MAX_TARGET_BYTES} bytes at most.")
+    check_file(path, overwrite=overwrite)
+
+
+def check_file(path: Path, *, overwrite: bool) -> None:
+    """Check that nothing is in the way of a file; raise as `check_target` does."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise ConfigurationError(
+            f"{str(path)!r} could not be examined ({error.strerror}): check its folder, or choose another path."
+        ) from None
     if not stat.S_ISREG(mode):
         raise ConfigurationError(f"{str(path)!r} is not a regular file: choose another path.")
     if not overwrite:
+        remove_other_names(path)
         raise DestinationExistsError(f"{str(path)!r} exists: pass overwrite=True, or choose another path.")
 
 
@@ -62,6 +122,32 @@ def suggested_name(content_disposition: str | None) -> str | None:
     found = {name.lower(): value for name, value in _PARAMETER.findall(content_disposition or "")}
     plain = found.get("filename", "").strip().removeprefix('"').removesuffix('"')
     return _safe(_decode(found.get("filename*", ""))) or _safe(re.sub(r'\\(["\\])', r"\1", plain))
+
+
+_MAGIC = {
+    ".gz": b"\x1f\x8b",
+    ".tgz": b"\x1f\x8b",
+    ".zip": b"PK",
+    ".bz2": b"BZh",
+    ".xz": b"\xfd7zXZ\0",
+    ".zst": b"\x28\xb5\x2f\xfd",
+}
+MAGIC_BYTES = max(map(len, _MAGIC.values()))
+"""How many bytes from the beginning of a file show how it is compressed."""
+
+
+def is_compressed_name(name: str) -> bool:
+    """Return whether a name states that the file is compressed."""
+    return Path(name).suffix.lower() in _MAGIC
+
+
+def true_name(name: str, beginning: bytes) -> str:
+    """Return a name without an extension that states a compression which the bytes of the file do not have.
+
+    A storage, or HTTP itself, may have decompressed the file on its way.
+    """
+    suffix = Path(name).suffix
+    return name if beginning.startswith(_MAGIC.get(suffix.lower(), b"")) else name.removesuffix(suffix)
 
 
 def _decode(extended: str) -> str:

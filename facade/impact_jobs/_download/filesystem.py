@@ -1,80 +1,69 @@
-"""What a part file needs of the system: a lock, room, a thread in the background, a rename that replaces nothing."""
+"""What a download needs of the platform and the file system, and what it does where they lack some of it.
+
+Each feature is asked for when it is used: by `hasattr`, or by trying.
+"""
 
 from __future__ import annotations
 
 import errno
-import fcntl
+import importlib
 import os
+import secrets
 import stat
-import threading
-from collections.abc import Callable
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
-from attrs import define, field
+from attrs import frozen
 
+from impact_jobs.errors import ConfigurationError
+
+_os: Any = os  # because mypy also checks for platforms that lack some of its functions
+_fcntl: Any
+try:
+    _fcntl = importlib.import_module("fcntl")
+except ImportError:
+    _fcntl = None
+
+_VITAL = ("pread", "pwrite")
 _PREALLOCATE_FROM_BYTES = 1024 * 1024
-_NO_PREALLOCATION = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV}
-_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
+_NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
+_NO_PREALLOCATION = _UNSUPPORTED | {errno.ENODEV}
+_NO_HARD_LINKS = _UNSUPPORTED | {errno.EPERM, errno.EMLINK}
 
 
-@define
-class BackgroundThread:
-    """Runs one function at a time in a thread. If it raises an OSError, the next `start` or `join` raises that."""
-
-    _name: str
-    _lock: threading.Lock = field(factory=threading.Lock, init=False)
-    _thread: threading.Thread | None = field(default=None, init=False)
-    _error: OSError | None = field(default=None, init=False)
-
-    def start(self, function: Callable[[], None]) -> bool:
-        """Start `function`, unless the previous one is still running; return whether it was started."""
-        with self._lock:
-            if self._thread is not None and self._thread.is_alive():
-                return False
-            self.join()
-            thread = threading.Thread(target=self._run, args=(function,), name=self._name, daemon=True)
-            thread.start()
-            self._thread = thread  # not before, because a thread that could not be started cannot be joined
-            return True
-
-    def join(self) -> None:
-        """Wait until the function has ended."""
-        if self._thread is not None:
-            self._thread.join()
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-
-    def _run(self, function: Callable[[], None]) -> None:
-        try:
-            function()
-        except OSError as error:
-            self._error = error
+def check_platform() -> None:
+    """Raise ConfigurationError if no file can be downloaded on this platform."""
+    lacking = [f"os.{name}" for name in _VITAL if not hasattr(os, name)]
+    if lacking:
+        raise ConfigurationError(
+            f"a download to a file needs {' and '.join(lacking)}, which Python lacks on this platform: "
+            "read the result with `open` or `stream` instead."
+        )
 
 
-def open_locked(path: Path) -> FileIO:
-    """Open a regular file for reading and writing, creating it if it is missing, and lock it.
+def safe_flags() -> int:
+    """Return flags to open a file without following a link, waiting for a pipe, or handing it to child processes."""
+    return sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
+
+
+def lock(file: FileIO) -> bool:
+    """Lock an open file until it is closed; return False if the file system has no locks.
 
     Raises:
         BlockingIOError: Another process or thread holds the lock.
     """
-    while True:
-        # Without O_TRUNC, because until the lock is held the bytes may be those of another process.
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        file = FileIO(os.open(path, flags, 0o666), "r+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_open_at(file, path):
-                if _count_names(file) <= 1:
-                    return file
-                # A process died after it had linked the finished file to its target: remove this other name of it.
-                path.unlink()
-        except OSError:
-            file.close()
+    if _fcntl is None:
+        return False
+    try:
+        _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
             raise
-        # The name was given to another file between opening and locking, or was just removed: open it again.
-        file.close()
+        return False
+    return True
 
 
 def is_open_at(file: FileIO, path: Path) -> bool:
@@ -85,30 +74,52 @@ def is_open_at(file: FileIO, path: Path) -> bool:
         return False
 
 
-def _count_names(file: FileIO) -> int:
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "the .part file is not a regular file")
-    return status.st_nlink
+def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`."""
+    size = len(data)
+    written = _os.pwrite(descriptor, data, offset)
+    while written < size:  # rare: a signal, or the last bytes of a full disk
+        written += _os.pwrite(descriptor, memoryview(data)[written:], offset + written)
+
+
+def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Read into `buffer` from `offset` on, and return how many bytes were read; 0 at the end of the file."""
+    if hasattr(os, "preadv"):
+        return int(_os.preadv(descriptor, [buffer], offset))
+    data = _os.pread(descriptor, len(buffer), offset)
+    buffer[: len(data)] = data
+    return len(data)
+
+
+def free_room(descriptor: int) -> int | None:
+    """Return how many bytes this process can still write to the file system; None if that is unknown."""
+    if not hasattr(os, "fstatvfs"):
+        return None
+    room = _os.fstatvfs(descriptor)
+    if not (room.f_blocks and room.f_bfree):  # a network drive may state no size, or no free room
+        return None
+    is_root = hasattr(os, "geteuid") and _os.geteuid() == 0  # which may use what is reserved for it
+    return int((room.f_bfree if is_root else room.f_bavail) * room.f_frsize)
 
 
 def preallocate(file: FileIO, length: int) -> None:
     """Reserve room for `length` bytes where the file system can, so that a full disk fails before the transfer."""
-    number = _reserve(file.fileno(), length) if length >= _PREALLOCATE_FROM_BYTES else 0
+    number = reserve(file.fileno(), length) if length >= _PREALLOCATE_FROM_BYTES else 0
     if number and number not in _NO_PREALLOCATION:
         file.truncate(0)  # release what was reserved before the disk was full
         raise OSError(number, f"{os.strerror(number)} ({length} bytes are needed)")
 
 
-def _reserve(descriptor: int, length: int) -> int:
-    """Return the error number, or 0."""
-    room = os.fstatvfs(descriptor)
+def reserve(descriptor: int, length: int) -> int:
+    """Reserve room for `length` bytes, and return the error number, or 0."""
+    free = free_room(descriptor)
     # Checked first, because where the kernel cannot reserve room, the C library writes zeros until the disk is full.
-    if room.f_blocks and length > room.f_bavail * room.f_frsize:
+    if free is not None and length > free:
         return errno.ENOSPC
+    if not hasattr(os, "posix_fallocate"):
+        return errno.ENOSYS
     try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, length)
+        _os.posix_fallocate(descriptor, 0, length)
     except OSError as error:
         return error.errno or errno.EIO
     except OverflowError:
@@ -116,23 +127,100 @@ def _reserve(descriptor: int, length: int) -> int:
     return 0
 
 
+def sync(descriptor: int) -> bool:
+    """Write the bytes of a file to the disk; return False if the file system cannot do that."""
+    full = getattr(_fcntl, "F_FULLFSYNC", None)  # where fsync only reaches the cache of the disk
+    for synchronise in (
+        *([lambda number: _fcntl.fcntl(number, full)] if full is not None else []),
+        getattr(os, "fdatasync", os.fsync),
+    ):
+        try:
+            synchronise(descriptor)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+        else:
+            return True
+    return False
+
+
 def sync_folder(folder: Path) -> None:
     """Write the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def rename_without_replacing(source: Path, target: Path) -> None:
-    """Rename a file, or raise FileExistsError if `target` exists."""
-    # A hard link, because unlike a rename it never replaces a file that has appeared meanwhile.
+def link_or_rename(source: Path, target: Path) -> None:
+    """Give a file the name `target`, or raise FileExistsError if that exists. `source` may remain as another name."""
     try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS or os.path.lexists(target):
+        # A hard link, because unlike a rename it never replaces a file that has appeared meanwhile.
+        _os.link(source, target)
+    except (OSError, AttributeError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_HARD_LINKS:
             raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         source.rename(target)
-    else:
-        source.unlink()
+
+
+def copy_permissions(replaced: os.stat_result, descriptor: int) -> None:
+    """Give a file the mode and group, and if possible the owner, of the file that it replaces."""
+    mode, found = stat.S_IMODE(replaced.st_mode) & 0o777, os.fstat(descriptor)
+    if (found.st_uid, found.st_gid) != (replaced.st_uid, replaced.st_gid):
+        for owner in (replaced.st_uid, -1):
+            with suppress(OSError):
+                _os.fchown(descriptor, owner, replaced.st_gid)
+                break
+        else:
+            mode &= ~stat.S_IRWXG  # the bits were meant for another group
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+        set_mode(descriptor, mode)
+
+
+def set_mode(descriptor: int, mode: int) -> None:
+    """Set the permissions of an open file."""
+    _os.fchmod(descriptor, mode)
+
+
+@frozen
+class FolderFeatures:
+    """What a folder has of that which downloads use."""
+
+    free: int | None  # bytes
+    missing: tuple[str, ...]
+
+
+def examine_folder(folder: Path) -> FolderFeatures:
+    """Try in `folder` what a download does there; raise OSError if files cannot be written to it."""
+    check_platform()
+    missing = []
+    path = folder / f".impact-jobs-doctor.{secrets.token_hex(8)}"
+    other = path.with_name(f"{path.name}.renamed")
+    file = FileIO(path, "x+")
+    try:
+        free = free_room(file.fileno())
+        number = reserve(file.fileno(), 4096)
+        if number in _NO_PREALLOCATION:
+            missing.append("fallocate")
+        elif number:
+            raise OSError(number, os.strerror(number))
+        write_at(file.fileno(), b"0", 0)
+        if not lock(file):
+            missing.append("flock")
+        if not sync(file.fileno()):
+            missing.append("fsync")
+        link_or_rename(path, other)
+        if not path.exists():
+            missing.append("hard links")
+        with suppress(OSError):
+            sync_folder(folder)
+            return FolderFeatures(free, tuple(missing))
+        return FolderFeatures(free, (*missing, "fsync of folders"))
+    finally:
+        file.close()
+        for name in (path, other):
+            with suppress(FileNotFoundError):
+                name.unlink()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from io import FileIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,13 @@ from typing import Any
 from attrs import field, frozen
 
 from impact_jobs._download.checksums import is_digest
+from impact_jobs._download.filesystem import safe_flags, sync
 from impact_jobs._download.ranges import UNKNOWN, Coverage, Representation
 from impact_jobs._transport.headers import LARGEST, Span
 
 _FORMAT = 1
-_MAX_BYTES = 64 * 1024
-
-NEW_SUFFIX = ".new"
-"""Ends the name under which a journal is written before it replaces the previous one. A crash may leave such a file."""
+_MAX_BYTES = 1024 * 1024
+_MAX_LINE_BYTES = 64 * 1024
 
 
 @frozen(kw_only=True)
@@ -35,7 +36,11 @@ class Journal:
     coverage: Coverage = Coverage()  # the bytes that are safely on disk
 
     def save(self, path: Path) -> None:
-        """Write the journal, whose bytes must be on disk. If this raises OSError, the previous journal is kept."""
+        """Append the journal to its file, and sync it. The bytes that it lists must be on disk.
+
+        The file is never replaced by another, because after a power cut its name could lead to an older one. If this
+        raises OSError, what was saved before is still valid.
+        """
         text = json.dumps(
             {
                 "format": _FORMAT,
@@ -48,25 +53,37 @@ class Journal:
                 "coverage": self.coverage.spans,
             }
         )
-        new = path.with_name(path.name + NEW_SUFFIX)
-        new.unlink(missing_ok=True)  # it may be a symbolic link, through which nothing must be written
-        try:
-            with new.open("x", encoding="utf-8") as file:
-                file.write(text)
-            new.replace(path)
-        except OSError:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
-            raise
+        line = f"\n{text}\n".encode()  # the line before may have been cut short
+        with _open(path, os.O_APPEND) as file:
+            if os.fstat(file.fileno()).st_size + len(line) > _MAX_BYTES:
+                file.truncate(0)
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            sync(file.fileno())
+
+    @staticmethod
+    def clear(path: Path, mode: int = 0o666) -> None:
+        """Leave an empty journal, which lists no bytes, but shows whose the part is; create it if it is missing.
+
+        Once this returns, no crash brings back what it listed before.
+        """
+        with _open(path, 0, mode) as file:
+            if os.fstat(file.fileno()).st_size:
+                file.truncate(0)
+                sync(file.fileno())
 
     @classmethod
     def load(cls, path: Path) -> Journal | None:
-        """Return the journal, or None if there is none or it is not valid."""
+        """Return the last journal that was saved, or None if there is none that is valid."""
         try:
-            with open(path, "rb", opener=_open_file) as file:
-                return cls._parse(json.loads(file.read(_MAX_BYTES)))
-        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            with FileIO(path, opener=lambda name, flags: os.open(name, flags | safe_flags())) as file:
+                lines = file.read(_MAX_BYTES).splitlines()
+        except OSError:
             return None
+        for line in reversed(lines):  # the last one may have been cut short
+            with suppress(ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                return cls._parse(json.loads(line[:_MAX_LINE_BYTES]))
+        return None
 
     @classmethod
     def _parse(cls, data: dict[str, Any]) -> Journal:
@@ -96,6 +113,7 @@ class Journal:
         )
 
 
-def _open_file(path: str, flags: int) -> int:
-    # Follow no symbolic link, and do not block on a named pipe.
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+def _open(path: Path, flags: int, mode: int = 0o666) -> FileIO:
+    return FileIO(
+        path, "r+", opener=lambda name, access: os.open(name, access | os.O_CREAT | flags | safe_flags(), mode)
+    )

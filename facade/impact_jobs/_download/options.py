@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from impact_jobs.errors import ConfigurationError
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
 
 Mode = Literal["redirect", "stream"]
 OnProgress = Callable[[int, int | None], object]
@@ -38,8 +42,15 @@ class DownloadOptions:
     digest: bool = True
     mode: Mode = "redirect"
     on_progress: OnProgress | None = None
+    _warned: set[str] = field(factory=set, init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         check_mode(self.mode)
         if self.connections is not None:
             check_count("connections", self.connections, alternative=", or None")
+
+    def warn_once(self, path: Path, text: str) -> None:
+        """Log what the system could not do, unless it was logged for another file of this call."""
+        if text not in self._warned:
+            self._warned.add(text)
+            logger.warning("%s: %s", path, text)

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import base64
 import errno
-import logging
 import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from attrs import evolve
 
+from impact_jobs._download.background import BackgroundThread
 from impact_jobs._download.checksums import Digester
 from impact_jobs._download.filesystem import (
-    BackgroundThread,
+    copy_permissions,
     is_open_at,
-    open_locked,
+    link_or_rename,
     preallocate,
-    rename_without_replacing,
+    read_at,
+    set_mode,
+    sync,
     sync_folder,
+    write_at,
 )
-from impact_jobs._download.journal import NEW_SUFFIX, Journal
+from impact_jobs._download.journal import Journal
 from impact_jobs._download.options import DownloadOptions
+from impact_jobs._download.part_names import open_part, remove_other_names
 from impact_jobs._download.ranges import Coverage
 from impact_jobs.errors import DestinationExistsError, DownloadError, IntegrityError
-
-logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _DIGEST_FROM_BYTES = 4 * 1024 * 1024  # a thread for fewer would cost more than it saves
 _CHECKPOINT_BYTES = 64 * 1024 * 1024
@@ -61,32 +64,71 @@ class PartFile:
     It is locked while it is open, so that no two processes or threads write the same one. Bytes may be written in any
     order and by several threads. Threads in the background digest them, sync them, and then note them in the journal,
     which therefore never lists bytes that a crash could lose. A failure of the disk is raised as a `DownloadError`.
+
+    Args:
+        target: The file; it may still be changed until `commit`.
+        base: The path that gives the part its name, if not the target's.
+        replaces: The file to replace, if not the target.
     """
 
     journal: Journal  # of the earlier attempt that is resumed, or else as passed to `start`
     coverage: Coverage  # the bytes that were written
+    completed_at: datetime | None = None  # which becomes the file's modification time
 
-    def __init__(self, target: Path, job_id: str, options: DownloadOptions) -> None:
+    def __init__(
+        self,
+        target: Path,
+        job_id: str,
+        options: DownloadOptions,
+        *,
+        base: Path | None = None,
+        replaces: Path | None = None,
+    ) -> None:
         self.target: Path = target
         self._options = options
-        self._path = target.with_name(target.name + ".part")
-        self._journal_path = target.with_name(target.name + ".part.json")
+        self._overwrites = options.overwrite or replaces is not None
         self._lock = threading.Lock()
         self._syncing = BackgroundThread("impact-jobs-sync")
         self._digesting = BackgroundThread("impact-jobs-digest")
+        self._is_listed = self._are_names_synced = False
         with disk_errors(target):
-            self._file = open_locked(self._path)
-            size = os.fstat(self._fd).st_size
-            if not options.overwrite and os.path.lexists(target):
-                # Another process has committed since the target was checked, and a lost race leaves no empty file.
-                if not size:
-                    self._path.unlink()
-                self._file.close()
-                raise FileExistsError
-        journal = Journal.load(self._journal_path) if options.resume and size else None
+            self._replaced = _status_of(replaces or target) if self._overwrites else None
+            if self._replaced is not None:
+                remove_other_names(replaces or target)
+            mode = 0o666 if self._replaced is None else self._replaced.st_mode & 0o600
+            opened = open_part(base or target, mode)
+            self._file, self._path, self._journal_path = opened.file, opened.path, opened.journal_path
+            try:
+                self._prepare(job_id)
+            except BaseException:
+                self._file.close()  # at once, because the traceback would keep it open, and so locked
+                raise
+
+    def _prepare(self, job_id: str) -> None:
+        found = os.fstat(self._fd)
+        if not self._overwrites and os.path.lexists(self.target):
+            # Another process has committed since the target was checked, and a lost race leaves no empty file.
+            if not found.st_size:
+                self._remove_names()
+            raise FileExistsError
+        if self._replaced is not None and found.st_mode & 0o777 & ~self._replaced.st_mode:
+            with suppress(OSError):
+                set_mode(self._fd, self._replaced.st_mode & 0o600)  # it was not private when an earlier call wrote it
+        if self._journal_path is None:
+            self._options.warn_once(
+                self._path, "there are no locks in this folder, so a download that fails starts over"
+            )
+        journal = Journal.load(self._journal_path) if self._journal_path and self._options.resume else None
         self._use(Journal(job_id=job_id))
-        if journal and journal.job_id == job_id and journal.representation.is_resumable and journal.coverage.fits(size):
+        if (
+            journal is not None
+            and journal.job_id.lower() == job_id.lower()
+            and journal.representation.is_resumable
+            and journal.coverage.fits(found.st_size)
+        ):
             self._use(journal)
+        with suppress(OSError):
+            self._is_listed = self._journal_path is not None and self._journal_path.lstat().st_size > 0
 
     def start(self, journal: Journal) -> None:
         """Drop the bytes that were written, and reserve room for the file that `journal` describes."""
@@ -94,26 +136,32 @@ class PartFile:
         self._use(journal)
         with disk_errors(self.target):
             self._check_name()
-            self._unlink_journal()
+            self._clear_journal()
             self._file.truncate(0)
             preallocate(self._file, journal.representation.length or 0)
 
     def write(self, data: bytes | memoryview, offset: int) -> None:
         """Write `data` at `offset`."""
-        size = len(data)
         with disk_errors(self.target):
-            written = os.pwrite(self._fd, data, offset)
-            while written < size:  # rare: a signal, or the last bytes of a full disk
-                written += os.pwrite(self._fd, memoryview(data)[written:], offset + written)
+            write_at(self._fd, data, offset)
             with self._lock:
-                self.coverage = coverage = self.coverage.plus(offset, offset + size)
+                self.coverage = coverage = self.coverage.plus(offset, offset + len(data))
             self._work_in_background(coverage)
+
+    def read_beginning(self, count: int) -> bytes:
+        """Return the first `count` bytes of the file."""
+        buffer = memoryview(bytearray(min(count, self.coverage.prefix)))
+        with disk_errors(self.target):
+            return bytes(buffer[: read_at(self._fd, buffer, 0)]) if buffer else b""
 
     def commit(self) -> str | None:
         """Give the complete file, once it is safely on disk, the name of the target; return its sha256 if requested.
 
+        What fails after that is a warning in the log.
+
         Raises:
             IntegrityError: It does not match what the storage stated; it is removed.
+            DestinationExistsError: The target has appeared meanwhile; the part is removed.
         """
         size = self.coverage.size
         with disk_errors(self.target):
@@ -121,19 +169,26 @@ class PartFile:
             if os.fstat(self._fd).st_size < size:
                 raise OSError(errno.EIO, "it became shorter while it was written")
             self._file.truncate(size)
+            self._set_attributes()
             self._syncing.start(self._sync)  # while the rest of the bytes is digested
             self._digesting.join()
             digests = self._digester.finish(size)
             self._syncing.join()
             self._verify(digests)
             self._check_name()
-            if self._options.overwrite:
-                self._path.replace(self.target)
-            else:
-                rename_without_replacing(self._path, self.target)
-            self._unlink_journal()
-            self._file.close()
+            # What a kill leaves from here on may be the target's other name, so it must not be resumed.
+            self._clear_journal()
+            try:
+                self._publish()
+            except FileExistsError:
+                self.discard()
+                raise
+        self._remove_names()
+        self._close_file()
+        try:
             sync_folder(self.target.parent)
+        except OSError as error:
+            self._options.warn_once(self.target.parent, f"the folder could not be synced: {error.strerror}")
         return digests["sha256"].hex() if "sha256" in digests else None
 
     def close(self) -> None:
@@ -142,10 +197,10 @@ class PartFile:
             return
         self._stop_threads()
         with suppress(OSError):
-            if self.coverage.size and self.journal.representation.is_resumable:
+            if self.coverage.size and self.journal.representation.is_resumable and not self._is_published():
                 self._save(self.coverage)
-                if self._journal_path.exists():
-                    self._file.close()
+                if self._is_listed:
+                    self._close_file()
                     return
         self.discard()
 
@@ -154,12 +209,13 @@ class PartFile:
         if self._file.closed:
             return
         self._stop_threads()
-        # Before the file is closed, because without the lock the name may already be another process's.
-        with suppress(OSError):
-            if is_open_at(self._file, self._path) or not self._path.exists():
-                self._unlink_journal()
-                self._path.unlink(missing_ok=True)
-        self._file.close()
+        self._remove_names()  # before the file is closed, because without the lock another process may use the name
+        self._close_file()
+
+    @property
+    def path(self) -> Path:
+        """The path of the part."""
+        return self._path
 
     @property
     def _fd(self) -> int:
@@ -190,7 +246,8 @@ class PartFile:
         if self._sync_error is not None:
             raise self._sync_error
         try:
-            getattr(os, "fdatasync", os.fsync)(self._fd)
+            if not sync(self._fd):
+                self._options.warn_once(self._path, "files cannot be synced here, so a power cut may lose them")
         except OSError as error:
             self._sync_error = error
             raise
@@ -198,20 +255,75 @@ class PartFile:
     def _save(self, coverage: Coverage) -> None:
         self._sync()
         self._check_name()
-        if self.journal.representation.is_resumable:
-            try:
-                evolve(self.journal, coverage=coverage).save(self._journal_path)
-            except OSError as error:  # the disk may be full, though the file itself has its room reserved
-                logger.warning("%s: its journal could not be written: %s", self._path.name, error.strerror)
+        if self._journal_path is None or not self.journal.representation.is_resumable:
+            return
+        try:
+            if not self._are_names_synced:
+                # Once: after a power cut the journal must not stand beside an earlier part.
+                self._are_names_synced = True
+                with suppress(OSError):
+                    sync_folder(self._path.parent)
+            evolve(self.journal, coverage=coverage).save(self._journal_path)
+            self._is_listed = True
+        except OSError as error:  # the disk may be full, though the file itself has its room reserved
+            self._options.warn_once(self._path, f"its journal could not be written: {error.strerror}")
 
     def _check_name(self) -> None:
         # The lock is on the file, not on its name, which somebody may have removed and given to another file.
         if not os.path.samestat(os.fstat(self._fd), self._path.lstat()):
             raise OSError(errno.ESTALE, f"{self._path.name!r} was replaced meanwhile")
 
-    def _unlink_journal(self) -> None:
-        self._journal_path.unlink(missing_ok=True)
-        self._journal_path.with_name(self._journal_path.name + NEW_SUFFIX).unlink(missing_ok=True)
+    def _clear_journal(self) -> None:
+        if self._journal_path is not None:
+            Journal.clear(self._journal_path)
+        self._is_listed = False
+
+    def _set_attributes(self) -> None:
+        try:
+            if self._replaced is not None:
+                copy_permissions(self._replaced, self._fd)
+        except OSError as error:
+            self._options.warn_once(self.target, f"the permissions could not be kept: {error.strerror}")
+        if self.completed_at is not None:
+            with suppress(OSError, ValueError, OverflowError):  # a convenience
+                os.utime(self._fd, (self.completed_at.timestamp(),) * 2)
+
+    def _publish(self) -> None:
+        try:
+            if self._overwrites:
+                self._path.replace(self.target)
+            else:
+                link_or_rename(self._path, self.target)
+        except OSError:
+            if not self._is_published():  # over a network, it may have been done although the answer was lost
+                raise
+
+    def _is_published(self) -> bool:
+        with suppress(FileNotFoundError):
+            return is_open_at(self._file, self.target)
+        return False
+
+    def _remove_names(self) -> None:
+        """Remove the part and its journal, unless their names belong to another process by now."""
+        try:
+            if not is_open_at(self._file, self._path):
+                if self._path.exists():
+                    return
+            else:
+                if self._is_listed:
+                    with suppress(OSError):
+                        self._clear_journal()  # first, because a crash may bring back one of the names
+                self._path.unlink()
+            if self._journal_path is not None:
+                self._journal_path.unlink(missing_ok=True)
+        except OSError as error:
+            self._options.warn_once(self._path, f"it could not be removed: {error.strerror}")
+
+    def _close_file(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            self._options.warn_once(self.target, f"it could not be closed: {error.strerror}")
 
     def _verify(self, digests: dict[str, bytes]) -> None:
         length, size = self.journal.representation.length, self.coverage.size
@@ -224,3 +336,10 @@ class PartFile:
                 f"job {self.journal.job_id}: the file does not match what the storage announced: {', '.join(wrong)}. "
                 "It was thrown away. Download again; if that does not help, replay the job."
             )
+
+
+def _status_of(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
+from attrs import evolve
+
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
-from impact_jobs._download.destination import check_folder, check_target, suggested_name
+from impact_jobs._download.destination import (
+    MAGIC_BYTES,
+    Place,
+    check_folder,
+    check_target,
+    is_compressed_name,
+    suggested_name,
+    true_name,
+)
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.source import ResultSource, open_whole
@@ -19,42 +28,75 @@ from impact_jobs._download.transfer import Transfer
 from impact_jobs._operations.wait import wait
 from impact_jobs._policy.polling import Polling
 from impact_jobs._transport.base import Stream
-from impact_jobs.errors import ConfigurationError, ResultNotReadyError, WaitTimeoutError
+from impact_jobs.errors import ConfigurationError, ResultNotReadyError, TransportError, WaitTimeoutError
 from impact_jobs.models import DownloadResult, Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 
 async def download(
-    context: ClientContext,
-    reference: JobReference,
-    path: str | PathLike[str],
-    options: DownloadOptions,
-    *,
-    name_from: Callable[[Mapping[str, str]], str] | None = None,
+    context: ClientContext, reference: JobReference, path: str | PathLike[str], options: DownloadOptions
 ) -> DownloadResult:
-    """Download the result to a file; see `JobsClient.download`.
+    """Download the result to a file; see `JobsClient.download`."""
+    return await _download_to(context, reference, Place.of_target(path), options)
 
-    With `name_from`, `path` is a folder, and `name_from` returns the file's name from the response's headers.
-    """
+
+async def _download_to(
+    context: ClientContext, reference: JobReference, place: Place, options: DownloadOptions
+) -> DownloadResult:
     started = context.transport.now()
-    job_id = context.account.job_id(reference)
-    source = ResultSource(context, job_id, options.mode, f"download of job {job_id}")
-    target = path_of(path)
+    source = source_of(context, reference, options)
     first_stream: Stream | None = None
-    is_folder = name_from is not None or os.path.isdir(target)  # noqa: ASYNC240, PTH112 - see check_target
-    if is_folder:
-        check_folder(target)
-        first_stream = await open_whole(source)
-        headers = first_stream.head.headers
-        target /= name_from(headers) if name_from else suggested_name(headers.get("content-disposition")) or job_id
-    opened: list[PartFile] = []  # filled in the thread, so that a file is closed even if its opening was cancelled
+    is_folder = os.path.isdir(place.path)  # noqa: ASYNC240, PTH112 - see check_target
     try:
         if is_folder:
-            _check_name_is_free(target)
-        check_target(target, overwrite=options.overwrite)
-        await context.transport.run(lambda: opened.append(PartFile(target, job_id, options)))
+            check_folder(place.path)
+            first_stream, name = await _open_named(source)
+            place /= name
+            _check_name_is_free(place.path)
+        check_target(place.path, overwrite=options.overwrite)
+        result = await save_result(
+            context, source, reference, options,
+            lambda: PartFile(place.path, source.job_id, options), first_stream=first_stream,
+        )  # fmt: skip
+    finally:
+        if first_stream is not None:
+            await first_stream.aclose()
+    return evolve(result, path=place.shown, seconds=context.transport.now() - started)
+
+
+def source_of(context: ClientContext, reference: JobReference, options: DownloadOptions) -> ResultSource:
+    """Return the source of the job's result."""
+    job_id = context.account.job_id(reference)
+    return ResultSource(context, job_id, options.mode, f"download of job {job_id}")
+
+
+async def save_result(
+    context: ClientContext,
+    source: ResultSource,
+    reference: JobReference,
+    options: DownloadOptions,
+    open_part: Callable[[], PartFile],
+    *,
+    first_stream: Stream | None = None,
+    finish: Callable[[PartFile], object] = lambda _: None,
+) -> DownloadResult:
+    """Transfer a result into the part file that `open_part` returns, and commit it.
+
+    `finish` is called once all bytes are there, and may still change the part's target.
+    """
+    started = context.transport.now()
+    opened: list[PartFile] = []  # filled in the thread, so that a file is closed even if its opening was cancelled
+
+    def commit() -> str | None:
+        finish(part)
+        return part.commit()
+
+    try:
+        await context.transport.run(lambda: opened.append(open_part()))
         (part,) = opened
+        job = reference if isinstance(reference, Job) else None
+        part.completed_at = job.completed_date if job is not None else None
         transfer = Transfer(
             context=context,
             source=source,
@@ -63,20 +105,17 @@ async def download(
             on_progress=options.on_progress,
         )
         connections = await transfer.run(first_stream)
-        sha256 = await context.transport.run(part.commit)
+        sha256 = await context.transport.run(commit)
     except BaseException:
-        for part in opened:
-            await context.transport.run(part.close)
+        for each in opened:
+            await context.transport.run(each.close)
         raise
-    finally:
-        if first_stream is not None:
-            await first_stream.aclose()
     size = part.coverage.size
-    logger.info("job %s: %d bytes are in %s", job_id, size, target)
+    logger.info("job %s: %d bytes are in %s", source.job_id, size, part.target)
     return DownloadResult(
-        path=target,
-        job_id=job_id,
-        job=reference if isinstance(reference, Job) else None,
+        path=part.target,
+        job_id=source.job_id,
+        job=job,
         bytes_written=size,
         sha256=sha256,
         content_type=part.journal.content_type,
@@ -85,6 +124,28 @@ async def download(
         connections=connections,
         seconds=context.transport.now() - started,
     )
+
+
+async def _open_named(source: ResultSource) -> tuple[Stream, str]:
+    """Open the body from its beginning, and return it with a name for its file in a folder."""
+    while True:
+        stream = await open_whole(source)
+        name = suggested_name(stream.head.headers.get("content-disposition")) or source.job_id
+        if not is_compressed_name(name):
+            return stream, name
+        beginning = b""
+        try:
+            while len(beginning) < MAGIC_BYTES and (data := await stream.read()):
+                beginning += data
+        except TransportError as error:
+            await stream.aclose()
+            await source.retry_state.pause_after(error)
+        except BaseException:
+            await stream.aclose()
+            raise
+        else:
+            stream.unread(beginning)
+            return stream, true_name(name, beginning)
 
 
 async def wait_and_download(
@@ -98,13 +159,14 @@ async def wait_and_download(
     on_update: Callable[[Job], object] | None,
 ) -> DownloadResult:
     """Wait for the job, then download its result; see `JobsClient.wait_and_download`."""
-    check_target(path_of(path), overwrite=options.overwrite)  # before the wait, which may take an hour
+    place = Place.of_target(path)
+    check_target(place.path, overwrite=options.overwrite)  # before the wait, which may take an hour
     started = context.transport.now()
     deadline = started + seconds_of(timeout)
     job = await wait(context, reference, timeout=timeout, polling=polling, on_update=on_update)
     while True:
         try:
-            return await download(context, job, path, options)
+            return await _download_to(context, job, place, options)
         except ResultNotReadyError as error:
             # The job is COMPLETED, but the download endpoint may lag behind.
             now = context.transport.now()
@@ -115,16 +177,7 @@ async def wait_and_download(
 
 
 def _check_name_is_free(target: Path) -> None:
-    if target.is_dir():
+    if os.path.isdir(target):  # noqa: PTH112 - see check_target
         raise ConfigurationError(
             f"{str(target)!r}, as the storage names the file, is a folder: give the path of a file."
         )
-
-
-def path_of(path: str | PathLike[str]) -> Path:
-    """Return a user's path, checked."""
-    with suppress(TypeError, UnicodeEncodeError):
-        found = Path(path)
-        if str(path) and b"\0" not in os.fsencode(found):
-            return found
-    raise ConfigurationError(f"path={path!r} is not a file name: give the path of a file, or of an existing folder.")

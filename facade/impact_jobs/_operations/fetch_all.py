@@ -6,20 +6,30 @@ import hashlib
 import logging
 import os
 import re
+import stat
 from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from os import PathLike
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.destination import check_folder, suggested_name
+from impact_jobs._download.destination import (
+    MAGIC_BYTES,
+    Place,
+    check_file,
+    check_folder,
+    is_compressed_name,
+    true_name,
+)
+from impact_jobs._download.filesystem import sync_folder
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
-from impact_jobs._download.part_file import PartFile
+from impact_jobs._download.part_file import PartFile, disk_errors
+from impact_jobs._download.part_names import remove_part
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
-from impact_jobs._operations.download import download, path_of
+from impact_jobs._operations.download import save_result, source_of
 from impact_jobs._operations.wait_many import JobBatch, Timeouts, format_ids, named_jobs
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limit_headers import HOUR
@@ -31,12 +41,19 @@ from impact_jobs.errors import (
     RateLimitError,
     ResultNotReadyError,
 )
-from impact_jobs.models import DownloadResult, Job
+from impact_jobs.models import DownloadResult, Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-_EXTENSION_OF = {"text/csv": ".csv", "application/json": ".json", "application/xml": ".xml", "text/xml": ".xml"}
-_COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
+_EXTENSION_OF = {
+    "text/csv": ".csv",
+    "application/json": ".json",
+    "application/xml": ".xml",
+    "text/xml": ".xml",
+    "application/gzip": ".gz",
+    "application/x-gzip": ".gz",
+    "application/zip": ".zip",
+}
 _ID_LENGTH = 36
 _EXTENSION = r"\.(?!(?i:part)\b)[A-Za-z0-9]{1,10}"  # not ".part", because that marks an incomplete file
 _NAME = re.compile(
@@ -107,19 +124,26 @@ async def fetch_all(
 ) -> FetchReport:
     """Download the results of several jobs; see `JobsClient.fetch_all`."""
     _check_concurrency(concurrency, options.connections)
-    folder = path_of(directory)
+    folder = Place.at(directory)
     if isinstance(references, AsyncIterable):
         references = [reference async for reference in references]
     jobs = named_jobs(context, references)  # by id in lower case, which also names the files
-    await context.transport.run(lambda: _make_folder(folder))
-    entries = await context.transport.run(lambda: _scan_folder(folder, jobs))
-    missing = [snapshot or job_id for key, (job_id, snapshot) in jobs.items() if entries[key].complete is None]
+    await context.transport.run(lambda: _make_folder(folder.path))
+    entries = await context.transport.run(lambda: _scan_folder(folder.path, jobs))
+    complete = {key: entries[key] for key, (_, snapshot) in jobs.items() if entries[key].holds_result_of(snapshot)}
     workers = FetchWorkers(
         context=context,
-        batch=JobBatch(context, missing, timeout=timeout, polling=polling, on_update=on_update),
+        batch=JobBatch(
+            context,
+            [snapshot or job_id for key, (job_id, snapshot) in jobs.items() if key not in complete],
+            timeout=timeout,
+            polling=polling,
+            on_update=on_update,
+        ),
         folder=folder,
         options=options,
-        complete=iter([(key, entry) for key, entry in entries.items() if entry.complete is not None]),
+        entries=entries,
+        complete=iter(complete.items()),
         turn=context.transport.lock(),
     )
     try:
@@ -128,21 +152,35 @@ async def fetch_all(
         left = [
             job_id
             for key, (job_id, _) in jobs.items()
-            if entries[key].complete is None and not isinstance(workers.outcomes.get(key), DownloadResult)
+            if key not in complete and not isinstance(workers.outcomes.get(key), DownloadResult)
         ]
         remaining = f"; those of {format_ids(left)} remain: call fetch_all again to go on" if left else ""
-        error.add_note(f"{len(jobs) - len(left)} of {len(jobs)} files are in {str(folder)!r}{remaining}")
+        error.add_note(f"{len(jobs) - len(left)} of {len(jobs)} files are in {str(folder.given)!r}{remaining}")
         raise
-    return FetchReport(directory=folder, outcomes={job_id: workers.outcomes[key] for key, (job_id, _) in jobs.items()})
+    return FetchReport(
+        directory=folder.shown, outcomes={job_id: workers.outcomes[key] for key, (job_id, _) in jobs.items()}
+    )
 
 
 @define
 class _FolderEntry:
-    """The files of one job in the folder. A partial file stands under the name that it gets once it is complete."""
+    """The files of one job in the folder. A partial file stands under its name without `.part`."""
 
     complete: Path | None = None
-    resumable: str = ""  # a partial file that has a journal
+    modified: float = 0.0  # when `complete` was, in seconds since 1970
+    resumable: str = ""  # a partial file whose journal lists some bytes
     partials: set[str] = field(factory=set)  # all partial files
+
+    def holds_result_of(self, job: Job | None) -> bool:
+        """Return whether the complete file is the job's latest result, as far as the snapshot shows."""
+        if self.complete is None or job is None:
+            return self.complete is not None
+        ended = job.completed_date
+        return job.status == JobStatus.COMPLETED and (ended is None or int(ended.timestamp()) <= self.modified)
+
+
+class _CompletedMeanwhileError(Exception):
+    """Another process has completed the file."""
 
 
 @define(kw_only=True)
@@ -155,8 +193,9 @@ class FetchWorkers:
 
     context: ClientContext
     batch: JobBatch
-    folder: Path
+    folder: Place
     options: DownloadOptions
+    entries: dict[str, _FolderEntry]  # as last seen, by job id in lower case
     complete: Iterator[tuple[str, _FolderEntry]]  # of an earlier call; an iterator, because all workers take from it
     turn: AbstractAsyncContextManager[object]  # the lock that one worker holds while it waits
     outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)  # by job id in lower case
@@ -179,6 +218,7 @@ class FetchWorkers:
 
     async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
         give_up_at = self.context.transport.now() + HOUR
+        pause = _LOCKED_SECONDS / 20
         while True:
             try:
                 return await self._download_once(job, key)
@@ -187,7 +227,8 @@ class FetchWorkers:
                 if self.context.transport.now() >= give_up_at:
                     return error
                 if isinstance(error, DestinationExistsError):
-                    await self.context.transport.sleep(_LOCKED_SECONDS)
+                    await self.context.transport.sleep(pause)
+                    pause = min(2 * pause, _LOCKED_SECONDS)
                 else:
                     retry_after = getattr(error, "retry_after", None) or 0.0
                     await self.context.pause_to_poll(max(retry_after, _PAUSE_SECONDS), deadline=give_up_at)
@@ -195,26 +236,59 @@ class FetchWorkers:
                 return error
 
     async def _download_once(self, job: Job, key: str) -> DownloadResult | JobsError:
-        # Scanned again, because another process may use the folder as well.
-        entry = (await self.context.transport.run(lambda: _scan_folder(self.folder, [key])))[key]
-        if entry.complete is not None:
-            return await self._existing_result(key, entry)
-        # Before any request, because this fails if another process is writing one of them.
-        await self.context.transport.run(lambda: _remove_partials(self.folder, entry.partials - {entry.resumable}))
-        name_from = None if entry.resumable else lambda headers: key + _extension(headers)
-        return await download(self.context, job, self.folder / entry.resumable, self.options, name_from=name_from)
+        folder, source = self.folder.path, source_of(self.context, job, self.options)
+
+        def open_part() -> PartFile:
+            """Take the lock before any request, and look again, because other processes may use the folder, too."""
+            check_folder(folder)
+            before = self.entries[key]
+            part = PartFile(
+                folder / key, job.id, self.options, base=folder / (before.resumable or key), replaces=before.complete
+            )
+            try:
+                entry = self.entries[key] = _scan_folder(folder, [key])[key]
+                if not entry.holds_result_of(job) and entry.complete == before.complete:
+                    _remove_partials(folder, entry.partials - {before.resumable or key, part.path.stem})
+                    return part
+            except BaseException:
+                part.close()
+                raise
+            part.close()
+            if entry.holds_result_of(job):
+                raise _CompletedMeanwhileError
+            return open_part()
+
+        def name(part: PartFile) -> None:
+            part.target = folder / f"{key}{_extension(part)}"
+            check_file(part.target, overwrite=self.entries[key].complete is not None)
+
+        try:
+            result = await save_result(self.context, source, job, self.options, open_part, finish=name)
+        except _CompletedMeanwhileError:
+            return await self._existing_result(key, self.entries[key])
+        outdated = self.entries[key].complete
+        if outdated is not None:
+            await self.context.transport.run(lambda: self._remove_outdated(outdated, result.path))
+        return evolve(result, path=self.folder.shown / result.path.name)
+
+    def _remove_outdated(self, outdated: Path, latest: Path) -> None:
+        try:
+            if not outdated.samefile(latest):  # the extension of the latest result is another one
+                outdated.unlink()
+        except OSError as error:
+            self.options.warn_once(outdated, f"it is outdated, and could not be removed: {error.strerror}")
 
     async def _existing_result(self, key: str, entry: _FolderEntry) -> DownloadResult | JobsError:
         """Return the result of a file that an earlier call, or another process, has completed."""
-        path, started = entry.complete or self.folder, self.context.transport.now()
+        path, started = entry.complete or self.folder.path, self.context.transport.now()
         with suppress(JobsError):  # another process, which is about to remove its partial file itself
-            await self.context.transport.run(lambda: _remove_partials(self.folder, entry.partials))
+            await self.context.transport.run(lambda: _remove_partials(self.folder.path, entry.partials))
         try:
             size, sha256 = await self.context.transport.run(lambda: _measure(path, digest=self.options.digest))
         except OSError as error:
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
         return DownloadResult(
-            path=path,
+            path=self.folder.shown / path.name,
             job_id=key,
             job=None,
             bytes_written=size,
@@ -238,6 +312,7 @@ def _check_concurrency(concurrency: int, connections: int | None) -> None:
 
 
 def _make_folder(folder: Path) -> None:
+    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -245,6 +320,9 @@ def _make_folder(folder: Path) -> None:
             f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
         ) from None
     check_folder(folder)
+    for each in made:
+        with suppress(OSError):
+            sync_folder(each.parent)
 
 
 def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]:
@@ -257,28 +335,38 @@ def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]
             f"the folder {str(folder)!r} could not be read: {error.strerror}. Choose another."
         ) from None
     for match in filter(None, map(_NAME.fullmatch, names)):
-        entry, path = entries[match["job"].lower()], folder / match["file"]
+        entry, path = entries[match["job"].lower()], folder / match[0]
         if match["partial"]:
-            entry.partials.add(path.name)
-        elif path.is_file() and not path.is_symlink():
-            entry.complete = path
-        if match["partial"] == ".part.json" and not path.is_dir():
-            entry.resumable = path.name
+            entry.partials.add(match["file"])
+        try:
+            found = path.lstat() if match["partial"] != ".part" else None
+        except OSError:  # it was removed meanwhile, or the error comes again once the job's file is opened
+            continue
+        if found is None or not stat.S_ISREG(found.st_mode):
+            continue
+        if match["partial"] is None and found.st_mtime >= entry.modified:
+            entry.complete, entry.modified = path, found.st_mtime
+        if match["partial"] == ".part.json" and found.st_size:
+            entry.resumable = match["file"]
     return entries
 
 
 def _remove_partials(folder: Path, names: Iterable[str]) -> None:
-    """Remove partial files and their journals; raise DestinationExistsError if another process is writing one."""
+    """Remove partial files of ours and their journals; raise an error if another process is writing one."""
     for name in names:
-        PartFile(folder / name, "", DownloadOptions(overwrite=True, resume=False, digest=False)).discard()
+        with disk_errors(folder / name):
+            remove_part(folder / name)
+            (folder / f"{name}.part.json.new").unlink(missing_ok=True)  # which earlier versions wrote
 
 
-def _extension(headers: Mapping[str, str]) -> str:
+def _extension(part: PartFile) -> str:
     """Return the extension of the name that the storage suggests, or else of the content type; "" if there is none."""
-    suffixes = Path(suggested_name(headers.get("content-disposition")) or "").suffixes
-    kept = suffixes[-2:] if suffixes and suffixes[-1].lower() in _COMPRESSED else suffixes[-1:]
+    beginning = part.read_beginning(MAGIC_BYTES)
+    name = true_name(part.journal.filename or "", beginning)
+    kept = Path(name).suffixes[-2 if is_compressed_name(name) else -1 :]
     plain = "".join(suffix for suffix in kept if re.fullmatch(_EXTENSION, suffix))
-    return plain or _EXTENSION_OF.get(headers.get("content-type", "").partition(";")[0].strip().lower(), "")
+    stated = _EXTENSION_OF.get((part.journal.content_type or "").partition(";")[0].strip().lower(), "")
+    return plain or true_name(f"x{stated}", beginning).removeprefix("x")
 
 
 def _measure(path: Path, *, digest: bool) -> tuple[int, str | None]:

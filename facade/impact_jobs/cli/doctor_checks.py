@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 import platform
-import shutil
 import socket
 import ssl
-import tempfile
 import urllib.request
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from importlib import metadata
@@ -25,13 +19,20 @@ from attrs import field, frozen
 from impact_jobs import JobsError, __version__, errors
 from impact_jobs.cli import output
 from impact_jobs.cli.probe import TIMEOUT_SECONDS, Target
-from impact_jobs.client import Probe, is_loopback
+from impact_jobs.client import Probe, examine_folder, is_loopback
 from impact_jobs.errors import redact, shorten
 
 _CLOCK_WARNING, _CLOCK_FAILURE = timedelta(seconds=30), timedelta(minutes=5)
 _EXPIRES_SOON = timedelta(days=14)
 _LOW_BUDGET = 0.1  # of the hourly requests, below which polls wait
 _LOW_DISK_BYTES = 1024**3
+_WITHOUT = {
+    "flock": "A download that is interrupted starts over; do not let two programs download to one file.",
+    "hard links": "Do not let another program create the target during a download: it could be replaced.",
+    "fallocate": "A download that does not fit fails only when the disk is full, not before it starts.",
+    "fsync": "A power cut may damage files that were just downloaded.",
+    "fsync of folders": "A power cut may remove files that were just downloaded.",
+}  # by the feature that a folder lacks
 
 
 @frozen
@@ -166,58 +167,26 @@ def _connection_problem(url: str) -> str:
 
 
 def disk(folder: Path) -> Check:
-    """Check whether results can be written to `folder`: space, permissions, and what downloads need."""
+    """Check whether results can be written to `folder`: space, permissions, and what downloads use."""
     path = shorten(str(folder.absolute()))
     try:
-        free = shutil.disk_usage(folder).free
-        missing = _missing_features(folder)
+        features = examine_folder(folder)
+    except errors.ConfigurationError as error:  # no file can be downloaded on this platform
+        return Check("disk", "warning", str(error))
     except OSError as error:
         found = f"{path} cannot be written to ({error.strerror})"
         advice = (
             "Free space, create the folder, correct its permissions, or check another: `impact-jobs doctor FOLDER`."
         )
         return Check("disk", "failed", found, advice, error=errors.ConfigurationError(found))
-    found = f"{path}: {free / 1024**3:,.1f} GiB free"
-    if "flock" in missing:
-        advice = "Two downloads to one file would not notice each other there: use a local disk."
-        found = f"{found}, no {' and no '.join(missing)}"
-        return Check("disk", "failed", found, advice, error=errors.ConfigurationError(found))
+    free, missing = features.free, features.missing
+    found = f"{path}: {'free space unknown' if free is None else f'{free / 1024**3:,.1f} GiB free'}"
     if missing:
-        return Check(
-            "disk",
-            "warning",
-            f"{found}, no {missing[0]}",
-            "A download that does not fit fails only when the disk is full, not before it starts.",
-        )
-    if free < _LOW_DISK_BYTES:
+        advice = " ".join(_WITHOUT[feature] for feature in missing)
+        return Check("disk", "warning", f"{found}, no {', no '.join(missing)}", advice)
+    if free is not None and free < _LOW_DISK_BYTES:
         return Check("disk", "warning", found, "Large results will not fit.")
     return Check("disk", "ok", f"{found}, writable")
-
-
-def _missing_features(folder: Path) -> list[str]:
-    """Return the features that downloads use but `folder` lacks; raise OSError if it lacks a vital one."""
-    missing = []
-    handle, name = tempfile.mkstemp(prefix=".impact-jobs-doctor.", dir=folder)
-    other = f"{name}.renamed"
-    try:
-        try:
-            os.posix_fallocate(handle, 0, 4096)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise
-            missing.append("fallocate")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            missing.append("flock")
-        os.fsync(handle)
-        Path(name).rename(other)
-    finally:
-        os.close(handle)
-        for path in (name, other):
-            with suppress(FileNotFoundError):
-                Path(path).unlink()
-    return missing
 
 
 def _failed(name: str, error: JobsError) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import importlib
 import os
 import shlex
 import stat
@@ -10,9 +10,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import Secret
+
+_os: Any = os  # because mypy also checks for platforms that lack some of its functions
+_fcntl: Any
+try:
+    _fcntl = importlib.import_module("fcntl")
+except ImportError:
+    _fcntl = None
 
 MAX_BYTES = 1024 * 1024
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -29,7 +37,7 @@ def unsafe_path(file: Path) -> str | None:
         return None
     except OSError as error:
         return f"{file} cannot be examined ({error.strerror}): check the permissions of its folder."
-    if stat.S_ISLNK(link.st_mode) and link.st_uid not in {os.geteuid(), 0}:
+    if stat.S_ISLNK(link.st_mode) and link.st_uid not in {_os.geteuid(), 0}:
         return f"{file} is a link that belongs to another user: check its target, and create your own with `ln -s`."
     return _unsafe_folder(file.parent) or _unsafe_folder(file.resolve().parent)
 
@@ -41,7 +49,7 @@ def _unsafe_folder(folder: Path) -> str | None:
         return None
     except OSError as error:
         return f"{folder} cannot be examined ({error.strerror}): check its permissions."
-    if found.st_uid not in {os.geteuid(), 0}:
+    if found.st_uid not in {_os.geteuid(), 0}:
         return f"{folder} belongs to another user, who could swap the credentials in it: use a folder of your own."
     if found.st_mode & _WRITABLE_BY_OTHERS:
         return (
@@ -55,7 +63,7 @@ def unsafe_file(file: Path, found: os.stat_result) -> str | None:
     """Return why `file`, whose status is `found`, may not hold a secret."""
     if not stat.S_ISREG(found.st_mode):
         return f"{file} is not a regular file: move it away, and create one with `impact-jobs profile add`."
-    if found.st_uid != os.geteuid():
+    if found.st_uid != _os.geteuid():
         return f"{file} belongs to another user: create your own with `impact-jobs profile add`."
     if found.st_mode & _FOR_OTHERS:
         return f"{file} can be read or written by others: run `chmod 600 {shlex.quote(str(file))}`."
@@ -67,7 +75,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Lock `folder` against other processes of this command within the block; create the folder if it is missing."""
     try:
         folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     except OSError as error:
         raise ConfigurationError(
             f"{folder} cannot be used ({error.strerror}): check its path and permissions."
@@ -75,7 +83,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         if problem := _unsafe_folder(folder):
             raise ConfigurationError(problem)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        if _fcntl is not None:
+            _fcntl.flock(handle, _fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
