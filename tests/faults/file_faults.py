@@ -31,7 +31,7 @@ _METHODS: Final = {
 }  # fmt: skip
 _OF_TWO_PATHS: Final = frozenset({"link", "rename", "replace", "symlink"})
 _TEXT_OPTIONS: Final = ("encoding", "errors", "newline")
-_MOST_CALLS: Final = 12_000  # in a run; a hundred are usual, but tempfile tries 10,000 names
+_MOST_CALLS: Final = 3000  # in a run; a hundred are usual
 _RANDOM_NAME: Final = re.compile(r"(?<![^/])\.[^/]+")  # as tempfile creates it
 
 ERRNOS: Final = tuple(

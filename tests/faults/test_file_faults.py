@@ -18,7 +18,7 @@ from tests.support.tally import FILES
 # Files that are not closed explicitly are found by their descriptors, and then the fault is named.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 
-_PARTS: Final = 2
+_PARTS: Final = 2  # for processes to share
 _KILLS: Final[tuple[FaultKind, ...]] = ("kill before", "kill after")
 _PATIENT_SECONDS: Final = 1.0
 
