@@ -50,8 +50,10 @@ format: $(READY) ## Apply the formatting and the safe fixes, and copy docstrings
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(READY) ## Check the types with mypy --strict
+types: $(READY) ## Check the types with mypy --strict, and those of the package for macOS and Windows, too
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin facade
+	$(BIN)/mypy --platform win32 facade
 
 generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fragments
 	$(BIN)/python scripts/generate.py

@@ -325,4 +325,4 @@ class TestDisk:
         append(part, DATA)
         part.commit()
         whole = ["report.csv.part", "report.csv.part.json"]
-        assert seen == [(False, whole), (True, ["report.csv"])], "first the file, then its folder"
+        assert seen == [(True, whole), (False, whole), (True, ["report.csv"])], "the names, the file, its new name"

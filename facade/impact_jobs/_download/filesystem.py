@@ -68,8 +68,9 @@ def lock(file: FileIO) -> bool:
 
 def is_open_at(file: FileIO, path: Path) -> bool:
     """Return whether `path` still names the open file."""
+    found = os.fstat(file.fileno())
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+        return os.path.samestat(found, path.lstat())
     except FileNotFoundError:
         return False
 

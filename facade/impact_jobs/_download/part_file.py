@@ -183,12 +183,8 @@ class PartFile:
             except FileExistsError:
                 self.discard()
                 raise
-        self._remove_names()
-        self._close_file()
-        try:
-            sync_folder(self.target.parent)
-        except OSError as error:
-            self._options.warn_once(self.target.parent, f"the folder could not be synced: {error.strerror}")
+        self.discard()  # its other names
+        self._sync_folder()
         return digests["sha256"].hex() if "sha256" in digests else None
 
     def close(self) -> None:
@@ -208,9 +204,11 @@ class PartFile:
         """Remove the file and its journal, and close it. Harmless after `commit`."""
         if self._file.closed:
             return
-        self._stop_threads()
-        self._remove_names()  # before the file is closed, because without the lock another process may use the name
-        self._close_file()
+        try:
+            self._stop_threads()
+            self._remove_names()  # before it is closed, because without the lock another process may use the name
+        finally:
+            self._close_file()
 
     @property
     def path(self) -> Path:
@@ -246,11 +244,21 @@ class PartFile:
         if self._sync_error is not None:
             raise self._sync_error
         try:
+            if not self._are_names_synced:
+                # First, so that after a power cut the journal stands beside its own part, and no part without one.
+                self._are_names_synced = True
+                self._sync_folder()
             if not sync(self._fd):
                 self._options.warn_once(self._path, "files cannot be synced here, so a power cut may lose them")
         except OSError as error:
             self._sync_error = error
             raise
+
+    def _sync_folder(self) -> None:
+        try:
+            sync_folder(self.target.parent)
+        except OSError as error:
+            self._options.warn_once(self.target.parent, f"the folder could not be synced: {error.strerror}")
 
     def _save(self, coverage: Coverage) -> None:
         self._sync()
@@ -258,11 +266,6 @@ class PartFile:
         if self._journal_path is None or not self.journal.representation.is_resumable:
             return
         try:
-            if not self._are_names_synced:
-                # Once: after a power cut the journal must not stand beside an earlier part.
-                self._are_names_synced = True
-                with suppress(OSError):
-                    sync_folder(self._path.parent)
             evolve(self.journal, coverage=coverage).save(self._journal_path)
             self._is_listed = True
         except OSError as error:  # the disk may be full, though the file itself has its room reserved

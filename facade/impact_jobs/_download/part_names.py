@@ -21,6 +21,7 @@ from attrs import frozen
 from impact_jobs._download.filesystem import is_open_at, lock, safe_flags
 
 _MOST_NAMES = 9
+_MOST_ATTEMPTS = 50
 
 
 @frozen
@@ -61,7 +62,7 @@ def open_part(base: Path, mode: int) -> OpenPart:
     except _NoLocksError:
         path = base.with_name(f"{base.name}.{secrets.token_hex(4)}.part")
         return OpenPart(FileIO(path, "x+", opener=_opener(0, mode)), path, None)
-    raise OSError(errno.EEXIST, f"all of its part files, up to {path.name!r}, are somebody else's: remove them")
+    raise OSError(errno.EBUSY, f"all of its part files, up to {path.name!r}, are somebody else's: remove them")
 
 
 def remove_part(base: Path) -> None:
@@ -118,7 +119,9 @@ def _status_of(path: Path) -> os.stat_result | None:
 
 def _open_locked(path: Path, journal_path: Path, mode: int) -> FileIO | None:
     """Open and lock a part; return None if it is somebody else's."""
-    while _is_ours(path, journal_path):
+    for _ in range(_MOST_ATTEMPTS):
+        if not _is_ours(path, journal_path):
+            return None
         # Without O_TRUNC, because until the lock is held the bytes may be those of another process.
         file = _open_ours(path, mode)
         if file is None:
@@ -140,7 +143,7 @@ def _open_locked(path: Path, journal_path: Path, mode: int) -> FileIO | None:
         file.close()
         if not is_locked:
             raise _NoLocksError
-    return None
+    raise OSError(errno.ESTALE, f"{path.name!r} is replaced again and again")
 
 
 def _open_ours(path: Path, mode: int) -> FileIO | None:
