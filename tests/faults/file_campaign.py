@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +18,12 @@ from impact_jobs import JobsError
 
 from tests.faults.file_faults import Handler, Watch
 from tests.faults.file_scenarios import Account, Scenario
+from tests.faults.harness import running
 from tests.support.tally import Tally
 
 _ALL: Final = 1600  # with so many `--examples`, everything is tried
+
+_PATIENT_SECONDS: Final = 5.0
 
 T = TypeVar("T")
 
@@ -56,17 +61,26 @@ class Campaign:
 
     @contextmanager
     def attempt(self, what: object, folder: Path) -> Iterator[None]:
-        """Count a run, and note if it fails; remove its folder."""
+        """Count a run, and note if it fails, or a thread of it; remove its folder."""
+        failures = list[str]()
         try:
-            with self.tally.session(self.scenario.name):
+            with self.tally.session(self.scenario.name), pytest.MonkeyPatch.context() as patch:
+                patch.setattr(threading, "excepthook", lambda failed: failures.append(failed.exc_type.__name__))
                 yield
+                assert not failures, f"an error in a thread: {failures[0]}"
         except AssertionError as error:
-            self._violations.setdefault(str(error).partition("\n")[0], []).append(f"{what}")
+            self._note(str(error).partition("\n")[0], what)
         except JobsError as error:
-            self._violations.setdefault(f"a later call fails: {type(error).__name__}", []).append(f"{what}")
+            self._note(f"a later call fails: {type(error).__name__}", what)
         finally:
+            deadline = time.monotonic() + _PATIENT_SECONDS
+            while threads_of_calls() and time.monotonic() < deadline:  # they must not reach into the next run
+                time.sleep(0.001)
             rmtree(folder)
             self.account.sandbox.forget_requests()
+
+    def _note(self, problem: str, what: object) -> None:
+        self._violations.setdefault(problem, []).append(f"{what}")
 
     def finish(self) -> None:
         """Fail if anything was violated."""
@@ -75,6 +89,11 @@ class Campaign:
             for problem, found in sorted(self._violations.items())
         ]
         assert not lines, "\n".join((f"{self.scenario.name}:", *lines))
+
+
+def threads_of_calls() -> list[str]:
+    """Return the names of the threads that sync and digest files."""
+    return [name for name in running() if name.startswith("impact-jobs-")]
 
 
 def sample(everything: Sequence[T], request: pytest.FixtureRequest) -> list[T]:
