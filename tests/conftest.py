@@ -27,6 +27,7 @@ SLOW_MODULES = frozenset({
     "cli/test_terminals.py",
     "docs/test_readme.py",
     "download/test_memory.py",
+    "download/test_platforms.py",
     "download/test_processes.py",
     "package/test_types.py",
     "package/test_wheel.py",

@@ -365,15 +365,20 @@ class JobsClient:
     ) -> DownloadResult:
         """Download the result of a completed job to a file. The file appears whole under its name, or not at all.
 
-        The bytes are written to `<path>.part` in the same folder, synced to disk and renamed. If the connection breaks
-        or the link expires, the download resumes. If this call fails or its process dies, the next call with the same
-        job and path resumes, provided that the storage sends entity tags. If the result has changed, the download
-        starts over. The storage never receives the account's credentials, and keeps a result for 90 days.
+        The bytes are written to `<path>.part` in the same folder, synced to disk and renamed. A `.part` file that is
+        not ours is left alone. A replaced file keeps its mode and group. The file's modification time is the job's
+        `completed_date`, if that is known.
+
+        If the connection breaks or the link expires, the download resumes. If this call fails or its process dies, the
+        next call with the same job and path resumes, provided that the storage sends entity tags. If the result has
+        changed, the download starts over. The storage never receives the account's credentials, and keeps a result for
+        90 days.
 
         Args:
             job: As for `get`.
-            path: The file to write, or an existing folder. In a folder, the file gets the name that the storage
-                suggests, made safe, or else the job's id.
+            path: The file to write, or an existing folder; a path that ends in a slash must be one. A relative path is
+                resolved once, when the call begins. In a folder, the file gets the name that the storage suggests,
+                made safe, or else the job's id; it ends in `.gz` and the like only if the bytes are compressed.
             overwrite: Whether to replace an existing file.
             resume: Whether to continue from the `<path>.part` of an earlier call.
             connections: How many connections to use at once, 1 to 64. None opens several if the first one is slow and
@@ -513,9 +518,10 @@ class JobsClient:
 
         The folder is the only state. A file is named by its job's id and the extension that the storage suggests, and
         has that name only once it is complete: the next call recognises it without a request, and resumes incomplete
-        files. So after an error, Ctrl-C or a crash, repeat the call. Several processes may share a folder. If a
-        download gets a 429, or a result is late, the call tries again for up to an hour. After Ctrl-C, a cancelled
-        task or an error in `on_update`, a note in the traceback lists what remains.
+        files. If you pass a `Job` that has completed again since its file was written, the file is replaced; a `Job`
+        that is running again is waited for first. So after an error, Ctrl-C or a crash, repeat the call. Several
+        processes may share a folder. If a download gets a 429, or a result is late, the call tries again for up to an
+        hour. After Ctrl-C, a cancelled task or an error in `on_update`, a note in the traceback lists what remains.
 
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +18,8 @@ from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
 from tests.support.folders import names_in
+
+pytestmark = pytest.mark.usefixtures("either_platform")
 
 QUICK = Retry(attempts=2, base_delay=0.0)
 
@@ -117,8 +121,12 @@ def test_what_fails_after_the_commit_is_one_warning(  # noqa: PLR0917 - fixtures
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise OSError(5, "Input/output error")
+    real = getattr(os, function)
+
+    def fail(first: Any, *args: Any, **options: Any) -> None:
+        if function == "unlink" or stat.S_ISDIR(os.fstat(first).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(first, *args, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, function, fail)
@@ -164,7 +172,7 @@ def test_what_a_killed_commit_left_is_removed_when_it_is_met(
 # Without locks
 
 
-@pytest.mark.parametrize("number", [None, 37, 38, 95])  # no `fcntl`, ENOLCK, ENOSYS, EOPNOTSUPP
+@pytest.mark.parametrize("number", [None, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])  # None: Python has no `fcntl`
 def test_without_locks_two_downloads_do_not_mix_and_one_wins(  # noqa: PLR0917 - fixtures
     number: int | None,
     sandbox: Sandbox,

@@ -19,6 +19,8 @@ from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import UNKNOWN, Representation
 
+pytestmark = pytest.mark.usefixtures("either_platform")
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = b"Date,Clicks\r\n2026-05-29,1\r\n"
 
@@ -304,7 +306,7 @@ class TestDisk:
         self, target: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen: list[str] = []
-        monkeypatch.setattr(os, "fdatasync", lambda _: seen.append("sync"))
+        monkeypatch.setattr(os, "fdatasync", lambda _: seen.append("sync"), raising=False)
         monkeypatch.setattr(Journal, "save", lambda *_: seen.append("save"))
         part = PartFile(target, "job", DownloadOptions())
         part.start(Journal(job_id="job", representation=Representation(length=2 * len(DATA), validator='"tag"')))
@@ -319,7 +321,7 @@ class TestDisk:
         def sync(descriptor: int) -> None:
             seen.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), names_in(target.parent)))
 
-        monkeypatch.setattr(os, "fdatasync", sync)
+        monkeypatch.setattr(os, "fdatasync", sync, raising=False)
         monkeypatch.setattr(os, "fsync", sync)
         part = open_part(target, overwrite=False)
         append(part, DATA)

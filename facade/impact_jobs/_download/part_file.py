@@ -7,7 +7,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -189,26 +189,31 @@ class PartFile:
 
     def close(self) -> None:
         """Close the file without committing: keep it if it can be resumed, else remove it. Harmless after `commit`."""
-        if self._file.closed:
-            return
-        self._stop_threads()
-        with suppress(OSError):
-            if self.coverage.size and self.journal.representation.is_resumable and not self._is_published():
-                self._save(self.coverage)
-                if self._is_listed:
-                    self._close_file()
-                    return
-        self.discard()
+        self._close(self._save_to_resume)
 
     def discard(self) -> None:
         """Remove the file and its journal, and close it. Harmless after `commit`."""
+        self._close(lambda: False)
+
+    def _close(self, keep: Callable[[], bool]) -> None:
         if self._file.closed:
             return
         try:
             self._stop_threads()
-            self._remove_names()  # before it is closed, because without the lock another process may use the name
+            if not keep():
+                self._remove_names()  # while it is open, because without the lock another process may use the name
         finally:
-            self._close_file()
+            try:
+                self._file.close()
+            except OSError as error:
+                self._options.warn_once(self.target, f"it could not be closed: {error.strerror}")
+
+    def _save_to_resume(self) -> bool:
+        with suppress(OSError):
+            if self.coverage.size and self.journal.representation.is_resumable and not self._is_published():
+                self._save(self.coverage)
+                return self._is_listed
+        return False
 
     @property
     def path(self) -> Path:
@@ -321,12 +326,6 @@ class PartFile:
                 self._journal_path.unlink(missing_ok=True)
         except OSError as error:
             self._options.warn_once(self._path, f"it could not be removed: {error.strerror}")
-
-    def _close_file(self) -> None:
-        try:
-            self._file.close()
-        except OSError as error:
-            self._options.warn_once(self.target, f"it could not be closed: {error.strerror}")
 
     def _verify(self, digests: dict[str, bytes]) -> None:
         length, size = self.journal.representation.length, self.coverage.size
