@@ -230,13 +230,9 @@ class Cache:
         """Carry out a change with that probability; of a write, each block by itself."""
         data = self.contents.setdefault(change.file, bytearray())
         if isinstance(change, Write):
+            weights = (1 - share, 1 - share, 2 * share)
             for start in range(0, change.size, _BLOCK):
-                _write(
-                    data,
-                    change,
-                    start,
-                    rng.choices(("skipped", "zeros", "written"), (1 - share, 1 - share, 2 * share))[0],
-                )
+                _write(data, change, start, rng.choices(("skipped", "zeros", "written"), weights)[0])
         elif rng.random() >= share:
             return
         elif isinstance(change, Rename):

@@ -43,7 +43,8 @@ def test_a_power_cut_does_no_harm(
         done = scenario.run(file_account.options, file_account.ids, folder)
     moments = product(range(len(recorder.log) + 1), FILE_SYSTEMS, range(_STATES))
     for length, kind, number in sample(list(moments), request):
-        disk = recorder.cut(length, kind, random.Random(f"{length}/{number}"))  # noqa: S311 - no secret
+        seed = f"{request.config.option.sessions_seed}/{length}/{kind}/{number}"
+        disk = recorder.cut(length, kind, random.Random(seed))  # noqa: S311 - no secret
         # Once the call has returned, its file must be there for good; until then, a cut is like a kill.
         outcome = done if length == len(recorder.log) else "killed"
         file_account.use_version(1)
