@@ -52,8 +52,8 @@ format: $(READY) ## Apply the formatting and the safe fixes, and copy docstrings
 
 types: $(READY) ## Check the types with mypy --strict, and those of the package for macOS and Windows, too
 	$(BIN)/mypy
-	$(BIN)/mypy --platform darwin facade
-	$(BIN)/mypy --platform win32 facade
+	$(BIN)/mypy --platform darwin --cache-dir .cache/mypy-darwin facade
+	$(BIN)/mypy --platform win32 --cache-dir .cache/mypy-win32 facade
 
 generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fragments
 	$(BIN)/python scripts/generate.py

@@ -137,7 +137,7 @@ def a_link_to_a_folder(path: Path) -> None:
     path.symlink_to(path.parent)
 
 
-@pytest.mark.parametrize("ending", [".csv", ".csv.part", ".csv.part.json"])
+@pytest.mark.parametrize("ending", ["", ".csv", ".part", ".part.json", ".csv.part", ".csv.part.json"])
 @pytest.mark.parametrize("make", [a_folder, a_link, a_link_to_a_folder])
 def test_a_folder_or_link_under_a_job_s_name_fails_only_that_job(  # noqa: PLR0917 - fixtures
     make: Callable[[Path], None], ending: str, jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path

@@ -67,7 +67,7 @@ class PartFile:
 
     Args:
         target: The file; it may still be changed until `commit`.
-        base: The path that gives the part its name, if not the target's.
+        base: The path that gives the part its name, if the target's name is not known yet.
         replaces: The file to replace, if not the target.
     """
 
@@ -99,14 +99,14 @@ class PartFile:
             opened = open_part(base or target, mode)
             self._file, self._path, self._journal_path = opened.file, opened.path, opened.journal_path
             try:
-                self._prepare(job_id)
+                self._prepare(job_id, is_named=base is None)
             except BaseException:
                 self._file.close()  # at once, because the traceback would keep it open, and so locked
                 raise
 
-    def _prepare(self, job_id: str) -> None:
+    def _prepare(self, job_id: str, *, is_named: bool) -> None:
         found = os.fstat(self._fd)
-        if not self._overwrites and os.path.lexists(self.target):
+        if is_named and not self._overwrites and os.path.lexists(self.target):
             # Another process has committed since the target was checked, and a lost race leaves no empty file.
             if not found.st_size:
                 self._remove_names()
