@@ -94,7 +94,7 @@ tests/interop/node_modules/.ready: tests/interop/package-lock.json tests/interop
 	npm ci --prefix tests/interop --no-audit --no-fund
 	@touch $@
 
-test-faults: $(READY) ## Run thousands of random sessions under faults, kills and interruptions (20 minutes)
+test-faults: $(READY) ## Run thousands of random sessions under faults and kills, file calls that fail, and power cuts (30 minutes)
 	$(BIN)/python -m pytest $(PARALLEL) tests/faults --examples 1600
 
 SECONDS_EACH ?= 60

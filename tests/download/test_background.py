@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
@@ -25,8 +26,8 @@ def fail() -> None:
 def test_an_error_is_raised_once_by_the_next_call(call: str) -> None:
     background = BackgroundThread("test")
     background.start(fail)
-    assert background._thread is not None
-    background._thread.join()
+    assert background._task is not None
+    background._task.wait()
     with pytest.raises(OSError, match="disk failure"):
         background.join() if call == "join" else background.start(fail)
     background.join()
@@ -42,3 +43,30 @@ def test_a_thread_that_cannot_be_started_can_be_joined(monkeypatch: pytest.Monke
         with pytest.raises(RuntimeError):
             background.start(fail)
     background.join()
+
+
+def test_a_wait_that_ctrl_c_interrupted_can_be_repeated() -> None:
+    background, is_started, may_end, results = (
+        BackgroundThread("test"),
+        threading.Event(),
+        threading.Event(),
+        list[int](),
+    )
+
+    def work() -> None:
+        is_started.wait(60)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        may_end.wait(60)
+        results.append(1)
+
+    def wait() -> None:
+        is_started.set()
+        background.join()
+
+    background.start(work)
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    assert not background.start(fail), "the function still runs"
+    may_end.set()
+    background.join()
+    assert results == [1]

@@ -13,7 +13,7 @@ import pytest
 from impact_jobs import DownloadError, RequestTimeoutError, ResultExpiredError, Retry, TransportError
 from impact_jobs._download import ranges, transfer
 from impact_jobs._transport.socket_reader import SocketReader
-from impact_jobs._transport.thread_group import _Task
+from impact_jobs._transport.thread_group import Task
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
@@ -369,14 +369,14 @@ def test_ctrl_c_in_the_waiting_main_thread_ends_all_connections(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Python does it: the main thread, which only waits, receives the signal."""
-    has_started, wait = threading.Event(), _Task.wait
+    has_started, wait = threading.Event(), Task.wait
 
     def interrupted(*_: Any, **__: Any) -> Any:
-        monkeypatch.setattr(_Task, "wait", wait)
+        monkeypatch.setattr(Task, "wait", wait)
         assert has_started.wait(60)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_Task, "wait", interrupted)
+    monkeypatch.setattr(Task, "wait", interrupted)
     with sandbox.client() as jobs:
         with serving(dripping()) as storage:
             job_id = job_at(sandbox, storage, times=1)

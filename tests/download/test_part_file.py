@@ -154,10 +154,10 @@ class TestPartFile:
         part = open_part(target, overwrite=False)
         for start in range(0, len(data), 1_000_000):
             append(part, data[start : start + 1_000_000])
-        thread = part._digesting._thread
-        assert thread is not None
+        task = part._digesting._task
+        assert task is not None
         assert part.commit() == hashlib.sha256(data).hexdigest()
-        assert not thread.is_alive()
+        assert task.has_ended
 
 
 class TestLock:

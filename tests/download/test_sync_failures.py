@@ -51,9 +51,9 @@ def sync(monkeypatch: pytest.MonkeyPatch) -> FailingSync:
 
 
 def wait_for(part: PartFile) -> None:
-    thread = part._syncing._thread
-    assert thread is not None
-    thread.join()
+    task = part._syncing._task
+    assert task is not None
+    task.wait()
 
 
 def test_a_failed_sync_is_raised_by_the_next_write(part: PartFile, sync: FailingSync) -> None:

@@ -24,6 +24,9 @@ import httpx
 import pytest
 from impact_jobs import JobsError
 
+from tests.faults.file_faults import Call as FileCall
+from tests.faults.file_faults import Fault, Injector, Watch
+from tests.faults.file_scenarios import SCENARIOS, shrink_file_thresholds
 from tests.faults.harness import Call, run_download, shrink_thresholds
 from tests.faults.sets import SetCall, run_fetch_all
 
@@ -103,6 +106,13 @@ class ForkServer:
         """Start a `fetch_all` in a child."""
         self._start({"call": attrs.asdict(call), "ids": list(ids), "folder": str(folder)}, account, kill_point)
 
+    def start_scenario(
+        self, name: str, account: dict[str, Any], ids: Sequence[str], folder: Path, fault: Fault
+    ) -> None:
+        """Start a scenario of single file calls in a child."""
+        job = {"scenario": name, "ids": list(ids), "folder": str(folder), "fault": attrs.asdict(fault)}
+        self._start(job, account, KillPoint())
+
     def _start(self, job: dict[str, Any], account: dict[str, Any], kill_point: KillPoint) -> None:
         self._started.clear()
         self._write(job | {"account": account, "kill_point": attrs.asdict(kill_point)})
@@ -163,7 +173,10 @@ def _run_child(job: dict[str, Any], writing: int) -> None:
 
     answer: dict[str, Any] = {"killed": False}
     try:
-        answer |= _fetch_all(job) if "ids" in job else _download(job, kill_point)
+        if "scenario" in job:
+            _run_scenario(job)
+        else:
+            answer |= _fetch_all(job) if "ids" in job else _download(job, kill_point)
     except BaseException as error:  # noqa: BLE001 - any error is reported
         answer |= {"error": f"{type(error).__name__}: {error}", "is_ours": isinstance(error, JobsError)}
     os.write(writing, json.dumps(answer).encode())
@@ -187,6 +200,14 @@ def _fetch_all(job: dict[str, Any]) -> dict[str, Any]:
         "digests": {job_id: found.sha256 for job_id, found in report.files.items()},
         "errors": [f"{type(error).__name__}: {error}" for error in report.errors.values()],
     }
+
+
+def _run_scenario(job: dict[str, Any]) -> None:
+    shrink_file_thresholds(pytest.MonkeyPatch())
+    folder, fault = Path(job["folder"]), job["fault"]
+    injector = Injector(Fault(FileCall(**fault.pop("call")), **fault))
+    with Watch(folder, injector).installed():
+        SCENARIOS[job["scenario"]].run(job["account"], job["ids"], folder)
 
 
 def _kill_around(kill_point: KillPoint) -> None:

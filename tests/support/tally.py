@@ -63,4 +63,11 @@ class Tally:
 
 DOWNLOADS: Final = Tally()
 WHOLE: Final = Tally()
-TALLIES: Final = {"downloads under faults": DOWNLOADS, "whole sessions under faults": WHOLE}
+FILES: Final = Tally()
+CUTS: Final = Tally()
+TALLIES: Final = {
+    "downloads under faults": DOWNLOADS,
+    "whole sessions under faults": WHOLE,
+    "faults of single file calls": FILES,
+    "power cuts": CUTS,
+}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from attrs import define, field
+
+from impact_jobs._transport.thread_group import Task
 
 
 @define
@@ -14,24 +17,28 @@ class BackgroundThread:
 
     _name: str
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
-    _thread: threading.Thread | None = field(default=None, init=False)
+    # Ctrl-C within `Thread.join` would make the thread look as if it had ended.
+    _task: Task | None = field(default=None, init=False)
     _error: OSError | None = field(default=None, init=False)
 
     def start(self, function: Callable[[], None]) -> bool:
         """Start `function`, unless the previous one is still running; return whether it was started."""
         with self._lock:
-            if self._thread is not None and self._thread.is_alive():
+            if self._task is not None and not self._task.has_ended:
                 return False
             self.join()
-            thread = threading.Thread(target=self._run, args=(function,), name=self._name, daemon=True)
-            thread.start()
-            self._thread = thread  # not before, because a thread that could not be started cannot be joined
+            self._task = Task(partial(self._run, function))
+            try:
+                threading.Thread(target=self._task.run, name=self._name, daemon=True).start()
+            except BaseException:
+                self._task.prevent()
+                raise
             return True
 
     def join(self) -> None:
         """Wait until the function has ended."""
-        if self._thread is not None:
-            self._thread.join()
+        if self._task is not None:
+            self._task.wait()
         error, self._error = self._error, None
         if error is not None:
             raise error

@@ -48,7 +48,7 @@ class ThreadGroup:
         The threads are daemons and belong to no pool: at exit, the interpreter would wait for the threads of a pool,
         even if the thread that waits for their results is a daemon itself.
         """
-        tasks = [_Task(partial(self._run, function)) for function in functions]
+        tasks = [Task(partial(self._run, function)) for function in functions]
         threads = [
             threading.Thread(target=task.run, name=f"impact-jobs_{number}", daemon=True)
             for number, task in enumerate(tasks)
@@ -101,7 +101,7 @@ class ThreadGroup:
         return self._stopped.is_set()
 
 
-class _Task:
+class Task:
     """A function that another thread calls, unless that is prevented.
 
     It uses bare locks, because Ctrl-C may interrupt the waiting thread at any line: within a `Condition`, on which
@@ -122,6 +122,11 @@ class _Task:
             finally:
                 self._running.release()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the function has returned, or was prevented."""
+        return not self._running.locked()
+
     def wait(self) -> None:
         """Wait until the function has returned."""
         with self._running:
@@ -129,7 +134,9 @@ class _Task:
 
     def prevent(self) -> None:
         """Prevent the call; if it has begun, wait for it. A thread whose start Ctrl-C interrupted may run later."""
-        if not self._claim.acquire(blocking=False):
+        if self._claim.acquire(blocking=False):
+            self._running.release()
+        else:
             self.wait()
 
 

@@ -1,0 +1,104 @@
+"""Runs a scenario of file calls many times, and collects what goes wrong instead of ending at the first violation."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Final, TypeVar
+
+import pytest
+from attrs import define, field
+from impact_jobs import JobsError
+
+from tests.faults.file_faults import Handler, Watch
+from tests.faults.file_scenarios import Account, Scenario
+from tests.faults.harness import running
+from tests.support.tally import Tally
+
+_ALL: Final = 1600  # with so many `--examples`, everything is tried
+
+_PATIENT_SECONDS: Final = 5.0
+
+T = TypeVar("T")
+
+
+@define
+class Campaign:
+    """The runs of one scenario, each in a folder of its own."""
+
+    scenario: Scenario
+    account: Account
+    folder: Path
+    tally: Tally
+    _violations: dict[str, list[str]] = field(factory=dict, init=False)
+    _number: int = 0
+
+    def prepared(self) -> Path:
+        """Return a folder in which the scenario's earlier call has been made."""
+        folder = self.new_folder()
+        self.scenario.prepare(self.account, folder)
+        self.scenario.run_before(self.account, folder)
+        return folder
+
+    def new_folder(self) -> Path:
+        """Return the path of a folder that does not exist yet."""
+        self._number += 1
+        return self.folder / str(self._number)
+
+    def run(self, handler: Handler, folder: Path) -> Any:
+        """Make the call, and return what it returned or raised."""
+        with Watch(folder, handler).installed():
+            try:
+                return self.scenario.run(self.account.options, self.account.ids, folder)
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - which errors are allowed is the question
+                return error
+
+    @contextmanager
+    def attempt(self, what: object, folder: Path) -> Iterator[None]:
+        """Count a run, and note if it fails, or a thread of it; remove its folder."""
+        failures = list[str]()
+        try:
+            with self.tally.session(self.scenario.name), pytest.MonkeyPatch.context() as patch:
+                patch.setattr(threading, "excepthook", lambda failed: failures.append(failed.exc_type.__name__))
+                yield
+                assert not failures, f"an error in a thread: {failures[0]}"
+        except AssertionError as error:
+            self._note(str(error).partition("\n")[0], what)
+        except JobsError as error:
+            self._note(f"a later call fails: {type(error).__name__}", what)
+        finally:
+            deadline = time.monotonic() + _PATIENT_SECONDS
+            while threads_of_calls() and time.monotonic() < deadline:  # they must not reach into the next run
+                time.sleep(0.001)
+            rmtree(folder)
+            self.account.sandbox.forget_requests()
+
+    def _note(self, problem: str, what: object) -> None:
+        self._violations.setdefault(problem, []).append(f"{what}")
+
+    def finish(self) -> None:
+        """Fail if anything was violated."""
+        lines = [
+            f"{len(found)} times: {problem}: {'; '.join(found[:3])}"
+            for problem, found in sorted(self._violations.items())
+        ]
+        assert not lines, "\n".join((f"{self.scenario.name}:", *lines))
+
+
+def threads_of_calls() -> list[str]:
+    """Return the names of the threads that sync and digest files."""
+    return [name for name in running() if name.startswith("impact-jobs-")]
+
+
+def sample(everything: Sequence[T], request: pytest.FixtureRequest) -> list[T]:
+    """Draw the share that `--examples` asks for; it follows from `--sessions-seed` and the name of the test."""
+    option = request.config.option
+    count = math.ceil(len(everything) * min(1, option.examples / _ALL))
+    rng = random.Random(f"{option.sessions_seed}/{request.node.name}")  # noqa: S311 - no secret
+    return rng.sample(everything, count)
