@@ -316,13 +316,14 @@ class PartFile:
     def _remove_names(self) -> None:
         """Remove the part and its journal, unless their names belong to another process by now."""
         try:
-            if not is_open_at(self._file, self._path):
-                if self._path.exists():
-                    return
-            elif self._is_listed:
+            is_ours = is_open_at(self._file, self._path)
+            if not is_ours and self._path.exists():
+                return
+            if is_ours and self._is_listed:
                 with suppress(OSError):
                     self._clear_journal()  # first, because a crash may bring back one of the names
-            self._path.unlink(missing_ok=True)
+            if is_ours or not self._is_published():  # after a rename, the name may be another process's at any moment
+                self._path.unlink(missing_ok=True)
             if self._journal_path is not None:
                 self._journal_path.unlink(missing_ok=True)
         except OSError as error:
