@@ -39,8 +39,8 @@ def test_results_opened_at_the_same_time_share_one_transport(
 ) -> None:
     made: list[BlockingTransport] = []
 
-    def make(*args: Any) -> BlockingTransport:
-        made.append(BlockingTransport(*args))
+    def make(*args: Any, **options: Any) -> BlockingTransport:
+        made.append(BlockingTransport(*args, **options))
         return made[-1]
 
     monkeypatch.setattr(httpx_async, "BlockingTransport", make)

@@ -322,7 +322,9 @@ class PartFile:
             if is_ours and self._is_listed:
                 with suppress(OSError):
                     self._clear_journal()  # first, because a crash may bring back one of the names
-            if is_ours or not self._is_published():  # after a rename, the name may be another process's at any moment
+            if is_ours:
+                self._path.unlink()
+            elif not self._is_published():  # after a rename, the name may be another process's at any moment
                 self._path.unlink(missing_ok=True)
             if self._journal_path is not None:
                 self._journal_path.unlink(missing_ok=True)
