@@ -314,13 +314,15 @@ class PartFile:
     def _remove_names(self) -> None:
         """Remove the part and its journal, unless their names belong to another process by now."""
         try:
-            if not is_open_at(self._file, self._path):
-                if self._path.exists():
-                    return
-            elif self._is_listed:
-                with suppress(OSError):
-                    self._clear_journal()  # first, because a crash may bring back one of the names
-            self._path.unlink(missing_ok=True)
+            if is_open_at(self._file, self._path):
+                if self._is_listed:
+                    with suppress(OSError):
+                        self._clear_journal()  # first, because a crash may bring back one of the names
+                self._path.unlink()
+            elif self._path.exists():
+                return
+            else:
+                self._path.unlink(missing_ok=True)
             if self._journal_path is not None:
                 self._journal_path.unlink(missing_ok=True)
         except OSError as error:
