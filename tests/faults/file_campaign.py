@@ -53,11 +53,16 @@ class Campaign:
 
     def run(self, handler: Handler, folder: Path) -> Any:
         """Make the call, and return what it returned or raised."""
-        with Watch(folder, handler).installed():
+        watch = Watch(folder, handler)
+        with watch.installed():
             try:
-                return self.scenario.run(self.account.options, self.account.ids, folder)
+                outcome = self.scenario.run(self.account.options, self.account.ids, folder)
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - which errors are allowed is the question
-                return error
+                outcome = error
+            watch.has_returned = True
+            _wait_for_threads()
+        assert not watch.late, f"a thread goes on after the call: {watch.late[0].function}"
+        return outcome
 
     @contextmanager
     def attempt(self, what: object, folder: Path) -> Iterator[None]:
@@ -73,9 +78,6 @@ class Campaign:
         except JobsError as error:
             self._note(f"a later call fails: {type(error).__name__}", what)
         finally:
-            deadline = time.monotonic() + _PATIENT_SECONDS
-            while threads_of_calls() and time.monotonic() < deadline:  # they must not reach into the next run
-                time.sleep(0.001)
             rmtree(folder)
             self.account.sandbox.forget_requests()
 
@@ -91,9 +93,11 @@ class Campaign:
         assert not lines, "\n".join((f"{self.scenario.name}:", *lines))
 
 
-def threads_of_calls() -> list[str]:
-    """Return the names of the threads that sync and digest files."""
-    return [name for name in running() if name.startswith("impact-jobs-")]
+def _wait_for_threads() -> None:
+    """Wait for threads that sync and digest files, which may need a moment to end."""
+    deadline = time.monotonic() + _PATIENT_SECONDS
+    while any(name.startswith("impact-jobs-") for name in running()) and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def sample(everything: Sequence[T], request: pytest.FixtureRequest) -> list[T]:

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, TypeAlias
 import pytest
 from attrs import define, evolve, field, frozen
 from impact_jobs import FetchReport, JobsError
-from impact_jobs._download import checksums, filesystem, part_file
+from impact_jobs._download import checksums, filesystem, part_file, transfer
 from impact_jobs._operations import fetch_all
 from impact_jobs._transport import blocking
 from impact_jobs.cli import profiles
@@ -41,6 +41,7 @@ def shrink_file_thresholds(patch: pytest.MonkeyPatch) -> None:
     """Let a result of 100 kB have room reserved and two journals saved, and what is taken be tried for less long."""
     patch.setattr(blocking, "_JOINED_BYTES", 16 * 1024)
     patch.setattr(filesystem, "_PREALLOCATE_FROM_BYTES", 1)
+    patch.setattr(transfer, "_COPY_BYTES", 32 * 1024)
     patch.setattr(part_file, "_CHECKPOINT_BYTES", 40_000)
     patch.setattr(part_file, "_DIGEST_FROM_BYTES", 40_000)
     patch.setattr(checksums, "_READ_BYTES", 64 * 1024)
@@ -92,6 +93,7 @@ def _leave_part(account: Account, job_id: str, target: Path) -> None:
 
     with pytest.raises(InjectedError):
         run_download(_BLOCKING, account.options, job_id, target, on_progress=stop)
+    assert target.with_name(f"{target.name}.part").read_bytes() != bytes_of(account.sandbox.result(job_id))
 
 
 @frozen

@@ -316,15 +316,14 @@ class PartFile:
     def _remove_names(self) -> None:
         """Remove the part and its journal, unless their names belong to another process by now."""
         try:
-            is_ours = is_open_at(self._file, self._path)
-            if not is_ours and self._path.exists():
-                return
-            if is_ours and self._is_listed:
-                with suppress(OSError):
-                    self._clear_journal()  # first, because a crash may bring back one of the names
-            if is_ours:
+            if is_open_at(self._file, self._path):
+                if self._is_listed:
+                    with suppress(OSError):
+                        self._clear_journal()  # first, because a crash may bring back one of the names
                 self._path.unlink()
-            elif not self._is_published():  # after a rename, the name may be another process's at any moment
+            elif self._path.exists():
+                return
+            elif not self._is_published():  # after a rename, another process may take the name at any moment
                 self._path.unlink(missing_ok=True)
             if self._journal_path is not None:
                 self._journal_path.unlink(missing_ok=True)
