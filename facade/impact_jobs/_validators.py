@@ -48,16 +48,16 @@ def instance_of(kind: type) -> _Validator:
     return check
 
 
-def plain_number(value: object) -> int | float | None:
+def plain_number(value: Any) -> int | float | None:  # noqa: ANN401 - of the user
     """Return a number of any type, such as numpy's or a Decimal, as an int or a float; None if it is not one number."""
     if isinstance(value, bool) or hasattr(value, "__len__"):  # text, or an array
         return None
     if hasattr(value, "dtype") and not isinstance(value, numbers.Real):  # numpy converts even dates and booleans
         return None
     with suppress(TypeError, ValueError, OverflowError):
-        if isinstance(value, numbers.Integral) or hasattr(value, "__index__"):
+        if hasattr(value, "__index__"):
             return operator.index(value)  # a TypeError, as for numpy's timedelta64
-        return float(value)  # type: ignore[arg-type]
+        return float(value)
     return None
 
 

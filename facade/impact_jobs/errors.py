@@ -392,7 +392,7 @@ class ResultNotReadyError(DownloadError):
     """
 
     def __init__(self, job: Job) -> None:
-        self.too_early = job.status == "COMPLETED"
+        self.too_early: bool = job.status == "COMPLETED"
         hint = "download again in a minute" if self.too_early else "wait for it, then download"
         super().__init__(f"job {job.id} is {job.status} and has no result yet: {hint}.")
         self.job = job

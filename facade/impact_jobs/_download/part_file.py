@@ -296,7 +296,8 @@ class PartFile:
             self._options.warn_once(self.target, f"the permissions could not be kept: {error.strerror}")
         if self.completed_at is not None:
             with suppress(OSError, ValueError, OverflowError):  # a convenience
-                os.utime(self._fd, (self.completed_at.timestamp(),) * 2)
+                moment = self.completed_at.timestamp()
+                os.utime(self._fd, (moment, moment))
 
     def _publish(self) -> None:
         try:

@@ -62,7 +62,7 @@ def open_part(base: Path, mode: int) -> OpenPart:
     except _NoLocksError:
         path = base.with_name(f"{base.name}.{secrets.token_hex(4)}.part")
         return OpenPart(FileIO(path, "x+", opener=_opener(0, mode)), path, None)
-    raise OSError(errno.EBUSY, f"all of its part files, up to {path.name!r}, are somebody else's: remove them")
+    raise OSError(errno.EBUSY, f"'{base.name}.{_MOST_NAMES}.part' and those before are somebody else's: remove them")
 
 
 def remove_part(base: Path) -> None:

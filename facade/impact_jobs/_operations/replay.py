@@ -73,9 +73,7 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
         try:
             request = replay_request(context, job_id)
             response = await read_all(await context.open(request), request)
-            job = read_scheduled_job(context.raise_for_status(response, what), what, account=context.account)
-        except PermissionDeniedError as error:
-            raise _refusal(error, response, what) from None
+            job = _read_response(context, response, what)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
             if not _may_have_been_accepted(error):
                 raise
@@ -83,6 +81,14 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
         context.replay_claims.record(job)
         _record(context, job, attempt, begun=_time_of_sending(context, response.head, sent_at))
         return job
+
+
+def _read_response(context: ClientContext, response: Response, what: str) -> Job:
+    try:
+        return read_scheduled_job(context.raise_for_status(response, what), what, account=context.account)
+    except PermissionDeniedError as error:
+        failure = _refusal(error, response, what)
+    raise failure
 
 
 def _may_have_been_accepted(error: JobsError) -> bool:

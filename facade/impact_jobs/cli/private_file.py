@@ -152,7 +152,11 @@ def _open_for_us_alone(path: str, flags: int) -> int:
 def _make_folder(file: Path) -> Path:
     """Create the folder of `file`; return it, or the one of the file that it links to."""
     try:
+        is_new = not file.parent.exists()
         file.parent.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+        if is_new:
+            with suppress(OSError):
+                _sync_folder(file.parent.parent)
         folder = _target(file).parent
         os.stat(folder)  # noqa: PTH116 - fails for a link into a missing folder
     except OSError as error:

@@ -149,9 +149,10 @@ def _parse(file: Path) -> dict[str, Profile | str] | str:
             if problem := private_file.unsafe_file(file, os.fstat(opened.fileno())):
                 return problem
             tables = tomllib.loads(opened.read(private_file.MAX_BYTES).decode())
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
     except OSError as error:
+        # Only if both say that it is missing, because what seems to be empty is overwritten.
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not os.path.exists(file):  # noqa: PTH110 - it never raises
+            return {}
         return f"{file} cannot be read ({error.strerror or error}): check its permissions."
     except (ValueError, RecursionError) as error:  # a parser's message may quote the line, and so the token
         place = re.search(r"line \d+", str(error)) if isinstance(error, tomllib.TOMLDecodeError) else None
