@@ -62,7 +62,13 @@ async def _download_to(
     finally:
         if first_stream is not None:
             await first_stream.aclose()
-    return evolve(result, path=place.shown, seconds=context.transport.now() - started)
+    return evolve(shown_at(place.shown, result), seconds=context.transport.now() - started)
+
+
+def shown_at(path: Path, result: DownloadResult) -> DownloadResult:
+    """Return a result with the path that the user sees, and log it."""
+    logger.info("job %s: %d bytes are in %s", result.job_id, result.bytes_written, path)
+    return evolve(result, path=path)
 
 
 def source_of(context: ClientContext, reference: JobReference, options: DownloadOptions) -> ResultSource:
@@ -111,7 +117,6 @@ async def save_result(
             await context.transport.run(each.close)
         raise
     size = part.coverage.size
-    logger.info("job %s: %d bytes are in %s", source.job_id, size, part.target)
     return DownloadResult(
         path=part.target,
         job_id=source.job_id,

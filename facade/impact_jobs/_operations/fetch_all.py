@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from os import PathLike
 from pathlib import Path
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
@@ -29,7 +29,7 @@ from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, chec
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.part_names import remove_part
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
-from impact_jobs._operations.download import save_result, source_of
+from impact_jobs._operations.download import save_result, shown_at, source_of
 from impact_jobs._operations.wait_many import JobBatch, Timeouts, format_ids, named_jobs
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limit_headers import HOUR
@@ -269,7 +269,7 @@ class FetchWorkers:
         outdated = self.entries[key].complete
         if outdated is not None:
             await self.context.transport.run(lambda: self._remove_outdated(outdated, result.path))
-        return evolve(result, path=self.folder.shown / result.path.name)
+        return shown_at(self.folder.shown / result.path.name, result)
 
     def _remove_outdated(self, outdated: Path, latest: Path) -> None:
         try:
