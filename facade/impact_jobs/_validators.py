@@ -7,7 +7,7 @@ import operator
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias, cast
 
 from attrs import Attribute
 
@@ -55,8 +55,8 @@ def plain_number(value: Any) -> int | float | None:  # noqa: ANN401 - of the use
     if hasattr(value, "dtype") and not isinstance(value, numbers.Real):  # numpy converts even dates and booleans
         return None
     with suppress(TypeError, ValueError, OverflowError):
-        if hasattr(value, "__index__"):
-            return operator.index(value)  # a TypeError, as for numpy's timedelta64
+        if isinstance(value, numbers.Integral) or hasattr(value, "__index__"):
+            return operator.index(cast(SupportsIndex, value))  # a TypeError for numpy's timedelta64, an Integral
         return float(value)
     return None
 
