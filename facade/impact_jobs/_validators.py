@@ -56,7 +56,7 @@ def plain_number(value: Any) -> int | float | None:  # noqa: ANN401 - of the use
         return None
     with suppress(TypeError, ValueError, OverflowError):
         if isinstance(value, numbers.Integral) or hasattr(value, "__index__"):
-            return operator.index(cast(SupportsIndex, value))  # a TypeError for numpy's timedelta64, an Integral
+            return operator.index(cast("SupportsIndex", value))  # a TypeError for numpy's timedelta64, an Integral
         return float(value)
     return None
 
