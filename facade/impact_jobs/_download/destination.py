@@ -19,7 +19,7 @@ from impact_jobs.errors import ConfigurationError, DestinationExistsError
 # Characters that a file system or a terminal interprets, among them those that change the direction of text.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff/\\:*?\"<>|]")
 _LEADING = re.compile(r"\A[\s.]+")
-_MAX_NAME_BYTES = 200  # common file systems allow 255, and ".part.json.new" is appended
+_MAX_NAME_BYTES = 200  # common file systems allow 255, and ".9.part.json" is appended
 _MAX_EXTENSION_BYTES = 20
 _MAX_TARGET_BYTES = 240
 _PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
