@@ -124,32 +124,6 @@ def suggested_name(content_disposition: str | None) -> str | None:
     return _safe(_decode(found.get("filename*", ""))) or _safe(re.sub(r'\\(["\\])', r"\1", plain))
 
 
-_MAGIC = {
-    ".gz": b"\x1f\x8b",
-    ".tgz": b"\x1f\x8b",
-    ".zip": b"PK",
-    ".bz2": b"BZh",
-    ".xz": b"\xfd7zXZ\0",
-    ".zst": b"\x28\xb5\x2f\xfd",
-}
-MAGIC_BYTES = max(map(len, _MAGIC.values()))
-"""How many bytes from the beginning of a file show how it is compressed."""
-
-
-def is_compressed_name(name: str) -> bool:
-    """Return whether a name states that the file is compressed."""
-    return Path(name).suffix.lower() in _MAGIC
-
-
-def true_name(name: str, beginning: bytes) -> str:
-    """Return a name without an extension that states a compression which the bytes of the file do not have.
-
-    A storage, or HTTP itself, may have decompressed the file on its way.
-    """
-    suffix = Path(name).suffix
-    return name if beginning.startswith(_MAGIC.get(suffix.lower(), b"")) else name.removesuffix(suffix)
-
-
 def _decode(extended: str) -> str:
     """Decode a value as in RFC 5987, charset'language'percent-encoded; return "" if that is not possible."""
     charset, _, rest = extended.strip().strip('"').partition("'")

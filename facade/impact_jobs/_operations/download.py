@@ -12,16 +12,8 @@ from attrs import evolve
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
-from impact_jobs._download.content import pages_of_file, warning_of
-from impact_jobs._download.destination import (
-    MAGIC_BYTES,
-    Place,
-    check_folder,
-    check_target,
-    is_compressed_name,
-    suggested_name,
-    true_name,
-)
+from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, pages_of_file, true_name, warning_of
+from impact_jobs._download.destination import Place, check_folder, check_target, suggested_name
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.source import ResultSource, open_whole, source_of

@@ -16,15 +16,8 @@ from attrs import define, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.content import pages_of_file
-from impact_jobs._download.destination import (
-    MAGIC_BYTES,
-    Place,
-    check_file,
-    check_folder,
-    is_compressed_name,
-    true_name,
-)
+from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, pages_of_file, true_name
+from impact_jobs._download.destination import Place, check_file, check_folder
 from impact_jobs._download.filesystem import sync_folder
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
 from impact_jobs._download.part_file import PartFile, disk_errors
