@@ -147,7 +147,7 @@ def _open_ours(path: Path, mode: int) -> FileIO | None:
         if not os.path.lexists(path):
             raise
     with suppress(PermissionError):
-        # It was to replace a file that cannot be written, and has the mode of that.
-        path.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
+        # It was to replace a file that cannot be written, and has the mode of that file.
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR)  # no more, because chmod ignores the umask
         return open_safely(path, "r+", flags=os.O_CREAT, permissions=mode)
     return None
