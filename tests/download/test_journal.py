@@ -108,7 +108,7 @@ def test_a_full_disk_fails_and_keeps_the_previous_journal(path: Path, monkeypatc
         def write(self, data: Any, /) -> int:
             return real(self, data[:20])
 
-    monkeypatch.setattr("impact_jobs._download.journal.FileIO", Full)
+    monkeypatch.setattr("impact_jobs._download.filesystem.FileIO", Full)
     with pytest.raises(OSError, match="No space left"):
         LATER.save(path)
     monkeypatch.undo()

@@ -75,6 +75,23 @@ def test_any_journal_shows_that_the_part_is_ours(journal: bytes, jobs: AnyClient
 # After the commit
 
 
+def test_a_part_that_its_owner_cannot_write_is_made_writable_for_its_owner_alone(
+    jobs: AnyClient, sandbox: Sandbox, job_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, part, real = tmp_path / "a.csv", tmp_path / "a.csv.part", os.open
+    cut(jobs, sandbox, job_id, target)
+    part.chmod(0o400)  # because it was to replace a file with this mode
+
+    def open_unlike_root(path: Any, flags: int, *args: Any, **options: Any) -> int:
+        if str(path) == str(part) and flags & os.O_RDWR and not part.stat().st_mode & stat.S_IWUSR:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags, *args, **options)
+
+    monkeypatch.setattr(os, "open", open_unlike_root)
+    assert jobs.download(job_id, target).resumed_from == 100_000
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
 def test_who_comes_second_leaves_nothing(jobs: AnyClient, job_id: str, tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     with pytest.raises(DestinationExistsError, match="appeared during the download"):

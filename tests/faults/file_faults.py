@@ -105,7 +105,7 @@ class Injector:
 
     @property
     def is_endless(self) -> bool:
-        """Whether a loop seems to repeat the failing call for ever; then calls fail no more."""
+        """Whether a loop seems to repeat the failing call endlessly; then calls fail no more."""
         return len(self.calls) > _MOST_CALLS
 
     def __call__(self, call: Call, effect: Effect, _arguments: tuple[Any, ...]) -> Any:

@@ -169,7 +169,7 @@ def test_a_replaced_file_keeps_its_group_or_its_group_loses_its_access(
         changes.append((owner, group))
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr("impact_jobs._download.part_file._status_of", of_another_group)
+    monkeypatch.setattr("impact_jobs._download.part_file.status_of", of_another_group)
     monkeypatch.setattr(os, "fchown", refuse)
     jobs.download(job_id, target, overwrite=True)
     assert changes == [(found.st_uid, 4242), (-1, 4242)]

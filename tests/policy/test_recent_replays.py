@@ -47,7 +47,7 @@ def test_an_end_before_the_replay_is_that_of_the_earlier_run(fields: dict[str, o
     replays.record(JOB_ID, now=100.0, begun=BEGUN)
     job = Job(id=JOB_ID.upper(), **fields)  # type: ignore[arg-type]
     assert replays.is_earlier_run(job, 100.0) == is_earlier
-    assert not replays.is_earlier_run(job, 160.0), "it is not doubted for ever"
+    assert not replays.is_earlier_run(job, 160.0), "it is accepted after a minute"
 
 
 def test_a_replay_that_made_a_new_job_has_no_earlier_run() -> None:

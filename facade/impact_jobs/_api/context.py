@@ -45,7 +45,6 @@ class ClientContext:
     replay_claims: ReplayClaims = field(
         default=Factory(lambda self: REPLAY_CLAIMS.get(self.account), takes_self=True), repr=False
     )
-
     recent_replays: RecentReplays = field(
         default=Factory(lambda self: RECENT_REPLAYS.get(self.account), takes_self=True), repr=False
     )

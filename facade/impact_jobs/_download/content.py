@@ -1,4 +1,4 @@
-"""What the name and the first bytes of a result show: a page in place of the file, or the first of several pages."""
+"""What the name and the first bytes of a result show: a compression, a page in its place, or how many pages it has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-BEGINNING_BYTES = 4096
+_BEGINNING_BYTES = 4096
+
+_MAGIC = {
+    ".gz": b"\x1f\x8b",
+    ".tgz": b"\x1f\x8b",
+    ".zip": b"PK",
+    ".bz2": b"BZh",
+    ".xz": b"\xfd7zXZ\0",
+    ".zst": b"\x28\xb5\x2f\xfd",
+}
+MAGIC_BYTES = max(map(len, _MAGIC.values()))
+"""How many bytes from the beginning of a file show how it is compressed."""
 
 _EXTENSION = re.compile(r"\.(csv|tsv|jsonl?|ndjson|xml|html?)(?:\.(?:gz|bz2|xz|zst|zip))?$", re.IGNORECASE)
 _MARKUP = frozenset({"xml", "htm", "html"})
@@ -17,6 +28,20 @@ _HTML = re.compile(_PROLOGUE + rb"<(?:!doctype\s+html|html|head|body|title|scrip
 _XML_ERROR = re.compile(_PROLOGUE + rb"<(?:\w+:)?Error(?:Response)?[\s/>]", re.DOTALL)
 # The fields before the first record; "Records" or "Clicks" is an array.
 _PAGES = re.compile(rb'\s*\{[^\[\]{}]*"@numpages"\s*:\s*"?([0-9]{1,9})["\s,}]')
+
+
+def is_compressed_name(name: str) -> bool:
+    """Return whether a name states that the file is compressed."""
+    return Path(name).suffix.lower() in _MAGIC
+
+
+def true_name(name: str, beginning: bytes) -> str:
+    """Return a name without an extension that states a compression which the bytes of the file do not have.
+
+    A storage, or HTTP itself, may have decompressed the file on its way.
+    """
+    suffix = Path(name).suffix
+    return name if beginning.startswith(_MAGIC.get(suffix.lower(), b"")) else name.removesuffix(suffix)
 
 
 def is_data_by_name(names: Iterable[str | None]) -> bool:
@@ -48,7 +73,7 @@ def _is_json_error(body: bytes) -> bool:
 
 def pages_stated(start: bytes) -> int | None:
     """Return how many pages a JSON result has, as its envelope states before the records; None if it does not."""
-    found = _PAGES.match(start[:BEGINNING_BYTES].lstrip(b"\xef\xbb\xbf"))
+    found = _PAGES.match(start[:_BEGINNING_BYTES].lstrip(b"\xef\xbb\xbf"))
     return int(found[1]) if found else None
 
 
@@ -56,7 +81,7 @@ def pages_of_file(path: Path) -> int | None:
     """Return how many pages the result has of which the first is in this file; None also if it cannot be read."""
     try:
         with path.open("rb") as file:
-            return pages_stated(file.read(BEGINNING_BYTES))
+            return pages_stated(file.read(_BEGINNING_BYTES))
     except OSError:
         return None
 

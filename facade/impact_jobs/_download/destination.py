@@ -19,7 +19,7 @@ from impact_jobs.errors import ConfigurationError, DestinationExistsError
 # Characters that a file system or a terminal interprets, among them those that change the direction of text.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff/\\:*?\"<>|]")
 _LEADING = re.compile(r"\A[\s.]+")
-_MAX_NAME_BYTES = 200  # common file systems allow 255, and ".part.json.new" is appended
+_MAX_NAME_BYTES = 200  # common file systems allow 255, and ".9.part.json" is appended
 _MAX_EXTENSION_BYTES = 20
 _MAX_TARGET_BYTES = 240
 _PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
@@ -122,32 +122,6 @@ def suggested_name(content_disposition: str | None) -> str | None:
     found = {name.lower(): value for name, value in _PARAMETER.findall(content_disposition or "")}
     plain = found.get("filename", "").strip().removeprefix('"').removesuffix('"')
     return _safe(_decode(found.get("filename*", ""))) or _safe(re.sub(r'\\(["\\])', r"\1", plain))
-
-
-_MAGIC = {
-    ".gz": b"\x1f\x8b",
-    ".tgz": b"\x1f\x8b",
-    ".zip": b"PK",
-    ".bz2": b"BZh",
-    ".xz": b"\xfd7zXZ\0",
-    ".zst": b"\x28\xb5\x2f\xfd",
-}
-MAGIC_BYTES = max(map(len, _MAGIC.values()))
-"""How many bytes from the beginning of a file show how it is compressed."""
-
-
-def is_compressed_name(name: str) -> bool:
-    """Return whether a name states that the file is compressed."""
-    return Path(name).suffix.lower() in _MAGIC
-
-
-def true_name(name: str, beginning: bytes) -> str:
-    """Return a name without an extension that states a compression which the bytes of the file do not have.
-
-    A storage, or HTTP itself, may have decompressed the file on its way.
-    """
-    suffix = Path(name).suffix
-    return name if beginning.startswith(_MAGIC.get(suffix.lower(), b"")) else name.removesuffix(suffix)
 
 
 def _decode(extended: str) -> str:

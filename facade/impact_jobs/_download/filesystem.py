@@ -44,9 +44,18 @@ def check_platform() -> None:
         )
 
 
-def safe_flags() -> int:
-    """Return flags to open a file without following a link, waiting for a pipe, or handing it to child processes."""
-    return sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
+def open_safely(path: Path, mode: str, *, flags: int = 0, permissions: int = 0o666) -> FileIO:
+    """Open a file without following a link, waiting for a pipe, or handing it to child processes."""
+    flags |= sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
+    return FileIO(path, mode, opener=lambda name, access: os.open(name, access | flags, permissions))
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """Return the status of a file, or that of a link itself; None if it is missing."""
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
 
 
 def lock(file: FileIO) -> bool:
@@ -68,11 +77,8 @@ def lock(file: FileIO) -> bool:
 
 def is_open_at(file: FileIO, path: Path) -> bool:
     """Return whether `path` still names the open file."""
-    found = os.fstat(file.fileno())
-    try:
-        return os.path.samestat(found, path.lstat())
-    except FileNotFoundError:
-        return False
+    found = status_of(path)
+    return found is not None and os.path.samestat(os.fstat(file.fileno()), found)
 
 
 def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:

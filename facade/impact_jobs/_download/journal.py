@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from io import FileIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from attrs import field, frozen
 
 from impact_jobs._download.checksums import is_digest
-from impact_jobs._download.filesystem import safe_flags, sync
+from impact_jobs._download.filesystem import open_safely, sync
 from impact_jobs._download.ranges import UNKNOWN, Coverage, Representation
 from impact_jobs._transport.headers import LARGEST, Span
 
@@ -54,7 +53,7 @@ class Journal:
             }
         )
         line = f"\n{text}\n".encode()  # the line before may have been cut short
-        with _open(path, os.O_APPEND) as file:
+        with open_safely(path, "r+", flags=os.O_CREAT | os.O_APPEND) as file:
             if os.fstat(file.fileno()).st_size + len(line) > _MAX_BYTES:
                 file.truncate(0)
             if file.write(line) != len(line):
@@ -62,12 +61,12 @@ class Journal:
             sync(file.fileno())
 
     @staticmethod
-    def clear(path: Path, mode: int = 0o666) -> None:
+    def clear(path: Path) -> None:
         """Leave an empty journal, which lists no bytes, but shows whose the part is; create it if it is missing.
 
         Once this returns, no crash brings back what it listed before.
         """
-        with _open(path, 0, mode) as file:
+        with open_safely(path, "r+", flags=os.O_CREAT) as file:
             if os.fstat(file.fileno()).st_size:
                 file.truncate(0)
                 sync(file.fileno())
@@ -76,7 +75,7 @@ class Journal:
     def load(cls, path: Path) -> Journal | None:
         """Return the last journal that was saved, or None if there is none that is valid."""
         try:
-            with FileIO(path, opener=lambda name, flags: os.open(name, flags | safe_flags())) as file:
+            with open_safely(path, "r") as file:
                 lines = file.read(_MAX_BYTES).splitlines()
         except OSError:
             return None
@@ -111,9 +110,3 @@ class Journal:
             filename=data["filename"],
             coverage=Coverage(spans),
         )
-
-
-def _open(path: Path, flags: int, mode: int = 0o666) -> FileIO:
-    return FileIO(
-        path, "r+", opener=lambda name, access: os.open(name, access | os.O_CREAT | flags | safe_flags(), mode)
-    )

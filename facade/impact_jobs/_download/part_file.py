@@ -23,6 +23,7 @@ from impact_jobs._download.filesystem import (
     preallocate,
     read_at,
     set_mode,
+    status_of,
     sync,
     sync_folder,
     write_at,
@@ -94,7 +95,7 @@ class PartFile:
         self._digesting = BackgroundThread("impact-jobs-digest")
         self._is_listed = self._are_names_synced = False
         with disk_errors(target):
-            self._replaced = _status_of(replaces or target) if self._overwrites else None
+            self._replaced = status_of(replaces or target) if self._overwrites else None
             if self._replaced is not None:
                 remove_other_names(replaces or target)
             mode = 0o666 if self._replaced is None else self._replaced.st_mode & 0o600
@@ -342,10 +343,3 @@ class PartFile:
                 f"job {self.journal.job_id}: the file does not match what the storage announced: {', '.join(wrong)}. "
                 "It was thrown away. Download again; if that does not help, replay the job."
             )
-
-
-def _status_of(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except FileNotFoundError:
-        return None

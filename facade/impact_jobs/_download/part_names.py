@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
 from itertools import chain
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from impact_jobs._download.filesystem import is_open_at, lock, safe_flags
+from impact_jobs._download.filesystem import is_open_at, lock, open_safely, status_of
 
 _MOST_NAMES = 9
 _MOST_ATTEMPTS = 50
@@ -61,7 +61,7 @@ def open_part(base: Path, mode: int) -> OpenPart:
                 return OpenPart(file, path, journal_path)
     except _NoLocksError:
         path = base.with_name(f"{base.name}.{secrets.token_hex(4)}.part")
-        return OpenPart(FileIO(path, "x+", opener=_opener(0, mode)), path, None)
+        return OpenPart(open_safely(path, "x+", permissions=mode), path, None)
     raise OSError(errno.EBUSY, f"'{base.name}.{_MOST_NAMES}.part' and those before are somebody else's: remove them")
 
 
@@ -91,7 +91,7 @@ def remove_other_names(target: Path) -> None:
 
 
 def _remove(path: Path, journal_path: Path) -> None:
-    with suppress(FileNotFoundError), FileIO(path, "r", opener=_opener(0, 0)) as file:
+    with suppress(FileNotFoundError), open_safely(path, "r") as file:
         if not lock(file) or not is_open_at(file, path):
             return
         path.unlink()
@@ -102,19 +102,12 @@ def _remove(path: Path, journal_path: Path) -> None:
 
 def _is_ours(path: Path, journal_path: Path) -> bool:
     """Return whether the part, which may be missing, is a regular file, and its journal shows that it is ours."""
-    found, journal = _status_of(path), _status_of(journal_path)
+    found, journal = status_of(path), status_of(journal_path)
     if found is not None and not stat.S_ISREG(found.st_mode):
         return False
     if journal is not None:
         return stat.S_ISREG(journal.st_mode)
     return found is None or found.st_size == 0
-
-
-def _status_of(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except FileNotFoundError:
-        return None
 
 
 def _open_locked(path: Path, journal_path: Path, mode: int) -> FileIO | None:
@@ -149,16 +142,12 @@ def _open_locked(path: Path, journal_path: Path, mode: int) -> FileIO | None:
 def _open_ours(path: Path, mode: int) -> FileIO | None:
     """Open a part, creating it if it is missing; return None if it belongs to another user."""
     try:
-        return FileIO(path, "r+", opener=_opener(os.O_CREAT, mode))
+        return open_safely(path, "r+", flags=os.O_CREAT, permissions=mode)
     except PermissionError:
         if not os.path.lexists(path):
             raise
     with suppress(PermissionError):
-        # It was to replace a file that cannot be written, and has the mode of that.
-        path.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
-        return FileIO(path, "r+", opener=_opener(os.O_CREAT, mode))
+        # It was to replace a file that cannot be written, and has the mode of that file.
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR)  # no more, because chmod ignores the umask
+        return open_safely(path, "r+", flags=os.O_CREAT, permissions=mode)
     return None
-
-
-def _opener(flags: int, mode: int) -> Callable[[str, int], int]:
-    return lambda path, access: os.open(path, access | flags | safe_flags(), mode)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from attrs import Factory, define, field
 
+from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import download_request, get_once
 from impact_jobs._api.responses import check_result, may_be_no_result, read_job
@@ -222,6 +223,13 @@ class ResultSource:
 
     def _location(self, redirect: Head, asked: Secret) -> Secret:
         return storage_url(redirect.location, asked=asked, account=self.context.account, what=self.what)
+
+
+def source_of(context: ClientContext, reference: JobReference, mode: Mode, call: str) -> ResultSource:
+    """Return the source of a job's result; `call` is its name in messages."""
+    job_id = context.account.job_id(reference)
+    snapshot = reference if isinstance(reference, Job) else None
+    return ResultSource(context, job_id, mode, f"{call} of job {job_id}", snapshot)
 
 
 async def open_whole(source: ResultSource) -> Stream:

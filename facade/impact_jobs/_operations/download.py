@@ -12,19 +12,11 @@ from attrs import evolve
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
-from impact_jobs._download.content import pages_of_file, warning_of
-from impact_jobs._download.destination import (
-    MAGIC_BYTES,
-    Place,
-    check_folder,
-    check_target,
-    is_compressed_name,
-    suggested_name,
-    true_name,
-)
+from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, pages_of_file, true_name, warning_of
+from impact_jobs._download.destination import Place, check_folder, check_target, suggested_name
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
-from impact_jobs._download.source import ResultSource, open_whole
+from impact_jobs._download.source import ResultSource, open_whole, source_of
 from impact_jobs._download.transfer import Transfer
 from impact_jobs._operations.wait import wait
 from impact_jobs._policy.polling import Polling
@@ -46,7 +38,7 @@ async def _download_to(
     context: ClientContext, reference: JobReference, place: Place, options: DownloadOptions
 ) -> DownloadResult:
     started = context.transport.now()
-    source = source_of(context, reference, options)
+    source = source_of(context, reference, options.mode, "download")
     first_stream: Stream | None = None
     is_folder = os.path.isdir(place.path)  # noqa: ASYNC240, PTH112 - see check_target
     source.target_name = "" if is_folder else place.path.name
@@ -71,13 +63,6 @@ def shown_at(path: Path, result: DownloadResult) -> DownloadResult:
     """Return a result with the path that the user sees, and log it."""
     logger.info("job %s: %d bytes are in %s", result.job_id, result.bytes_written, path)
     return evolve(result, path=path)
-
-
-def source_of(context: ClientContext, reference: JobReference, options: DownloadOptions) -> ResultSource:
-    """Return the source of the job's result."""
-    job_id = context.account.job_id(reference)
-    snapshot = reference if isinstance(reference, Job) else None
-    return ResultSource(context, job_id, options.mode, f"download of job {job_id}", snapshot)
 
 
 async def save_result(

@@ -16,21 +16,15 @@ from attrs import define, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.content import pages_of_file
-from impact_jobs._download.destination import (
-    MAGIC_BYTES,
-    Place,
-    check_file,
-    check_folder,
-    is_compressed_name,
-    true_name,
-)
+from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, pages_of_file, true_name
+from impact_jobs._download.destination import Place, check_file, check_folder
 from impact_jobs._download.filesystem import sync_folder
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.part_names import remove_part
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
-from impact_jobs._operations.download import save_result, shown_at, source_of
+from impact_jobs._download.source import source_of
+from impact_jobs._operations.download import save_result, shown_at
 from impact_jobs._operations.wait_many import JobBatch, Timeouts, format_ids, named_jobs
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limit_headers import HOUR
@@ -240,7 +234,7 @@ class FetchWorkers:
                 return error
 
     async def _download_once(self, job: Job, key: str) -> DownloadResult | JobsError:
-        folder, source = self.folder.path, source_of(self.context, job, self.options)
+        folder, source = self.folder.path, source_of(self.context, job, self.options.mode, "download")
 
         def open_part() -> PartFile:
             """Take the lock before any request, and look again, because other processes may use the folder, too."""

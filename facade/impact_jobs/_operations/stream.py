@@ -13,12 +13,11 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._download.content import pages_stated, warning_of
 from impact_jobs._download.options import Mode, check_mode
 from impact_jobs._download.ranges import END, UNKNOWN, Representation, range_mismatch
-from impact_jobs._download.source import ResultSource, open_whole
+from impact_jobs._download.source import open_whole, source_of
 from impact_jobs._transport.base import Stream
 from impact_jobs._transport.headers import Span
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import ConfigurationError, DownloadError, JobsError, TransportError
-from impact_jobs.models import Job
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -56,9 +55,7 @@ class AsyncResultStream:
 
     def __init__(self, context: ClientContext, reference: JobReference, *, mode: Mode) -> None:
         check_mode(mode)
-        job_id = context.account.job_id(reference)
-        snapshot = reference if isinstance(reference, Job) else None
-        self._source = ResultSource(context, job_id, mode, f"stream of job {job_id}", snapshot)
+        self._source = source_of(context, reference, mode, "stream")
         self._stream: Stream | None = None
         self._representation = UNKNOWN
         self._position = 0
