@@ -99,7 +99,7 @@ def _parse_bound(name: str, value: date | str | None) -> date | None:
         value = str(value)  # numpy's datetime64, in ISO format
     if isinstance(value, str):
         try:
-            value = _parse_date_or_datetime(value.strip())
+            value = _parse_date_or_datetime(_printable(value.strip()))
         except ValueError as error:
             raise ConfigurationError(
                 f"{name}={shorten(str(value))!r} is not a date ({shorten(str(error))}): "
@@ -118,6 +118,12 @@ def _plain_datetime(value: datetime) -> datetime:
     zone = UTC if value.tzinfo is None else value.tzinfo
     clock = value.hour, value.minute, value.second, value.microsecond
     return datetime(value.year, value.month, value.day, *clock, tzinfo=zone, fold=value.fold)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():  # dateutil ends at a NUL
+        raise ValueError("it has control characters")
+    return text
 
 
 def _parse_date_or_datetime(text: str) -> date:

@@ -48,6 +48,20 @@ def instance_of(kind: type) -> _Validator:
     return check
 
 
+def flag(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401 - of the user
+    """Validate True or False, also numpy's; a frozen class then holds a bool."""
+    is_of_numpy = not hasattr(value, "__len__") and str(getattr(value, "dtype", "")) == "bool"
+    if not isinstance(value, bool) and not is_of_numpy:
+        raise ConfigurationError(f"{attribute.name}={shown(value)}: give True or False.")
+    object.__setattr__(instance, attribute.name, bool(value))
+
+
+def callback(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Validate a function or None."""
+    if value is not None and not callable(value):
+        raise ConfigurationError(f"{attribute.name}={shown(value)}: give a function, or None.")
+
+
 def plain_number(value: Any) -> int | float | None:  # noqa: ANN401 - of the user
     """Return a number of any type, such as numpy's or a Decimal, as an int or a float; None if it is not one number."""
     if isinstance(value, bool) or hasattr(value, "__len__"):  # text, or an array

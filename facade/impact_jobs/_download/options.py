@@ -9,7 +9,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from impact_jobs._validators import plain_number, shown
+from impact_jobs._validators import callback, flag, plain_number, shown
 from impact_jobs.errors import ConfigurationError
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -23,8 +23,8 @@ MAX_CONNECTIONS = 64
 
 def check_mode(mode: str) -> None:
     """Raise ConfigurationError unless `mode` is one of `Mode`."""
-    if mode not in {"redirect", "stream"}:
-        raise ConfigurationError(f"mode={mode!r}: give 'redirect' or 'stream'.")
+    if not isinstance(mode, str) or mode not in {"redirect", "stream"}:
+        raise ConfigurationError(f"mode={shown(mode)}: give 'redirect' or 'stream'.")
 
 
 def check_count(name: str, value: int, *, alternative: str = "") -> int:
@@ -39,12 +39,12 @@ def check_count(name: str, value: int, *, alternative: str = "") -> int:
 class DownloadOptions:
     """How to download a result; `JobsClient.download` documents each option."""
 
-    overwrite: bool = False
-    resume: bool = True
+    overwrite: bool = field(default=False, validator=flag)
+    resume: bool = field(default=True, validator=flag)
     connections: int | None = None
-    digest: bool = True
+    digest: bool = field(default=True, validator=flag)
     mode: Mode = "redirect"
-    on_progress: OnProgress | None = None
+    on_progress: OnProgress | None = field(default=None, validator=callback)
     _warned: set[str] = field(factory=set, init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from impact_jobs._policy.polling import JobProgress, Polling
 from impact_jobs._policy.retry import is_transient
+from impact_jobs._validators import callback, instance_of
 from impact_jobs.errors import JobsError, UnexpectedResponseError
 from impact_jobs.models import Job, JobStatus
 
@@ -20,8 +21,8 @@ class JobTracker:
     """One job that is waited for."""
 
     job_id: str
-    polling: Polling
-    on_update: Callable[[Job], object] | None  # called with every snapshot
+    polling: Polling = field(validator=instance_of(Polling))
+    on_update: Callable[[Job], object] | None = field(validator=callback)  # called with every snapshot
     # Whether a snapshot shows the end of the run before a replay, and so says nothing about this one.
     is_earlier_run: Callable[[Job], bool] = lambda _: False
     last: Job | None = None  # the last snapshot

@@ -38,7 +38,7 @@ async def wait(
         context=context,
         tracker=JobTracker(
             job_id=job_id,
-            polling=polling or context.polling,
+            polling=context.polling if polling is None else polling,
             on_update=on_update,
             is_earlier_run=context.is_earlier_run,
         ),

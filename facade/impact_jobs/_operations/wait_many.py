@@ -87,7 +87,7 @@ class JobBatch:
         on_update: Callable[[Job], object] | None,
     ) -> None:
         self._context = context
-        self._polling = polling or context.polling
+        self._polling = context.polling if polling is None else polling
         self._started = context.transport.now()
         named = named_jobs(context, references)
         seconds = _seconds_by_job(context, timeout, named)

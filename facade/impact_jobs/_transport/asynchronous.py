@@ -34,6 +34,7 @@ from impact_jobs._transport.httpx_common import (
     TRACED_EVENTS,
     RequestBuilder,
     RequestTrace,
+    check_clients,
     closed_error,
     create_or_explain,
     decoder_for,
@@ -63,6 +64,7 @@ class AsyncTransport:
         http_client: httpx.AsyncClient | None = None,
         storage_client: httpx.AsyncClient | None = None,
     ) -> None:
+        check_clients(httpx.AsyncClient, http_client=http_client, storage_client=storage_client)
         self.builder: RequestBuilder = RequestBuilder(account=account)
         self._proxies: Proxies | None = None if http_client else proxies_from_environment(account)
         self.api: httpx.AsyncClient = http_client or create_or_explain(partial(_create_client, self._proxies or {}))

@@ -25,6 +25,7 @@ from impact_jobs._transport.httpx_common import (
     TRACED_EVENTS,
     RequestBuilder,
     RequestTrace,
+    check_clients,
     create_or_explain,
     decoder_for,
     failure_to_open,
@@ -57,6 +58,7 @@ class BlockingTransport:
         storage_client: httpx.Client | None = None,
         proxies: Proxies | None = None,
     ) -> None:
+        check_clients(httpx.Client, http_client=http_client, storage_client=storage_client)
         self.builder: RequestBuilder = RequestBuilder(account=account)
         if proxies is None and not (http_client and storage_client):
             proxies = proxies_from_environment(account)

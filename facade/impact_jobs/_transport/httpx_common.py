@@ -188,6 +188,13 @@ def failure_to_open(
     return None if isinstance(error, Exception) else error.with_traceback(None)
 
 
+def check_clients(kind: type, **clients: object) -> None:
+    """Raise ConfigurationError if one of the user's clients, by argument, is not of that class of httpx."""
+    for name, client in clients.items():
+        if client is not None and not isinstance(client, kind):
+            raise ConfigurationError(f"{name} is a {type(client).__name__}: give an httpx.{kind.__name__}.")
+
+
 def closed_error() -> ConfigurationError:
     """Return the error to raise for a closed client."""
     return ConfigurationError("this client is closed: make a new one.")

@@ -1,0 +1,89 @@
+"""An argument of the wrong kind is refused by name, before any request and before any file is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from impact_jobs import AsyncJobsClient, ConfigurationError, JobsClient
+from impact_jobs.sandbox import Sandbox
+
+from tests.support.driving import AnyClient
+
+Call = Callable[[AnyClient, str, Path, Any], object]
+
+WAITS: dict[str, Call] = {
+    "wait": lambda jobs, job, _, options: jobs.wait(job, **options),
+    "wait_all": lambda jobs, job, _, options: jobs.wait_all([job], **options),
+    "as_completed": lambda jobs, job, _, options: list(jobs.as_completed([job], **options)),
+    "wait_and_download": lambda jobs, job, folder, options: jobs.wait_and_download(job, folder / "a.csv", **options),
+}
+DOWNLOADS: dict[str, Call] = {
+    "download": lambda jobs, job, folder, options: jobs.download(job, folder / "a.csv", **options),
+    "wait_and_download": WAITS["wait_and_download"],
+}
+STREAMS: dict[str, Call] = {
+    "stream": lambda jobs, job, _, options: jobs.stream(job, **options),
+    "open": lambda jobs, job, _, options: jobs.open(job, **options),
+    "fetch_all": lambda jobs, job, folder, options: jobs.fetch_all([job], folder / "reports", **options),
+}
+
+
+def assert_refused(call: Call, jobs: AnyClient, sandbox: Sandbox, folder: Path, options: dict[str, object]) -> None:
+    (name,) = options
+    job_id = sandbox.add_job()
+    sandbox.forget_requests()
+    with pytest.raises(ConfigurationError, match=name):
+        call(jobs, job_id, folder, options)
+    assert sandbox.requests == ()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", WAITS)
+@pytest.mark.parametrize("options", [{"polling": "x"}, {"polling": {}}, {"polling": True}, {"on_update": 1}], ids=str)
+def test_options_of_a_wait(
+    verb: str, options: dict[str, object], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert_refused(WAITS[verb], jobs, sandbox, tmp_path, options)
+
+
+@pytest.mark.parametrize("verb", DOWNLOADS)
+@pytest.mark.parametrize(
+    "options",
+    [{"overwrite": "no"}, {"resume": None}, {"digest": []}, {"on_progress": 1}, {"mode": []}, {"mode": "fast"}],
+    ids=str,
+)
+def test_options_of_a_download(
+    verb: str, options: dict[str, object], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert_refused(DOWNLOADS[verb], jobs, sandbox, tmp_path, options)
+
+
+@pytest.mark.parametrize("verb", STREAMS)
+@pytest.mark.parametrize("mode", [[], {}, None, "fast"], ids=str)
+def test_a_mode(verb: str, mode: object, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    assert_refused(STREAMS[verb], jobs, sandbox, tmp_path, {"mode": mode})
+
+
+def test_a_date_with_control_characters(jobs: AnyClient, sandbox: Sandbox) -> None:
+    with pytest.raises(ConfigurationError, match=r"created_after.*control characters"):
+        list(jobs.list(created_after="2026-01-01\0"))
+    assert sandbox.requests == ()
+
+
+@pytest.mark.parametrize("argument", ["http_client", "storage_client"])
+@pytest.mark.parametrize("client", ["x", object(), httpx])
+def test_a_client_that_is_none_of_httpx(argument: str, client: Any) -> None:
+    for create in (JobsClient, AsyncJobsClient):
+        with pytest.raises(ConfigurationError, match=f"{argument} is a .*: give an httpx"):
+            create("IRx", "token", **{argument: client})
+
+
+def test_a_client_of_the_other_kind() -> None:
+    with pytest.raises(ConfigurationError, match=r"http_client is a AsyncClient: give an httpx\.Client"):
+        JobsClient("IRx", "token", http_client=httpx.AsyncClient())  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"http_client is a Client: give an httpx\.AsyncClient"):
+        AsyncJobsClient("IRx", "token", http_client=httpx.Client())  # type: ignore[arg-type]
