@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -154,6 +155,16 @@ def locals_of(frames: Iterator[FrameType]) -> tuple[str, str]:
     return "\n".join(ours), "\n".join(theirs)
 
 
+def locals_during_a_call(loop: asyncio.AbstractEventLoop) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return what the frames of threads and of tasks show, once those of a call are among them."""
+    for _ in range(1000):
+        of_threads, of_tasks = locals_of(frames_of_threads()), locals_of(frames_of_tasks(loop))
+        if "context" in of_threads[0] + of_tasks[0]:
+            break
+        time.sleep(0.005)  # because a task that runs at this very moment shows only its first frame
+    return of_threads, of_tasks
+
+
 def silent(asked: Asked) -> Reply:
     asked.over.wait()
     return Reply(ends=True)
@@ -213,8 +224,7 @@ def test_our_frames_show_no_secret_during_a_call(kind: AnyKind, call: str, tmp_p
                 faulthandler.dump_traceback(file, all_threads=True)
                 file.seek(0)
                 dumped = file.read()
-            ours, theirs = locals_of(frames_of_threads())
-            of_tasks = locals_of(frames_of_tasks(loops[0]))
+            (ours, theirs), of_tasks = locals_during_a_call(loops[0])
             # Let the servers respond, so that the calls end.
             for server in (storage, api):
                 for asked in server.asked:
