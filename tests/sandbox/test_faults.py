@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -212,3 +214,18 @@ def test_requests_with_canned_responses_are_recorded_too(sandbox: Sandbox, api: 
     sandbox.answer_next("GET", "/Jobs", status=500)
     api.get("/Jobs")
     assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"times": -1}, {"delay": -1.0}, {"delay": math.nan}, {"headers": {"X": "a\nb"}}, {"headers": {"X": "\u20ac"}}],
+)
+def test_a_response_that_cannot_be_sent_is_refused_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"is negative|is not a number|cannot be the value of a header"):
+        Sandbox().answer_next("GET", "/Jobs", status=200, **wrong)
+
+
+@pytest.mark.parametrize("age", [-1.0, math.nan])
+def test_a_job_of_the_future_is_refused(age: float) -> None:
+    with pytest.raises(ValueError, match=r"is negative|is not a number"):
+        Sandbox().add_job(age=age)

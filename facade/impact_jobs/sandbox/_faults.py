@@ -11,7 +11,7 @@ from typing import Final, Literal
 from attrs import Factory, converters, field, frozen, validators
 from starlette.types import Scope
 
-from impact_jobs.sandbox._numbers import real, whole
+from impact_jobs.sandbox._numbers import positive, whole
 
 _MOST_REQUESTS: Final = 100_000
 
@@ -90,7 +90,7 @@ class CannedResponse:
     )
     body: bytes
     headers: Mapping[str, str] = Factory(dict)
-    delay: float = field(default=0.0, converter=real)
+    delay: float = field(default=0.0, converter=positive)
     perform: bool = False
 
     def matches(self, request: RecordedRequest) -> bool:
@@ -112,6 +112,7 @@ class FaultQueue:
 
     def add(self, response: CannedResponse, *, times: int) -> None:
         """Add a response for the next matching requests."""
+        positive(times)
         with self._lock:
             self._responses += [response] * whole(times)
 

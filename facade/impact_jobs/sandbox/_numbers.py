@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 
@@ -16,6 +17,16 @@ def whole(value: int) -> int:
 def real(value: float) -> float:
     """Return a number as a float; raise ValueError if it is none."""
     try:
-        return float(value)
+        number = math.nan if isinstance(value, str) else float(value)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{value!r} is not a number.") from None
+        number = math.nan
+    if math.isnan(number):
+        raise ValueError(f"{value!r} is not a number.")
+    return number
+
+
+def positive(value: float) -> float:
+    """Return a number as a float; raise ValueError if it is negative or none."""
+    if real(value) < 0:
+        raise ValueError(f"{value!r} is negative.")
+    return real(value)

@@ -12,7 +12,7 @@ from attrs import evolve
 from impact_jobs.sandbox._auth import BudgetHeaders
 from impact_jobs.sandbox._background_server import BackgroundServer
 from impact_jobs.sandbox._faults import CannedResponse, RecordedRequest
-from impact_jobs.sandbox._numbers import real
+from impact_jobs.sandbox._numbers import positive
 from impact_jobs.sandbox._result_file import ResultFile
 from impact_jobs.sandbox._servers import start_servers
 from impact_jobs.sandbox._state import ListShape, SandboxState, Settings
@@ -260,7 +260,7 @@ class Sandbox:
         template = self._state.new_job(type=type, program_id=program_id)
         job = evolve(
             template,
-            created=template.created - real(age),
+            created=template.created - positive(age),
             seconds=template.seconds if seconds is None else seconds,
             final_status=status,
             message=message,
@@ -372,7 +372,7 @@ class Sandbox:
             perform: Whether to carry out the request first, and then send this response instead of the real one.
 
         Raises:
-            ValueError: The status is out of bounds.
+            ValueError: The status is out of bounds, a header cannot be sent, or a number is negative.
 
         Example:
             >>> sandbox = Sandbox()
@@ -384,7 +384,8 @@ class Sandbox:
             path=path,
             status=status,
             body=body.encode() if isinstance(body, str) else body,
-            headers=({"content-type": content_type} if content_type else {}) | dict(headers or {}),
+            headers=({"content-type": content_type} if content_type else {})
+            | {name: _header_value(value) for name, value in (headers or {}).items()},
             delay=delay,
             perform=perform,
         )
@@ -417,3 +418,10 @@ class Sandbox:
             >>> sandbox.forget_requests()
         """
         self._state.log.clear()
+
+
+def _header_value(value: object) -> str:
+    text = str(value)
+    if not text.isprintable() or any(character > "\xff" for character in text):
+        raise ValueError(f"{text!r} cannot be the value of a header.")
+    return text
