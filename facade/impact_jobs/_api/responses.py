@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from attrs import evolve, frozen
 
 from impact_jobs._account import Account
+from impact_jobs._api.documents import beginning_of, is_api_error, is_html, is_object
 from impact_jobs._api.parsing import JOB_FIELDS, MalformedJobError, parse_job, short_repr
 from impact_jobs._policy.rate_limit_headers import retry_after_seconds
 from impact_jobs._redaction import shorten
@@ -42,10 +43,7 @@ _MAX_BODY_CHARACTERS = 4096
 _MAX_FIELD_ERRORS = 100
 _MAX_WARNINGS = 100
 
-_XML_ERROR = re.compile(rb"(?:<\?xml[^>]*>\s*)?<ImpactRadiusResponse[^>]*>\s*<Status>ERROR</Status>")
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
-_HTML = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_OBJECT = re.compile(rb"\{\s*(?:[\"}]|$)")
 _ERROR_FIELDS = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
 _URIS = ("QueuedUri", "Uri", "ResultUri", "ReplayUri")  # each contains the id of the job
 _NEXT_PAGE = ("@nextpageuri", "@nextpageruri")  # some pages misspell the names of the other links like this
@@ -181,11 +179,11 @@ def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
 
 
 def _json(response: Response, what: str) -> dict[str, Any] | list[Any] | JobsError:
-    start = _trim(response.body).lower()
+    start = beginning_of(response.body)
     if not start:
         return _unexpected(response, what, "the response is empty")
-    if start.startswith(b"<"):
-        kind = "HTML" if b"<html" in start or b"<!doctype" in start else "XML"
+    if start.startswith("<"):
+        kind = "HTML" if is_html(start) else "XML"
         return _unexpected(response, what, f"the response is {kind} instead of JSON")
     try:
         data = json.loads(response.body)
@@ -257,8 +255,8 @@ def _first_text(fields: dict[str, Any], *names: str) -> str:
 
 def may_be_no_result(start: bytes) -> bool:
     """Return whether a body that starts like this may be an error, a job or a gateway's page instead of a result."""
-    start = _trim(start)
-    return not start or start.startswith(b"<") or _OBJECT.match(start) is not None
+    text = beginning_of(start)
+    return not text or text.startswith("<") or is_object(text)
 
 
 def check_result(response: Response, what: str, *, job_id: str, is_due: bool) -> Job | None:
@@ -277,17 +275,17 @@ def check_result(response: Response, what: str, *, job_id: str, is_due: bool) ->
 
 def _instead_of_result(response: Response, what: str, job_id: str) -> Job | str | JobsError:
     """Return the job, the error or the kind of page that a body is; "" if it is a result."""
-    start = _trim(response.body)
-    if _XML_ERROR.match(start):
+    start = beginning_of(response.body)
+    if is_api_error(start):
         return error_of(response, what)
-    if not _OBJECT.match(start):
-        return "HTML" if _HTML.match(start) else "" if start else "empty"
+    if not is_object(start):
+        return "HTML" if is_html(start) else "" if start else "empty"
     return _object_instead_of_result(response, what, job_id)
 
 
 def _object_instead_of_result(response: Response, what: str, job_id: str) -> Job | str | JobsError:
     # Lenient, and only the first of several objects, because anything else is a result that must not be altered.
-    text = response.body.decode("utf-8-sig", "replace").lstrip()
+    text = response.body.decode(json.detect_encoding(response.body), "replace").lstrip("\ufeff \t\r\n")
     try:
         data, end = json.JSONDecoder(strict=False).raw_decode(text)
     except (ValueError, RecursionError) as error:
@@ -302,11 +300,6 @@ def _object_instead_of_result(response: Response, what: str, job_id: str) -> Job
         return _if_asked_for(parse_job(data, response.redact), response, what, job_id)
     except MalformedJobError:
         return ""
-
-
-def _trim(body: bytes) -> bytes:
-    """Return the first bytes after any byte order mark and white space."""
-    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:256]
 
 
 def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:

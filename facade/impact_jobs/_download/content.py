@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-_BEGINNING_BYTES = 4096
+from impact_jobs._api.documents import BEGINNING_BYTES, beginning_of, is_api_error, is_html, is_object, is_storage_error
 
 _MAGIC = {
     ".gz": b"\x1f\x8b",
@@ -22,10 +22,12 @@ MAGIC_BYTES = max(map(len, _MAGIC.values()))
 
 _EXTENSION = re.compile(r"\.(csv|tsv|jsonl?|ndjson|xml|html?)(?:\.(?:gz|bz2|xz|zst|zip))?$", re.IGNORECASE)
 _MARKUP = frozenset({"xml", "htm", "html"})
-_PROLOGUE = rb"(?:(?:<\?xml[^>]*>|<!--(?:(?!-->).)*-->)\s*)*"
-_HTML = re.compile(_PROLOGUE + rb"<(?:!doctype\s+html|html|head|body|title|script|meta)\b", re.IGNORECASE | re.DOTALL)
-# Those of S3 and Google, of Azure, and of other services of AWS.
-_XML_ERROR = re.compile(_PROLOGUE + rb"<(?:\w+:)?Error(?:Response)?[\s/>]", re.DOTALL)
+_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_SEPARATOR = re.compile(r"[,;\t|]\S")  # as in a header of CSV, but not in a sentence
+# The fields of a JSON error of the API, a gateway or a storage, in lower case; it has at least one of the first ones.
+_ERROR_TEXTS = frozenset({"message", "error", "errors", "error_description", "detail", "fault"})
+_ERROR_IDS = frozenset({"request_id", "requestid", "trace_id", "traceid"})
+_ERROR_FIELDS = _ERROR_TEXTS | _ERROR_IDS | {"status", "statuscode", "code", "type", "title", "path", "timestamp"}
 # The fields before the first record; "Records" or "Clicks" is an array.
 _PAGES = re.compile(rb'\s*\{[^\[\]{}]*"@numpages"\s*:\s*"?([0-9]{1,9})["\s,}]')
 
@@ -51,29 +53,47 @@ def is_data_by_name(names: Iterable[str | None]) -> bool:
     return extension is not None and extension not in _MARKUP
 
 
-def page_in_place_of(body: bytes) -> str:
-    """Return what a short body is if it can be neither CSV nor JSON of the API, but a gateway's page; "" otherwise."""
-    start = body.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if _HTML.match(start):
+def is_html_type(content_type: str) -> bool:
+    """Return whether a `Content-Type` is that of HTML."""
+    return content_type.partition(";")[0].strip().lower() in _HTML_TYPES
+
+
+def page_in_place_of(body: bytes, content_type: str = "") -> str:
+    """Return what a body is if it can be neither CSV nor JSON of the API, but a gateway's page; "" otherwise.
+
+    The beginning of a body is enough for all but an error object of JSON.
+    """
+    start = beginning_of(body)
+    if is_html(start) or (is_html_type(content_type) and not _may_be_data(body, start)):
         return "an HTML page"
-    return "an error document" if _XML_ERROR.match(start) or _is_json_error(start) else ""
+    is_error = is_storage_error(start) or is_api_error(start) or (is_object(start) and _is_json_error(body))
+    return "an error document" if is_error else ""
+
+
+def _may_be_data(body: bytes, start: str) -> bool:
+    """Return whether a body that claims to be HTML may be a file that is served with the wrong type.
+
+    Frameworks use that type if none is set, so it is not believed about JSON, a compressed file, and a line of values.
+    """
+    line, end, _ = start.partition("\n")
+    is_line = bool(end) or len(body) >= BEGINNING_BYTES
+    is_table = is_line and not line.startswith("<") and _SEPARATOR.search(line) is not None
+    return not start or is_table or start[0] in "{[" or body.startswith(tuple(_MAGIC.values()))
 
 
 def _is_json_error(body: bytes) -> bool:
-    """Return whether it is `{"error": {"code": …, "message": …}}`, as of Google and Azure."""
-    if not body.startswith(b"{"):
-        return False
+    """Return whether it is an object of error fields alone, such as `{"message": …}` or `{"error": {"code": …}}`."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    error = data.get("error") if data.keys() == {"error"} else None
-    return isinstance(error, dict) and error.keys() >= {"code", "message"}
+    names = {name.lower() for name in data}
+    return names <= _ERROR_FIELDS and not names.isdisjoint(_ERROR_TEXTS)
 
 
 def pages_stated(start: bytes) -> int | None:
     """Return how many pages a JSON result has, as its envelope states before the records; None if it does not."""
-    found = _PAGES.match(start[:_BEGINNING_BYTES].lstrip(b"\xef\xbb\xbf"))
+    found = _PAGES.match(start[:BEGINNING_BYTES].lstrip(b"\xef\xbb\xbf"))
     return int(found[1]) if found else None
 
 
@@ -81,7 +101,7 @@ def pages_of_file(path: Path) -> int | None:
     """Return how many pages the result has of which the first is in this file; None also if it cannot be read."""
     try:
         with path.open("rb") as file:
-            return pages_stated(file.read(_BEGINNING_BYTES))
+            return pages_stated(file.read(BEGINNING_BYTES))
     except OSError:
         return None
 

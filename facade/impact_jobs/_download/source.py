@@ -13,9 +13,10 @@ from attrs import Factory, define, field
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
+from impact_jobs._api.documents import BEGINNING_BYTES
 from impact_jobs._api.endpoints import download_request, get_once
 from impact_jobs._api.responses import check_result, may_be_no_result, read_job
-from impact_jobs._download.content import is_data_by_name, page_in_place_of
+from impact_jobs._download.content import is_data_by_name, is_html_type, page_in_place_of
 from impact_jobs._download.destination import suggested_name
 from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
@@ -161,30 +162,32 @@ class ResultSource:
             await self._completed_job()
             return
         response = await _short_response(stream)
-        if response is None:
-            return
-        redacted = self.context.redacted(response)
-        job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
-        if job is not None:
-            raise self._without_result(job)
-        stream.unread(response.body)
+        if response is not None:
+            redacted = self.context.redacted(response)
+            job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
+            if job is not None:
+                raise self._without_result(job)
+        await self._refuse_page(stream, "API")
 
     async def _check_file(self, stream: Stream, *, link: Secret) -> None:
         """Raise if the storage's 200 is a page, although the name of the result is that of a CSV or JSON file."""
-        name = suggested_name(stream.head.headers.get("content-disposition"))
-        names = (name, urlsplit(link.reveal()).path, self.target_name)
-        if stream.head.status_code != _OK or not is_data_by_name(names):
+        if stream.head.status_code == _OK:
+            await self._refuse_page(stream, "storage", path=urlsplit(link.reveal()).path)
+
+    async def _refuse_page(self, stream: Stream, sender: str, *, path: str = "") -> None:
+        headers = stream.head.headers
+        name = suggested_name(headers.get("content-disposition"))
+        if not is_data_by_name((name, path, self.target_name)):
             return
+        content_type = headers.get("content-type", "")
         response = await _short_response(stream)
-        if response is None:
-            return
-        if page := page_in_place_of(response.body):
+        body = response.body if response else await _beginning(stream, is_text=is_html_type(content_type))
+        if page := page_in_place_of(body, content_type):
             raise UnexpectedResponseError(
-                f"{self.what}: the storage answered HTTP {_OK}, but with {page} instead of the file. "
+                f"{self.what}: the {sender} answered HTTP {_OK}, but with {page} instead of the file. "
                 "Check any proxy between, then download again.",
                 status_code=_OK,
             )
-        stream.unread(response.body)
 
     async def _why_not_ready(self, response: Response) -> JobsError:
         """Return what a 202 means: the API may return it forever if the job failed or was cancelled."""
@@ -252,17 +255,31 @@ async def _checked(stream: Stream, check: Callable[[Stream], Coroutine[Any, Any,
 
 
 async def _short_response(stream: Stream) -> Response | None:
-    """Return the whole response if it is short and may be no result; otherwise put back what was read of its body."""
+    """Return the whole response if it is short and may be no result, or None. Its body can still be read."""
     length = content_length(stream.head.headers)
     if length is not None and length > _MAX_ERROR_BYTES:
         return None
+    start, is_whole = await _peek(stream, lambda start: len(start) > _MAX_ERROR_BYTES or not may_be_no_result(start))
+    return Response(head=stream.head, body=start) if is_whole else None
+
+
+async def _beginning(stream: Stream, *, is_text: bool) -> bytes:
+    """Return enough of a body to know what it is: its first line, too, if it is text."""
+    start, _ = await _peek(
+        stream, lambda start: len(start) >= BEGINNING_BYTES or not (is_text or may_be_no_result(start))
+    )
+    return start
+
+
+async def _peek(stream: Stream, is_enough: Callable[[bytes], bool]) -> tuple[bytes, bool]:
+    """Read a body until that is enough, and put it back; return it, and whether it is the whole body."""
     start = b""
     while data := await stream.read():
         start += data
-        if len(start) > _MAX_ERROR_BYTES or not may_be_no_result(start):
-            stream.unread(start)
-            return None
-    return Response(head=stream.head, body=start)
+        if is_enough(start):
+            break
+    stream.unread(start)
+    return start, not data
 
 
 def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:
