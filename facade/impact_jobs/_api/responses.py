@@ -9,7 +9,9 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
@@ -32,7 +34,7 @@ from impact_jobs.errors import (
     ServerError,
     UnexpectedResponseError,
 )
-from impact_jobs.models import Job
+from impact_jobs.models import Job, JobStatus
 
 T = TypeVar("T")
 
@@ -45,7 +47,9 @@ _MAX_WARNINGS = 100
 
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 _ERROR_FIELDS = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
-_URIS = ("QueuedUri", "Uri", "ResultUri", "ReplayUri")  # each contains the id of the job
+_URIS = ("QueuedUri", "Uri", "ResultUri", "ReplayUri")  # each may contain the id of the job
+_NESTED_ERRORS = ("Error", "Errors", "error")  # names of entries in an object of errors
+_MAX_NESTING = 4
 _NEXT_PAGE = ("@nextpageuri", "@nextpageruri")  # some pages misspell the names of the other links like this
 
 _KINDS: dict[int, tuple[type[ApiError], str]] = {
@@ -82,9 +86,9 @@ def read_job(response: Response, what: str, *, job_id: str) -> Job:
 
 
 def read_scheduled_job(response: Response, what: str, *, account: Account) -> Job:
-    """Return the job that a request has scheduled: the body is the job, or its status and a URI that contains its id.
+    """Return the job that a request has scheduled: the body is the job, or a URI that contains its id, and its status.
 
-    Raise UnexpectedResponseError for other JSON, and for a job of another account, and as for `read_json`.
+    Raise UnexpectedResponseError for other JSON, and if no URI names a job of this account, and as for `read_json`.
     """
     return value_of(_scheduled_job(response, what, read_json(response, what), account))
 
@@ -92,14 +96,14 @@ def read_scheduled_job(response: Response, what: str, *, account: Account) -> Jo
 def _scheduled_job(response: Response, what: str, data: object, account: Account) -> Job | JobsError:
     if not isinstance(data, dict) or data.get("Id") or not any(map(data.get, _URIS)):
         return _job(response, what, data)
-    uri = next(filter(None, map(data.get, _URIS)))
-    try:
-        job_id = account.job_id(uri)
-    except ConfigurationError:
-        shown = short_repr(uri, response.redact)
-        return _unexpected(response, what, f"the response names {shown}, which is not a job of this account")
-    found = _job(response, what, {**data, "Id": job_id})
-    return evolve(found, raw=data) if isinstance(found, Job) else found
+    uris = [uri for uri in map(data.get, _URIS) if uri]
+    for uri in uris:
+        with suppress(ConfigurationError):  # a `QueuedUri` may name something else, such as a submission
+            job_id = account.job_id(uri)
+            found = _job(response, what, {**data, "Id": job_id, "Status": data.get("Status") or JobStatus.QUEUED.value})
+            return evolve(found, raw=data) if isinstance(found, Job) else found
+    shown = short_repr(uris[0], response.redact)
+    return _unexpected(response, what, f"the response names {shown}, which is not a job of this account")
 
 
 def _job(response: Response, what: str, data: object) -> Job | JobsError:
@@ -232,12 +236,23 @@ def _error_fields(body: bytes) -> dict[str, Any]:
 
 
 def _field_errors(response: Response, errors: object) -> list[FieldError]:
-    if isinstance(errors, dict):  # some of the vendor's pages show {"Error": {…}} instead of a list
-        errors = errors.get("Error", errors)
-    entries = errors if isinstance(errors, list) else [errors]
-    fields = [entry for entry in entries[:_MAX_FIELD_ERRORS] if isinstance(entry, dict)]
-    texts = [(_shown_text(response, each, "Field"), _shown_text(response, each, "Message")) for each in fields]
+    fields = islice(_error_entries(errors), _MAX_FIELD_ERRORS)
+    texts = [
+        (_shown_text(response, each, "Field", "field"), _shown_text(response, each, "Message", "message"))
+        for each in fields
+    ]
     return [FieldError(*pair) for pair in texts if any(pair)]
+
+
+def _error_entries(errors: object, nesting: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield objects with `Field` and `Message`; some of the vendor's pages show `{"Error": …}` instead of a list."""
+    if isinstance(errors, str):
+        yield {"Message": errors}
+    elif isinstance(errors, dict) and not (nested := [errors[name] for name in _NESTED_ERRORS if errors.get(name)]):
+        yield errors
+    elif isinstance(errors, dict | list) and nesting < _MAX_NESTING:
+        for entry in nested if isinstance(errors, dict) else errors:
+            yield from _error_entries(entry, nesting + 1)
 
 
 def server_message(response: Response) -> str:
