@@ -22,7 +22,7 @@ from impact_jobs import (
     Retry,
     UnexpectedResponseError,
 )
-from impact_jobs._download.content import is_data_by_name, page_in_place_of, pages_stated
+from impact_jobs._download.content import Paging, is_data_by_name, page_in_place_of
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
@@ -112,7 +112,7 @@ def test_a_result_is_no_page() -> None:
 @given(st.lists(st.sampled_from([b"<!--", b"-->", b"<?xml", b"?>", b">", b" ", b"<html", b"<Error", b"{", b'"error"'])))
 def test_any_beginning_is_judged_quickly(pieces: list[bytes]) -> None:
     page_in_place_of(b"".join(pieces) * 50)
-    pages_stated(b"".join(pieces) * 50)
+    Paging.of(b"".join(pieces) * 50)
 
 
 @pytest.mark.parametrize(
@@ -313,26 +313,65 @@ def envelope(pages: object, **more: object) -> bytes:
     ],
 )
 def test_the_pages_are_those_that_the_envelope_states(body: bytes, pages: int | None) -> None:
-    assert pages_stated(body) == pages
+    assert Paging.of(body).pages_total == pages
 
 
-@pytest.mark.parametrize(("pages", "warnings"), [("3", 1), ("1", 0)])
+RECORDS = b'"Records": [{"Id": "7"}]'
+
+
+@pytest.mark.parametrize(
+    ("body", "what", "total"),
+    [
+        (b'{%s, "@page": "1", "@numpages": "3"}' % RECORDS, "page 1 of 3 only", 3),
+        (b'{"@page": 1, %s, "@Numpages": 3\n}\n' % RECORDS, "page 1 of 3 only", 3),
+        (b'{"Report": {}, "@numpages": "3", %s}' % RECORDS, "", None),
+        (b'{"@numpages": "3", "@page": "2", %s}' % RECORDS, "page 2 of 3 only", 3),
+        (b'{%s, "@numpages": "3", "@page": "3"}' % RECORDS, "", None),
+        (b'{"@numpages": "3", "@page": "3", "@nextpageuri": "/x", %s}' % RECORDS, "", None),
+        (b'{"@page": "1", "@nextpageuri": "/x?Page=2", %s}' % RECORDS, "page 1 only", None),
+        (b'{%s, "@nextpageruri": "/x?Page=2"}' % RECORDS, "page 1 only", None),
+        (b'{"@page": "1", "@nextpageuri": "", %s}' % RECORDS, "", None),
+        (b'{"@page": "1", "@nextpageuri": null, %s}' % RECORDS, "", None),
+        (b'{"@numpages": "1", "@nextpageuri": "/x", %s}' % RECORDS, "", 1),
+        (b'{"Id": "7"}\n{"Tags": [], "@numpages": "3"', "", None),
+        (b'[{"Tags": [], "@numpages": "3"}]', "", None),
+        (b'Id,Note\n7,"[x], ""@numpages"": 3}', "", None),
+    ],
+)
+def test_the_fields_count_on_either_side_of_the_records(
+    body: bytes, what: str, total: int | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "a"
+    for records in (body, body.replace(RECORDS, b'"Records": [' + b" " * 9000 + b"]")):
+        file.write_bytes(records)
+        found = Paging.of_file(file)
+        assert (found.warning.partition(";")[0].removeprefix("the JSON result is "), found.pages_total) == (what, total)
+    assert Paging.of_file(tmp_path / "missing") == Paging()
+
+
+@pytest.mark.parametrize("pages", ["3", "1"])
+@pytest.mark.parametrize("is_first", [True, False])
 @each_use
 def test_a_first_page_is_named_as_such(  # noqa: PLR0917 - fixtures
     use: str,
+    is_first: bool,  # noqa: FBT001 - a parameter of the test
     pages: str,
-    warnings: int,
     jobs: AnyClient,
     sandbox: Sandbox,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    body = envelope(pages) + bytes(100_000)
+    body = (
+        envelope(pages) + b" " * 100_000
+        if is_first
+        else b'{"Records": [%s], "@numpages": "%s"}' % (b" " * 1_000_000, pages.encode())
+    )
     with serving(storing(body)) as storage:
         sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{storage.url}/a"})
         with caplog.at_level(logging.WARNING, "impact_jobs"):
             assert USES[use](jobs, sandbox.add_job(), tmp_path) == body, "it is not altered"
-    assert [record.message.partition(": ")[2] for record in caplog.records] == warnings * [
+    is_seen = is_first or use not in {"stream", "open"}  # those see the first bytes only
+    assert [record.message.partition(": ")[2] for record in caplog.records] == (pages == "3" and is_seen) * [
         f"the JSON result is page 1 of {pages} only; schedule it as CSV to get all of it in one file"
     ]
 

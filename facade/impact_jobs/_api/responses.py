@@ -246,13 +246,15 @@ def _field_errors(response: Response, errors: object) -> list[FieldError]:
 
 def _error_entries(errors: object, nesting: int = 0) -> Iterator[dict[str, Any]]:
     """Yield objects with `Field` and `Message`; some of the vendor's pages show `{"Error": …}` instead of a list."""
+    nested = errors if isinstance(errors, list) else []
     if isinstance(errors, str):
         yield {"Message": errors}
-    elif isinstance(errors, dict) and not (nested := [errors[name] for name in _NESTED_ERRORS if errors.get(name)]):
-        yield errors
-    elif isinstance(errors, dict | list) and nesting < _MAX_NESTING:
-        for entry in nested if isinstance(errors, dict) else errors:
-            yield from _error_entries(entry, nesting + 1)
+    elif isinstance(errors, dict):
+        nested = [errors[name] for name in _NESTED_ERRORS if errors.get(name)]
+        if not nested:
+            yield errors
+    for entry in nested if nesting < _MAX_NESTING else ():
+        yield from _error_entries(entry, nesting + 1)
 
 
 def server_message(response: Response) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from attrs import frozen
 
 from impact_jobs._api.documents import BEGINNING_BYTES, beginning_of, is_api_error, is_html, is_object, is_storage_error
 
@@ -28,8 +31,13 @@ _SEPARATOR = re.compile(r"[,;\t|]\S")  # as in a header of CSV, but not in a sen
 _ERROR_TEXTS = frozenset({"message", "error", "errors", "error_description", "detail", "fault"})
 _ERROR_IDS = frozenset({"request_id", "requestid", "trace_id", "traceid"})
 _ERROR_FIELDS = _ERROR_TEXTS | _ERROR_IDS | {"status", "statuscode", "code", "type", "title", "path", "timestamp"}
-# The fields before the first record; "Records" or "Clicks" is an array.
-_PAGES = re.compile(rb'\s*\{[^\[\]{}]*"@numpages"\s*:\s*"?([0-9]{1,9})["\s,}]')
+# The fields of an envelope before and after its records; "Records" or "Clicks" is an array.
+_HEAD = re.compile(rb"\s*\{([^\[\]{}]*)")
+_TAIL = re.compile(rb"[\]}]\s*(,[^\[\]{}]*)\}\s*\Z")
+_PAGE, _PAGES_TOTAL = (
+    re.compile(rb'"%s"\s*:\s*"?([0-9]{1,9})(?:["\s,]|\Z)' % name, re.IGNORECASE) for name in (b"@page", b"@numpages")
+)
+_NEXT_PAGE = re.compile(rb'"@nextpager?uri"\s*:\s*"[^"]', re.IGNORECASE)
 
 
 def is_compressed_name(name: str) -> bool:
@@ -91,23 +99,54 @@ def _is_json_error(body: bytes) -> bool:
     return names <= _ERROR_FIELDS and not names.isdisjoint(_ERROR_TEXTS)
 
 
-def pages_stated(start: bytes) -> int | None:
-    """Return how many pages a JSON result has, as its envelope states before the records; None if it does not."""
-    found = _PAGES.match(start[:BEGINNING_BYTES].lstrip(b"\xef\xbb\xbf"))
-    return int(found[1]) if found else None
+@frozen
+class Paging:
+    """Which page of how many a JSON result is, as its envelope states."""
 
+    page: int = 1
+    total: int | None = None
+    has_next: bool = False  # whether it states a link to a next page
 
-def pages_of_file(path: Path) -> int | None:
-    """Return how many pages the result has of which the first is in this file; None also if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return pages_stated(file.read(BEGINNING_BYTES))
-    except OSError:
-        return None
+    @classmethod
+    def of(cls, first: bytes, last: bytes | None = None) -> Paging:
+        """Read the first bytes of a file, and the last ones if they are known."""
+        head = _HEAD.match(first[:BEGINNING_BYTES].lstrip(b"\xef\xbb\xbf"))
+        if head is None:
+            return cls()
+        tail = _TAIL.search((first if last is None else last)[-BEGINNING_BYTES:])
+        fields = head[1] + (tail[1] if tail else b"")
+        page, total = _PAGE.search(fields), _PAGES_TOTAL.search(fields)
+        return cls(
+            page=int(page[1]) if page else 1,
+            total=int(total[1]) if total else None,
+            has_next=_NEXT_PAGE.search(fields) is not None,
+        )
 
+    @classmethod
+    def of_file(cls, path: Path) -> Paging:
+        """Read the beginning and the end of a file; it has no pages if it cannot be read."""
+        try:
+            with path.open("rb") as file:
+                first = file.read(BEGINNING_BYTES)
+                file.seek(max(file.seek(0, os.SEEK_END) - BEGINNING_BYTES, 0))
+                return cls.of(first, file.read(BEGINNING_BYTES))
+        except OSError:
+            return cls()
 
-def warning_of(pages: int | None) -> str:
-    """Return what to warn of; "" if the result is complete."""
-    if pages is None or pages <= 1:
-        return ""
-    return f"the JSON result is page 1 of {pages} only; schedule it as CSV to get all of it in one file"
+    @property
+    def is_followed(self) -> bool:
+        """Whether there are pages after this one."""
+        return self.has_next if self.total is None else self.page < self.total
+
+    @property
+    def pages_total(self) -> int | None:
+        """The number of pages, if it is known, unless this is the last of several."""
+        return self.total if self.is_followed or self.total == 1 else None
+
+    @property
+    def warning(self) -> str:
+        """What to warn of; "" if no pages follow."""
+        if not self.is_followed:
+            return ""
+        of_all = f" of {self.total}" if self.total else ""
+        return f"the JSON result is page {self.page}{of_all} only; schedule it as CSV to get all of it in one file"
