@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -56,6 +57,7 @@ _SETTLING = timedelta(minutes=15)  # how long a refusal of a new result may pass
 _MAX_ERROR_BYTES = 64 * 1024
 _LINKS_PER_ATTEMPT = 2
 _MAX_REDIRECTS = 5
+_RESULT_OF = re.compile(r"/Jobs/([0-9a-fA-F-]{36})(?:\.json)?/Download\b")
 _NOT_ENCODED = {"Accept-Encoding": "identity"}
 # JSON for the body of a 202, anything for the result.
 _API_HEADERS = {"Accept": "application/json, */*;q=0.1", **_NOT_ENCODED}
@@ -143,6 +145,12 @@ class ResultSource:
 
     async def _ask_api(self) -> Stream:
         """Return the API's response if it is the result (200, or 204 for an empty one) or a redirect to it."""
+        named = _RESULT_OF.search((self.job and self.job.result_uri) or "")
+        if named and named[1].lower() != self.job_id.lower():
+            raise DownloadError(
+                f"{self.what}: its ResultUri names the result of job {named[1]}. Get the job again; if that does not "
+                "help, ask your impact.com contact which of the two results is right."
+            )
         request = self._api_request()
         await self.context.wait_for_quota()
         stream = await self.context.open(request)
