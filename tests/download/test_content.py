@@ -48,6 +48,7 @@ ERROR_DOCUMENTS = {
     "Google's JSON": b'{"error": {"code": 404, "message": "No such object"}}',
     "a gateway's JSON": b'{"message": "Forbidden"}',
     "a gateway's JSON with more fields": b'\xef\xbb\xbf{"Status": 503, "error": "busy", "requestId": "7"}',
+    "a problem document": b'{"type": "about:blank", "title": "Forbidden", "status": 403}',
     "JSON in UTF-16": '\ufeff{"message": "Forbidden"}'.encode("utf-16-le"),
     "the API's JSON": b'{"Status": "ERROR", "Message": "No"}',
     "the API's XML": b'<?xml version="1.0"?><ImpactRadiusResponse><Status>ERROR</Status><Message>No</Message>',

@@ -27,10 +27,11 @@ _EXTENSION = re.compile(r"\.(csv|tsv|jsonl?|ndjson|xml|html?)(?:\.(?:gz|bz2|xz|z
 _MARKUP = frozenset({"xml", "htm", "html"})
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _SEPARATOR = re.compile(r"[,;\t|]\S")  # as in a header of CSV, but not in a sentence
-# The fields of a JSON error of the API, a gateway or a storage, in lower case; it has at least one of the first ones.
-_ERROR_TEXTS = frozenset({"message", "error", "errors", "error_description", "detail", "fault"})
-_ERROR_IDS = frozenset({"request_id", "requestid", "trace_id", "traceid"})
-_ERROR_FIELDS = _ERROR_TEXTS | _ERROR_IDS | {"status", "statuscode", "code", "type", "title", "path", "timestamp"}
+# The fields of a JSON error of the API, a gateway or a storage: it has one of the first kind, and others of the second.
+_ERROR_TEXT = re.compile(r"error\w*|message|msg|detail|fault|title", re.IGNORECASE)
+_ERROR_FIELD = re.compile(
+    rf"{_ERROR_TEXT.pattern}|status\w*|code|type|path|timestamp|instance|(?:request|trace)_?id", re.IGNORECASE
+)
 # The fields of an envelope before and after its records; "Records" or "Clicks" is an array.
 _HEAD = re.compile(rb"\s*\{([^\[\]{}]*)")
 _TAIL = re.compile(rb"[\]}]\s*(,[^\[\]{}]*)\}\s*\Z")
@@ -95,8 +96,7 @@ def _is_json_error(body: bytes) -> bool:
         data = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    names = {name.lower() for name in data}
-    return names <= _ERROR_FIELDS and not names.isdisjoint(_ERROR_TEXTS)
+    return all(map(_ERROR_FIELD.fullmatch, data)) and any(map(_ERROR_TEXT.fullmatch, data))
 
 
 @frozen

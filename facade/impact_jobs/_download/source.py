@@ -169,27 +169,27 @@ class ResultSource:
         if stream.head.status_code == _NO_CONTENT:
             await self._completed_job()
             return
-        response = await _short_response(stream)
-        if response is not None:
-            redacted = self.context.redacted(response)
-            job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
+        body, is_whole = await _peek(stream)
+        if is_whole:
+            response = self.context.redacted(Response(head=stream.head, body=body))
+            job = check_result(response, self.what, job_id=self.job_id, is_due=self.mode == "stream")
             if job is not None:
                 raise self._without_result(job)
         await self._refuse_page(stream, "API")
 
     async def _check_file(self, stream: Stream, *, link: Secret) -> None:
-        """Raise if the storage's 200 is a page, although the name of the result is that of a CSV or JSON file."""
+        """Raise if the storage's 200 is a page."""
         if stream.head.status_code == _OK:
             await self._refuse_page(stream, "storage", path=urlsplit(link.reveal()).path)
 
     async def _refuse_page(self, stream: Stream, sender: str, *, path: str = "") -> None:
+        """Raise for a page if the result is CSV or JSON by its name, the `path` of its link, or the target."""
         headers = stream.head.headers
         name = suggested_name(headers.get("content-disposition"))
         if not is_data_by_name((name, path, self.target_name)):
             return
         content_type = headers.get("content-type", "")
-        response = await _short_response(stream)
-        body = response.body if response else await _beginning(stream, is_text=is_html_type(content_type))
+        body, _ = await _peek(stream, is_text=is_html_type(content_type))
         if page := page_in_place_of(body, content_type):
             raise UnexpectedResponseError(
                 f"{self.what}: the {sender} answered HTTP {_OK}, but with {page} instead of the file. "
@@ -262,29 +262,17 @@ async def _checked(stream: Stream, check: Callable[[Stream], Coroutine[Any, Any,
     return stream
 
 
-async def _short_response(stream: Stream) -> Response | None:
-    """Return the whole response if it is short and may be no result, or None. Its body can still be read."""
+async def _peek(stream: Stream, *, is_text: bool = False) -> tuple[bytes, bool]:
+    """Return a body, and True, if it is short and `is_text` or may be no result; otherwise its beginning, and False.
+
+    What was read is put back.
+    """
     length = content_length(stream.head.headers)
-    if length is not None and length > _MAX_ERROR_BYTES:
-        return None
-    start, is_whole = await _peek(stream, lambda start: len(start) > _MAX_ERROR_BYTES or not may_be_no_result(start))
-    return Response(head=stream.head, body=start) if is_whole else None
-
-
-async def _beginning(stream: Stream, *, is_text: bool) -> bytes:
-    """Return enough of a body to know what it is: its first line, too, if it is text."""
-    start, _ = await _peek(
-        stream, lambda start: len(start) >= BEGINNING_BYTES or not (is_text or may_be_no_result(start))
-    )
-    return start
-
-
-async def _peek(stream: Stream, is_enough: Callable[[bytes], bool]) -> tuple[bytes, bool]:
-    """Read a body until that is enough, and put it back; return it, and whether it is the whole body."""
+    limit = _MAX_ERROR_BYTES if length is None or length <= _MAX_ERROR_BYTES else BEGINNING_BYTES
     start = b""
     while data := await stream.read():
         start += data
-        if is_enough(start):
+        if len(start) > limit or not (is_text or may_be_no_result(start)):
             break
     stream.unread(start)
     return start, not data
