@@ -104,7 +104,7 @@ class DownloadResult:
         connections: How many connections were used at once, at most; 0 if no bytes were missing.
         seconds: How long the download took, from the first request to the final rename.
         pages_total: The number of pages of a JSON result that states it, or None. The file holds the first page only.
-            If there are more, schedule the result as CSV to get all of it.
+            If there are more, schedule the result as CSV to get all of it. None for the last of several pages.
 
     Example:
         >>> result = jobs.wait_and_download(job, "actions.csv")

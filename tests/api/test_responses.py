@@ -73,7 +73,7 @@ def test_a_page_of_each_shape_is_read(body: object, next_uri: str | None) -> Non
     assert page.next_uri == next_uri
 
 
-@pytest.mark.parametrize("errors", [None, "", "odd", 7, [], {}, {"Error": None}, {"Error": []}, [[]], {"Other": 1}])
+@pytest.mark.parametrize("errors", [None, "", 7, [], {}, {"Error": None}, {"Error": []}, [[]], {"Other": 1}])
 def test_errors_that_name_nothing_are_left_out(errors: Any) -> None:
     error = error_of(answer(400, {"Message": "No", "Errors": errors}), WHAT)
     assert (error.errors, str(error)) == ((), f"{WHAT}: HTTP 400: No.")
@@ -256,7 +256,7 @@ def test_an_error_keeps_the_server_s_messages_and_request_id() -> None:
             {"Field": "AccountId", "Message": "Not a numeric value"},
             {"Message": "Both"},
             {"Field": "X"},
-            "odd",
+            7,
         ],
     }
     error = error_of(answer(400, body, headers={"x-request-id": "abc"}), WHAT)
@@ -273,12 +273,35 @@ def test_an_error_keeps_the_server_s_messages_and_request_id() -> None:
 ENTRY = {"Field": "Context", "Message": "is expected"}
 
 
-@pytest.mark.parametrize("errors", [[ENTRY], ENTRY, {"Error": ENTRY}, {"Error": [ENTRY]}, [ENTRY, {}]])
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [ENTRY],
+        ENTRY,
+        {"Error": ENTRY},
+        {"Error": [ENTRY]},
+        [ENTRY, {}],
+        [{"Error": ENTRY}],
+        {"Errors": [ENTRY]},
+        {"error": {"field": "Context", "message": "is expected"}},
+    ],
+)
 def test_an_object_of_errors_is_read_like_a_list(errors: Any) -> None:
     body = {"Status": "ERROR", "Message": "Validation Errors", "Errors": errors}
     error = error_of(answer(400, body), WHAT)
     assert error.errors == (FieldError("Context", "is expected"),)
     assert str(error) == f"{WHAT}: HTTP 400: Validation Errors (Context: is expected)."
+
+
+@pytest.mark.parametrize("errors", ["No.", ["No."], {"Error": "No."}, {"Error": ["No."]}, [{"Error": ["No."]}]])
+def test_an_error_of_text_alone_is_kept(errors: Any) -> None:
+    error = error_of(answer(400, {"Message": "Validation Errors", "Errors": errors}), WHAT)
+    assert error.errors == (FieldError("", "No."),)
+
+
+def test_errors_are_read_to_a_limited_depth_and_number() -> None:
+    for errors in (json.loads("[" * 500 + '"deep"' + "]" * 500), [["x"] * 5000] * 50):
+        assert len(error_of(answer(400, {"Errors": errors}), WHAT).errors) in {0, 100}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import (
+    ApiError,
     JobCancelledError,
     JobFailedError,
     JobsError,
@@ -20,7 +22,7 @@ from impact_jobs import (
     Retry,
     UnexpectedResponseError,
 )
-from impact_jobs._download.content import is_data_by_name, page_in_place_of, pages_stated
+from impact_jobs._download.content import Paging, is_data_by_name, page_in_place_of
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
@@ -32,6 +34,9 @@ HTML = {
     "XHTML": b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml">',
     "a comment": b"<!-- proxy 7 --><!-- <b> -->\n<html>",
     "a script": b"<script>location='https://login.example/'</script>",
+    "UTF-16": "\ufeff<html>".encode("utf-16-le"),
+    "UTF-16 without a byte order mark": "<!DOCTYPE html>".encode("utf-16-be"),
+    "much of it": b"<html>" + bytes(70_000),
 }
 ERROR_DOCUMENTS = {
     "S3": b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code></Error>',
@@ -41,6 +46,13 @@ ERROR_DOCUMENTS = {
     "a prefix": b'<?xml version="1.0"?><aws:Error xmlns:aws="http://s3.amazonaws.com/doc/2006-03-01/"/>',
     "Google": b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>NoSuchKey</Code></Error>",
     "Google's JSON": b'{"error": {"code": 404, "message": "No such object"}}',
+    "a gateway's JSON": b'{"message": "Forbidden"}',
+    "a gateway's JSON with more fields": b'\xef\xbb\xbf{"Status": 503, "error": "busy", "requestId": "7"}',
+    "a problem document": b'{"type": "about:blank", "title": "Forbidden", "status": 403}',
+    "JSON in UTF-16": '\ufeff{"message": "Forbidden"}'.encode("utf-16-le"),
+    "the API's JSON": b'{"Status": "ERROR", "Message": "No"}',
+    "the API's XML": b'<?xml version="1.0"?><ImpactRadiusResponse><Status>ERROR</Status><Message>No</Message>',
+    "the API's XML, the other way round": b"<ImpactRadiusResponse><Message>No</Message><Status>ERROR</Status>",
 }
 PAGES = HTML | ERROR_DOCUMENTS
 RESULTS = {
@@ -48,20 +60,50 @@ RESULTS = {
     "CSV of markup": b"<b>Name</b>,<i>Sum</i>\n",
     "JSON": b'{"@page": "1", "Records": [{"error": {"code": 1, "message": ""}}]}',
     "JSON with an error among other fields": b'{"error": {"code": 1, "message": ""}, "Records": []}',
-    "JSON with another error": b'{"error": "none"}',
+    "JSON without a text": b'{"Status": "OK", "Code": 7}',
+    "JSON lines": b'{"message": "a"}\n{"message": "b"}\n',
+    "an empty object": b"{}",
+    "JSON in UTF-16": '\ufeff{"Records": []}'.encode("utf-16-le"),
+    "the API's XML": b"<ImpactRadiusResponse><Actions><Status>ERROR</Status></Actions></ImpactRadiusResponse>",
+    "much CSV about pages": b"Id,Page\n" + b"7,<html><Error>\n" * 5000,
     "broken JSON": b'{"error": ',
     "XML": b"<?xml version='1.0'?><Actions><Error/></Actions>",
     "XML that begins like an error": b"<Errors><Error/></Errors>",
     "nothing": b"",
     "blanks": b" \r\n",
 }
-MORE_THAN_IS_CHECKED = 70_000
+SERVED_AS_HTML = {
+    "a heading": b"<h1>503 Service Unavailable</h1>",
+    "an element": b"<center>, <div>\n<pre>proxy error</pre>",
+    "much of it": b"<div>" + bytes(70_000),
+    "a sentence": b"Service busy, please wait.\n",
+    "half a line": b"busy,waiting",
+}
+DATA_SERVED_AS_HTML = {
+    "CSV": b"\xef\xbb\xbfId,Name\r\n7,<html>\r\n",
+    "a header alone": b"Id;Name\n",
+    "a long header": b",".join(b"Column_%d" % number for number in range(10_000)),
+    "tab-separated values": b"Id\tName\n",
+    "JSON": b'{"Records": []}',
+    "a JSON array": b"[]",
+    "a compressed file": gzip.compress(b"Id\n7\n"),
+    "nothing": b"",
+}
 QUICK = Retry(base_delay=0.0)
+DOWNLOAD = re.compile("/Download")
 
 
 @pytest.mark.parametrize("body", PAGES.values(), ids=PAGES)
 def test_a_page_is_recognised(body: bytes) -> None:
     assert page_in_place_of(body) == ("an HTML page" if body in HTML.values() else "an error document")
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "Text/HTML; charset=utf-8", "application/xhtml+xml"])
+def test_the_type_tells_what_else_is_html(content_type: str) -> None:
+    for body in SERVED_AS_HTML.values():
+        assert page_in_place_of(body, content_type) == "an HTML page"
+        assert page_in_place_of(body, "text/csv") == ""
+    assert [name for name, body in DATA_SERVED_AS_HTML.items() if page_in_place_of(body, content_type)] == []
 
 
 def test_a_result_is_no_page() -> None:
@@ -71,7 +113,7 @@ def test_a_result_is_no_page() -> None:
 @given(st.lists(st.sampled_from([b"<!--", b"-->", b"<?xml", b"?>", b">", b" ", b"<html", b"<Error", b"{", b'"error"'])))
 def test_any_beginning_is_judged_quickly(pieces: list[bytes]) -> None:
     page_in_place_of(b"".join(pieces) * 50)
-    pages_stated(b"".join(pieces) * 50)
+    Paging.of(b"".join(pieces) * 50)
 
 
 @pytest.mark.parametrize(
@@ -141,9 +183,40 @@ def test_what_may_be_the_result_is_left_alone(use: str, jobs: AnyClient, sandbox
     results: list[tuple[bytes, dict[str, str]]] = [(body, {}) for body in RESULTS.values()] + [
         (body, as_xml) for body in PAGES.values()
     ]
-    results += [(b"<html>" + bytes(MORE_THAN_IS_CHECKED), {})]
     for body, headers in results:
         sandbox.answer_next("GET", ".csv", status=200, body=body, headers=headers)
+        assert USES[use](jobs, sandbox.add_job(), tmp_path) == body
+
+
+@pytest.mark.parametrize("mode", ["redirect", "stream"])
+def test_a_page_of_the_api_is_refused_by_the_name_of_the_result(
+    mode: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    as_html = [(body, "text/html") for body in SERVED_AS_HTML.values()]
+    as_json = {"Content-Disposition": "attachment; filename=a.json"}
+    for body, content_type in [*((body, "application/octet-stream") for body in PAGES.values()), *as_html]:
+        for target, headers in ((tmp_path / "a.csv", {}), (tmp_path, as_json)):
+            sandbox.answer_next("GET", DOWNLOAD, status=200, body=body, headers=headers, content_type=content_type)
+            with pytest.raises((UnexpectedResponseError, ApiError), match="HTTP 200"):
+                jobs.download(sandbox.add_job(), target, mode=mode)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.xml", "a.html", "a"])
+def test_a_streamed_page_may_be_the_result_if_its_name_allows_it(
+    name: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    for body in (*HTML.values(), *SERVED_AS_HTML.values()):
+        sandbox.answer_next("GET", DOWNLOAD, status=200, body=body, content_type="text/html")
+        assert jobs.download(sandbox.add_job(), tmp_path / name, mode="stream", overwrite=True).bytes_written == len(
+            body
+        )
+
+
+@each_use
+def test_data_is_left_alone_whatever_its_type(use: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for body in DATA_SERVED_AS_HTML.values():
+        sandbox.answer_next("GET", ".csv", status=200, body=body, content_type="text/html")
         assert USES[use](jobs, sandbox.add_job(), tmp_path) == body
 
 
@@ -241,26 +314,65 @@ def envelope(pages: object, **more: object) -> bytes:
     ],
 )
 def test_the_pages_are_those_that_the_envelope_states(body: bytes, pages: int | None) -> None:
-    assert pages_stated(body) == pages
+    assert Paging.of(body).pages_total == pages
 
 
-@pytest.mark.parametrize(("pages", "warnings"), [("3", 1), ("1", 0)])
+RECORDS = b'"Records": [{"Id": "7"}]'
+
+
+@pytest.mark.parametrize(
+    ("body", "what", "total"),
+    [
+        (b'{%s, "@page": "1", "@numpages": "3"}' % RECORDS, "page 1 of 3 only", 3),
+        (b'{"@page": 1, %s, "@Numpages": 3\n}\n' % RECORDS, "page 1 of 3 only", 3),
+        (b'{"Report": {}, "@numpages": "3", %s}' % RECORDS, "", None),
+        (b'{"@numpages": "3", "@page": "2", %s}' % RECORDS, "page 2 of 3 only", 3),
+        (b'{%s, "@numpages": "3", "@page": "3"}' % RECORDS, "", None),
+        (b'{"@numpages": "3", "@page": "3", "@nextpageuri": "/x", %s}' % RECORDS, "", None),
+        (b'{"@page": "1", "@nextpageuri": "/x?Page=2", %s}' % RECORDS, "page 1 only", None),
+        (b'{%s, "@nextpageruri": "/x?Page=2"}' % RECORDS, "page 1 only", None),
+        (b'{"@page": "1", "@nextpageuri": "", %s}' % RECORDS, "", None),
+        (b'{"@page": "1", "@nextpageuri": null, %s}' % RECORDS, "", None),
+        (b'{"@numpages": "1", "@nextpageuri": "/x", %s}' % RECORDS, "", 1),
+        (b'{"Id": "7"}\n{"Tags": [], "@numpages": "3"', "", None),
+        (b'[{"Tags": [], "@numpages": "3"}]', "", None),
+        (b'Id,Note\n7,"[x], ""@numpages"": 3}', "", None),
+    ],
+)
+def test_the_fields_count_on_either_side_of_the_records(
+    body: bytes, what: str, total: int | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "a"
+    for records in (body, body.replace(RECORDS, b'"Records": [' + b" " * 9000 + b"]")):
+        file.write_bytes(records)
+        found = Paging.of_file(file)
+        assert (found.warning.partition(";")[0].removeprefix("the JSON result is "), found.pages_total) == (what, total)
+    assert Paging.of_file(tmp_path / "missing") == Paging()
+
+
+@pytest.mark.parametrize("pages", ["3", "1"])
+@pytest.mark.parametrize("is_first", [True, False])
 @each_use
 def test_a_first_page_is_named_as_such(  # noqa: PLR0917 - fixtures
     use: str,
+    is_first: bool,  # noqa: FBT001 - a parameter of the test
     pages: str,
-    warnings: int,
     jobs: AnyClient,
     sandbox: Sandbox,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    body = envelope(pages) + bytes(100_000)
+    body = (
+        envelope(pages) + b" " * 100_000
+        if is_first
+        else b'{"Records": [%s], "@numpages": "%s"}' % (b" " * 1_000_000, pages.encode())
+    )
     with serving(storing(body)) as storage:
         sandbox.answer_next("GET", "/Download", status=302, headers={"Location": f"{storage.url}/a"})
         with caplog.at_level(logging.WARNING, "impact_jobs"):
             assert USES[use](jobs, sandbox.add_job(), tmp_path) == body, "it is not altered"
-    assert [record.message.partition(": ")[2] for record in caplog.records] == warnings * [
+    is_seen = is_first or use not in {"stream", "open"}  # those see the first bytes only
+    assert [record.message.partition(": ")[2] for record in caplog.records] == (pages == "3" and is_seen) * [
         f"the JSON result is page 1 of {pages} only; schedule it as CSV to get all of it in one file"
     ]
 

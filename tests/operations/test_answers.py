@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from impact_jobs import JobsError, Polling, ReplayUncertainError, ResultNotReadyError, Retry, UnexpectedResponseError
+from attrs import evolve
+from impact_jobs import (
+    DownloadError,
+    JobsError,
+    Polling,
+    ReplayUncertainError,
+    ResultNotReadyError,
+    Retry,
+    UnexpectedResponseError,
+)
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
@@ -78,6 +87,36 @@ def test_another_job_in_place_of_a_result_is_refused(
     with pytest.raises(UnexpectedResponseError, match=f"about job {other} instead of {asked}"):
         calls[verb]()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["download", "stream", "open", "fetch_all", "wait_and_download"])
+def test_the_result_of_another_job_is_not_fetched_as_that_of_this_one(
+    verb: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    asked, other = sandbox.add_job(), sandbox.add_job()
+    told = dict(jobs.get(asked).raw) | {"ResultUri": jobs.get(other).result_uri}
+    sandbox.answer_next("GET", f"/Jobs/{asked}", status=200, body=json.dumps(told), times=2)
+    job = jobs.get(asked)
+    assert job.result_uri == told["ResultUri"], "it is shown as it came"
+    calls: dict[str, Callable[[], object]] = {
+        "download": lambda: jobs.download(job, tmp_path / "a"),
+        "stream": lambda: jobs.stream(job).__enter__(),
+        "open": lambda: jobs.open(job).read(),
+        "fetch_all": lambda: raise_error(jobs.fetch_all([job], tmp_path).errors[asked]),
+        "wait_and_download": lambda: jobs.wait_and_download(asked, tmp_path / "a", timeout=60),
+    }
+    with pytest.raises(DownloadError, match=f"of job {asked}: its ResultUri names the result of job {other}"):
+        calls[verb]()
+    assert not any(request.path.endswith("/Download") for request in sandbox.requests)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["/Download.json", "/Download?Mode=Stream", "", "/Other"])
+def test_any_other_result_uri_is_no_obstacle(suffix: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    job = jobs.get(sandbox.add_job())
+    uri = f"/Agencies/{sandbox.account_sid}/Jobs/{job.id.upper()}{suffix}"
+    for each in (uri, None, "https://storage.example/a?***"):
+        assert jobs.download(evolve(job, result_uri=each), tmp_path / "a", overwrite=True).bytes_written > 0
 
 
 def raise_error(error: JobsError) -> None:

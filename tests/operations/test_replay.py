@@ -227,6 +227,32 @@ def test_a_response_with_a_status_and_a_uri_names_the_new_job(field: str, jobs: 
         assert jobs.get(found).id == fresh
 
 
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_the_first_uri_that_names_a_job_counts(status: int, jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id, fresh = sandbox.add_job(), sandbox.add_job(age=3600)
+    root = f"/Agencies/{sandbox.account_sid}"
+    for body in (
+        {"QueuedUri": f"{root}/ComplianceAPISubmissions/content_api_7", "Uri": f"{root}/Jobs/{fresh}"},
+        {"QueuedUri": f"{root}/Jobs/{fresh}", "Uri": f"{root}/Jobs/{job_id}"},
+        {"QueuedUri": 7, "Uri": "", "ResultUri": f"{root}/Jobs/{fresh}/Download"},
+        {"Status": "", "ReplayUri": f"{root}/Jobs/{fresh}/Replay"},
+        {"Id": fresh, "Status": "QUEUED"},
+    ):
+        sandbox.forget_requests()
+        sandbox.answer_next("PUT", "/Replay", status=status, body=json.dumps(body))
+        found = jobs.replay(job_id)
+        assert (found.id, found.status, found.raw) == (fresh, JobStatus.QUEUED, body)
+        assert [request.method for request in sandbox.requests] == ["PUT"]
+
+
+@pytest.mark.parametrize("status", [201, 202, 204])
+def test_a_success_without_a_job_is_looked_up_in_the_list(status: int, jobs: AnyClient, sandbox: Sandbox) -> None:
+    job_id = sandbox.add_job(age=3600)
+    sandbox.answer_next("PUT", "/Replay", status=status, perform=True)
+    assert without_pauses(jobs).replay(job_id).id == sandbox.job_ids[-1]
+    assert puts(sandbox) == 1
+
+
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "COMPLETED", "ERROR", "HIBERNATING"])
 def test_the_id_wins_over_the_uris_and_any_status_is_kept(status: str, jobs: AnyClient, sandbox: Sandbox) -> None:
     job_id, fresh = sandbox.add_job(), sandbox.add_job()

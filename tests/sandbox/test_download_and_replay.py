@@ -148,6 +148,16 @@ def test_a_replay_can_queue_the_same_job(start: Start, storage: httpx.Client) ->
     assert storage.get(link).headers["etag"] == sandbox.result(job_id).etag
 
 
+@pytest.mark.parametrize("suffix", ["", ".json"])
+def test_the_uris_of_an_export_end_like_its_request(suffix: str, sandbox: Sandbox, api: httpx.Client) -> None:
+    scheduled = api.get(f"/ReportExport/agency_action_listing{suffix}").json()
+    uri = f"/Agencies/{sandbox.account_sid}/Jobs/{sandbox.job_ids[-1]}"
+    assert [scheduled[name] for name in ("QueuedUri", "ResultUri", "ReplayUri")] == [
+        f"{uri}{step}{suffix}" for step in ("", "/Download", "/Replay")
+    ]
+    assert api.get(f"{sandbox.base_url}{scheduled['QueuedUri']}").json()["Id"] == sandbox.job_ids[-1]
+
+
 def test_a_replay_does_not_change_the_job_of_an_export(sandbox: Sandbox, api: httpx.Client, clock: Clock) -> None:
     path = "/ReportExport/agency_action_listing"
     uri = api.get(path).json()["QueuedUri"]

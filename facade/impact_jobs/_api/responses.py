@@ -9,12 +9,15 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
 from impact_jobs._account import Account
+from impact_jobs._api.documents import beginning_of, is_api_error, is_html, is_object
 from impact_jobs._api.parsing import JOB_FIELDS, MalformedJobError, parse_job, short_repr
 from impact_jobs._policy.rate_limit_headers import retry_after_seconds
 from impact_jobs._redaction import shorten
@@ -31,7 +34,7 @@ from impact_jobs.errors import (
     ServerError,
     UnexpectedResponseError,
 )
-from impact_jobs.models import Job
+from impact_jobs.models import Job, JobStatus
 
 T = TypeVar("T")
 
@@ -42,12 +45,11 @@ _MAX_BODY_CHARACTERS = 4096
 _MAX_FIELD_ERRORS = 100
 _MAX_WARNINGS = 100
 
-_XML_ERROR = re.compile(rb"(?:<\?xml[^>]*>\s*)?<ImpactRadiusResponse[^>]*>\s*<Status>ERROR</Status>")
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
-_HTML = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_OBJECT = re.compile(rb"\{\s*(?:[\"}]|$)")
 _ERROR_FIELDS = frozenset({"Status", "Message", "Errors", "message", "request_id", "RequestId"})
-_URIS = ("QueuedUri", "Uri", "ResultUri", "ReplayUri")  # each contains the id of the job
+_URIS = ("QueuedUri", "Uri", "ResultUri", "ReplayUri")  # each may contain the id of the job
+_NESTED_ERRORS = ("Error", "Errors", "error")  # names of entries in an object of errors
+_MAX_NESTING = 4
 _NEXT_PAGE = ("@nextpageuri", "@nextpageruri")  # some pages misspell the names of the other links like this
 
 _KINDS: dict[int, tuple[type[ApiError], str]] = {
@@ -84,9 +86,9 @@ def read_job(response: Response, what: str, *, job_id: str) -> Job:
 
 
 def read_scheduled_job(response: Response, what: str, *, account: Account) -> Job:
-    """Return the job that a request has scheduled: the body is the job, or its status and a URI that contains its id.
+    """Return the job that a request has scheduled: the body is the job, or a URI that contains its id, and its status.
 
-    Raise UnexpectedResponseError for other JSON, and for a job of another account, and as for `read_json`.
+    Raise UnexpectedResponseError for other JSON, and if no URI names a job of this account, and as for `read_json`.
     """
     return value_of(_scheduled_job(response, what, read_json(response, what), account))
 
@@ -94,14 +96,14 @@ def read_scheduled_job(response: Response, what: str, *, account: Account) -> Jo
 def _scheduled_job(response: Response, what: str, data: object, account: Account) -> Job | JobsError:
     if not isinstance(data, dict) or data.get("Id") or not any(map(data.get, _URIS)):
         return _job(response, what, data)
-    uri = next(filter(None, map(data.get, _URIS)))
-    try:
-        job_id = account.job_id(uri)
-    except ConfigurationError:
-        shown = short_repr(uri, response.redact)
-        return _unexpected(response, what, f"the response names {shown}, which is not a job of this account")
-    found = _job(response, what, {**data, "Id": job_id})
-    return evolve(found, raw=data) if isinstance(found, Job) else found
+    uris = [uri for uri in map(data.get, _URIS) if uri]
+    for uri in uris:
+        with suppress(ConfigurationError):  # a `QueuedUri` may name something else, such as a submission
+            job_id = account.job_id(uri)
+            found = _job(response, what, {**data, "Id": job_id, "Status": data.get("Status") or JobStatus.QUEUED.value})
+            return evolve(found, raw=data) if isinstance(found, Job) else found
+    shown = short_repr(uris[0], response.redact)
+    return _unexpected(response, what, f"the response names {shown}, which is not a job of this account")
 
 
 def _job(response: Response, what: str, data: object) -> Job | JobsError:
@@ -181,11 +183,11 @@ def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
 
 
 def _json(response: Response, what: str) -> dict[str, Any] | list[Any] | JobsError:
-    start = _trim(response.body).lower()
+    start = beginning_of(response.body)
     if not start:
         return _unexpected(response, what, "the response is empty")
-    if start.startswith(b"<"):
-        kind = "HTML" if b"<html" in start or b"<!doctype" in start else "XML"
+    if start.startswith("<"):
+        kind = "HTML" if is_html(start) else "XML"
         return _unexpected(response, what, f"the response is {kind} instead of JSON")
     try:
         data = json.loads(response.body)
@@ -234,12 +236,25 @@ def _error_fields(body: bytes) -> dict[str, Any]:
 
 
 def _field_errors(response: Response, errors: object) -> list[FieldError]:
-    if isinstance(errors, dict):  # some of the vendor's pages show {"Error": {…}} instead of a list
-        errors = errors.get("Error", errors)
-    entries = errors if isinstance(errors, list) else [errors]
-    fields = [entry for entry in entries[:_MAX_FIELD_ERRORS] if isinstance(entry, dict)]
-    texts = [(_shown_text(response, each, "Field"), _shown_text(response, each, "Message")) for each in fields]
+    fields = islice(_error_entries(errors), _MAX_FIELD_ERRORS)
+    texts = [
+        (_shown_text(response, each, "Field", "field"), _shown_text(response, each, "Message", "message"))
+        for each in fields
+    ]
     return [FieldError(*pair) for pair in texts if any(pair)]
+
+
+def _error_entries(errors: object, nesting: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield objects with `Field` and `Message`; some of the vendor's pages show `{"Error": …}` instead of a list."""
+    nested = errors if isinstance(errors, list) else []
+    if isinstance(errors, str):
+        yield {"Message": errors}
+    elif isinstance(errors, dict):
+        nested = [errors[name] for name in _NESTED_ERRORS if errors.get(name)]
+        if not nested:
+            yield errors
+    for entry in nested if nesting < _MAX_NESTING else ():
+        yield from _error_entries(entry, nesting + 1)
 
 
 def server_message(response: Response) -> str:
@@ -257,8 +272,8 @@ def _first_text(fields: dict[str, Any], *names: str) -> str:
 
 def may_be_no_result(start: bytes) -> bool:
     """Return whether a body that starts like this may be an error, a job or a gateway's page instead of a result."""
-    start = _trim(start)
-    return not start or start.startswith(b"<") or _OBJECT.match(start) is not None
+    text = beginning_of(start)
+    return not text or text.startswith("<") or is_object(text)
 
 
 def check_result(response: Response, what: str, *, job_id: str, is_due: bool) -> Job | None:
@@ -277,17 +292,17 @@ def check_result(response: Response, what: str, *, job_id: str, is_due: bool) ->
 
 def _instead_of_result(response: Response, what: str, job_id: str) -> Job | str | JobsError:
     """Return the job, the error or the kind of page that a body is; "" if it is a result."""
-    start = _trim(response.body)
-    if _XML_ERROR.match(start):
+    start = beginning_of(response.body)
+    if is_api_error(start):
         return error_of(response, what)
-    if not _OBJECT.match(start):
-        return "HTML" if _HTML.match(start) else "" if start else "empty"
+    if not is_object(start):
+        return "HTML" if is_html(start) else "" if start else "empty"
     return _object_instead_of_result(response, what, job_id)
 
 
 def _object_instead_of_result(response: Response, what: str, job_id: str) -> Job | str | JobsError:
     # Lenient, and only the first of several objects, because anything else is a result that must not be altered.
-    text = response.body.decode("utf-8-sig", "replace").lstrip()
+    text = response.body.decode(json.detect_encoding(response.body), "replace").lstrip("\ufeff \t\r\n")
     try:
         data, end = json.JSONDecoder(strict=False).raw_decode(text)
     except (ValueError, RecursionError) as error:
@@ -302,11 +317,6 @@ def _object_instead_of_result(response: Response, what: str, job_id: str) -> Job
         return _if_asked_for(parse_job(data, response.redact), response, what, job_id)
     except MalformedJobError:
         return ""
-
-
-def _trim(body: bytes) -> bytes:
-    """Return the first bytes after any byte order mark and white space."""
-    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:256]
 
 
 def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:

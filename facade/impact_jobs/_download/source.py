@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,9 +14,10 @@ from attrs import Factory, define, field
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
+from impact_jobs._api.documents import BEGINNING_BYTES
 from impact_jobs._api.endpoints import download_request, get_once
 from impact_jobs._api.responses import check_result, may_be_no_result, read_job
-from impact_jobs._download.content import is_data_by_name, page_in_place_of
+from impact_jobs._download.content import is_data_by_name, is_html_type, page_in_place_of
 from impact_jobs._download.destination import suggested_name
 from impact_jobs._download.options import Mode
 from impact_jobs._download.ranges import END
@@ -55,6 +57,7 @@ _SETTLING = timedelta(minutes=15)  # how long a refusal of a new result may pass
 _MAX_ERROR_BYTES = 64 * 1024
 _LINKS_PER_ATTEMPT = 2
 _MAX_REDIRECTS = 5
+_RESULT_OF = re.compile(r"/Jobs/([0-9a-fA-F-]{36})(?:\.json)?/Download\b")
 _NOT_ENCODED = {"Accept-Encoding": "identity"}
 # JSON for the body of a 202, anything for the result.
 _API_HEADERS = {"Accept": "application/json, */*;q=0.1", **_NOT_ENCODED}
@@ -142,6 +145,12 @@ class ResultSource:
 
     async def _ask_api(self) -> Stream:
         """Return the API's response if it is the result (200, or 204 for an empty one) or a redirect to it."""
+        named = _RESULT_OF.search((self.job and self.job.result_uri) or "")
+        if named and named[1].lower() != self.job_id.lower():
+            raise DownloadError(
+                f"{self.what}: its ResultUri names the result of job {named[1]}. Get the job again; if that does not "
+                "help, ask your impact.com contact which of the two results is right."
+            )
         request = self._api_request()
         await self.context.wait_for_quota()
         stream = await self.context.open(request)
@@ -160,31 +169,33 @@ class ResultSource:
         if stream.head.status_code == _NO_CONTENT:
             await self._completed_job()
             return
-        response = await _short_response(stream)
-        if response is None:
-            return
-        redacted = self.context.redacted(response)
-        job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
-        if job is not None:
-            raise self._without_result(job)
-        stream.unread(response.body)
+        body, is_whole = await _peek(stream)
+        if is_whole:
+            response = self.context.redacted(Response(head=stream.head, body=body))
+            job = check_result(response, self.what, job_id=self.job_id, is_due=self.mode == "stream")
+            if job is not None:
+                raise self._without_result(job)
+        await self._refuse_page(stream, "API")
 
     async def _check_file(self, stream: Stream, *, link: Secret) -> None:
-        """Raise if the storage's 200 is a page, although the name of the result is that of a CSV or JSON file."""
-        name = suggested_name(stream.head.headers.get("content-disposition"))
-        names = (name, urlsplit(link.reveal()).path, self.target_name)
-        if stream.head.status_code != _OK or not is_data_by_name(names):
+        """Raise if the storage's 200 is a page."""
+        if stream.head.status_code == _OK:
+            await self._refuse_page(stream, "storage", path=urlsplit(link.reveal()).path)
+
+    async def _refuse_page(self, stream: Stream, sender: str, *, path: str = "") -> None:
+        """Raise for a page if the result is CSV or JSON by its name, the `path` of its link, or the target."""
+        headers = stream.head.headers
+        name = suggested_name(headers.get("content-disposition"))
+        if not is_data_by_name((name, path, self.target_name)):
             return
-        response = await _short_response(stream)
-        if response is None:
-            return
-        if page := page_in_place_of(response.body):
+        content_type = headers.get("content-type", "")
+        body, _ = await _peek(stream, is_text=is_html_type(content_type))
+        if page := page_in_place_of(body, content_type):
             raise UnexpectedResponseError(
-                f"{self.what}: the storage answered HTTP {_OK}, but with {page} instead of the file. "
+                f"{self.what}: the {sender} answered HTTP {_OK}, but with {page} instead of the file. "
                 "Check any proxy between, then download again.",
                 status_code=_OK,
             )
-        stream.unread(response.body)
 
     async def _why_not_ready(self, response: Response) -> JobsError:
         """Return what a 202 means: the API may return it forever if the job failed or was cancelled."""
@@ -251,18 +262,20 @@ async def _checked(stream: Stream, check: Callable[[Stream], Coroutine[Any, Any,
     return stream
 
 
-async def _short_response(stream: Stream) -> Response | None:
-    """Return the whole response if it is short and may be no result; otherwise put back what was read of its body."""
+async def _peek(stream: Stream, *, is_text: bool = False) -> tuple[bytes, bool]:
+    """Return a body, and True, if it is short and `is_text` or may be no result; otherwise its beginning, and False.
+
+    What was read is put back.
+    """
     length = content_length(stream.head.headers)
-    if length is not None and length > _MAX_ERROR_BYTES:
-        return None
+    limit = _MAX_ERROR_BYTES if length is None or length <= _MAX_ERROR_BYTES else BEGINNING_BYTES
     start = b""
     while data := await stream.read():
         start += data
-        if len(start) > _MAX_ERROR_BYTES or not may_be_no_result(start):
-            stream.unread(start)
-            return None
-    return Response(head=stream.head, body=start)
+        if len(start) > limit or not (is_text or may_be_no_result(start)):
+            break
+    stream.unread(start)
+    return start, not data
 
 
 def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from attrs import evolve
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
-from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, pages_of_file, true_name, warning_of
+from impact_jobs._download.content import MAGIC_BYTES, Paging, is_compressed_name, true_name
 from impact_jobs._download.destination import Place, check_folder, check_target, suggested_name
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
@@ -105,9 +105,9 @@ async def save_result(
             await context.transport.run(each.close)
         raise
     size = part.coverage.size
-    pages_total = await context.transport.run(lambda: pages_of_file(part.target))
-    if warning := warning_of(pages_total):
-        logger.warning("job %s: %s", source.job_id, warning)
+    paging = await context.transport.run(lambda: Paging.of_file(part.target))
+    if paging.warning:
+        logger.warning("job %s: %s", source.job_id, paging.warning)
     return DownloadResult(
         path=part.target,
         job_id=source.job_id,
@@ -119,7 +119,7 @@ async def save_result(
         resumed_from=transfer.resumed_from,
         connections=connections,
         seconds=context.transport.now() - started,
-        pages_total=pages_total,
+        pages_total=paging.pages_total,
     )
 
 

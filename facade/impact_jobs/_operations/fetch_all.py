@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, pages_of_file, true_name
+from impact_jobs._download.content import MAGIC_BYTES, Paging, is_compressed_name, true_name
 from impact_jobs._download.destination import Place, check_file, check_folder
 from impact_jobs._download.filesystem import sync_folder
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
@@ -283,7 +283,7 @@ class FetchWorkers:
             await self.context.transport.run(lambda: _remove_partials(self.folder.path, entry.partials))
         try:
             size, sha256 = await self.context.transport.run(lambda: _measure(path, digest=self.options.digest))
-            pages_total = await self.context.transport.run(lambda: pages_of_file(path))
+            paging = await self.context.transport.run(lambda: Paging.of_file(path))
         except OSError as error:
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
         return DownloadResult(
@@ -297,7 +297,7 @@ class FetchWorkers:
             resumed_from=size,
             connections=0,
             seconds=self.context.transport.now() - started,
-            pages_total=pages_total,
+            pages_total=paging.pages_total,
         )
 
 

@@ -29,6 +29,7 @@ from impact_jobs.models import Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
+_SUCCESSES = frozenset({200, 201, 202})  # a 204 says nothing about the job
 _TIMEOUT = 408
 _CLOCK_SLACK = timedelta(seconds=2)  # the server's `Date` and the dates of its jobs are whole seconds
 
@@ -84,8 +85,10 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
 
 
 def _read_response(context: ClientContext, response: Response, what: str) -> Job:
+    is_success = response.head.status_code in _SUCCESSES
     try:
-        return read_scheduled_job(context.raise_for_status(response, what), what, account=context.account)
+        checked = context.redacted(response) if is_success else context.raise_for_status(response, what)
+        return read_scheduled_job(checked, what, account=context.account)
     except PermissionDeniedError as error:
         failure = _refusal(error, response, what)
     raise failure

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.content import pages_stated, warning_of
+from impact_jobs._download.content import Paging
 from impact_jobs._download.options import Mode, check_mode
 from impact_jobs._download.ranges import END, UNKNOWN, Representation, range_mismatch
 from impact_jobs._download.source import open_whole, source_of
@@ -102,7 +102,7 @@ class AsyncResultStream:
             raise
         if not chunk:
             raise StopAsyncIteration
-        if self._position == 0 and (warning := warning_of(pages_stated(chunk))):
+        if self._position == 0 and (warning := Paging.of(chunk).warning):
             logger.warning("%s: %s", self._source.what, warning)
         self._position += len(chunk)
         self._source.retry_state.reset()

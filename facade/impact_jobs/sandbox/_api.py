@@ -107,11 +107,12 @@ class JobsApi:
         key = (report_id, *sorted(parameters.items()))
         job = self._state.store.export(key, lambda: self._state.new_job(program_id=parameters.get("SUBAID", "")))
         uri = f"{api_request.prefix}/Jobs/{job.id}"
+        suffix = ".json" if api_request.path.endswith(".json") else ""
         scheduled = {
             "Status": snapshot(job, self._state.clock()).status,
-            "QueuedUri": uri,
-            "ResultUri": f"{uri}/Download",
-            "ReplayUri": f"{uri}/Replay",
+            "QueuedUri": f"{uri}{suffix}",
+            "ResultUri": f"{uri}/Download{suffix}",
+            "ReplayUri": f"{uri}/Replay{suffix}",
         }
         return render(scheduled, as_json=api_request.as_json)
 
