@@ -124,18 +124,20 @@ async def fetch_all(
     if isinstance(references, AsyncIterable):
         references = [reference async for reference in references]
     jobs = named_jobs(context, references)  # by id in lower case, which also names the files
-    await context.transport.run(lambda: _make_folder(folder.path))
+    batch = JobBatch(
+        context,
+        [snapshot or job_id for job_id, snapshot in jobs.values()],
+        timeout=timeout,
+        polling=polling,
+        on_update=on_update,
+    )
+    await context.transport.run(lambda: _make_folder(folder.path))  # once all arguments have been checked
     entries = await context.transport.run(lambda: _scan_folder(folder.path, jobs))
     complete = {key: entries[key] for key, (_, snapshot) in jobs.items() if entries[key].holds_result_of(snapshot)}
+    batch.leave_out(complete)
     workers = FetchWorkers(
         context=context,
-        batch=JobBatch(
-            context,
-            [snapshot or job_id for key, (job_id, snapshot) in jobs.items() if key not in complete],
-            timeout=timeout,
-            polling=polling,
-            on_update=on_update,
-        ),
+        batch=batch,
         folder=folder,
         options=options,
         entries=entries,
