@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from impact_jobs._download.filesystem import is_of_system
+
 _BEGINNING_BYTES = 4096
 
 _MAGIC = {
@@ -82,7 +84,9 @@ def pages_of_file(path: Path) -> int | None:
     try:
         with path.open("rb") as file:
             return pages_stated(file.read(_BEGINNING_BYTES))
-    except OSError:
+    except OSError as error:
+        if not is_of_system(error):
+            raise
         return None
 
 
