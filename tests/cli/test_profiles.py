@@ -307,3 +307,14 @@ def test_a_device_is_rejected(folder: Path) -> None:
     folder.mkdir(mode=0o700)
     (folder / "credentials.toml").symlink_to(os.devnull)
     assert "not a regular file" in rejection(lambda: load(None, folder=folder, environ={}))
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_a_pipe_is_rejected_and_not_waited_for(folder: Path, tmp_path: Path, *, is_linked: bool) -> None:
+    folder.mkdir(mode=0o700)
+    pipe = tmp_path / "pipe" if is_linked else folder / "credentials.toml"
+    os.mkfifo(pipe, 0o600)
+    if is_linked:
+        (folder / "credentials.toml").symlink_to(pipe)
+    for call in (lambda: load(None, folder=folder, environ={}), lambda: save(a_profile(), folder=folder)):
+        assert "not a regular file" in rejection(call)

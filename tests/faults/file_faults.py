@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 import pytest
 from attrs import define, field, frozen
@@ -44,12 +44,30 @@ ERRNOS: Final = tuple(
 
 FaultKind: TypeAlias = Literal[
     "fails", "fails from then on", "fails after its effect",
-    "Ctrl-C before", "Ctrl-C after", "kill before", "kill after",
+    "Ctrl-C before", "Ctrl-C after", "time limit before", "time limit after", "kill before", "kill after",
 ]  # fmt: skip
 # A server of a network file system may do it, and its answer be lost. Of a descriptor it always is so on Linux.
 _FAILING_AFTER_EFFECT: Final = frozenset({
     "close", "fdatasync", "fsync", "link", "mkdir", "rename", "replace", "unlink",
 })  # fmt: skip
+
+
+class OutOfTimeError(TimeoutError):
+    """Raised by a signal handler of the user."""
+
+
+@contextmanager
+def limiting_time() -> Iterator[None]:
+    """Raise OutOfTimeError in the main thread upon SIGALRM."""
+
+    def give_up(_number: int, _frame: object) -> NoReturn:
+        raise OutOfTimeError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 @frozen
@@ -70,11 +88,18 @@ class Call:
         yield from (("fails from then on", number) for number in numbers if number not in never)
         if self.function in _FAILING_AFTER_EFFECT:
             yield from (("fails after its effect", number) for number in numbers)
+        yield from self._interruptions("Ctrl-C before", "Ctrl-C after")
+
+    def time_limits(self) -> Iterator[tuple[FaultKind, int]]:
+        """Return when a signal handler of the user may raise OutOfTimeError."""
+        yield from self._interruptions("time limit before", "time limit after")
+
+    def _interruptions(self, before: FaultKind, after: FaultKind) -> Iterator[tuple[FaultKind, int]]:
         # In any program, a descriptor is lost between its opening and its assignment, or before it is closed.
         if self.function != "close":
-            yield "Ctrl-C before", 0
+            yield before, 0
         if self.function != "open":
-            yield "Ctrl-C after", 0
+            yield after, 0
 
 
 @frozen
@@ -114,14 +139,15 @@ class Injector:
         fault = self.fault
         if fault is None or self.is_endless or not self._is_due(call, fault):
             return effect()
-        self.is_met = True
         has_effect = "after" in fault.kind or call.function == "close"
         found = effect() if has_effect else None
+        self.is_met = True
         if fault.kind.startswith("kill"):
             os.kill(os.getpid(), signal.SIGKILL)
-        elif fault.kind.startswith("Ctrl-C"):
+        elif fault.kind.startswith(("Ctrl-C", "time limit")):
             # To the main thread, as the kernel prefers, where it raises at once or as soon as that thread runs again.
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            number = signal.SIGINT if fault.kind.startswith("Ctrl-C") else signal.SIGALRM
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
         elif call.function == "access":
             return False
         else:
@@ -183,6 +209,8 @@ class Watch:
             if hasattr(value, "fileno"):
                 value = value.fileno()
             path = self._readlink(f"/proc/self/fd/{value}") if isinstance(value, int) else os.fsdecode(value)
+        except OutOfTimeError:
+            raise
         except (OSError, ValueError, TypeError):
             return None
         path = os.path.normpath(path.removesuffix(" (deleted)"))

@@ -28,7 +28,7 @@ from impact_jobs.cli.profiles import Profile
 from impact_jobs.models import Secret
 from impact_jobs.sandbox import Sandbox
 
-from tests.faults.file_faults import Fault
+from tests.faults.file_faults import Fault, OutOfTimeError
 from tests.faults.harness import OLD, Call, InjectedError, bytes_of, run_download
 from tests.faults.sets import SetCall, run_fetch_all
 
@@ -75,7 +75,9 @@ def names_in(folder: Path) -> set[str]:
 
 
 def _check_error(outcome: object) -> None:
-    is_ours = not isinstance(outcome, BaseException) or isinstance(outcome, JobsError | KeyboardInterrupt)
+    is_ours = not isinstance(outcome, BaseException) or isinstance(
+        outcome, JobsError | KeyboardInterrupt | OutOfTimeError
+    )
     assert is_ours, f"a raw error: {type(outcome).__name__}"
 
 

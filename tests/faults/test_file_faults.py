@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from tests.faults.file_campaign import Campaign, sample
-from tests.faults.file_faults import Call, Fault, FaultKind, Injector
-from tests.faults.file_scenarios import SCENARIOS, Account
+from tests.faults.file_faults import Call, Fault, FaultKind, Injector, OutOfTimeError, limiting_time
+from tests.faults.file_scenarios import SCENARIOS, Account, Download, FetchAll
 from tests.faults.forkserver import ForkServer
 from tests.faults.harness import open_files
 from tests.support.tally import FILES
@@ -21,6 +21,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 _PARTS: Final = 2  # for processes to share
 _KILLS: Final[tuple[FaultKind, ...]] = ("kill before", "kill after")
 _PATIENT_SECONDS: Final = 1.0
+_INTERRUPTIBLE: Final = [
+    # asyncio itself does not pass on what a signal handler raises within its callbacks.
+    name for name, scenario in SCENARIOS.items()
+    if isinstance(scenario, Download | FetchAll) and scenario.call.kind == "blocking"
+]  # fmt: skip
 
 
 def _calls(campaign: Campaign) -> list[Call]:
@@ -39,7 +44,8 @@ def _check_nothing_is_open(folder: Path) -> None:
         time.sleep(0.01)
 
 
-def _inject(campaign: Campaign, fault: Fault, folder: Path) -> None:
+def _inject(campaign: Campaign, fault: Fault, folder: Path) -> Any:
+    """Make a call with that fault, check it and the next one, and return the outcome; None if it did not get there."""
     injector = Injector(fault)
     outcome = campaign.run(injector, folder)
     FILES.injected[fault.kind if injector.is_met else "never met"] += 1
@@ -48,6 +54,7 @@ def _inject(campaign: Campaign, fault: Fault, folder: Path) -> None:
     _check_nothing_is_open(folder)  # although the error still exists
     campaign.scenario.check(campaign.account, folder, outcome, fault)
     campaign.scenario.check_next(campaign.account, folder)
+    return outcome if injector.is_met else None
 
 
 @pytest.mark.parametrize("part", range(_PARTS))
@@ -64,6 +71,20 @@ def test_a_file_call_that_fails_or_is_interrupted_does_no_harm(
         folder = campaign.prepared()
         with campaign.attempt(fault, folder):
             _inject(campaign, fault, folder)
+    campaign.finish()
+
+
+@pytest.mark.parametrize("name", _INTERRUPTIBLE)
+def test_a_time_limit_of_the_user_passes_through_at_any_file_call(
+    name: str, file_account: Account, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    campaign = Campaign(SCENARIOS[name], file_account, tmp_path, FILES)
+    faults = [Fault(call, *each) for call in _calls(campaign) for each in call.time_limits()]
+    for fault in sample(faults, request):
+        folder = campaign.prepared()
+        with campaign.attempt(fault, folder), limiting_time():
+            outcome = _inject(campaign, fault, folder)
+            assert outcome is None or isinstance(outcome, OutOfTimeError), f"{type(outcome).__name__} in its place"
     campaign.finish()
 
 

@@ -20,6 +20,7 @@ WAITS: dict[str, Call] = {
     "wait_all": lambda jobs, job, _, options: jobs.wait_all([job], **options),
     "as_completed": lambda jobs, job, _, options: list(jobs.as_completed([job], **options)),
     "wait_and_download": lambda jobs, job, folder, options: jobs.wait_and_download(job, folder / "a.csv", **options),
+    "fetch_all": lambda jobs, job, folder, options: jobs.fetch_all([job], folder / "reports", **options),
 }
 DOWNLOADS: dict[str, Call] = {
     "download": lambda jobs, job, folder, options: jobs.download(job, folder / "a.csv", **options),
@@ -28,7 +29,7 @@ DOWNLOADS: dict[str, Call] = {
 STREAMS: dict[str, Call] = {
     "stream": lambda jobs, job, _, options: jobs.stream(job, **options),
     "open": lambda jobs, job, _, options: jobs.open(job, **options),
-    "fetch_all": lambda jobs, job, folder, options: jobs.fetch_all([job], folder / "reports", **options),
+    "fetch_all": WAITS["fetch_all"],
 }
 
 
@@ -48,6 +49,15 @@ def test_options_of_a_wait(
     verb: str, options: dict[str, object], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     assert_refused(WAITS[verb], jobs, sandbox, tmp_path, options)
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), -1, "60", {"x": 5}, {}], ids=str)
+def test_a_timeout_of_fetch_all(timeout: Any, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    job_id = sandbox.add_job()
+    with pytest.raises(ConfigurationError):
+        jobs.fetch_all([job_id], tmp_path / "reports", timeout=timeout)
+    assert sandbox.requests == ()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("verb", DOWNLOADS)

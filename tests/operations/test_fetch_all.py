@@ -53,6 +53,20 @@ def test_every_job_gets_its_file_and_a_second_call_sends_no_request(
     assert [found.resumed_from for found in again.files.values()] == [0, 1, 1000, 70_000, 300_000]
 
 
+def test_a_repeated_call_waits_for_the_missing_files_only(
+    jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
+) -> None:
+    ended = [jobs.wait(job_id) for job_id in ids]
+    timeouts = dict.fromkeys(ids, 60.0)
+    assert_complete(jobs.fetch_all(ended, tmp_path, timeout=timeouts), sandbox, tmp_path)
+    for given in (ended, ids):
+        (tmp_path / f"{ids[3]}.csv").unlink()
+        sandbox.forget_requests()
+        report = jobs.fetch_all(given, tmp_path, timeout=timeouts)
+        assert_complete(report, sandbox, tmp_path)
+        assert {ids[3] in request.path for request in asked_of(sandbox, "api")} == {True}
+
+
 def test_one_jobs_failure_never_stops_the_others(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
     ends = {
         sandbox.add_job(status="FAILED", message="Out of memory"): JobFailedError,

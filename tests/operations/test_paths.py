@@ -92,6 +92,29 @@ def test_a_target_that_ends_in_a_slash_is_a_folder(
     assert done.path.read_bytes() == b"".join(sandbox.result(job_id).read())
 
 
+@pytest.mark.parametrize("function", ["access", "stat"])
+def test_a_folder_that_cannot_be_examined_is_refused_with_the_reason(  # noqa: PLR0917 - fixtures
+    function: str, jobs: AnyClient, sandbox: Sandbox, job_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(os, function)
+
+    def fail(path: Any, *args: Any, **options: Any) -> Any:
+        if str(path) == str(tmp_path):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, function, fail)
+    for verb, first, path in (
+        (jobs.download, job_id, tmp_path),
+        (jobs.download, job_id, tmp_path / "a.csv"),
+        (jobs.wait_and_download, job_id, tmp_path / "a.csv"),
+        (jobs.fetch_all, [job_id], tmp_path),
+    ):
+        with pytest.raises(ConfigurationError, match=r"could not be examined \(Stale file handle\)"):
+            verb(first, path)
+    assert sandbox.requests == ()
+
+
 def test_an_error_of_the_file_system_is_a_jobs_error_and_in_fetch_all_that_of_one_job(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

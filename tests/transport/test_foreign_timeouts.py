@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,11 +21,13 @@ from impact_jobs import (
     AsyncJobsClient,
     ConfigurationError,
     DownloadError,
+    Job,
     JobsClient,
     RequestTimeoutError,
     Retry,
     TransportError,
 )
+from impact_jobs._download import filesystem
 from impact_jobs._transport.foreign_timeout import foreign_timeout
 from impact_jobs.sandbox import Sandbox
 
@@ -330,6 +333,75 @@ def test_it_passes_through_while_a_file_is_written(
         with pytest.raises(OutOfTimeError):
             jobs.download(job_id, tmp_path / "a.csv")
     assert jobs.download(job_id, tmp_path / "a.csv").bytes_written == sandbox.result(job_id).size
+
+
+FILE_CALLS: dict[str, Callable[[AnyClient, Job, Path], object]] = {
+    "download": lambda jobs, job, folder: jobs.download(job, folder / "a.csv"),
+    "overwrite": lambda jobs, job, folder: jobs.download(job, folder / "old.csv", overwrite=True),
+    "into a folder": lambda jobs, job, folder: jobs.download(job, folder),
+    "fetch_all": lambda jobs, job, folder: jobs.fetch_all([job], folder / "reports"),
+}
+FILE_FUNCTIONS = {
+    "access": FILE_CALLS,
+    "fchmod": {"overwrite"},
+    "fstat": FILE_CALLS,
+    "fstatvfs": FILE_CALLS,
+    "fsync": FILE_CALLS,
+    "link": {"download", "into a folder", "fetch_all"},
+    "listdir": {"fetch_all"},
+    "mkdir": {"fetch_all"},
+    "open": FILE_CALLS,
+    "posix_fallocate": FILE_CALLS,
+    "replace": {"overwrite"},
+    "stat": FILE_CALLS,
+    "unlink": FILE_CALLS,
+    "utime": FILE_CALLS,
+}
+
+
+def is_interrupted(function: str, number: int, folder: Path, call: Callable[[], object]) -> bool:
+    """Raise OutOfTimeError after the n-th call of a function of `os` for that folder; return False if there is none."""
+    real, count = getattr(os, function), 0
+
+    def called(first: Any, *args: Any, **options: Any) -> Any:
+        nonlocal count
+        path = os.readlink(f"/proc/self/fd/{first}") if isinstance(first, int) else os.fsdecode(first)  # noqa: PTH115
+        found = real(first, *args, **options)
+        # No handler of a signal runs in a thread in the background.
+        if path.startswith(str(folder)) and not threading.current_thread().name.startswith("impact-jobs-"):
+            count += 1
+            if count == number:
+                raise OutOfTimeError("of the caller")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, function, called)
+        try:
+            call()
+        except OutOfTimeError:
+            assert count >= number
+            return True
+    assert count < number, f"{function} #{number}"
+    return False
+
+
+@pytest.mark.parametrize("function", FILE_FUNCTIONS)
+def test_it_passes_through_after_any_call_of_the_system_for_a_file(
+    function: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filesystem, "_PREALLOCATE_FROM_BYTES", 1)
+    job = jobs.get(sandbox.add_job(seconds=0, age=3600))
+    for name, call in FILE_CALLS.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "old.csv").touch(mode=0o640)
+        for number in range(1, 99):
+            if not is_interrupted(function, number, folder, partial(call, jobs, job, folder)):
+                break
+            for path in set(folder.rglob("*.csv")) - {folder / "old.csv"}:
+                path.unlink()
+        assert (number > 1) == (name in FILE_FUNCTIONS[function]), name
+        assert not list(folder.rglob("*.part*")), name
 
 
 def test_a_timeout_of_a_file_system_is_an_error_of_the_download(

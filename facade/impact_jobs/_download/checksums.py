@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import hashlib
 import zlib
 from collections.abc import Mapping
@@ -88,7 +89,7 @@ class Digester:
             wanted = min(_READ_BYTES, stop - self.position)
             count = read_at(self._descriptor, self._buffer[:wanted], self.position)
             if count == 0:
-                raise OSError("the file shrank while it was written")
+                raise OSError(errno.EIO, "the file shrank while it was written")
             for digest in self.digests.values():
                 digest.update(self._buffer[:count])
             self.position += count

@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from impact_jobs._api.documents import BEGINNING_BYTES, beginning_of, is_api_error, is_html, is_object, is_storage_error
+from impact_jobs._download.filesystem import is_of_system
 
 _MAGIC = {
     ".gz": b"\x1f\x8b",
@@ -130,7 +131,9 @@ class Paging:
                 first = file.read(BEGINNING_BYTES)
                 file.seek(max(file.seek(0, os.SEEK_END) - BEGINNING_BYTES, 0))
                 return cls.of(first, file.read(BEGINNING_BYTES))
-        except OSError:
+        except OSError as error:
+            if not is_of_system(error):
+                raise
             return cls()
 
     @property

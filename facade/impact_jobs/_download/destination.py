@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
 from attrs import frozen
 
-from impact_jobs._download.filesystem import check_platform
+from impact_jobs._download.filesystem import SuppressSystemErrors, check_platform, is_of_system, status_of
 from impact_jobs._download.part_names import remove_other_names
 from impact_jobs.errors import ConfigurationError, DestinationExistsError
 
@@ -25,6 +27,7 @@ _MAX_TARGET_BYTES = 240
 _PARAMETER = re.compile(r";\s*(filename\*?)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)", re.IGNORECASE)
 # Those of RFC 5987 only, because others that Python supports raise, warn, or decode to half a character.
 _CHARSETS = frozenset({"utf-8", "utf8", "iso-8859-1"})
+_NO_FOLDER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 
 
 @frozen
@@ -44,6 +47,8 @@ class Place:
                 try:
                     return cls(given, given.absolute())
                 except OSError as error:
+                    if not is_of_system(error):
+                        raise
                     raise ConfigurationError(
                         f"path={path!r} is relative, and the current folder cannot be used "
                         f"({error.strerror}): give an absolute path."
@@ -66,7 +71,7 @@ class Place:
     @property
     def shown(self) -> Path:
         """The path as given, or the absolute one if that leads elsewhere by now."""
-        with suppress(OSError):
+        with SuppressSystemErrors():
             return self.given if self.given.absolute() == self.path else self.path
         return self.path
 
@@ -78,8 +83,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         ConfigurationError: The folder is missing or not writable, or the path is not a regular file.
         DestinationExistsError: The file exists, and `overwrite` is false.
     """
-    # os.path, because Path.is_dir raises if a name is too long or a parent folder is not accessible.
-    folder = path if os.path.isdir(path) else path.parent  # noqa: PTH112
+    folder = path if is_folder(path) else path.parent
     check_folder(folder)
     if folder == path:
         return
@@ -90,15 +94,11 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
 def check_file(path: Path, *, overwrite: bool) -> None:
     """Check that nothing is in the way of a file; raise as `check_target` does."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
+    with _examining(path):
+        found = status_of(path)
+    if found is None:
         return
-    except OSError as error:
-        raise ConfigurationError(
-            f"{str(path)!r} could not be examined ({error.strerror}): check its folder, or choose another path."
-        ) from None
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{str(path)!r} is not a regular file: choose another path.")
     if not overwrite:
         remove_other_names(path)
@@ -107,10 +107,36 @@ def check_file(path: Path, *, overwrite: bool) -> None:
 
 def check_folder(folder: Path) -> None:
     """Raise ConfigurationError unless files can be created in `folder`."""
-    if not os.path.isdir(folder):  # noqa: PTH112 - see check_target
+    if not is_folder(folder):
         raise ConfigurationError(f"the folder {str(folder)!r} does not exist: create it first.")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    with _examining(folder):
+        is_writable = os.access(folder, os.W_OK | os.X_OK)
+    if not is_writable:
         raise ConfigurationError(f"the folder {str(folder)!r} is not writable: choose another.")
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path names a folder; raise ConfigurationError if the system does not answer that."""
+    with _examining(path):
+        try:
+            return stat.S_ISDIR(path.stat().st_mode)
+        except OSError as error:
+            if error.errno not in _NO_FOLDER:
+                raise
+    return False
+
+
+@contextmanager
+def _examining(path: Path) -> Iterator[None]:
+    """Raise ConfigurationError if the system does not answer a question about `path`."""
+    try:
+        yield
+    except OSError as error:
+        if not is_of_system(error):
+            raise
+        raise ConfigurationError(
+            f"{str(path)!r} could not be examined ({error.strerror or error}): check its folder, or choose another."
+        ) from None
 
 
 def suggested_name(content_disposition: str | None) -> str | None:

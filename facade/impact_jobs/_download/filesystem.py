@@ -44,6 +44,32 @@ def check_platform() -> None:
         )
 
 
+def is_of_system(error: BaseException | None) -> bool:
+    """Return whether the system raised this error, and not a signal handler of the user during a call of the system.
+
+    Such a handler raises TimeoutError, which is an OSError, at any line; the system's own errors have a number.
+    """
+    return isinstance(error, OSError) and not (isinstance(error, TimeoutError) and error.errno is None)
+
+
+class SuppressSystemErrors:
+    """Suppresses an OSError within the block, unless a signal handler of the user raised it."""
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
+        return is_of_system(error)
+
+
+def exists(path: Path) -> bool:
+    """Return whether anything has this name, even a link to nowhere; False also if that cannot be found out."""
+    with SuppressSystemErrors():
+        path.lstat()
+        return True
+    return False
+
+
 def open_safely(path: Path, mode: str, *, flags: int = 0, permissions: int = 0o666) -> FileIO:
     """Open a file without following a link, waiting for a pipe, or handing it to child processes."""
     flags |= sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
@@ -102,7 +128,9 @@ def free_room(descriptor: int) -> int | None:
     """Return how many bytes this process can still write to the file system; None if that is unknown."""
     try:
         room = _os.fstatvfs(descriptor)
-    except (OSError, AttributeError):
+    except (OSError, AttributeError) as error:
+        if isinstance(error, OSError) and not is_of_system(error):
+            raise
         return None
     if not (room.f_blocks and room.f_bfree):  # a network drive may state no size, or no free room
         return None
@@ -129,6 +157,8 @@ def reserve(descriptor: int, length: int) -> int:
     try:
         _os.posix_fallocate(descriptor, 0, length)
     except OSError as error:
+        if not is_of_system(error):
+            raise
         return error.errno or errno.EIO
     except OverflowError:
         return errno.EFBIG
@@ -169,7 +199,7 @@ def link_or_rename(source: Path, target: Path) -> None:
     except (OSError, AttributeError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_HARD_LINKS:
             raise
-        if os.path.lexists(target):
+        if exists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         source.rename(target)
 
@@ -179,7 +209,7 @@ def copy_permissions(replaced: os.stat_result, descriptor: int) -> None:
     mode, found = stat.S_IMODE(replaced.st_mode) & 0o777, os.fstat(descriptor)
     if (found.st_uid, found.st_gid) != (replaced.st_uid, replaced.st_gid):
         for owner in (replaced.st_uid, -1):
-            with suppress(OSError):
+            with SuppressSystemErrors():
                 _os.fchown(descriptor, owner, replaced.st_gid)
                 break
         else:
@@ -221,9 +251,9 @@ def examine_folder(folder: Path) -> FolderFeatures:
         if not sync(file.fileno()):
             missing.append("fsync")
         link_or_rename(path, other)
-        if not path.exists():
+        if not exists(path):
             missing.append("hard links")
-        with suppress(OSError):
+        with SuppressSystemErrors():
             sync_folder(folder)
             return FolderFeatures(free, tuple(missing))
         return FolderFeatures(free, (*missing, "fsync of folders"))

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import field, frozen
 
 from impact_jobs._download.checksums import is_digest
-from impact_jobs._download.filesystem import open_safely, sync
+from impact_jobs._download.filesystem import is_of_system, open_safely, sync
 from impact_jobs._download.ranges import UNKNOWN, Coverage, Representation
 from impact_jobs._transport.headers import LARGEST, Span
 
@@ -77,7 +77,9 @@ class Journal:
         try:
             with open_safely(path, "r") as file:
                 lines = file.read(_MAX_BYTES).splitlines()
-        except OSError:
+        except OSError as error:
+            if not is_of_system(error):
+                raise
             return None
         for line in reversed(lines):  # the last one may have been cut short
             with suppress(ValueError, TypeError, LookupError, AttributeError, RecursionError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from attrs import field, frozen
 
+from impact_jobs._download.filesystem import is_of_system
 from impact_jobs._validators import callback, flag, plain_number, shown
 from impact_jobs.errors import ConfigurationError
 
@@ -58,3 +60,13 @@ class DownloadOptions:
         if text not in self._warned:
             self._warned.add(text)
             logger.warning("%s: %s", path, text)
+
+    @contextmanager
+    def warning_if_it_fails(self, path: Path, problem: str) -> Iterator[None]:
+        """Log an error of the system within the block, as `warn_once` does, and go on after the block."""
+        try:
+            yield
+        except OSError as error:
+            if not is_of_system(error):
+                raise
+            self.warn_once(path, f"{problem}: {error.strerror}")

@@ -17,7 +17,10 @@ from attrs import evolve
 from impact_jobs._download.background import BackgroundThread
 from impact_jobs._download.checksums import Digester
 from impact_jobs._download.filesystem import (
+    SuppressSystemErrors,
     copy_permissions,
+    exists,
+    is_of_system,
     is_open_at,
     link_or_rename,
     preallocate,
@@ -53,12 +56,21 @@ def disk_errors(target: Path) -> Iterator[None]:
             f"{str(target)!r} appeared during the download: pass overwrite=True, or choose another path."
         ) from error
     except OSError as error:
-        if isinstance(error, TimeoutError) and error.errno is None:
-            raise  # by a signal handler of the user, because the system's own errors have a number
+        if not is_of_system(error):
+            raise
         raise DownloadError(
             f"{str(target)!r} could not be written: {error.strerror or error}. Make room, or choose another folder; "
             "then download again, and it resumes where it can."
         ) from error
+
+
+def _finish(clean_up: Callable[[], None]) -> None:
+    """Call a function that may be repeated; if a signal handler of the user ends it early, first call it again."""
+    try:
+        clean_up()
+    except BaseException:
+        clean_up()
+        raise
 
 
 class PartFile:
@@ -109,13 +121,13 @@ class PartFile:
 
     def _prepare(self, job_id: str, *, is_named: bool) -> None:
         found = os.fstat(self._fd)
-        if is_named and not self._overwrites and os.path.lexists(self.target):
+        if is_named and not self._overwrites and exists(self.target):
             # Another process has committed since the target was checked, and a lost race leaves no empty file.
             if not found.st_size:
                 self._remove_names()
-            raise FileExistsError
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         if self._replaced is not None and found.st_mode & 0o777 & ~self._replaced.st_mode:
-            with suppress(OSError):
+            with SuppressSystemErrors():
                 set_mode(self._fd, self._replaced.st_mode & 0o600)  # it was not private when an earlier call wrote it
         if self._journal_path is None:
             self._options.warn_once(
@@ -130,7 +142,7 @@ class PartFile:
             and journal.coverage.fits(found.st_size)
         ):
             self._use(journal)
-        with suppress(OSError):
+        with SuppressSystemErrors():
             self._is_listed = self._journal_path is not None and self._journal_path.lstat().st_size > 0
 
     def start(self, journal: Journal) -> None:
@@ -186,8 +198,10 @@ class PartFile:
             except FileExistsError:
                 self.discard()
                 raise
-        self.discard()  # its other names
-        self._sync_folder()
+        try:
+            self.discard()  # its other names
+        finally:
+            self._sync_folder()
         return digests["sha256"].hex() if "sha256" in digests else None
 
     def close(self) -> None:
@@ -202,17 +216,15 @@ class PartFile:
         if self._file.closed:
             return
         try:
-            self._stop_threads()
+            _finish(self._stop_threads)
             if not keep():
-                self._remove_names()  # while it is open, because without the lock another process may use the name
+                _finish(self._remove_names)  # while it is open: without the lock another process may use the name
         finally:
-            try:
+            with self._options.warning_if_it_fails(self.target, "it could not be closed"):
                 self._file.close()
-            except OSError as error:
-                self._options.warn_once(self.target, f"it could not be closed: {error.strerror}")
 
     def _save_to_resume(self) -> bool:
-        with suppress(OSError):
+        with SuppressSystemErrors():
             if self.coverage.size and self.journal.representation.is_resumable and not self._is_published():
                 self._save(self.coverage)
                 return self._is_listed
@@ -235,7 +247,7 @@ class PartFile:
 
     def _stop_threads(self) -> None:
         for thread in (self._digesting, self._syncing):
-            with suppress(OSError):
+            with SuppressSystemErrors():
                 thread.join()
 
     def _work_in_background(self, coverage: Coverage) -> None:
@@ -263,21 +275,18 @@ class PartFile:
             raise
 
     def _sync_folder(self) -> None:
-        try:
+        with self._options.warning_if_it_fails(self.target.parent, "the folder could not be synced"):
             sync_folder(self.target.parent)
-        except OSError as error:
-            self._options.warn_once(self.target.parent, f"the folder could not be synced: {error.strerror}")
 
     def _save(self, coverage: Coverage) -> None:
         self._sync()
         self._check_name()
         if self._journal_path is None or not self.journal.representation.is_resumable:
             return
-        try:
+        # The disk may be full, though the file itself has its room reserved.
+        with self._options.warning_if_it_fails(self._path, "its journal could not be written"):
             evolve(self.journal, coverage=coverage).save(self._journal_path)
             self._is_listed = True
-        except OSError as error:  # the disk may be full, though the file itself has its room reserved
-            self._options.warn_once(self._path, f"its journal could not be written: {error.strerror}")
 
     def _check_name(self) -> None:
         # The lock is on the file, not on its name, which somebody may have removed and given to another file.
@@ -290,13 +299,11 @@ class PartFile:
         self._is_listed = False
 
     def _set_attributes(self) -> None:
-        try:
-            if self._replaced is not None:
+        if self._replaced is not None:
+            with self._options.warning_if_it_fails(self.target, "the permissions could not be kept"):
                 copy_permissions(self._replaced, self._fd)
-        except OSError as error:
-            self._options.warn_once(self.target, f"the permissions could not be kept: {error.strerror}")
         if self.completed_at is not None:
-            with suppress(OSError, ValueError, OverflowError):  # a convenience
+            with SuppressSystemErrors(), suppress(ValueError, OverflowError):  # a convenience
                 moment = self.completed_at.timestamp()
                 os.utime(self._fd, (moment, moment))
 
@@ -306,8 +313,9 @@ class PartFile:
                 self._path.replace(self.target)
             else:
                 link_or_rename(self._path, self.target)
-        except OSError:
-            if not self._is_published():  # over a network, it may have been done although the answer was lost
+        except OSError as error:
+            # Over a network, it may have been done although the answer was lost.
+            if not (is_of_system(error) and self._is_published()):
                 raise
 
     def _is_published(self) -> bool:
@@ -317,20 +325,18 @@ class PartFile:
 
     def _remove_names(self) -> None:
         """Remove the part and its journal, unless their names belong to another process by now."""
-        try:
+        with self._options.warning_if_it_fails(self._path, "it could not be removed"):
             if is_open_at(self._file, self._path):
                 if self._is_listed:
-                    with suppress(OSError):
+                    with SuppressSystemErrors():
                         self._clear_journal()  # first, because a crash may bring back one of the names
                 self._path.unlink()
-            elif self._path.exists():
+            elif status_of(self._path) is not None:
                 return
             elif not self._is_published():  # after a rename, another process may take the name at any moment
                 self._path.unlink(missing_ok=True)
             if self._journal_path is not None:
                 self._journal_path.unlink(missing_ok=True)
-        except OSError as error:
-            self._options.warn_once(self._path, f"it could not be removed: {error.strerror}")
 
     def _verify(self, digests: dict[str, bytes]) -> None:
         length, size = self.journal.representation.length, self.coverage.size

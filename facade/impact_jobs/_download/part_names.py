@@ -18,7 +18,14 @@ from pathlib import Path
 
 from attrs import frozen
 
-from impact_jobs._download.filesystem import is_open_at, lock, open_safely, status_of
+from impact_jobs._download.filesystem import (
+    SuppressSystemErrors,
+    exists,
+    is_open_at,
+    lock,
+    open_safely,
+    status_of,
+)
 
 _MOST_NAMES = 9
 _MOST_ATTEMPTS = 50
@@ -79,14 +86,14 @@ def remove_part(base: Path) -> None:
 def remove_other_names(target: Path) -> None:
     """Remove what a process has left that died just after it had linked its part to `target`."""
     for path, journal_path in part_names(target):
-        with suppress(OSError):  # among them a lock, which means that the other process is about to remove it
+        with SuppressSystemErrors():  # among them a lock, which means that the other process is about to remove it
             if os.path.samestat(path.lstat(), target.lstat()):
                 _remove(path, journal_path)
-        with suppress(OSError):
+        with SuppressSystemErrors():
             found = journal_path.lstat()
-            if stat.S_ISREG(found.st_mode) and not found.st_size and not os.path.lexists(path):
+            if stat.S_ISREG(found.st_mode) and not found.st_size and not exists(path):
                 journal_path.unlink()
-        if not os.path.lexists(path):
+        if not exists(path):
             return
 
 
@@ -95,7 +102,7 @@ def _remove(path: Path, journal_path: Path) -> None:
         if not lock(file) or not is_open_at(file, path):
             return
         path.unlink()
-    with suppress(OSError):
+    with SuppressSystemErrors():
         if stat.S_ISREG(journal_path.lstat().st_mode):
             journal_path.unlink()
 
@@ -144,7 +151,7 @@ def _open_ours(path: Path, mode: int) -> FileIO | None:
     try:
         return open_safely(path, "r+", flags=os.O_CREAT, permissions=mode)
     except PermissionError:
-        if not os.path.lexists(path):
+        if not exists(path):
             raise
     with suppress(PermissionError):
         # It was to replace a file that cannot be written, and has the mode of that file.

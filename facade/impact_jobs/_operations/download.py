@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -13,7 +12,7 @@ from attrs import evolve
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._download.content import MAGIC_BYTES, Paging, is_compressed_name, true_name
-from impact_jobs._download.destination import Place, check_folder, check_target, suggested_name
+from impact_jobs._download.destination import Place, check_folder, check_target, is_folder, suggested_name
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.source import ResultSource, open_whole, source_of
@@ -40,10 +39,10 @@ async def _download_to(
     started = context.transport.now()
     source = source_of(context, reference, options.mode, "download")
     first_stream: Stream | None = None
-    is_folder = os.path.isdir(place.path)  # noqa: ASYNC240, PTH112 - see check_target
-    source.target_name = "" if is_folder else place.path.name
+    into_folder = is_folder(place.path)
+    source.target_name = "" if into_folder else place.path.name
     try:
-        if is_folder:
+        if into_folder:
             check_folder(place.path)
             first_stream, name = await _open_named(source)
             place /= name
@@ -174,7 +173,7 @@ async def wait_and_download(
 
 
 def _check_name_is_free(target: Path) -> None:
-    if os.path.isdir(target):  # noqa: PTH112 - see check_target
+    if is_folder(target):
         raise ConfigurationError(
             f"{str(target)!r}, as the storage names the file, is a folder: give the path of a file."
         )

@@ -17,8 +17,8 @@ from attrs import define, field, frozen
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.content import MAGIC_BYTES, Paging, is_compressed_name, true_name
-from impact_jobs._download.destination import Place, check_file, check_folder
-from impact_jobs._download.filesystem import sync_folder
+from impact_jobs._download.destination import Place, check_file, check_folder, is_folder
+from impact_jobs._download.filesystem import SuppressSystemErrors, exists, is_of_system, sync_folder
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.part_names import remove_part
@@ -124,18 +124,20 @@ async def fetch_all(
     if isinstance(references, AsyncIterable):
         references = [reference async for reference in references]
     jobs = named_jobs(context, references)  # by id in lower case, which also names the files
-    await context.transport.run(lambda: _make_folder(folder.path))
+    batch = JobBatch(
+        context,
+        [snapshot or job_id for job_id, snapshot in jobs.values()],
+        timeout=timeout,
+        polling=polling,
+        on_update=on_update,
+    )
+    await context.transport.run(lambda: _make_folder(folder.path))  # once all arguments have been checked
     entries = await context.transport.run(lambda: _scan_folder(folder.path, jobs))
     complete = {key: entries[key] for key, (_, snapshot) in jobs.items() if entries[key].holds_result_of(snapshot)}
+    batch.leave_out(complete)
     workers = FetchWorkers(
         context=context,
-        batch=JobBatch(
-            context,
-            [snapshot or job_id for key, (job_id, snapshot) in jobs.items() if key not in complete],
-            timeout=timeout,
-            polling=polling,
-            on_update=on_update,
-        ),
+        batch=batch,
         folder=folder,
         options=options,
         entries=entries,
@@ -270,11 +272,9 @@ class FetchWorkers:
         return shown_at(self.folder.shown / result.path.name, result)
 
     def _remove_outdated(self, outdated: Path, latest: Path) -> None:
-        try:
+        with self.options.warning_if_it_fails(outdated, "it is outdated, and could not be removed"):
             if not outdated.samefile(latest):  # the extension of the latest result is another one
                 outdated.unlink()
-        except OSError as error:
-            self.options.warn_once(outdated, f"it is outdated, and could not be removed: {error.strerror}")
 
     async def _existing_result(self, key: str, entry: _FolderEntry) -> DownloadResult | JobsError:
         """Return the result of a file that an earlier call, or another process, has completed."""
@@ -285,6 +285,8 @@ class FetchWorkers:
             size, sha256 = await self.context.transport.run(lambda: _measure(path, digest=self.options.digest))
             paging = await self.context.transport.run(lambda: Paging.of_file(path))
         except OSError as error:
+            if not is_of_system(error):
+                raise
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
         return DownloadResult(
             path=self.folder.shown / path.name,
@@ -311,16 +313,20 @@ def _check_connections(concurrency: int, connections: int | None) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
-        ) from None
+    made = [each for each in (folder, *folder.parents) if not exists(each)]
+    for each in reversed(made or [folder]):
+        try:
+            each.mkdir()
+        except OSError as error:
+            if not is_of_system(error):
+                raise
+            if not is_folder(each):
+                raise ConfigurationError(
+                    f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
+                ) from None
     check_folder(folder)
     for each in made:
-        with suppress(OSError):
+        with SuppressSystemErrors():
             sync_folder(each.parent)
 
 
@@ -330,6 +336,8 @@ def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]
     try:
         names = sorted(name for name in os.listdir(folder) if name[:_ID_LENGTH].lower() in entries)  # noqa: PTH208 - large
     except OSError as error:
+        if not is_of_system(error):
+            raise
         raise ConfigurationError(
             f"the folder {str(folder)!r} could not be read: {error.strerror}. Choose another."
         ) from None
@@ -339,8 +347,10 @@ def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]
             entry.partials.add(match["file"])
         try:
             found = path.lstat() if match["partial"] != ".part" else None
-        except OSError:  # it was removed meanwhile, or the error comes again once the job's file is opened
-            continue
+        except OSError as error:
+            if not is_of_system(error):
+                raise
+            continue  # it was removed meanwhile, or the error comes again once the job's file is opened
         if found is None or not stat.S_ISREG(found.st_mode):
             continue
         if match["partial"] is None and found.st_mtime >= entry.modified:

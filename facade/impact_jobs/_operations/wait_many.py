@@ -117,6 +117,13 @@ class JobBatch:
         self._failure: JobsError | None = None
         self._failures_in_a_row = 0
 
+    def leave_out(self, keys: Iterable[str]) -> None:
+        """Do not wait for these jobs, which are given by their ids in lower case."""
+        for key in keys:
+            del self._pending[key]
+        self._ended = deque((key, job) for key, job in self._ended if key in self._pending)
+        self.ids = tuple(entry.tracker.job_id for entry in self._pending.values())
+
     def __aiter__(self) -> Self:
         return self
 

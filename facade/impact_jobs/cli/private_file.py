@@ -149,6 +149,11 @@ def _open_for_us_alone(path: str, flags: int) -> int:
     return os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR)
 
 
+def open_without_waiting(path: str, flags: int) -> int:
+    """Open a file for `open`, which then does not wait for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _make_folder(file: Path) -> Path:
     """Create the folder of `file`; return it, or the one of the file that it links to."""
     try:

@@ -144,7 +144,7 @@ def _read(folder: Path) -> dict[str, Profile | str]:
 def _parse(file: Path) -> dict[str, Profile | str] | str:
     """Return the profiles, or why the file as a whole cannot be used."""
     try:
-        with file.open("rb") as opened:
+        with open(file, "rb", opener=private_file.open_without_waiting) as opened:
             # The open file is checked, so that it is the one that is read even if the path changes meanwhile.
             if problem := private_file.unsafe_file(file, os.fstat(opened.fileno())):
                 return problem
