@@ -377,7 +377,7 @@ class AsyncJobsClient:
             DestinationExistsError: The file exists. Pass `overwrite=True` or another path.
             ResultNotReadyError: The job has not ended, or its result is not there yet. Call `wait_and_download`.
             JobFailedError: The job ended without a result. If it was cancelled, the error is a JobCancelledError.
-            ResultExpiredError: The storage no longer has the result. Call `replay`, unless the error is `too_early`.
+            ResultExpiredError: The storage no longer has the result. Call `replay`, unless the error is `is_too_early`.
             UnexpectedResponseError: A gateway sent a page in place of the result. Check your proxy.
             IntegrityError: Length or checksum do not match; the bytes were discarded. Download again.
             DownloadError: The disk is full, or the link is unsafe. The message says what to do.

@@ -43,8 +43,8 @@ class JobsError(Exception):
 
     Attributes:
         job_id: The job that the error is about, if the call was about several; otherwise None.
-        too_early: Whether the job was replayed or completed a moment ago, and the server did not show that everywhere
-            yet, not even after all retries. The same call may succeed in a minute.
+        is_too_early: Whether the job was replayed or completed a moment ago, and the server did not show that
+            everywhere yet, not even after all retries. The same call may succeed in a minute.
 
     Example:
         >>> try:
@@ -55,7 +55,7 @@ class JobsError(Exception):
     """
 
     job_id: str | None = None
-    too_early: bool = False
+    is_too_early: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own method calls __init__ with the message alone, without the keyword arguments.
@@ -392,8 +392,8 @@ class ResultNotReadyError(DownloadError):
     """
 
     def __init__(self, job: Job) -> None:
-        self.too_early: bool = job.status == "COMPLETED"
-        hint = "download again in a minute" if self.too_early else "wait for it, then download"
+        self.is_too_early: bool = job.status == "COMPLETED"
+        hint = "download again in a minute" if self.is_too_early else "wait for it, then download"
         super().__init__(f"job {job.id} is {job.status} and has no result yet: {hint}.")
         self.job = job
 
@@ -401,14 +401,14 @@ class ResultNotReadyError(DownloadError):
 class ResultExpiredError(DownloadError):
     """The storage refused a fresh link to the result.
 
-    What to do: replay the job, because results are kept for 90 days; but if the error is `too_early`, the result was
+    What to do: replay the job, because results are kept for 90 days; but if the error is `is_too_early`, the result was
     completed a moment ago: download again in a minute.
 
     Example:
         >>> try:
         ...     result = jobs.download(job_id, "actions.csv")
         ... except ResultExpiredError as error:
-        ...     if not error.too_early:
+        ...     if not error.is_too_early:
         ...         result = jobs.wait_and_download(jobs.replay(job_id), "actions.csv")
     """
 

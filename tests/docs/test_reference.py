@@ -55,12 +55,12 @@ def test_the_errors_that_are_retried_are_those_of_the_table() -> None:
         for status in tried.get(kind, (400,)):
             vars(error).update(status_code=status, retry_after=None)
             retried.add(Retry().delay(error, 1, random=lambda: 0.5) is not None)
-        # Whether an error is `too_early` depends on more than its class: see tests/download/test_new_results.py and
+        # Whether an error is `is_too_early` depends on more than its class: see tests/download/test_new_results.py and
         # tests/operations/test_after_a_replay.py.
         depends = {"no", "after a replay", "if the job is COMPLETED", "with fresh links"}
         is_retried = error_table.TRIED_AGAIN.get(kind.__name__, "no") not in depends
         assert retried == {is_retried}, kind
-        error.too_early = True
+        error.is_too_early = True
         assert Retry().delay(error, 1, random=lambda: 0.5) is not None
 
 

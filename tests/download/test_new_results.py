@@ -73,7 +73,7 @@ def test_a_new_result_that_stays_refused_is_not_called_gone(
     sandbox.answer_next("GET", ".csv", status=404, times=99)
     with pytest.raises(ResultExpiredError, match=r"completed only \d s ago: download it again in a minute") as raised:
         USES[use](jobs.with_options(retry=QUICK), job_id, tmp_path)
-    assert raised.value.too_early
+    assert raised.value.is_too_early
     assert "replay" not in str(raised.value)
     assert (asked(sandbox, ".csv"), asked(sandbox, "/Download$")) == (5, 5)
     assert list(tmp_path.iterdir()) == []
@@ -87,7 +87,7 @@ def test_an_old_result_that_is_refused_is_gone_at_once(
     sandbox.answer_next("GET", ".csv", status=404, times=99)
     with pytest.raises(ResultExpiredError, match=r"may be gone .*: replay the job") as raised:
         USES[use](jobs.with_options(retry=QUICK), job_id, tmp_path)
-    assert not raised.value.too_early
+    assert not raised.value.is_too_early
     assert asked(sandbox, ".csv") == 2
 
 
@@ -99,7 +99,7 @@ def test_a_job_that_was_passed_in_is_not_asked_for(jobs: AnyClient, sandbox: San
         for use in ("download", "stream"):
             with pytest.raises(ResultExpiredError) as raised:
                 USES[use](jobs.with_options(retry=Retry(attempts=1)), job, tmp_path)
-            assert raised.value.too_early == (age == 0)
+            assert raised.value.is_too_early == (age == 0)
             sandbox.answer_next("GET", ".csv", status=404, times=2)
         assert asked(sandbox, rf"Jobs/{job.id}$") == 0
 
@@ -118,7 +118,7 @@ def test_the_age_is_measured_by_the_clock_of_the_server(make: MakeClient, tmp_pa
             sandbox.answer_next("GET", ".csv", status=403, times=refusals)
             with pytest.raises(ResultExpiredError) as raised:
                 jobs.download(sandbox.add_job(age=age), tmp_path / "a.csv")
-            assert raised.value.too_early == (age == 0)
+            assert raised.value.is_too_early == (age == 0)
 
 
 def test_a_date_that_cannot_be_learnt_counts_as_old(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -172,4 +172,4 @@ def test_only_a_completed_job_is_asked_again(use: str, jobs: AnyClient, sandbox:
         hint = "download again in a minute" if status == "COMPLETED" else "wait for it, then download"
         with pytest.raises(ResultNotReadyError, match=f"is {status} and has no result yet: {hint}") as raised:
             USES[use](jobs.with_options(retry=QUICK), job_id, tmp_path)
-        assert (raised.value.too_early, asked(sandbox, "/Download$")) == (status == "COMPLETED", requests)
+        assert (raised.value.is_too_early, asked(sandbox, "/Download$")) == (status == "COMPLETED", requests)

@@ -127,7 +127,7 @@ def test_a_refusal_that_stays_is_final(verb: str, jobs: AnyClient, sandbox: Sand
         sandbox.answer_next("GET", re.compile(job_id), status=status, times=QUICK.attempts)
         with pytest.raises(error) as raised:
             VERBS[verb](jobs, job_id, tmp_path)
-        assert raised.value.too_early
+        assert raised.value.is_too_early
         assert len(sandbox.requests) == QUICK.attempts
 
 
@@ -143,7 +143,7 @@ def test_any_other_job_is_refused_at_once(
         sandbox.answer_next("GET", re.compile(job_id), status=404)
         with pytest.raises(JobNotFoundError) as raised:
             VERBS[verb](jobs, job_id, tmp_path)
-        assert not raised.value.too_early
+        assert not raised.value.is_too_early
         assert len(sandbox.requests) == 1
 
 

@@ -78,7 +78,7 @@ def test_for_a_complete_part_only_the_last_byte_is_requested(
     assert ranges == {f"bytes={size - 1}-{size - 1}" if size > 1 else None for size in sizes}
 
 
-@pytest.mark.parametrize("suffixes", [(".part", ".part.json"), (".part.json",), (".part.json.new",)])
+@pytest.mark.parametrize("suffixes", [(".part", ".part.json"), (".part.json",)])
 def test_partial_files_beside_a_complete_file_are_removed(
     suffixes: tuple[str, ...], jobs: AnyClient, sandbox: Sandbox, ids: list[str], tmp_path: Path
 ) -> None:

@@ -250,7 +250,7 @@ def error_responses(jobs: JobsClient) -> None:
         assert_type(error.request_id, str | None)
         assert_type(error.body, str)
         assert_type(error.is_from_storage, bool)
-        assert_type(error.too_early, bool)
+        assert_type(error.is_too_early, bool)
 
 
 def other_errors(jobs: JobsClient) -> None:

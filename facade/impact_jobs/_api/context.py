@@ -85,12 +85,12 @@ class ClientContext:
     def raise_for_status(self, response: Response, what: str, *, job_id: str = "") -> Response:
         """Return `response`, with redacted messages, if it is a 200; raise the error for it otherwise.
 
-        The error is `too_early` if it refuses the job `job_id`, which was replayed a moment ago.
+        The error is `is_too_early` if it refuses the job `job_id`, which was replayed a moment ago.
         """
         response = self.redacted(response)
         if response.head.status_code >= _FIRST_ERROR:
             error = error_of(response, what)
-            error.too_early = self.is_too_early(error, job_id)
+            error.is_too_early = self.is_too_early(error, job_id)
             raise error
         if response.head.status_code != _OK:
             raise UnexpectedResponseError(

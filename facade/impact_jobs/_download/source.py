@@ -130,7 +130,7 @@ class ResultSource:
             seconds = max(age.total_seconds(), 0.0)
             hint = f"The result was completed only {seconds:.0f} s ago: download it again in a minute."
         error = ResultExpiredError(f"{self.what}: the storage refused a fresh link, too, with HTTP {status}. {hint}")
-        error.too_early = self._is_new
+        error.is_too_early = self._is_new
         return error
 
     async def _completed_job(self) -> Job:

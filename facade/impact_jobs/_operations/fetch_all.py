@@ -52,7 +52,7 @@ _EXTENSION_OF = {
 _ID_LENGTH = 36
 _EXTENSION = r"\.(?!(?i:part)\b)[A-Za-z0-9]{1,10}"  # not ".part", because that marks an incomplete file
 _NAME = re.compile(
-    rf"(?P<file>(?P<job>[0-9A-Fa-f-]{{{_ID_LENGTH}}})(?:{_EXTENSION}){{0,2}})(?P<partial>\.part(?:\.json(?:\.new)?)?)?"
+    rf"(?P<file>(?P<job>[0-9A-Fa-f-]{{{_ID_LENGTH}}})(?:{_EXTENSION}){{0,2}})(?P<partial>\.part(?:\.json)?)?"
 )
 _PAUSE_SECONDS = 15.0
 _LOCKED_SECONDS = 1.0
@@ -230,7 +230,7 @@ class FetchWorkers:
                     pause = min(2 * pause, _LOCKED_SECONDS)
                 else:
                     retry_after = getattr(error, "retry_after", None) or 0.0
-                    seconds = _PAUSE_SECONDS * (4 if error.too_early else 1)  # which the download itself has retried
+                    seconds = _PAUSE_SECONDS * (4 if error.is_too_early else 1)  # which the download itself has retried
                     await self.context.pause_to_poll(max(retry_after, seconds), deadline=give_up_at)
             except JobsError as error:
                 return error
@@ -365,7 +365,6 @@ def _remove_partials(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         with disk_errors(folder / name):
             remove_part(folder / name)
-            (folder / f"{name}.part.json.new").unlink(missing_ok=True)  # which earlier versions wrote
 
 
 def _extension(part: PartFile) -> str:

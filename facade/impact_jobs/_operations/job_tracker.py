@@ -70,7 +70,7 @@ class JobTracker:
         Transient failures never end it. The last of `attempts` responses in a row that are unreadable, or that came too
         early for a job that was just replayed, does.
         """
-        if isinstance(error, UnexpectedResponseError) or error.too_early:
+        if isinstance(error, UnexpectedResponseError) or error.is_too_early:
             self._unusable_in_a_row += 1
             return self._unusable_in_a_row < attempts
         return is_transient(error)

@@ -88,7 +88,7 @@ class Retry:
 def is_transient(error: JobsError) -> bool:
     """Whether the same GET may succeed if it is sent again."""
     has_transient_status = isinstance(error, ApiError) and is_transient_status(error.status_code)
-    return isinstance(error, TransportError) or has_transient_status or error.too_early
+    return isinstance(error, TransportError) or has_transient_status or error.is_too_early
 
 
 def is_transient_status(status: int) -> bool:

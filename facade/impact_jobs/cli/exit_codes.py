@@ -73,7 +73,7 @@ def code_of(error: BaseException) -> int:
     """Return the exit code of a command that ended with `error`."""
     match error:
         case JobsError():
-            may_pass = error.too_early or getattr(error, "status_code", 0) in _PASSING_STATUSES
+            may_pass = error.is_too_early or getattr(error, "status_code", 0) in _PASSING_STATUSES
             return TIMEOUT if may_pass else next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), TRANSPORT)
         case TerminatedError():
             return TERMINATED

@@ -422,6 +422,6 @@ class Sandbox:
 
 def _header_value(value: object) -> str:
     text = str(value)
-    if not text.isprintable() or any(character > "\xff" for character in text):
+    if any(character in "\r\n\0" or character > "\xff" for character in text):
         raise ValueError(f"{text!r} cannot be the value of a header.")
     return text
