@@ -169,10 +169,10 @@ class ResultSource:
         if stream.head.status_code == _NO_CONTENT:
             await self._completed_job()
             return
-        body, is_whole = await _peek(stream)
+        response, is_whole = await _peek(stream)
         if is_whole:
-            response = self.context.redacted(Response(head=stream.head, body=body))
-            job = check_result(response, self.what, job_id=self.job_id, is_due=self.mode == "stream")
+            redacted = self.context.redacted(response)
+            job = check_result(redacted, self.what, job_id=self.job_id, is_due=self.mode == "stream")
             if job is not None:
                 raise self._without_result(job)
         await self._refuse_page(stream, "API")
@@ -184,13 +184,12 @@ class ResultSource:
 
     async def _refuse_page(self, stream: Stream, sender: str, *, path: str = "") -> None:
         """Raise for a page if the result is CSV or JSON by its name, the `path` of its link, or the target."""
-        headers = stream.head.headers
-        name = suggested_name(headers.get("content-disposition"))
+        name = suggested_name(stream.head.headers.get("content-disposition"))
         if not is_data_by_name((name, path, self.target_name)):
             return
-        content_type = headers.get("content-type", "")
-        body, _ = await _peek(stream, is_text=is_html_type(content_type))
-        if page := page_in_place_of(body, content_type):
+        content_type = stream.head.headers.get("content-type", "")
+        response, _ = await _peek(stream, is_text=is_html_type(content_type))
+        if page := page_in_place_of(response.body, content_type):
             raise UnexpectedResponseError(
                 f"{self.what}: the {sender} answered HTTP {_OK}, but with {page} instead of the file. "
                 "Check any proxy between, then download again.",
@@ -262,10 +261,10 @@ async def _checked(stream: Stream, check: Callable[[Stream], Coroutine[Any, Any,
     return stream
 
 
-async def _peek(stream: Stream, *, is_text: bool = False) -> tuple[bytes, bool]:
-    """Return a body, and True, if it is short and `is_text` or may be no result; otherwise its beginning, and False.
+async def _peek(stream: Stream, *, is_text: bool = False) -> tuple[Response, bool]:
+    """Return the beginning of a response, and whether that is all of it; what was read is put back.
 
-    What was read is put back.
+    All of it is read if it is short, and `is_text` or may be no result. Tracebacks do not show the body of a Response.
     """
     length = content_length(stream.head.headers)
     limit = _MAX_ERROR_BYTES if length is None or length <= _MAX_ERROR_BYTES else BEGINNING_BYTES
@@ -275,7 +274,7 @@ async def _peek(stream: Stream, *, is_text: bool = False) -> tuple[bytes, bool]:
         if len(start) > limit or not (is_text or may_be_no_result(start)):
             break
     stream.unread(start)
-    return start, not data
+    return Response(head=stream.head, body=start), not data
 
 
 def _range_headers(span: Span | None, validator: str | None) -> dict[str, str]:
