@@ -9,8 +9,9 @@ BENCH_VENV := .venv-bench
 INTEROP := $(INTEROP_VENV)/.ready tests/interop/node_modules/.ready
 # The generator formats its output only if it finds ruff on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# A worker that runs out of tests takes some from the others, because a few files take far longer than the rest.
-PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+# Three workers even on two cores, because many tests wait for processes and time limits. A worker that runs out of tests
+# takes some from the others, because a few files take far longer than the rest.
+PARALLEL := -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

@@ -233,7 +233,7 @@ def test_a_first_page_is_reported_as_such(account: Sandbox) -> None:
     for arguments in (("download", "{job}", "a.json"), ("fetch", "{job}", "--into", ".")):
         job = account.add_job()
         shown = plain(run_at_terminal(*(argument.replace("{job}", job) for argument in arguments))[1])
-        assert "page 1 of 3 only" in shown.replace("\r\n", " ")
+        assert "1 page of 3 only" in shown.replace("\r\n", " ")
     done = run("download", account.add_job(), "-")
     assert (done.stdout, "page 1 of 3 only" in done.stderr) == (body, True)
 

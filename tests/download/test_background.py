@@ -46,16 +46,18 @@ def test_a_thread_that_cannot_be_started_can_be_joined(monkeypatch: pytest.Monke
 
 
 def test_a_wait_that_ctrl_c_interrupted_can_be_repeated() -> None:
-    background, is_started, may_end, results = (
-        BackgroundThread("test"),
-        threading.Event(),
-        threading.Event(),
-        list[int](),
-    )
+    background, results = BackgroundThread("test"), list[int]()
+    is_started, is_interrupted, may_end = threading.Event(), threading.Event(), threading.Event()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if not is_interrupted.is_set():
+            is_interrupted.set()
+            raise KeyboardInterrupt
 
     def work() -> None:
         is_started.wait(60)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        while not is_interrupted.wait(0.01):  # again, because a signal just before a lock's wait does not end that wait
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         may_end.wait(60)
         results.append(1)
 
@@ -63,10 +65,14 @@ def test_a_wait_that_ctrl_c_interrupted_can_be_repeated() -> None:
         is_started.set()
         background.join()
 
-    background.start(work)
-    with pytest.raises(KeyboardInterrupt):
-        wait()
-    assert not background.start(fail), "the function still runs"
-    may_end.set()
-    background.join()
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        background.start(work)
+        with pytest.raises(KeyboardInterrupt):
+            wait()
+        assert not background.start(fail), "the function still runs"
+        may_end.set()
+        background.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert results == [1]

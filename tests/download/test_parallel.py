@@ -280,8 +280,7 @@ def test_a_failing_part_ends_the_others_and_its_error_is_raised(  # noqa: PLR091
     assert_resumes(jobs, sandbox, tmp_path)
 
 
-@pytest.mark.parametrize("connections", [2, 8])
-@pytest.mark.parametrize("sent", [0, 1000])
+@pytest.mark.parametrize(("connections", "sent"), [(2, 0), (8, 1000)])
 def test_connections_that_stall_leave_their_parts_to_the_others(
     connections: int, sent: int, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
