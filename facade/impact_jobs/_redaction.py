@@ -70,7 +70,7 @@ def redact(text: str) -> str:
         text: Any text, such as a URL or a message.
 
     Returns:
-        The text with "?***" for each query and "***@" for each user and password.
+        The text with `?***` for each query and `***@` for each user and password.
 
     Raises:
         TypeError: `text` is not a str.
