@@ -1,4 +1,4 @@
-"""Whatever call of the system fails, and wherever the process is killed, the old or the new profiles are there."""
+"""If any call of the system fails, or the process is killed, either the old profiles are there or the new ones."""
 
 from __future__ import annotations
 

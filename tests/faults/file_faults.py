@@ -80,7 +80,7 @@ class Call:
 
     def faults(self) -> Iterator[tuple[FaultKind, int]]:
         """Return what can happen at this call, as kinds and error numbers; it may also be killed."""
-        # `access` returns False, whatever the reason; after EINTR, Python itself calls again, except to close.
+        # `access` returns False for every error. After EINTR, Python calls again by itself, except to close.
         numbers = ERRNOS[:1] if self.function == "access" else ERRNOS
         yield from (("fails", number) for number in numbers)
         # A part whose journal seems to be missing for good looks like somebody else's, and is left alone.

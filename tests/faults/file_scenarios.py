@@ -5,7 +5,7 @@ Each scenario has the same methods:
 - `prepare` creates the folder, and the files of others in it;
 - `run_before` makes an earlier call, which meets no fault;
 - `run` makes the call itself;
-- `check` asserts what holds right after it, whatever it returned or raised; the outcome is "killed" if it did neither;
+- `check` asserts what holds right after it, even if it raised; the outcome is "killed" if it did neither;
 - `check_next` asserts that the next call, without a fault, puts everything right, and returns how many bytes it has
   resumed. With `may_leave`, it may leave a part that it cannot know to be its own.
 """

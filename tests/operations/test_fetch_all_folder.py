@@ -101,7 +101,7 @@ def test_of_several_partial_files_the_one_with_a_journal_is_resumed(
     sandbox.cut_next_download(100_000)
     assert not jobs.with_options(retry=ONE_TRY).fetch_all([job_id], tmp_path).is_complete
     for ending in (".csv.gz.part", ".tsv.part", ".csv.part"):
-        (tmp_path / f"{job_id}{ending}").write_bytes(b"whatever")
+        (tmp_path / f"{job_id}{ending}").write_bytes(b"other")
         (tmp_path / f"{job_id}{ending}.json").touch()
     report = jobs.fetch_all([job_id], tmp_path)
     assert report.files[job_id].resumed_from == 100_000
