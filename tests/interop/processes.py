@@ -29,6 +29,20 @@ def tool(origin: str, name: str) -> str:
     return str(found)
 
 
+def run_module(name: str, *arguments: str, environ: Mapping[str, str]) -> str:
+    """Run a module of the tests beside other projects' libraries; return its stdout, or fail if it fails."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [tool("pypi", "python"), "-W", "error", "-m", name, *arguments],
+        cwd=_INTEROP.parents[1],
+        env=os.environ | dict(environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def free_port() -> int:
     with closing(socket.create_server((HOST, 0))) as server:
         port: int = server.getsockname()[1]

@@ -8,19 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import pytest
 from impact_jobs.sandbox import Sandbox
 
-from tests.interop.processes import tool
+from tests.interop.processes import run_module
 from tests.interop.read_frames import READERS, summary
 
 pytestmark = pytest.mark.interop
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def expected(sandbox: Sandbox, job_id: str) -> dict[str, object]:
@@ -32,26 +27,10 @@ def expected(sandbox: Sandbox, job_id: str) -> dict[str, object]:
 @pytest.mark.parametrize("library", READERS)
 def test_a_dataframe_library_reads_a_result(library: str, kind: str, sandbox: Sandbox) -> None:
     job_id = sandbox.add_job(result_bytes=2_000_000)
-    done = subprocess.run(  # noqa: S603 - our own program
-        [tool("pypi", "python"), "-W", "error", "-m", "tests.interop.read_frames", library, kind, job_id],
-        cwd=ROOT,
-        env=os.environ | sandbox.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"closed": True, **expected(sandbox, job_id)}
+    out = run_module("tests.interop.read_frames", library, kind, job_id, environ=sandbox.environ)
+    assert json.loads(out) == {"closed": True, **expected(sandbox, job_id)}
 
 
 def test_values_of_numpy_and_pandas_are_accepted_where_they_mean_one(sandbox: Sandbox) -> None:
-    done = subprocess.run(  # noqa: S603 - our own program
-        [tool("pypi", "python"), "-W", "error", "-m", "tests.interop.pass_foreign_values", sandbox.add_job()],
-        cwd=ROOT,
-        env=os.environ | sandbox.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"kept": [20, 3, 0.5, 0.5], "accepted": []}
+    out = run_module("tests.interop.pass_foreign_values", sandbox.add_job(), environ=sandbox.environ)
+    assert json.loads(out) == {"kept": [20, 3, 0.5, 0.5], "accepted": []}

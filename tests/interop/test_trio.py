@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from impact_jobs.sandbox import Sandbox
 
-from tests.interop.processes import tool
+from tests.interop.processes import run_module
 
 pytestmark = pytest.mark.interop
 
@@ -19,16 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_under_trio_each_method_refuses_and_names_the_alternative(sandbox: Sandbox) -> None:
     job_id = sandbox.add_job()
-    done = subprocess.run(  # noqa: S603 - our own program
-        [tool("pypi", "python"), "-W", "error", "-m", "tests.interop.call_under_trio", job_id],
-        cwd=ROOT,
-        env=os.environ | sandbox.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    out = run_module("tests.interop.call_under_trio", job_id, environ=sandbox.environ)
+    answer = json.loads(out)
     assert answer["job"] == job_id
     unusable_error = "AsyncJobsClient runs on asyncio alone: elsewhere, as under trio, use JobsClient in a thread."
     assert answer["refusals"] == [unusable_error] * 7
