@@ -36,7 +36,7 @@ SLOW_MODULES = frozenset({
     "plugin/test_sample.py",
     "plugin/test_scenarios.py",
     "scripts/test_check_api.py",
-    "scripts/test_generate.py",
+    "spec/test_generate.py",
     # They wait for deadlines, interruptions or rate limits in real time.
     "operations/test_fetch_all.py",
     "operations/test_fetch_all_folder.py",

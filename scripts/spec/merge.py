@@ -9,22 +9,15 @@ from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from documents import BuildError, Json, JsonObject, first_difference, pointer
+from spec.documents import Json, JsonObject, SpecError, first_difference, pointer
+from spec.fragments import Fragment
 
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 MERGED = frozenset({"components", "paths", "tags"})
 
 
-class MergeError(BuildError):
+class MergeError(SpecError):
     """Two fragments contradict each other, or one isn't an OpenAPI document."""
-
-
-@dataclass(frozen=True)
-class Fragment:
-    """A part of the API's description, and the name of the file it came from."""
-
-    name: str
-    document: JsonObject
 
 
 @dataclass(frozen=True)
@@ -138,7 +131,7 @@ def merge(fragments: Iterable[Fragment]) -> JsonObject:
         MergeError: Two fragments contradict each other, or repeat what may appear only once.
     """
     ordered = [
-        _Part(fragment.name, "", fragment.document)
+        _Part(fragment.source.file, "", fragment.document)
         for fragment in sorted(fragments, key=lambda fragment: fragment.name)
     ]
     if not ordered:

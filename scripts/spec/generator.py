@@ -8,8 +8,8 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from documents import BuildError
-from trees import Files, read_files
+from spec.documents import SpecError
+from spec.trees import Files, read_files
 
 PACKAGE = "impact_agency_api"
 GENERATOR = "openapi-python-client"
@@ -28,7 +28,7 @@ def generate_package(document: bytes, config: Path) -> Files:
         The package's files by their path, which begins with the package's name.
 
     Raises:
-        BuildError: The generator failed, or skipped a part of the document.
+        SpecError: The generator failed, or skipped a part of the document.
     """
     with tempfile.TemporaryDirectory() as scratch:
         source, output = Path(scratch, "agency-api.json"), Path(scratch, "output")
@@ -52,25 +52,25 @@ def require_pinned_tools(pyproject: Path) -> None:
     """Refuse any generator or ruff but the pinned ones, because each release writes different bytes.
 
     Raises:
-        BuildError: A pin or a tool is missing, or they differ.
+        SpecError: A pin or a tool is missing, or they differ.
     """
     try:
         installed = {GENERATOR: version(GENERATOR), "ruff": _run(TOOLS / "ruff", "--version").split()[-1]}
     except PackageNotFoundError as error:
-        raise BuildError(f"{GENERATOR} is not installed for {sys.executable}: run `make setup`") from error
+        raise SpecError(f"{GENERATOR} is not installed for {sys.executable}: run `make setup`") from error
     pins = _pins(pyproject)
     for tool, found in installed.items():
         if tool not in pins:
-            raise BuildError(f"{pyproject} pins no {tool} in its dev group")
+            raise SpecError(f"{pyproject} pins no {tool} in its dev group")
         if pins[tool] != found:
-            raise BuildError(f"{tool} {found} is installed, {pins[tool]} is pinned: run `make setup`")
+            raise SpecError(f"{tool} {found} is installed, {pins[tool]} is pinned: run `make setup`")
 
 
 def _pins(pyproject: Path) -> dict[str, str]:
     try:
         group = tomllib.loads(pyproject.read_text(encoding="utf-8"))["dependency-groups"]["dev"]
     except (OSError, KeyError, ValueError) as error:
-        raise BuildError(f"{pyproject} has no readable dev group: {error!r}") from error
+        raise SpecError(f"{pyproject} has no readable dev group: {error!r}") from error
     pinned = (entry.partition("==") for entry in group if isinstance(entry, str) and "==" in entry)
     return {name: number for name, _, number in pinned}
 
@@ -89,8 +89,8 @@ def _run(*command: str | Path, cwd: Path | None = None) -> str:
             command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
     except OSError as error:
-        raise BuildError(f"{command[0]} can't be run ({error.strerror}): run `make setup`") from error
+        raise SpecError(f"{command[0]} can't be run ({error.strerror}): run `make setup`") from error
     if done.returncode:
         output = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
-        raise BuildError(f"{Path(command[0]).name} exited with {done.returncode} and printed:\n{output}")
+        raise SpecError(f"{Path(command[0]).name} exited with {done.returncode} and printed:\n{output}")
     return done.stdout.decode("utf-8", "replace")

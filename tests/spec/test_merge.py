@@ -1,10 +1,12 @@
 from copy import deepcopy
 
 import pytest
-from documents import JsonObject, render
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from merge import Fragment, MergeError, merge
+from spec.documents import JsonObject, render
+from spec.fragments import Fragment
+from spec.merge import MergeError, merge
+from spec.sources import Source
 
 INFO: JsonObject = {
     "openapi": "3.1.0",
@@ -15,15 +17,13 @@ INFO: JsonObject = {
 
 def fragment(name: str, path: str, operation_id: str, **schemas: str) -> Fragment:
     """Return a fragment with one operation, as the vendor publishes them."""
-    return Fragment(
-        name,
-        {
-            **deepcopy(INFO),
-            "tags": [{"name": "Jobs", "description": "All about jobs."}],
-            "paths": {path: {"get": {"operationId": operation_id, "responses": {}}}},
-            "components": {"schemas": {key: {"type": value} for key, value in schemas.items()}},
-        },
-    )
+    document: JsonObject = {
+        **deepcopy(INFO),
+        "tags": [{"name": "Jobs", "description": "All about jobs."}],
+        "paths": {path: {"get": {"operationId": operation_id, "responses": {}}}},
+        "components": {"schemas": {key: {"type": value} for key, value in schemas.items()}},
+    }
+    return Fragment.of(name, Source(name, render(document).decode()))
 
 
 def failure(*fragments: Fragment) -> str:

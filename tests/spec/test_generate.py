@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import generate
-import generator
 import pytest
-from documents import read_object, render
-from generate import DOCUMENT, GENERATED, ROOT, main
-from trees import Files, differences, read_files
+from generate import ROOT, main
+from spec import build as building
+from spec import generator
+from spec.build import DOCUMENT, GENERATED
+from spec.documents import render
+from spec.sources import read_object
+from spec.trees import Files, differences, read_files
 
 JOB = "generated/impact_agency_api/models/job.py"
 
@@ -47,13 +49,13 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def built() -> Files:
-    return generate.build(ROOT)
+    return building.build(ROOT)
 
 
 @pytest.fixture
 def _prebuilt(built: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the generator, which takes a second, in tests of what becomes of its output."""
-    monkeypatch.setattr(generate, "build", lambda _root: built)
+    monkeypatch.setattr(building, "build", lambda _root: built)
 
 
 @pytest.mark.usefixtures("_prebuilt")
@@ -101,12 +103,12 @@ def test_generating_replaces_all_old_files(tree: Path) -> None:
 
 
 def test_python_s_caches_are_ignored(tree: Path) -> None:
-    before = generate.current(tree)
+    before = building.current(tree)
     assert JOB in before
     cache = (tree / JOB).parent / "__pycache__"
     cache.mkdir()
     (cache / "job.pyc").touch()
-    assert generate.current(tree) == before
+    assert building.current(tree) == before
 
 
 def test_the_package_is_marked_as_typed() -> None:
@@ -153,19 +155,19 @@ def test_the_output_does_not_depend_on_the_machine(tree: Path, tmp_path: Path) -
 
 
 def test_the_output_does_not_depend_on_the_order_of_files_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_order = render(generate.build_document(ROOT))
+    in_order = render(building.build_document(ROOT))
     glob = Path.glob
     monkeypatch.setattr(Path, "glob", lambda path, pattern: sorted(glob(path, pattern), reverse=True))
-    assert render(generate.build_document(ROOT)) == in_order
+    assert render(building.build_document(ROOT)) == in_order
 
 
 def test_contradicting_fragments_are_reported_in_one_line_with_both_files(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fragment = tree / "openapi" / "replay-job.json"
+    fragment = tree / "openapi" / "jobs" / "replay-job.json"
     fragment.write_bytes(fragment.read_bytes().replace(b"The unique job identifier (UUID).", b"A number.", 1))
     assert fails(capsys, "--root", tree) == (
-        "generate: openapi/download-job-result.json and openapi/replay-job.json differ at "
+        "generate: openapi/jobs/download-job-result.json and openapi/jobs/replay-job.json differ at "
         "/components/parameters/JobId/description\n"
     )
     assert files(tree)[JOB] == (ROOT / JOB).read_bytes()
@@ -185,7 +187,7 @@ def test_an_overlay_action_without_a_match_is_reported_in_one_line_with_its_inde
 
 
 def test_a_part_that_the_generator_would_skip_is_an_error(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fragment = tree / "openapi" / "list-jobs.json"
+    fragment = tree / "openapi" / "jobs" / "list-jobs.json"
     fragment.write_bytes(fragment.read_bytes().replace(b'"application/json"', b'"application/x-unknown"', 1))
     error = fails(capsys, "--root", tree)
     assert "x-unknown" in error

@@ -1,13 +1,9 @@
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-# The scripts run as files and import each other from their folder, so the tests import them from there as well.
-sys.path.insert(0, str(ROOT / "scripts"))
 
 
 @pytest.fixture

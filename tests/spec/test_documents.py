@@ -2,9 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-from documents import BuildError, Json, first_difference, pointer, read_object, render
 from hypothesis import given
 from hypothesis import strategies as st
+from spec.documents import Json, SpecError, first_difference, pointer, render
+from spec.sources import Source, read_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 2) | st.text("a~/é", max_size=2),
@@ -26,13 +27,13 @@ JSON = st.recursive(
 def test_a_file_that_is_not_a_json_object_is_refused_by_name(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "list-jobs.json"
     path.write_bytes(content)
-    with pytest.raises(BuildError, match=reason) as caught:
+    with pytest.raises(SpecError, match=reason) as caught:
         read_object(path)
     assert "list-jobs.json" in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"overlay\.json: No such file"):
+    with pytest.raises(SpecError, match=r"overlay\.json: No such file"):
         read_object(tmp_path / "overlay.json")
 
 
@@ -70,3 +71,23 @@ def test_documents_have_no_difference_if_and_only_if_their_json_is_equal(one: Js
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     assert (first_difference(one, other) is None) is same
     assert first_difference(one, one) is None
+
+
+def test_the_line_of_a_place_is_found_and_that_of_its_nearest_parent_if_it_is_missing() -> None:
+    text = '{"a": 1,\n "b\\"": [\n  {},\n  {"c": [1,\n 2]}]}'
+    source = Source("page.md", text, first_line=10)
+    places: dict[tuple[str | int, ...], int] = {
+        (): 10,
+        ("a",): 10,
+        ('b"',): 11,
+        ('b"', 1): 13,
+        ('b"', 1, "c", 1): 14,
+        ('b"', 1, "d"): 13,
+        ("a", "x"): 10,
+    }
+    assert {place: source.line(*place) for place in places} == places
+
+
+def test_an_error_names_the_line_of_the_file_not_of_the_text() -> None:
+    with pytest.raises(SpecError, match=r"page\.md:11: not a JSON document"):
+        Source("page.md", "{\n,}", first_line=10).parse()

@@ -1,10 +1,10 @@
 from copy import deepcopy
 
 import pytest
-from documents import Json, JsonObject, render
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overlay import OverlayError, apply
+from spec.documents import Json, JsonObject, render
+from spec.overlay import OverlayError, apply
 
 DOCUMENT: JsonObject = {
     "info": {"title": "T", "tags": ["x"]},

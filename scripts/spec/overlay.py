@@ -12,7 +12,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import jsonpath_rfc9535 as jsonpath
-from documents import BuildError, Json, JsonObject, pointer
+
+from spec.documents import Json, JsonObject, SpecError, pointer
 
 VERSION = re.compile(r"1\.0\.\d+(-.+)?")
 ROOT_FIELDS = frozenset({"overlay", "info", "extends", "actions"})
@@ -21,7 +22,7 @@ ACTION_FIELDS = frozenset({"target", "description", "update", "remove"})
 Location = tuple[str | int, ...]
 
 
-class OverlayError(BuildError):
+class OverlayError(SpecError):
     """An overlay is malformed, or doesn't fit the document."""
 
 

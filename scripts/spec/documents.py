@@ -1,0 +1,67 @@
+"""JSON documents: their types, the format in which this project writes them, and errors that name a place in them."""
+
+import json
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+JsonObject: TypeAlias = dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A fault in a document that stops the build.
+
+    Attributes:
+        file: The file, as the user knows it.
+        line: Its line, from 1; None if the fault concerns the whole file.
+        reason: What is wrong there.
+        advice: What to do, or the resolution that would settle it; may have several lines.
+    """
+
+    file: str
+    line: int | None
+    reason: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        advice = "".join(f"\n    {line}" for line in self.advice.splitlines())
+        return f"{place}: {self.reason}{advice}"
+
+
+class SpecError(Exception):
+    """Problems that stop the build; each names its file, and its line if it has one."""
+
+    def __init__(self, *problems: Problem | str) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def render(document: JsonObject) -> bytes:
+    """Return the bytes of a document in the format of this project."""
+    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
+def pointer(*tokens: str | int) -> str:
+    """Return a place in a document as a JSON Pointer (RFC 6901)."""
+    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
+
+
+def first_difference(one: Json, other: Json, at: str = "") -> str | None:
+    """Return the first place where two values differ, or None if they are equal.
+
+    Types count: `True == 1` in Python, but `true` and `1` differ in JSON.
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            place = at + pointer(key)
+            if key not in one or key not in other:
+                return place
+            if found := first_difference(one[key], other[key], place):
+                return found
+        return None
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return next((found for i, (a, b) in pairs if (found := first_difference(a, b, at + pointer(i)))), None)
+    return None if type(one) is type(other) and one == other else at
