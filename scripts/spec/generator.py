@@ -1,14 +1,18 @@
 """Run the pinned generator, which turns an OpenAPI document into a Python package, with the same bytes everywhere."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import tomllib
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from spec.documents import SpecError
+from spec.complaints import Locate, problems_of
+from spec.documents import JsonObject, SpecError, render
+from spec.generatable import Generatable, Note, generatable
 from spec.trees import Files, read_files
 
 PACKAGE = "impact_agency_api"
@@ -17,80 +21,47 @@ GENERATOR = "openapi-python-client"
 TOOLS = Path(sys.executable).parent
 
 
-def generate_package(document: bytes, config: Path) -> Files:
+@dataclass(frozen=True)
+class Package:
+    """A generated package.
+
+    Attributes:
+        files: Its files by their path, which begins with the package's name.
+        notes: What its types do not say although the document does.
+    """
+
+    files: Files
+    notes: list[Note]
+
+
+def generate_package(document: JsonObject, config: Path, *, locate: Locate, name: str = PACKAGE) -> Package:
     """Generate the package in an empty folder.
 
     Args:
-        document: The OpenAPI document, as written to the tree.
+        document: The OpenAPI document.
         config: The generator's configuration.
-
-    Returns:
-        The package's files by their path, which begins with the package's name.
+        locate: Gives the file and the line of a place of the document.
+        name: The name of the package.
 
     Raises:
-        SpecError: The generator failed, or skipped a part of the document.
+        SpecError: The generator failed, or would leave out a part of the document; with all such parts.
     """
+    prepared = generatable(document)
     with tempfile.TemporaryDirectory() as scratch:
-        source, output = Path(scratch, "agency-api.json"), Path(scratch, "output")
-        source.write_bytes(document)
+        source, settings, output = Path(scratch, "api.json"), Path(scratch, "config.json"), Path(scratch, "output")
+        source.write_bytes(render(prepared.document))
+        settings.write_bytes(render(_configuration(config, prepared, name)))
         output.mkdir()
-        # Without --fail-on-warning, the generator skips what it doesn't understand, and exits with 0.
-        _run(
-            *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"),
-            f"--path={source}",
-            f"--config={config.resolve()}",
-            "--meta=none",
-            f"--output-path={output / PACKAGE}",
-            cwd=output,
-        )
-        # `--meta none` omits the marker for type checkers (PEP 561).
-        (output / PACKAGE / "py.typed").touch()
-        return read_files(output)
+        program = Path(__file__).with_name("generator_process.py")
+        printed = _run(sys.executable, program, source, settings, output / name, cwd=output)
+        if problems := problems_of(json.loads(printed), document, locate):
+            raise SpecError(*problems)
+        # The generator omits the marker for type checkers (PEP 561).
+        (output / name / "py.typed").touch()
+        return Package(read_files(output), prepared.notes)
 
 
-def require_pinned_tools(pyproject: Path) -> None:
-    """Refuse any generator or ruff but the pinned ones, because each release writes different bytes.
-
-    Raises:
-        SpecError: A pin or a tool is missing, or they differ.
-    """
-    try:
-        installed = {GENERATOR: version(GENERATOR), "ruff": _run(TOOLS / "ruff", "--version").split()[-1]}
-    except PackageNotFoundError as error:
-        raise SpecError(f"{GENERATOR} is not installed for {sys.executable}: run `make setup`") from error
-    pins = _pins(pyproject)
-    for tool, found in installed.items():
-        if tool not in pins:
-            raise SpecError(f"{pyproject} pins no {tool} in its dev group")
-        if pins[tool] != found:
-            raise SpecError(f"{tool} {found} is installed, {pins[tool]} is pinned: run `make setup`")
-
-
-def _pins(pyproject: Path) -> dict[str, str]:
-    try:
-        group = tomllib.loads(pyproject.read_text(encoding="utf-8"))["dependency-groups"]["dev"]
-    except (OSError, KeyError, ValueError) as error:
-        raise SpecError(f"{pyproject} has no readable dev group: {error!r}") from error
-    pinned = (entry.partition("==") for entry in group if isinstance(entry, str) and "==" in entry)
-    return {name: number for name, _, number in pinned}
-
-
-def _run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a tool without the caller's environment, which might change its output."""
-    environment = {
-        # The generator looks for ruff on PATH; the shell that it starts needs the system's directories.
-        "PATH": os.pathsep.join([str(TOOLS), os.defpath]),
-        "LC_ALL": "C.UTF-8",
-        "PYTHONHASHSEED": "0",
-        "PYTHONUTF8": "1",
-    }
-    try:
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-    except OSError as error:
-        raise SpecError(f"{command[0]} can't be run ({error.strerror}): run `make setup`") from error
-    if done.returncode:
-        output = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
-        raise SpecError(f"{Path(command[0]).name} exited with {done.returncode} and printed:\n{output}")
-    return done.stdout.decode("utf-8", "replace")
+def _configuration(base: Path, prepared: Generatable, name: str) -> JsonObject:
+    """Return the configuration of the project with what the document needs."""
+    # ...
+    return {}
