@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         planned = plan_import(options.pages, options.spec or options.root / "openapi", group=options.group)
         planned.apply()
-    except SpecError as error:
+    except (SpecError, OSError) as error:
         print(f"import: {error}", file=sys.stderr)
         return 1
     print(planned)

@@ -122,8 +122,6 @@ def read_text(path: Path, name: str) -> str:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise SpecError(Problem(name, line, f"is not text in UTF-8: {error.reason}")) from error
-    except ValueError as error:
-        raise SpecError(Problem(ascii(name), None, f"is no file name: {error}")) from error
 
 
 def unified(text: str) -> str:
