@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from openapi_python_client.strings import PythonIdentifier
 
 from spec.class_names import PREFIX, ClassNames
+from spec.complaints import place_in
 from spec.documents import Json, JsonObject, pointer
 from spec.generatable_schemas import AT, Place, SchemaRules
 
@@ -57,7 +58,7 @@ def generatable(document: JsonObject) -> Generatable:
     rules.apply()
     notes = [Note(place, sentence) for place, sentence in rules.schemas.notes]
     names = _class_names(rules.document)
-    notes += [Note(tokens(place), f"its class is {name}") for place, name in names.renamed]
+    notes += [Note(place_in(document, place), f"its class is {name}") for place, name in names.renamed]
     content_types = dict(sorted(rules.content_types.items()))
     return Generatable(rules.document, content_types, dict(sorted(names.modules.items())), notes)
 
@@ -310,11 +311,6 @@ class _Rules:
         while isinstance(part, dict) and isinstance(reference := part.get("$ref"), str):
             part = self.schemas.target(reference)
         return _object(part)
-
-
-def tokens(place: str) -> Place:
-    """Return the keys of a JSON Pointer."""
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in place.split("/")[1:])
 
 
 def _list(value: Json) -> list[Json]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import yaml
+
 from spec.complaints import Locate, problems_of
 from spec.documents import JsonObject, SpecError, render
-from spec.generatable import Generatable, Note, generatable
+from spec.generatable import Generatable, generatable
 from spec.trees import Files, read_files
 
 PACKAGE = "impact_agency_api"
@@ -31,7 +33,7 @@ class Package:
     """
 
     files: Files
-    notes: list[Note]
+    notes: list[str]
 
 
 def generate_package(document: JsonObject, config: Path, *, locate: Locate, name: str = PACKAGE) -> Package:
@@ -54,14 +56,75 @@ def generate_package(document: JsonObject, config: Path, *, locate: Locate, name
         output.mkdir()
         program = Path(__file__).with_name("generator_process.py")
         printed = _run(sys.executable, program, source, settings, output / name, cwd=output)
-        if problems := problems_of(json.loads(printed), document, locate):
+        problems, unused = problems_of(json.loads(printed), document, locate)
+        if problems:
             raise SpecError(*problems)
         # The generator omits the marker for type checkers (PEP 561).
         (output / name / "py.typed").touch()
-        return Package(read_files(output), prepared.notes)
+        notes = [f"{':'.join(map(str, locate(note.place)))}: {note.sentence}" for note in prepared.notes]
+        return Package(read_files(output), [*notes, *unused])
 
 
 def _configuration(base: Path, prepared: Generatable, name: str) -> JsonObject:
-    """Return the configuration of the project with what the document needs."""
-    # ...
-    return {}
+    """Return the project's configuration, and what the document needs besides."""
+    try:
+        settings = yaml.load(base.read_bytes(), Loader=yaml.CSafeLoader)
+    except (OSError, yaml.YAMLError) as error:
+        raise SpecError(f"{base}: the generator's configuration can't be read: {error}") from error
+    if not isinstance(settings, dict):
+        raise SpecError(f"{base}: the generator's configuration is not a mapping")
+    return settings | {
+        "project_name_override": name,
+        "package_name_override": name,
+        "content_type_overrides": dict(prepared.content_types),
+        "class_overrides": {class_: {"module_name": module} for class_, module in prepared.modules.items()},
+    }
+
+
+def require_pinned_tools(pyproject: Path) -> None:
+    """Refuse any generator or ruff but the pinned ones, because each release writes different bytes.
+
+    Raises:
+        SpecError: A pin or a tool is missing, or they differ.
+    """
+    try:
+        installed = {GENERATOR: version(GENERATOR), "ruff": _run(TOOLS / "ruff", "--version").split()[-1]}
+    except PackageNotFoundError as error:
+        raise SpecError(f"{GENERATOR} is not installed for {sys.executable}: run `make setup`") from error
+    pins = _pins(pyproject)
+    for tool, found in installed.items():
+        if tool not in pins:
+            raise SpecError(f"{pyproject} pins no {tool} in its dev group")
+        if pins[tool] != found:
+            raise SpecError(f"{tool} {found} is installed, {pins[tool]} is pinned: run `make setup`")
+
+
+def _pins(pyproject: Path) -> dict[str, str]:
+    try:
+        group = tomllib.loads(pyproject.read_text(encoding="utf-8"))["dependency-groups"]["dev"]
+    except (OSError, KeyError, ValueError) as error:
+        raise SpecError(f"{pyproject} has no readable dev group: {error!r}") from error
+    pinned = (entry.partition("==") for entry in group if isinstance(entry, str) and "==" in entry)
+    return {name: number for name, _, number in pinned}
+
+
+def _run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Run a tool without the caller's environment, which might change its output."""
+    environment = {
+        # The generator looks for ruff on PATH; the shell that it starts needs the system's directories.
+        "PATH": os.pathsep.join([str(TOOLS), os.defpath]),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+    }
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+    except OSError as error:
+        raise SpecError(f"{command[0]} can't be run ({error.strerror}): run `make setup`") from error
+    if done.returncode:
+        # The last line of a traceback says what is wrong; the others say where in a foreign program.
+        printed = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
+        raise SpecError(f"{Path(command[1] if len(command) > 1 else command[0]).name} failed: {printed.splitlines()[-1:]}")
+    return done.stdout.decode("utf-8", "replace")
