@@ -11,7 +11,7 @@ from spec.fragments import Fragment, read_fragments
 from spec.generator import generate_package, require_pinned_tools
 from spec.merge import merge
 from spec.overlay import OverlayError, apply
-from spec.rules import read_rules
+from spec.rules import Rules, read_rules
 from spec.sources import read_object
 from spec.trees import Files, differences, read_files
 
@@ -43,17 +43,18 @@ class Build:
     notes: list[str]
 
 
-def describe(openapi: Path, fragments: Iterable[Fragment] | None = None) -> Description:
+def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rules: Rules | None = None) -> Description:
     """Merge the fragments of a folder, and apply its overlay if it has one.
 
     Args:
         openapi: The folder, such as `openapi`.
         fragments: Its fragments; by default those on disk.
+        rules: How fragments become one; by default those of the folder.
 
     Raises:
         SpecError: The fragments contradict each other, or the overlay does not fit them.
     """
-    merged = merge(read_fragments(openapi) if fragments is None else fragments, read_rules(openapi))
+    merged = merge(read_fragments(openapi) if fragments is None else fragments, rules or read_rules(openapi))
     overlay, name = openapi / OVERLAY, f"{openapi.name}/{OVERLAY}"
     if not overlay.exists():
         return Description(merged.document, merged.locate, merged.notes)

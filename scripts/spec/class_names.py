@@ -1,8 +1,8 @@
 """Give each class that the generator makes a name and a module of its own.
 
-The generator names an inline class after its parents (`Order.item` becomes `OrderItem`), without a look at the others. Of
-two classes with one name it leaves out the second, with all that uses it; of two classes with one module it keeps the
-second, without a word. This module follows the generator's naming, and gives the second a number.
+The generator names an inline class after its parents (`Order.item` becomes `OrderItem`) without a look at the others.
+Of two classes with one name it leaves out the second, with all that uses it; of two classes with one module it keeps
+the second and says nothing. This module follows the generator's naming, and gives the second a number.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,18 @@ from spec.documents import Json, JsonObject, pointer
 PREFIX: Final = "field_"
 # Names that the generated modules import or define themselves.
 RESERVED: Final = frozenset(
-    {"Any", "AuthenticatedClient", "BinaryIO", "BytesIO", "Client", "File", "Generator", "HTTPStatus", "Literal", "Mapping"}
+    {
+        "Any",
+        "AuthenticatedClient",
+        "BinaryIO",
+        "BytesIO",
+        "Client",
+        "File",
+        "Generator",
+        "HTTPStatus",
+        "Literal",
+        "Mapping",
+    }
     | {"Response", "StrEnum", "IntEnum", "T", "TextIO", "TypeVar", "UNSET", "UUID", "Unset", "FileTypes", "Datetime"}
 )
 _MODULE_LENGTH: Final = 200
@@ -82,9 +93,7 @@ class ClassNames:
             if PythonIdentifier(key, PREFIX) == self._used_modules_of(own):
                 self._use_module(own, f"{self._used_modules_of(own)}_model")
             self.visit(value, key, own, f"{place}/properties{pointer(key)}")
-        self.visit(
-            schema.get("additionalProperties"), "AdditionalProperty", own, f"{place}/additionalProperties"
-        )
+        self.visit(schema.get("additionalProperties"), "AdditionalProperty", own, f"{place}/additionalProperties")
 
     def _class(self, schema: JsonObject, name: str, parent: str, place: str, *, identity: str) -> str:
         """Return the name of the class, which no other class has."""

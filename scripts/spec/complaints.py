@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from spec.documents import Json, JsonObject, Problem
+from spec.documents import Json, JsonObject, Problem, pointer
 from spec.generatable_schemas import Place
 
 Locate: TypeAlias = Callable[[Place], tuple[str, int]]
@@ -100,4 +100,6 @@ def _advice(users: Iterable[str], detail: str) -> str:
     """Return the resolutions that leave out the operations that can't be generated."""
     reason = detail.replace("\\", "/").replace('"', "'")
     lines = [f'operationId/{name}: "omit: the generator can\'t express it: {reason}"' for name in sorted(users)]
-    return "\n".join(["correct it in the overlay, or leave the operations out, in the resolutions of merge.yml:", *lines])
+    return "\n".join(
+        ["correct it in the overlay, or leave the operations out, in the resolutions of merge.yml:", *lines]
+    )

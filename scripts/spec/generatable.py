@@ -1,8 +1,8 @@
-"""The form of a document that the generator can express, for parts that it would refuse, or generate wrongly, as they are.
+"""The form of a document that the generator can express.
 
-The generator gets a copy of the document, and only the copy changes. Each rule widens: whatever the API accepts or
-answers by its description, the generated code can still send or receive. What a rule takes away from the types is
-reported as a note.
+Some parts of a document it would refuse, leave out, or generate wrongly. It gets a copy of the document, and only the
+copy changes. Each rule widens: by its description, the API accepts and answers nothing that the generated code can't
+send or receive. What a rule takes away from the types is reported as a note.
 """
 
 import re

@@ -13,6 +13,7 @@ from openapi_python_client.strings import PythonIdentifier
 
 from spec.documents import Json, JsonObject, pointer
 from spec.inline_classes import move_inline_classes
+from spec.reading_order import in_reading_order
 
 Place: TypeAlias = tuple[str | int, ...]
 AT: Final = "x-at"
@@ -26,7 +27,18 @@ _UNIONS = ("anyOf", "oneOf")
 _SHAPES = frozenset({"$ref", "type", "enum", "const", "items", "properties", "additionalProperties", "allOf", *_UNIONS})
 # Attributes that the generated methods would take for their own variables, or that would replace a method.
 _TAKEN = frozenset(
-    {"additional_keys", "additional_properties", "cast", "cls", "d", "field_dict", "files", "from_dict", "prop", "prop_dict"}
+    {
+        "additional_keys",
+        "additional_properties",
+        "cast",
+        "cls",
+        "d",
+        "field_dict",
+        "files",
+        "from_dict",
+        "prop",
+        "prop_dict",
+    }
     | {"prop_name", "src_dict", "to_dict", "to_multipart"}
 )
 _DEPTH = 60
@@ -58,11 +70,14 @@ class SchemaRules:
         components = self.document.get("components")
         named = components.get("schemas") if isinstance(components, dict) else None
         schemas = named if isinstance(named, dict) else {}
-        for name in self._break_cycles(schemas):
+        for name in in_reading_order(schemas, self._note_cycle):
             schemas[name] = self._widen(schemas.pop(name), ("components", "schemas", name))
         move_inline_classes(schemas)
         for schema, place, replace in self._found:
             replace(self._widen(schema, place))
+
+    def _note_cycle(self, name: str, target: str) -> None:
+        self.note(("components", "schemas", name), f"a part that refers to {target} again has any type")
 
     # Looking things up
 
@@ -149,9 +164,8 @@ class SchemaRules:
     def _types(self, schema: JsonObject) -> None:
         kind = schema.get("type")
         if isinstance(kind, list):
-            known = [one for one in kind if one in _TYPES]
-            schema["type"] = known[0] if len(known) == 1 else known
-            kind = schema["type"]
+            known: list[Json] = [one for one in kind if one in _TYPES]
+            schema["type"] = kind = known[0] if len(known) == 1 else known
         if kind == [] or (isinstance(kind, str) and kind not in _TYPES):
             del schema["type"]
         if isinstance(constant := schema.get("const"), dict | list | bool | float):
@@ -192,12 +206,16 @@ class SchemaRules:
         items = [deepcopy(self.resolve(array).get("items", {})) for array in arrays]
         joined: JsonObject = {"type": "array", "items": {"anyOf": items}}
         first = members.index(arrays[0])
-        return [joined if i == first else member for i, member in enumerate(members) if i == first or member not in arrays]
+        return [
+            joined if i == first else member for i, member in enumerate(members) if i == first or member not in arrays
+        ]
 
     def _distribute(self, schema: JsonObject, members: list[Json]) -> list[Json]:
         """Give the properties beside a union to each of its members, because the generator reads the union only."""
-        shared: JsonObject = {"type": "object"} | {
-            key: schema[key] for key in ("properties", "required") if key in schema
+        shared: JsonObject = {
+            "type": "object",
+            "properties": schema["properties"],
+            "required": schema.get("required", []),
         }
         return [{"allOf": [deepcopy(shared), member]} for member in members]
 
@@ -223,15 +241,12 @@ class SchemaRules:
         if self._has_conflict(schema, objects):
             objects = [self._flattened(schema, objects)]
             schema.pop("properties", None)
-        schema["allOf"] = [self._widen(member, (*place, "allOf", i)) for i, member in enumerate(objects)]
+        schema["allOf"] = parts = [self._widen(member, (*place, "allOf", i)) for i, member in enumerate(objects)]
         if len(objects) == 1 and "properties" in schema and "$ref" in json.dumps(objects[0]):
             # A union of a single reference is that reference for the generator, and the properties would be lost.
-            own: JsonObject = {
-                "type": "object",
-                "properties": schema.pop("properties"),
-                "required": schema.pop("required", []),
-            }
-            schema["allOf"] = [*schema["allOf"], self._widen(own, place)]  # type: ignore[list-item] # it is a list
+            own: JsonObject = {"type": "object", "properties": schema.pop("properties")}
+            own["required"] = schema.pop("required", [])
+            parts.append(self._widen(own, place))
 
     def _is_object(self, member: Json) -> bool:
         resolved = self.resolve(member)
@@ -340,63 +355,6 @@ class SchemaRules:
             return value == resolved["const"]
         kinds = resolved.get("type")
         return any(_fits_type(value, kind, resolved.get("format")) for kind in _list(kinds))
-
-    # Cycles
-
-    def _break_cycles(self, schemas: JsonObject) -> list[str]:
-        """Replace the references that close a cycle of arrays and unions, which have no class that could break it.
-
-        Returns:
-            The names of the schemas, those that others need first: the generator would try the others twice, and then
-            complain that their inline classes exist.
-        """
-        done: dict[str, None] = {}
-        for name in schemas:
-            self._visit(name, schemas, [], done)
-        return list(done)
-
-    def _visit(self, name: str, schemas: JsonObject, stack: list[str], done: dict[str, None]) -> None:
-        if name in done or name not in schemas:
-            return
-        stack.append(name)
-        for owner, key in list(_eager(schemas[name])):
-            schema = owner[key]  # type: ignore[call-overload,index] # a list with an index, or an object with a key
-            target = str(schema["$ref"]).rpartition("/")[2]
-            if target in stack:
-                owner[key] = {}  # type: ignore[call-overload,index] # the same
-                self.note(("components", "schemas", name), f"a part that refers to {target} again has any type")
-            else:
-                self._visit(target, schemas, stack, done)
-        stack.pop()
-        done[name] = None
-
-
-def _eager(schema: Json, *, inside: bool = False) -> Iterator[tuple[JsonObject | list[Json], str | int]]:
-    """Yield the places of the references that the generator follows before it knows all classes."""
-    if not isinstance(schema, dict):
-        return
-    is_object = schema.get("type") == "object" or "properties" in schema
-    keys = ["items", "additionalProperties"] if inside or not is_object else []
-    for key in keys:
-        yield from _eager_at(schema, key, inside=inside)
-    for key in (*_UNIONS, "prefixItems", "allOf"):
-        members = schema.get(key)
-        if isinstance(members, list) and (key != "allOf" or len(members) == 1):
-            for index in range(len(members)):
-                yield from _eager_at(members, index, inside=inside or key in _UNIONS)
-    if inside and isinstance(properties := schema.get("properties"), dict):
-        for name in properties:
-            yield from _eager_at(properties, name, inside=True)
-
-
-def _eager_at(
-    owner: JsonObject | list[Json], key: str | int, *, inside: bool
-) -> Iterator[tuple[JsonObject | list[Json], str | int]]:
-    value = owner.get(str(key)) if isinstance(owner, dict) else owner[int(key)]
-    if isinstance(value, dict) and str(value.get("$ref", "")).startswith("#/components/schemas/"):
-        yield owner, key
-    else:
-        yield from _eager(value, inside=inside)
 
 
 def _is_list_of_anything(schema: Json) -> bool:

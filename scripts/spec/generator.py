@@ -125,6 +125,7 @@ def _run(*command: str | Path, cwd: Path | None = None) -> str:
         raise SpecError(f"{command[0]} can't be run ({error.strerror}): run `make setup`") from error
     if done.returncode:
         # The last line of a traceback says what is wrong; the others say where in a foreign program.
-        printed = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
-        raise SpecError(f"{Path(command[1] if len(command) > 1 else command[0]).name} failed: {printed.splitlines()[-1:]}")
+        printed = (done.stdout + done.stderr).decode("utf-8", "replace").split("\n")
+        reason = next((line for line in reversed(printed) if line.strip()), "it printed nothing")
+        raise SpecError(f"{Path(command[min(1, len(command) - 1)]).name} exited with {done.returncode}: {reason}")
     return done.stdout.decode("utf-8", "replace")

@@ -10,8 +10,8 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from openapi_python_client import Config, MetaType, generate
-from openapi_python_client.config import ConfigFile
+from openapi_python_client import generate
+from openapi_python_client.config import Config, ConfigFile, MetaType
 from openapi_python_client.parser.errors import ParseError
 
 # The generator does not print the names of the document, lest they look like code.

@@ -5,7 +5,7 @@ If one is missing it tries again later, and then complains that the classes of t
 difficulty with components. A moved schema keeps the class name that the generator would have given it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from spec.documents import Json, JsonObject
 
@@ -18,23 +18,21 @@ def move_inline_classes(schemas: JsonObject) -> None:
     Args:
         schemas: The schemas of the components; changed in place.
     """
-    for name in list(schemas):
-        _visit(schemas, schemas[name], name, in_union=False)
+    for name, schema in list(schemas.items()):
+        if isinstance(schema, dict):
+            _visit(schemas, schema, name, in_union=False)
 
 
-def _visit(schemas: JsonObject, schema: Json, name: str, *, in_union: bool) -> None:
-    if not isinstance(schema, dict):
-        return
-    for owner, key, part, part_name in list(_parts(schema, name)):
-        is_member = key != "additionalProperties" and not (isinstance(owner, dict) and owner is schema.get("properties"))
-        inside = is_member and (in_union or any(owner is schema.get(union) for union in _UNIONS))
+def _visit(schemas: JsonObject, schema: JsonObject, name: str, *, in_union: bool) -> None:
+    for part, part_name, replace, is_member in list(_parts(schema, name)):
+        inside = is_member or (in_union and part_name == f"{name}_item")
         _visit(schemas, part, part_name, in_union=inside)
         if _is_early(part, in_union=inside):
             moved = part_name
             while moved in schemas:
                 moved += "_"
             schemas[moved] = part
-            owner[key] = {"$ref": f"#/components/schemas/{moved}"}  # type: ignore[call-overload,index] # key of owner
+            replace({"$ref": f"#/components/schemas/{moved}"})
 
 
 def _is_early(schema: JsonObject, *, in_union: bool) -> bool:
@@ -45,23 +43,36 @@ def _is_early(schema: JsonObject, *, in_union: bool) -> bool:
     return in_union and has_class and not any(union in schema for union in _UNIONS)
 
 
-def _parts(schema: JsonObject, name: str) -> Iterator[tuple[JsonObject | list[Json], str | int, JsonObject, str]]:
-    """Yield the inline schemas directly inside of a schema: what holds them, under which key, and their name."""
-    found: list[tuple[JsonObject | list[Json], str | int, str]] = []
+def _parts(schema: JsonObject, name: str) -> Iterator[tuple[JsonObject, str, Callable[[Json], None], bool]]:
+    """Yield the inline schemas directly inside of a schema.
+
+    Yields:
+        Each with the name that it has for the generator, a function that replaces it, and whether it is the member of a
+        union.
+    """
     for holder in (schema, *_list(schema, "allOf")):
         properties = holder.get("properties") if isinstance(holder, dict) and "$ref" not in holder else None
         if isinstance(properties, dict):
-            found += [(properties, key, f"{name}_{key}") for key in properties]
+            yield from _values(properties, {key: f"{name}_{key}" for key in properties})
     count = 0
     for union in _UNIONS:
         members = _list(schema, union)
-        found += [(members, index, f"{name}_type_{count + index}") for index in range(len(members))]
+        for index, member in enumerate(members):
+            if isinstance(member, dict) and "$ref" not in member:
+                yield member, f"{name}_type_{count + index}", _setter(members, index), True
         count += len(members)
-    found += [(schema, "items", f"{name}_item"), (schema, "additionalProperties", f"{name}_AdditionalProperty")]
-    for owner, key, part_name in found:
-        part = owner.get(str(key)) if isinstance(owner, dict) else owner[int(key)]
-        if isinstance(part, dict) and "$ref" not in part:
-            yield owner, key, part, part_name
+    yield from _values(schema, {"items": f"{name}_item", "additionalProperties": f"{name}_AdditionalProperty"})
+
+
+def _values(owner: JsonObject, names: dict[str, str]) -> Iterator[tuple[JsonObject, str, Callable[[Json], None], bool]]:
+    for key, name in names.items():
+        value = owner.get(key)
+        if isinstance(value, dict) and "$ref" not in value:
+            yield value, name, lambda new, key=key: owner.update({key: new}), False  # type: ignore[misc] # mypy can't infer the default
+
+
+def _setter(members: list[Json], index: int) -> Callable[[Json], None]:
+    return lambda value: members.__setitem__(index, value)
 
 
 def _list(schema: JsonObject, key: str) -> list[Json]:

@@ -101,16 +101,22 @@ class Rules:
         return self.root.get("x-*" if name.startswith("x-") else name, EQUAL)
 
 
-def read_rules(openapi: Path) -> Rules:
+def read_rules(openapi: Path, path: Path | None = None) -> Rules:
     """Read the rules of a folder such as `openapi`; without a file, they are the defaults.
+
+    Args:
+        openapi: The folder.
+        path: Another file with rules for it.
 
     Raises:
         SpecError: The file can't be read, or says something that is not a rule; all its problems.
     """
-    file = f"{openapi.name}/{RULES}"
+    file = str(path) if path else f"{openapi.name}/{RULES}"
     try:
-        text = (openapi / RULES).read_bytes().decode("utf-8")
-    except FileNotFoundError:
+        text = (path or openapi / RULES).read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        if path:
+            raise SpecError(Problem(file, None, "there is no such file")) from error
         return Rules(file)
     except OSError as error:
         raise SpecError(Problem(file, None, str(error.strerror))) from error
