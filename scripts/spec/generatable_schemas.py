@@ -41,6 +41,7 @@ _TAKEN = frozenset(
     }
     | {"prop_name", "src_dict", "to_dict", "to_multipart"}
 )
+_COMPONENT = re.compile(r"#/components/schemas/[^/]+")
 _DEPTH = 60
 
 
@@ -55,6 +56,7 @@ class SchemaRules:
 
     document: JsonObject
     notes: list[tuple[Place, str]] = field(default_factory=list)
+    _aliases: dict[str, str] = field(default_factory=dict)
     _found: list[tuple[Json, Place, Callable[[Json], None]]] = field(default_factory=list)
 
     def add(self, schema: Json, place: Place, replace: Callable[[Json], None]) -> None:
@@ -70,11 +72,29 @@ class SchemaRules:
         components = self.document.get("components")
         named = components.get("schemas") if isinstance(components, dict) else None
         schemas = named if isinstance(named, dict) else {}
-        for name in in_reading_order(schemas, self._note_cycle):
-            schemas[name] = self._widen(schemas.pop(name), ("components", "schemas", name))
+        self._aliases = {name: target for name in schemas if (target := self._alias(schemas[name]))}
+        order = [name for name in in_reading_order(schemas, self._note_cycle) if name not in self._aliases]
+        widened = {name: self._widen(schemas[name], ("components", "schemas", name)) for name in order}
+        found = [(self._widen(schema, place), replace) for schema, place, replace in self._found]
+        for schema, replace in found:
+            replace(schema)
+        schemas.clear()
+        schemas.update(widened)
         move_inline_classes(schemas)
-        for schema, place, replace in self._found:
-            replace(self._widen(schema, place))
+
+    def _alias(self, schema: Json) -> str | None:
+        """Return the reference of a composition of nothing but one object, which is that object."""
+        seen: set[str] = set()
+        found: str | None = None
+        while isinstance(schema, dict) and not {"properties", "additionalProperties"} & schema.keys():
+            members = _members(schema)
+            only = members[0] if len(members) == 1 else None
+            reference = only.get("$ref") if isinstance(only, dict) else None
+            if not isinstance(reference, str) or reference in seen or not _COMPONENT.fullmatch(reference):
+                break
+            seen.add(reference)
+            found, schema = reference, self.target(reference)
+        return found if found and self._is_object(schema) else None
 
     def _note_cycle(self, name: str, target: str) -> None:
         self.note(("components", "schemas", name), f"a part that refers to {target} again has any type")
@@ -141,6 +161,9 @@ class SchemaRules:
             return {}  # `true` and `false` are schemas in JSON Schema
         if isinstance(reference := schema.get("$ref"), str):
             return self._reference(reference, place)
+        if alias := self._alias(schema):
+            # The generator would read the object twice, and complain that its inline classes exist.
+            return {"$ref": self._aliases.get(alias.rpartition("/")[2], alias)}
         widened: JsonObject = {key: value for key, value in schema.items() if key in _READ}
         self._types(widened)
         self._unions(widened, place)
@@ -154,8 +177,8 @@ class SchemaRules:
         return widened
 
     def _reference(self, reference: str, place: Place) -> Json:
-        if re.fullmatch(r"#/components/schemas/[^/]+", reference):
-            return {"$ref": reference}
+        if _COMPONENT.fullmatch(reference):
+            return {"$ref": self._aliases.get(reference.rpartition("/")[2], reference)}
         # The generator knows references to whole components only.
         if len(place) > _DEPTH:
             return {}
@@ -166,7 +189,13 @@ class SchemaRules:
         if isinstance(kind, list):
             known: list[Json] = [one for one in kind if one in _TYPES]
             schema["type"] = kind = known[0] if len(known) == 1 else known
-        if kind == [] or (isinstance(kind, str) and kind not in _TYPES):
+        if isinstance(kind, list) and {"object", "array"} & set(map(str, kind)) and not {*_UNIONS} & schema.keys():
+            # The generator would read such an object twice, and complain that its inline classes exist.
+            prose: JsonObject = {key: schema[key] for key in ("description", "default", "example") if key in schema}
+            members: list[Json] = [_of_type(schema, str(one)) for one in kind]
+            schema.clear()
+            schema |= prose | {"anyOf": members}
+        elif kind == [] or (isinstance(kind, str) and kind not in _TYPES):
             del schema["type"]
         if isinstance(constant := schema.get("const"), dict | list | bool | float):
             # The generator knows no composed constants, and writes `!= Trueand` for these.
@@ -355,6 +384,16 @@ class SchemaRules:
             return value == resolved["const"]
         kinds = resolved.get("type")
         return any(_fits_type(value, kind, resolved.get("format")) for kind in _list(kinds))
+
+
+def _of_type(schema: JsonObject, kind: str) -> JsonObject:
+    """Return the part of a schema of several types that concerns one of them."""
+    ours = {
+        "object": {"properties", "required", "additionalProperties", "allOf"},
+        "array": {"items", "prefixItems"},
+        "null": set[str](),
+    }.get(kind, {"enum", "format"})
+    return {"type": kind} | {key: deepcopy(value) for key, value in schema.items() if key in ours}
 
 
 def _is_list_of_anything(schema: Json) -> bool:

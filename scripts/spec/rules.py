@@ -122,7 +122,7 @@ def read_rules(openapi: Path, path: Path | None = None) -> Rules:
         raise SpecError(Problem(file, None, str(error.strerror))) from error
     except UnicodeDecodeError as error:
         raise SpecError(Problem(file, None, f"not UTF-8: {error}")) from error
-    groups = {path.name for path in openapi.iterdir() if path.is_dir()}
+    groups = {path.name for path in openapi.glob("*") if path.is_dir()}
     return parse_rules(text, file, groups=groups)
 
 
