@@ -82,7 +82,7 @@ def plan_import(paths: Sequence[Path], openapi: Path, *, group: str | None = Non
     # In the order of names, so that the order of the arguments makes no difference.
     for path in sorted(paths, key=lambda path: (path.name, path)):
         try:
-            name = group_of(path, group, openapi)
+            name = group_of(path, openapi, group=group)
             groups.setdefault(name, _Group.read(openapi, name)).claim(path, is_shared=group is not None)
             pages.append(read_page(path))
             groups[name].add(path.name, pages[-1], today or datetime.now(UTC).date())
@@ -114,20 +114,33 @@ def check(fragments: Iterable[Fragment]) -> None:
     merge(fragments)
 
 
-def group_of(path: Path, group: str | None, openapi: Path) -> str:
+def group_of(path: Path, openapi: Path, *, group: str | None = None) -> str:
     """Return the folder for a page: the one that the user names, or its own.
 
     Raises:
-        SpecError: The name is none for a folder, or something else has it.
+        SpecError: The name is not one for a folder, something else has it, or the page belongs to another folder.
     """
+    if not path.name.isprintable():
+        raise SpecError(Problem(ascii(str(path)), None, "is not named in UTF-8, or not in printable characters"))
     name = kebab(path.stem) if group is None else group
+    advice = "name the group with --group NAME (GROUP=NAME for make)"
     if not _GROUP.fullmatch(name) or len(name) > LONGEST_NAME:
-        reason = f"{name!r} can't name a group: it has to be small letters and digits in words joined by hyphens"
-        raise SpecError(Problem(str(path), None, reason, "name the group with --group NAME (make: GROUP=NAME)"))
+        reason = f"{name!r} can't name a group: it has to be small letters and digits, in words joined by hyphens"
+        raise SpecError(Problem(str(path), None, reason, advice))
     folder = openapi / name
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise SpecError(Problem(str(folder), None, "is not a folder, and so can't hold a group of fragments"))
+    homes = {
+        file.parent.name for file in openapi.glob(f"*/{PROVENANCE}") if path.name in _records(openapi, file.parent)
+    }
+    if group is None and homes and name not in homes:
+        reason = f"a page of this name is in the group {' and '.join(sorted(homes))!r}, not in {name!r}"
+        raise SpecError(Problem(str(path), None, reason, advice))
     return name
+
+
+def _records(openapi: Path, folder: Path) -> dict[str, PageRecord]:
+    return read_records(folder / PROVENANCE, f"{openapi.name}/{folder.name}/{PROVENANCE}")
 
 
 @dataclass
@@ -150,11 +163,14 @@ class _Group:
 
     @classmethod
     def read(cls, openapi: Path, name: str) -> "_Group":
-        file = f"{name}/{PROVENANCE}"
-        return cls(name, read_records(openapi / file, f"{openapi.name}/{file}"))
+        return cls(name, _records(openapi, openapi / name))
 
     def claim(self, path: Path, *, is_shared: bool) -> None:
-        """Refuse a second page of the same name, or any second page if the user did not name the group."""
+        """Refuse a second page of the same name, or any second page if the user did not name the group.
+
+        Raises:
+            SpecError: The page is refused.
+        """
         if other := self.claims.get(path.name) or (None if is_shared else next(iter(self.claims.values()), None)):
             advice = "rename one of them" if is_shared else "import them apart, or into one group: --group NAME"
             raise SpecError(Problem(str(path), None, f"shares the group {self.name!r} with {other}", advice))

@@ -29,7 +29,7 @@ def parse(text: str) -> Json:
             text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_finite, parse_int=_integer
         )
     except json.JSONDecodeError as error:
-        raise FaultyTextError(Fault(error.lineno, f"not a JSON document: {error.msg}")) from error
+        raise FaultyTextError(Fault(error.lineno, f"not a JSON document: {error.msg.removesuffix(' at')}")) from error
     except (ValueError, RecursionError) as error:
         # Look for the faults in the text, because Python's parser does not know their lines.
         raise FaultyTextError(*_faults(text)) from error
@@ -132,7 +132,7 @@ def _faults(text: str) -> Iterator[Fault]:
             try:
                 yield from (Fault(number, reason) for reason in _faults_of_scalar(lexeme, known))
             except json.JSONDecodeError as error:
-                yield Fault(number, f"not a JSON document: {error.msg}")
+                yield Fault(number, f"not a JSON document: {error.msg.removesuffix(' at')}")
                 return
         expects_key = lexeme in "{,"
 

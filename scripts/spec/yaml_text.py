@@ -215,7 +215,9 @@ class _Composer:
 
 
 def _syntax_fault(error: yaml.MarkedYAMLError) -> Fault:
-    mark = error.problem_mark or error.context_mark
-    context = f" ({error.context}, line {error.context_mark.line + 1})" if error.context and error.context_mark else ""
+    at = error.problem_mark.line if error.problem_mark else 0
+    above = at - error.context_mark.line if error.context_mark else 0
+    # A distance, because a line of the text is another line of its page.
+    context = f" ({error.context} that begins {above} lines above)" if above else ""
     advice = "YAML is indented with spaces, never with tabs" if "cannot start any token" in str(error.problem) else ""
-    return Fault(mark.line + 1 if mark else 1, f"not a YAML document: {error.problem}{context}", advice)
+    return Fault(at + 1, f"not a YAML document: {error.problem}{context}", advice)

@@ -65,7 +65,7 @@ def test_faults_of_json_are_refused_with_their_lines(text: str, expected: list[t
     [
         ("a: 1\nb: [", [(3, "did not find expected node content")]),
         ("a: 1\nb:\n\tc: 1\n", [(3, "cannot start any token")]),
-        ("a: 'x\n\n", [(3, "unexpected end of stream (while scanning a quoted scalar, line 1)")]),
+        ("a: 'x\n\n", [(3, "unexpected end of stream (while scanning a quoted scalar that begins 2 lines above)")]),
         ("- a", [(1, "not a YAML object")]),
         ("", [(1, "holds no document")]),
         ("# nothing\n", [(1, "holds no document")]),
