@@ -196,9 +196,12 @@ class _Group:
 
     def _file_names(self, name: str, page: Page) -> Iterator[str]:
         taken = {PROVENANCE}.union(*(other.fragments for other in self.records.values()))
+        numbers: dict[str, int] = {}
         for document in page.documents:
-            base, number = fragment_name(document, stem=Path(name).stem), 1
-            while (file := f"{base}.json" if number == 1 else f"{base}-{number}.json") in taken:
-                number += 1
+            base = fragment_name(document, stem=Path(name).stem)
+            file = ""
+            while not file or file in taken:
+                numbers[base] = numbers.get(base, 0) + 1
+                file = f"{base}.json" if numbers[base] == 1 else f"{base}-{numbers[base]}.json"
             taken.add(file)
             yield file

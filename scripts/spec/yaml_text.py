@@ -13,8 +13,18 @@ from typing import Any, NoReturn, TypeAlias
 import yaml
 
 from spec.documents import Json
-from spec.faults import MAX_DEPTH, MAX_DIGITS, TOO_DEEP, TOO_MANY_DIGITS, Fault, FaultyTextError
+from spec.faults import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_FAULTS,
+    TOO_DEEP,
+    TOO_MANY_DIGITS,
+    Fault,
+    FaultyTextError,
+    beyond_floats,
+)
 
+MAX_VALUES = 500_000  # of a document; more than the largest that are published have
 MAX_ALIASED = 1_000_000  # characters and values that the aliases of a document may add to it
 
 # The last three are line breaks for the parser, and ordinary characters in YAML 1.2.
@@ -26,6 +36,7 @@ _CONSTANTS: dict[str, Scalar] = {
     "~": None,
     **{spelling: value for word, value in _WORDS.items() for spelling in (word, word.capitalize(), word.upper())},
 }
+_FIRST = frozenset("~nNtTfF+-.0123456789")  # what the constants and numbers begin with
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -111,6 +122,7 @@ class _Composer:
         self._faults: list[Fault] = []
         self._anchors: dict[str, Node | None] = {}  # None while the anchor's own value is being read
         self._aliased = 0
+        self._count = 0
 
     def compose(self, events: Iterator[_Event]) -> Node:
         root = None
@@ -130,6 +142,11 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         anchor, node = event.anchor, Node(number, None)
+        self._count += 1
+        if self._count > MAX_VALUES:
+            self._stop(
+                event, f"the document has more than {MAX_VALUES} values", "write it in JSON, which is read faster"
+            )
         if anchor is not None:
             self._anchors[anchor] = None
         if event.tag is not None:
@@ -168,7 +185,8 @@ class _Composer:
     def _key(self, event: _Event, events: Iterator[_Event]) -> str:
         if not isinstance(event, yaml.ScalarEvent):
             self._stop(event, "a key is not a string", "write the key out; no alias, object or array can be one")
-        self._node(event, events, depth=0)
+        if event.anchor is not None or event.tag is not None:
+            self._node(event, events, depth=0)
         if event.implicit[0] and event.value == "<<":
             self._fault(event, "the merge key <<, which YAML 1.2 no longer has", "write the merged members out")
         if event.implicit[0] and event.value == "":
@@ -178,6 +196,8 @@ class _Composer:
 
     def _scalar(self, event: _Event) -> Scalar:
         text: str = event.value
+        if text and text[0] not in _FIRST:
+            return text
         if text in _CONSTANTS:
             return _CONSTANTS[text]
         if _NOT_FINITE.fullmatch(text):
@@ -190,7 +210,7 @@ class _Composer:
             value = float(text)
             if abs(value) != float("inf"):
                 return value
-            self._fault(event, f"{text[:40]} is beyond the numbers that JSON's readers know")
+            self._fault(event, beyond_floats(text))
         return text
 
     def _alias(self, event: _Event, depth: int) -> Node:
@@ -208,6 +228,8 @@ class _Composer:
 
     def _fault(self, event: _Event, reason: str, advice: str = "") -> None:
         self._faults.append(Fault(event.start_mark.line + 1, reason, advice))
+        if len(self._faults) == MAX_FAULTS:
+            raise FaultyTextError(*self._faults)
 
     def _stop(self, event: _Event, reason: str, advice: str = "") -> NoReturn:
         self._fault(event, reason, advice)
