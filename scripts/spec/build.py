@@ -8,6 +8,7 @@ from spec.fragments import read_fragments
 from spec.generator import generate_package, require_pinned_tools
 from spec.merge import merge
 from spec.overlay import OverlayError, apply
+from spec.rules import read_rules
 from spec.sources import read_object
 from spec.trees import Files, differences, read_files
 
@@ -22,7 +23,8 @@ def build_document(root: Path) -> JsonObject:
     Raises:
         SpecError: The fragments contradict each other, or the overlay doesn't fit them.
     """
-    published = merge(read_fragments(root / "openapi"))
+    openapi = root / "openapi"
+    published = merge(read_fragments(openapi), read_rules(openapi)).document
     try:
         return apply(published, read_object(root / OVERLAY, OVERLAY))
     except OverlayError as error:

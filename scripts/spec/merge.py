@@ -1,156 +1,149 @@
-"""Merge the published fragments, one file per operation, into one OpenAPI document.
+"""Merge the fragments of an API's description into one OpenAPI document.
 
-Equal parts are merged into one. Parts that differ, or that repeat what may appear only once, are an error that names
-both files and the place. Public merge tools rename the second part instead, and exit with 0.
+Fields of the root follow the rule of `openapi/merge.yml`. Parts of the same name that are equal, but for the order of
+their keys and for descriptions, become one. Parts that differ are an error that shows both, and proposes how to settle
+it. Nothing is renamed without a decision in `merge.yml`; public merge tools rename the second part, and exit with 0.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from copy import deepcopy
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from spec.documents import Json, JsonObject, SpecError, first_difference, pointer
+from spec.applying import apply, new_names
+from spec.contradictions import Proposals, Reporter
+from spec.documents import JsonObject, Problem, SpecError
 from spec.fragments import Fragment
-
-METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
-MERGED = frozenset({"components", "paths", "tags"})
+from spec.joining import join
+from spec.normalize import normalize
+from spec.parts import Key, Part, find_parts
+from spec.resolving import Decisions, decide, operation_id
+from spec.roots import spread
+from spec.rules import OPERATION, OPERATION_ID, Rules
+from spec.shapes import shape_problems
+from spec.templates import new_paths, respell
+from spec.walk import Place
 
 
 class MergeError(SpecError):
-    """Two fragments contradict each other, or one isn't an OpenAPI document."""
+    """Fragments contradict each other, or one isn't an OpenAPI document.
+
+    Attributes:
+        proposals: Resolutions that settle the contradictions, by their keys in `merge.yml`.
+    """
+
+    def __init__(self, *problems: Problem | str, proposals: Proposals | None = None) -> None:
+        super().__init__(*problems)
+        self.proposals = proposals or {}
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A value in a fragment, with its file and its place there."""
+class Merged:
+    """One document out of many.
 
-    file: str
-    at: str
-    value: Json
+    Attributes:
+        document: The OpenAPI document.
+        notes: What differed in the fragments and was settled by the rule, one sentence each.
+    """
 
-    def object(self) -> JsonObject:
-        if not isinstance(self.value, dict):
-            raise MergeError(f"{self.file}#{self.at} is not an object")
-        return self.value
+    document: JsonObject
+    notes: list[str]
+    _fragments: Sequence[Fragment]
+    _origins: Mapping[Place, tuple[int, Place]]
 
-    def member(self, key: str) -> "_Part":
-        """Return a member; a missing one is an empty object."""
-        return _Part(self.file, self.at + pointer(key), self.object().get(key, {}))
+    def origin(self, place: Place) -> tuple[Fragment, Place]:
+        """Return the fragment that a place of the document is from, and the place there.
 
-    def members(self) -> dict[str, "_Part"]:
-        return {key: self.member(key) for key in self.object()}
+        A place that the document does not have leads to the nearest part that it is in.
+        """
+        for length in range(len(place), 0, -1):
+            if found := self._origins.get(place[:length]):
+                index, start = found
+                return self._fragments[index], (*start, *place[length:])
+        return self._fragments[0], ()
 
-    def entries(self, key: str) -> Iterator["_Part"]:
-        entries = self.object().get(key, [])
-        if not isinstance(entries, list):
-            raise MergeError(f"{self.file}#{self.at + pointer(key)} is not an array")
-        for index, entry in enumerate(entries):
-            yield _Part(self.file, self.at + pointer(key, index), entry)
-
-    def without(self, keys: frozenset[str]) -> "_Part":
-        rest: JsonObject = {key: value for key, value in self.object().items() if key not in keys}
-        return _Part(self.file, self.at, rest)
-
-    def must_equal(self, other: "_Part") -> None:
-        place = first_difference(self.value, other.value, self.at)
-        if place is not None:
-            raise MergeError(f"{self.file} and {other.file} differ at {place}")
-
-    def clash(self, other: "_Part", what: str) -> MergeError:
-        return MergeError(f"{self.file}#{self.at} and {other.file}#{other.at} {what}")
+    def locate(self, place: Place) -> tuple[str, int]:
+        """Return the file and the line of a place of the document."""
+        fragment, there = self.origin(place)
+        return fragment.source.file, fragment.source.line(*there)
 
 
-@dataclass
-class _Path:
-    """A path of the API: the parts that its operations share, and the operations by method."""
-
-    shared: _Part
-    operations: dict[str, _Part] = field(default_factory=dict)
-
-
-@dataclass
-class _Merged:
-    """The parts merged so far, each with the fragment that it came from."""
-
-    shared: _Part
-    tags: dict[str, _Part] = field(default_factory=dict)
-    paths: dict[str, _Path] = field(default_factory=dict)
-    templates: dict[str, _Part] = field(default_factory=dict)
-    operation_ids: dict[str, _Part] = field(default_factory=dict)
-    components: dict[str, dict[str, _Part]] = field(default_factory=dict)
-
-    def add(self, fragment: _Part) -> None:
-        self.shared.must_equal(fragment.without(MERGED))
-        for tag in fragment.entries("tags"):
-            _add_equal(self.tags, str(tag.object().get("name")), tag)
-        for path, item in fragment.member("paths").members().items():
-            self._add_path(path, item)
-        for section, components in fragment.member("components").members().items():
-            for name, component in components.members().items():
-                _add_equal(self.components.setdefault(section, {}), name, component)
-
-    def document(self) -> JsonObject:
-        result = dict(self.shared.object())
-        if self.tags:
-            result["tags"] = [tag.value for tag in self.tags.values()]
-        result["paths"] = {path: item.shared.object() | _values(item.operations) for path, item in self.paths.items()}
-        if self.components:
-            result["components"] = {section: _values(parts) for section, parts in self.components.items()}
-        return deepcopy(result)
-
-    def _add_path(self, path: str, item: _Part) -> None:
-        # `/Jobs/{Id}` and `/Jobs/{JobId}` are the same path in OpenAPI, and for a server.
-        template = self.templates.setdefault(re.sub(r"\{[^{}]*\}", "{}", path), item)
-        if template.at != item.at:
-            raise template.clash(item, "are the same path under two names")
-        shared = item.without(METHODS)
-        known = self.paths.setdefault(path, _Path(shared))
-        known.shared.must_equal(shared)
-        for method, operation in item.members().items():
-            if method in METHODS:
-                _add_once(known.operations, method, operation, "describe the same operation")
-                self._add_operation_id(operation)
-
-    def _add_operation_id(self, operation: _Part) -> None:
-        name = operation.object().get("operationId")
-        if isinstance(name, str):
-            part = operation.member("operationId")
-            _add_once(self.operation_ids, name, part, f"use the same operationId, {name!r}")
-
-
-def merge(fragments: Iterable[Fragment]) -> JsonObject:
-    """Merge fragments into one document; their order doesn't matter.
+def merge(fragments: Iterable[Fragment], rules: Rules | None = None) -> Merged:
+    """Merge fragments into one document; the order in which they are given doesn't matter.
 
     Args:
-        fragments: At least one; each name is that of a file.
+        fragments: At least one.
+        rules: The rules; by default, those without a file.
 
     Returns:
-        A new document, with the parts in the order of the fragments' names.
+        A new document, with the parts in the order of the groups, and of the fragments' names in a group.
 
     Raises:
-        MergeError: Two fragments contradict each other, or repeat what may appear only once.
+        MergeError: Fragments contradict each other, or can't be merged; with all problems.
     """
-    ordered = [
-        _Part(fragment.source.file, "", fragment.document)
-        for fragment in sorted(fragments, key=lambda fragment: fragment.name)
-    ]
+    rules = rules or Rules()
+    place = {group: number for number, group in enumerate(rules.order)}
+    ordered = sorted(fragments, key=lambda fragment: (place.get(fragment.group, len(place)), fragment.name))
     if not ordered:
         raise MergeError("there is no fragment to merge")
-    merged = _Merged(shared=ordered[0].without(MERGED))
-    for part in ordered:
-        merged.add(part)
-    return merged.document()
+    documents, notes = spread(_normalized(ordered), rules)
+    reporter = Reporter(ordered, rules)
+    paths, problems = new_paths(documents, rules, reporter)
+    respelled = [respell(document, paths) for document in documents]
+    documents, moved = [document for document, _ in respelled], [moves for _, moves in respelled]
+    parts = find_parts(documents, moved)
+    decisions = decide(parts, ordered, rules)
+    if problems or decisions.problems:
+        raise MergeError(*problems, *decisions.problems)
+    _report(reporter, parts, decisions, ordered)
+    if reporter.problems:
+        raise MergeError(*reporter.problems, *reporter.summary(), proposals=reporter.proposals)
+    names = new_names(parts, decisions, [fragment.group for fragment in ordered])
+    settled = [apply(document, index, decisions, names[index]) for index, document in enumerate(documents)]
+    joined = join(settled, ordered, rules, names=names, moved=moved)
+    if joined.problems:
+        raise MergeError(*joined.problems)
+    return Merged(joined.document, [*notes, *joined.notes], ordered, joined.origins)
 
 
-def _add_equal(parts: dict[str, _Part], name: str, part: _Part) -> None:
-    parts.setdefault(name, part).must_equal(part)
+def _normalized(fragments: Sequence[Fragment]) -> list[JsonObject]:
+    problems: list[Problem | str] = []
+    documents = []
+    for fragment in fragments:
+        try:
+            problems.extend(shape_problems(fragment))
+            documents.append(normalize(fragment))
+        except SpecError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise MergeError(*problems)
+    return documents
 
 
-def _add_once(parts: dict[str, _Part], name: str, part: _Part, complaint: str) -> None:
-    first = parts.setdefault(name, part)
-    if first is not part:
-        raise first.clash(part, complaint)
+def _report(
+    reporter: Reporter, parts: Mapping[Key, Sequence[Part]], decisions: Decisions, fragments: Sequence[Fragment]
+) -> None:
+    """Report definitions of one name that differ, and operations of one operationId."""
+    operations = _by_operation_id(parts, decisions)
+    renamed = ((key[0], name) for (_, key), name in decisions.renamed.items() if key[0] != OPERATION)
+    reporter.take({*parts, *renamed, *((OPERATION_ID, name) for name in operations)})
+    for key, definitions in parts.items():
+        variants: dict[int, list[Part]] = {}
+        for part in decisions.remaining(definitions):
+            variants.setdefault(decisions.classes.get((part.index, key), 0), []).append(part)
+        if len(variants) > 1:
+            by_group: dict[str, set[int]] = {}
+            for part in definitions:
+                by_group.setdefault(fragments[part.index].group, set()).add(part.index)
+            reporter.part([*variants.values()], by_group)
+    for name, members in operations.items():
+        if len(members) > 1:
+            reporter.operation_id(name, [*members.values()])
 
 
-def _values(parts: dict[str, _Part]) -> JsonObject:
-    return {name: part.value for name, part in parts.items()}
+def _by_operation_id(parts: Mapping[Key, Sequence[Part]], decisions: Decisions) -> dict[str, dict[Key, list[Part]]]:
+    found: dict[str, dict[Key, list[Part]]] = {}
+    for key, definitions in parts.items():
+        for part in decisions.remaining(definitions) if key[0] == OPERATION else ():
+            name = decisions.renamed.get((part.index, key)) or operation_id(part)
+            if name is not None:
+                found.setdefault(name, {}).setdefault(key, []).append(part)
+    return found

@@ -1,0 +1,152 @@
+"""Follow the `$ref`s of an OpenAPI document, and find those that lead nowhere, elsewhere, or in a circle."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from typing import TypeAlias
+from urllib.parse import unquote
+
+from spec.documents import Json, JsonObject, Problem
+from spec.walk import SECTIONS, Kind, Node, Place, walk
+
+# Where a place of a merged document was published: the file and the line.
+Locate: TypeAlias = Callable[[Place], tuple[str, int | None]]
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_BAD_ESCAPE = re.compile(r"~(?![01])|%(?![0-9A-Fa-f]{2})")
+_SECTION_OF = {kind: section for section, kind in SECTIONS.items()}
+
+
+def target(ref: str) -> tuple[str, ...] | None:
+    """Return the keys that a reference leads to in its own document; None if it is no JSON Pointer in this document."""
+    if not ref.startswith("#/"):
+        return None
+    return tuple(unquote(token).replace("~1", "/").replace("~0", "~") for token in ref[2:].split("/"))
+
+
+def component(ref: Json) -> tuple[str, str] | None:
+    """Return the section and the name of the component that a reference leads to, or into; None if it does not."""
+    tokens = target(ref) if isinstance(ref, str) else None
+    return (tokens[1], tokens[2]) if tokens and len(tokens) > 2 and tokens[0] == "components" else None  # noqa: PLR2004
+
+
+def reference_problems(document: JsonObject, locate: Locate) -> list[Problem]:
+    """Find every `$ref` that the generator can't follow, in the order of the document.
+
+    Args:
+        document: An OpenAPI document.
+        locate: Gives the file and line of a place in it.
+    """
+    references = [node for node in walk(document) if "$ref" in node.value]
+    problems = [
+        Problem(*locate((*node.place, "$ref")), reason, advice)
+        for node in references
+        for reason, advice in _faults(document, node)
+    ]
+    return problems + [_cycle_problem(cycle, locate) for cycle in _cycles(document)]
+
+
+def _faults(document: JsonObject, node: Node) -> Iterator[tuple[str, str]]:
+    ref = node.value["$ref"]
+    if node.kind not in _SECTION_OF:
+        yield f"a `$ref` can't stand here: {ref!r}", "only parts that can be components may be references"
+        return
+    expected = f"#/components/{_SECTION_OF[node.kind]}/NAME"
+    if not isinstance(ref, str) or _BAD_ESCAPE.search(ref):
+        yield f"malformed reference {ref!r}", f"a reference looks like {expected}"
+        return
+    tokens = target(ref)
+    if tokens is None:
+        if ref.startswith("#"):
+            yield f"malformed reference {ref!r}", f"a reference looks like {expected}"
+        else:
+            yield f"remote reference {ref!r}", "import the document that it leads to, and write the reference to here"
+        return
+    if not _exists(document, tokens):
+        yield f"{ref} leads to nothing", _advice_for_missing(document, tokens)
+    elif tokens[0] != "components" or len(tokens) != 3:  # noqa: PLR2004
+        yield f"{ref} leads into a part that is no component", f"the generator follows references to {expected} only"
+    elif tokens[1] != _SECTION_OF[node.kind]:
+        yield f"{ref} leads to one of the {tokens[1]}", f"a reference looks like {expected} here"
+    elif not _NAME.fullmatch(tokens[2]):
+        yield f"malformed reference {ref!r}", "a component's name consists of letters, digits, `.`, `_` and `-`"
+
+
+def _exists(document: JsonObject, tokens: tuple[str, ...]) -> bool:
+    value: Json = document
+    for token in tokens:
+        if isinstance(value, dict) and token in value:
+            value = value[token]
+        elif isinstance(value, list) and token.isdecimal() and int(token) < len(value):
+            value = value[int(token)]
+        else:
+            return False
+    return True
+
+
+def _advice_for_missing(document: JsonObject, tokens: tuple[str, ...]) -> str:
+    advice = "import the page that defines it in the same command"
+    components = document.get("components")
+    section = components.get(tokens[1]) if isinstance(components, dict) and len(tokens) > 1 else None
+    near = difflib.get_close_matches(tokens[-1], section, n=3) if isinstance(section, dict) else []
+    return f"{advice}; near names: {', '.join(near)}" if near else advice
+
+
+def _cycles(document: JsonObject) -> Iterator[list[Place]]:
+    """Find circles of references that no value can satisfy, or that the generator can't express."""
+    graph: dict[Place, list[Place]] = {}
+    for section, kind in SECTIONS.items():
+        components = document.get("components")
+        members = components.get(section) if isinstance(components, dict) else None
+        for name, value in members.items() if isinstance(members, dict) else ():
+            if isinstance(value, dict):
+                graph["components", section, name] = [*dict.fromkeys(_steps(value, kind))]
+    while True:
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            # Each node of the circle is followed by one that refers to it.
+            cycle: list[Place] = error.args[1][::-1]
+            graph[cycle[0]].remove(cycle[1])
+            yield cycle
+        else:
+            return
+
+
+def _steps(value: JsonObject, kind: Kind) -> Iterator[Place]:
+    """Yield the components that have to be known before this one is.
+
+    The generator reads the properties of an object after all components, but what is in a union or an array at once.
+    """
+    if kind is not Kind.SCHEMA:
+        nodes = iter([Node(kind, (), value)])
+    elif is_object(value):
+        nodes = (node for node in walk(value, kind) if all(step == "allOf" for step in node.place[::2]))
+    else:
+        nodes = walk(value, kind)
+    for node in nodes:
+        if found := component(node.value.get("$ref")):
+            yield ("components", *found)
+
+
+def is_object(schema: JsonObject) -> bool:
+    """Tell whether the generator makes a class with properties of a schema."""
+    if any(schema.get(key) for key in ("enum", "anyOf", "oneOf")) or isinstance(schema.get("type"), list):
+        return False
+    members = schema.get("allOf")
+    if isinstance(members, list) and len(members) == 1 and isinstance(members[0], dict) and "$ref" in members[0]:
+        return False
+    return schema.get("type") == "object" or bool(members) or ("type" not in schema and "properties" in schema)
+
+
+def _cycle_problem(cycle: list[Place], locate: Locate) -> Problem:
+    names = " → ".join(str(place[-1]) for place in cycle)
+    file, line = locate(cycle[0])
+    return Problem(
+        file,
+        line,
+        f"circular references: {names}",
+        "the generator follows a circle only through the properties of an object;"
+        " break it in openapi/overlay.json, such as with `{}`, which allows any value",
+    )
