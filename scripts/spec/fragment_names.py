@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from spec.documents import JsonObject
-from spec.merge import METHODS
 from spec.pages import Document
+from spec.walk import METHODS
 
 LONGEST_NAME = 100  # characters, of the 255 bytes that a file system allows
 

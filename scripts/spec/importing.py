@@ -17,6 +17,7 @@ from spec.fragments import PROVENANCE, Fragment, read_fragments
 from spec.merge import merge
 from spec.pages import Page, read_page
 from spec.provenance import PageRecord, read_records, render_records
+from spec.rules import read_rules
 from spec.trees import Files
 
 _GROUP = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -31,7 +32,7 @@ class Import:
         written: The files that are new or differ, by their path below the folder.
         removed: The files that are no longer in a page.
         added: Those of `written` that are new.
-        notes: What was skipped or ignored in the pages, each with its line.
+        notes: What was skipped or ignored in the pages, and what the rules of the merge settled.
         fragments: The number of fragments in the pages.
     """
 
@@ -93,25 +94,25 @@ def plan_import(paths: Sequence[Path], openapi: Path, *, group: str | None = Non
     found = [fragment for each in groups.values() for fragment in each.fragments]
     written = {name: content for each in groups.values() for name, content in each.files()}
     removed = sorted({name for each in groups.values() for name in each.replaced} - written.keys())
-    check([*read_fragments(openapi, without={*removed, *written}), *found])
+    settled = check(openapi, [*read_fragments(openapi, without={*removed, *written}), *found])
     old = {name: path.read_bytes() for name in written if (path := openapi / name).exists()}
     return Import(
         openapi,
         {name: content for name, content in written.items() if old.get(name) != content},
         tuple(removed),
         frozenset(written.keys() - old.keys()),
-        tuple(note for page in pages for note in page.notes),
+        (*(note for page in pages for note in page.notes), *settled),
         len(found),
     )
 
 
-def check(fragments: Iterable[Fragment]) -> None:
-    """Refuse fragments that contradict each other.
+def check(openapi: Path, fragments: Iterable[Fragment]) -> list[str]:
+    """Merge fragments by the rules of a folder, and return the notes about what the rules settled.
 
     Raises:
-        SpecError: They do; with all problems.
+        SpecError: The fragments contradict each other; with all problems.
     """
-    merge(fragments)
+    return merge(fragments, read_rules(openapi)).notes
 
 
 def group_of(path: Path, openapi: Path, *, group: str | None = None) -> str:
