@@ -17,7 +17,7 @@ from spec.fragments import PROVENANCE, Fragment, read_fragments
 from spec.merge import merge
 from spec.pages import Page, read_page
 from spec.provenance import PageRecord, read_records, render_records
-from spec.rules import read_rules
+from spec.rules import Rules, read_rules
 from spec.trees import Files
 
 _GROUP = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -34,6 +34,7 @@ class Import:
         added: Those of `written` that are new.
         notes: What was skipped or ignored in the pages, and what the rules of the merge settled.
         fragments: The number of fragments in the pages.
+        everything: All fragments that the folder would have; the lines of the new ones are those of their pages.
     """
 
     openapi: Path
@@ -42,6 +43,7 @@ class Import:
     added: frozenset[str]
     notes: tuple[str, ...]
     fragments: int
+    everything: tuple[Fragment, ...]
 
     def apply(self) -> None:
         """Write it.
@@ -63,7 +65,14 @@ class Import:
         return "\n".join([*self.notes, *(lines or [f"{self.openapi.name}/ is up to date"])])
 
 
-def plan_import(paths: Sequence[Path], openapi: Path, *, group: str | None = None, today: date | None = None) -> Import:
+def plan_import(
+    paths: Sequence[Path],
+    openapi: Path,
+    *,
+    group: str | None = None,
+    today: date | None = None,
+    rules: Rules | None = None,
+) -> Import:
     """Read pages, and check what the folder would be with them.
 
     Args:
@@ -71,6 +80,7 @@ def plan_import(paths: Sequence[Path], openapi: Path, *, group: str | None = Non
         openapi: The folder of fragments, such as `openapi`; it may be missing.
         group: The folder below it for all pages; by default each page has its own, named after it.
         today: The day to record for pages that are new or changed; by default the present one, in UTC.
+        rules: How documents become one; by default those of the folder.
 
     Raises:
         SpecError: A page can't be read or is damaged, or the fragments would contradict each other; with all problems.
@@ -94,7 +104,8 @@ def plan_import(paths: Sequence[Path], openapi: Path, *, group: str | None = Non
     found = [fragment for each in groups.values() for fragment in each.fragments]
     written = {name: content for each in groups.values() for name, content in each.files()}
     removed = sorted({name for each in groups.values() for name in each.replaced} - written.keys())
-    settled = check(openapi, [*read_fragments(openapi, without={*removed, *written}), *found])
+    everything = (*read_fragments(openapi, without={*removed, *written}), *found)
+    settled = check(everything, rules or read_rules(openapi))
     old = {name: path.read_bytes() for name in written if (path := openapi / name).exists()}
     return Import(
         openapi,
@@ -103,16 +114,17 @@ def plan_import(paths: Sequence[Path], openapi: Path, *, group: str | None = Non
         frozenset(written.keys() - old.keys()),
         (*(note for page in pages for note in page.notes), *settled),
         len(found),
+        everything,
     )
 
 
-def check(openapi: Path, fragments: Iterable[Fragment]) -> list[str]:
-    """Merge fragments by the rules of a folder, and return the notes about what the rules settled.
+def check(fragments: Iterable[Fragment], rules: Rules) -> list[str]:
+    """Merge fragments, and return the notes about what the rules settled.
 
     Raises:
         SpecError: The fragments contradict each other; with all problems.
     """
-    return merge(fragments, read_rules(openapi)).notes
+    return merge(fragments, rules).notes
 
 
 def group_of(path: Path, openapi: Path, *, group: str | None = None) -> str:
