@@ -25,7 +25,9 @@ from spec.faults import (
 )
 
 MAX_VALUES = 500_000  # of a document; more than the largest that are published have
-MAX_ALIASED = 1_000_000  # characters and values that the aliases of a document may add to it
+# Aliases may add so many characters and values to any document, and so many for each of its characters.
+MAX_ALIASED = 10_000
+MAX_GROWTH = 10
 
 # The last three are line breaks for the parser, and ordinary characters in YAML 1.2.
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff\u2028\u2029]")
@@ -77,7 +79,7 @@ def compose(text: str) -> Node:
         number = text.count("\n", 0, found.start()) + 1
         raise FaultyTextError(Fault(number, f"the character U+{ord(found[0]):04X} may not stand in YAML"))
     try:
-        return _Composer().compose(yaml.parse(text, Loader=yaml.CBaseLoader))
+        return _Composer(MAX_ALIASED + MAX_GROWTH * len(text)).compose(yaml.parse(text, Loader=yaml.CBaseLoader))
     except yaml.MarkedYAMLError as error:
         raise FaultyTextError(_syntax_fault(error)) from error
     except yaml.YAMLError as error:
@@ -118,7 +120,8 @@ _Event: TypeAlias = Any
 class _Composer:
     """Builds the nodes of a document from the parser's events."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_aliased: int) -> None:
+        self._most_aliased = most_aliased
         self._faults: list[Fault] = []
         self._anchors: dict[str, Node | None] = {}  # None while the anchor's own value is being read
         self._aliased = 0
@@ -220,8 +223,8 @@ class _Composer:
         if node is None:
             self._stop(event, f"the alias *{event.anchor} stands for a value that contains it")
         self._aliased += node.size
-        if self._aliased > MAX_ALIASED:
-            self._stop(event, "the aliases make the document expand beyond all measure", "write the values out")
+        if self._aliased > self._most_aliased:
+            self._stop(event, "the aliases make the document grow beyond all measure", "write the values out")
         if depth + node.height > MAX_DEPTH:
             self._stop(event, TOO_DEEP)
         return node
