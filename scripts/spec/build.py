@@ -7,9 +7,9 @@ from spec.documents import JsonObject, SpecError, render
 from spec.fragments import read_fragments
 from spec.generator import generate_package, require_pinned_tools
 from spec.merge import merge
-from spec.overlay import OverlayError, apply
+from spec.overlay import apply
 from spec.rules import read_rules
-from spec.sources import read_object
+from spec.sources import read_source
 from spec.trees import Files, differences, read_files
 
 DOCUMENT = "openapi/agency-api.json"
@@ -25,10 +25,7 @@ def build_document(root: Path) -> JsonObject:
     """
     openapi = root / "openapi"
     published = merge(read_fragments(openapi), read_rules(openapi)).document
-    try:
-        return apply(published, read_object(root / OVERLAY, OVERLAY))
-    except OverlayError as error:
-        raise SpecError(f"{OVERLAY}: {error}") from error
+    return apply(published, read_source(root / OVERLAY, OVERLAY))
 
 
 def build(root: Path) -> Files:
