@@ -6,6 +6,7 @@ reported once, at the first of them, and names the others.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 
 from spec.documents import JsonObject
@@ -84,6 +85,12 @@ class Effects:
         places = ((other, place) for other in sorted(lost) for place in self.written.get(other, ()))
         return next((other for other, place in places if location[: len(place)] == place), None)
 
+    @cached_property
+    def moves(self) -> set[tuple[Location, Location]]:
+        """The old and the new beginnings of the targets that have moved."""
+        explained = ((query, _explain_alone(self, action, query)) for action, query in self.missed)
+        return {move for query, explanation in explained if (move := _move(query, explanation)) is not None}
+
     def _record_writing(self, action: Action, location: Location) -> None:
         keys = action.update if isinstance(action.update, dict) else [0]
         self.written.setdefault(action.index, set()).update((*location, key) for key in keys)
@@ -127,28 +134,50 @@ def _missed(effects: Effects, followers: dict[int, set[int]]) -> Iterator[Loss]:
 
 
 def _explain(effects: Effects, action: Action, query: Segments) -> Explanation:
-    keeps = not action.remove or bool(_writers(effects, action, [query]))
-    return explain(query, effects.published, update=None if action.remove else action.update, keeps=keeps)
+    found = _explain_alone(effects, action, query)
+    if found.cause is not Cause.GONE or (location := names(query)) is None:
+        return found
+    # What another action corrects has moved, and this may have moved with it.
+    candidates = [(*new, *location[len(old) :]) for old, new in effects.moves if location[: len(old)] == old]
+    places = {json_path(place) for place in candidates if value_at(effects.published, place) is not None}
+    return Explanation(Cause.MOVED, tuple(sorted(places))) if places else found
+
+
+def _explain_alone(effects: Effects, action: Action, query: Segments) -> Explanation:
+    writers = _writers(effects, action, [query] if names(query) else alternatives(action.target))
+    update = None if action.remove else action.update
+    return explain(query, effects.published, update=update, keeps=not action.remove or bool(writers))
+
+
+def _move(query: Segments, explanation: Explanation) -> tuple[Location, Location] | None:
+    """Return what the beginning of a target has become, without the end that is as it was."""
+    if explanation.cause is not Cause.MOVED or len(explanation.places) > 1:
+        return None
+    old, new = names(query), names(segments_of(explanation.places[0]))
+    while old and new and old[-1] == new[-1]:
+        old, new = old[:-1], new[:-1]
+    return None if old is None or new is None else (old, new)
 
 
 def _writers(effects: Effects, action: Action, queries: Iterable[Segments]) -> set[int]:
-    locations = [location for query in queries if (location := names(query)) is not None]
+    """Return the actions that write what this one removes."""
+    locations = [location for query in queries if action.remove and (location := names(query)) is not None]
     return set().union(*(effects.writers(action.index, location) for location in locations))
 
 
 def _advice(action: Action, explanation: Explanation, label: str, writers: set[int]) -> str:
     places = explanation.places
     drop = f"take {label} out of {action.name}" if label else f"delete {action.name}"
-    also = f"; see to {_listed(writers)} too, which write{'s' if len(writers) == 1 else ''} there" if writers else ""
+    also = f"\nsee to {_listed(writers)} too, which write{_s(writers)} there again" if writers else ""
     match explanation.cause:
         case Cause.MOVED:
             choice = f"change the target of {action.name} to {'it' if len(places) == 1 else 'the right one'}"
             choice = f"{drop}, and write an action for it" if label else choice
-            return f"the same key now stands at {_some(places)}: {choice}"
+            return f"the same key now stands at {_some(places)}: {choice}{also}"
         case Cause.GONE:
             return f"the page no longer has {places[0]}: {drop}, or change the target{also}"
         case _:
-            return f"{drop}, if the document is right at {_some(places)}" if places else f"{drop}{also}"
+            return f"{drop}, if the document is right at {_some(places)}" if places else drop
 
 
 def _idle(effects: Effects) -> Iterator[Loss]:
@@ -173,9 +202,9 @@ def _undone(effects: Effects) -> Iterator[Loss]:
         if undone:
             writers = set().union(*(effects.writers(action.index, place) for place in undone))
             labels = "" if len(undone) == len(places) else ", ".join(repr(place[-1]) for place in sorted(undone))
-            drop = f"take {labels} out of {action.name} and {_listed(writers)}"
-            advice = drop if labels else f"delete {action.name}, and what {_listed(writers)} write{_s(writers)} there"
-            reason = f"{action} removes {labels or 'what is'} published as {_listed(writers)} write{_s(writers)} it"
+            also = f"and what {_listed(writers)} write{_s(writers)} there"
+            advice = f"take {labels} out of {action.name}, {also}" if labels else f"delete {action.name}, {also}"
+            reason = f"{action} removes {labels or 'what'} is published as {_listed(writers)} write{_s(writers)} it"
             yield Loss(action.index, f"{reason}: {Cause.MENDED.value}", advice)
 
 
