@@ -10,9 +10,9 @@ from spec.documents import JsonObject, SpecError, render
 from spec.fragments import Fragment, read_fragments
 from spec.generator import generate_package, require_pinned_tools
 from spec.merge import merge
-from spec.overlay import OverlayError, apply
+from spec.overlay import apply
 from spec.rules import Rules, read_rules
-from spec.sources import read_object
+from spec.sources import read_source
 from spec.trees import Files, differences, read_files
 
 DOCUMENT = "openapi/agency-api.json"
@@ -55,13 +55,10 @@ def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rule
         SpecError: The fragments contradict each other, or the overlay does not fit them.
     """
     merged = merge(read_fragments(openapi) if fragments is None else fragments, rules or read_rules(openapi))
-    overlay, name = openapi / OVERLAY, f"{openapi.name}/{OVERLAY}"
-    if not overlay.exists():
-        return Description(merged.document, merged.locate, merged.notes)
-    try:
-        return Description(apply(merged.document, read_object(overlay, name)), merged.locate, merged.notes)
-    except OverlayError as error:
-        raise SpecError(f"{name}: {error}") from error
+    overlay, document = openapi / OVERLAY, merged.document
+    if overlay.exists():
+        document = apply(document, read_source(overlay, f"{openapi.name}/{OVERLAY}"))
+    return Description(document, merged.locate, merged.notes)
 
 
 def build_document(root: Path) -> JsonObject:

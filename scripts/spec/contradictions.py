@@ -9,7 +9,7 @@ from typing import TypeAlias
 from spec.documents import Json, Problem, first_difference
 from spec.fragments import Fragment
 from spec.parts import Key, Part, comparable
-from spec.rules import OPERATION, OPERATION_ID, WEBHOOKS, Rules
+from spec.rules import OPERATION, OPERATION_ID, PATHS, WEBHOOKS, Rules
 
 # Resolutions by their keys, as they stand in the file.
 Proposals: TypeAlias = dict[str, list[str]]
@@ -26,12 +26,17 @@ class Reporter:
         proposals: The resolutions that keep both sides of each contradiction, if there are such.
     """
 
-    def __init__(self, fragments: Sequence[Fragment], rules: Rules, names: Collection[Key]) -> None:
+    def __init__(self, fragments: Sequence[Fragment], rules: Rules) -> None:
         self.problems: list[Problem] = []
         self.proposals: Proposals = {}
         self._fragments = fragments
         self._rules = rules
-        self._names = {section: {_folded(name) for other, name in names if other == section} for section, _ in names}
+        self._names: dict[str, set[str]] = {}
+
+    def take(self, names: Iterable[Key]) -> None:
+        """Leave names alone that parts have."""
+        for section, name in names:
+            self._names.setdefault(section, set()).add(_folded(name))
 
     def part(self, variants: Sequence[Sequence[Part]], everywhere: Mapping[str, Collection[int]]) -> None:
         """Report definitions of one name that differ.
@@ -70,6 +75,27 @@ class Reporter:
             lines = [_line(f"{OPERATION_ID}/{name}", proposals[-1])]
             self.problems.append(Problem(file, line, reason, _advice("", self._rules.file, lines)))
         self._propose(f"{OPERATION_ID}/{name}", proposals)
+
+    def path(self, spellings: Sequence[tuple[str, int]], clashes: Mapping[str, Sequence[str]]) -> None:
+        """Report paths that differ in the names of their parameters alone.
+
+        Args:
+            spellings: The paths, each with the first document that has it.
+            clashes: For each path but the first, the methods that a document has under both.
+        """
+        (first, index), *others = spellings
+        source = self._fragments[index].source
+        at = f"{source.file}:{source.line('paths', first)}"
+        for path, other in others:
+            found = self._fragments[other].source
+            line = found.line("paths", path)
+            reason = f"{path} is the same path as {first} in {at}, but for the names of its parameters"
+            ways = [_line(f"{PATHS}/{path}", f"rename: {first}")]
+            if clashes[path]:
+                ways = [_line(f"{OPERATION}/{method.upper()} {path}", "omit: REASON") for method in clashes[path]]
+            else:
+                self.proposals[f"{PATHS}/{path}"] = [f"rename: {first}"]
+            self.problems.append(Problem(found.file, line, reason, _advice("", self._rules.file, ways)))
 
     def summary(self) -> Iterator[Problem]:
         """Return all proposals as one text to paste."""

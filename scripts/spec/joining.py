@@ -1,13 +1,12 @@
 """Write several documents that do not contradict each other into one."""
 
-import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from spec.contradictions import diff
 from spec.documents import Json, JsonObject, Problem
 from spec.fragments import Fragment
-from spec.parts import Key, effective
+from spec.parts import Key, Moved, effective
 from spec.roots import Joined, join_field, join_root, text
 from spec.rules import FIRST, Rules
 from spec.walk import METHODS, SECTIONS, Kind, Place, without_prose
@@ -23,6 +22,7 @@ def join(
     rules: Rules,
     *,
     names: Sequence[Mapping[Key, str]],
+    moved: Sequence[Moved],
 ) -> Joined:
     """Write documents into one, in their order.
 
@@ -31,8 +31,9 @@ def join(
         fragments: The fragment of each document.
         rules: The rules for the roots.
         names: The new names that the components of each document were given.
+        moved: The operations of each document that were published under another path, and that path.
     """
-    return _Joiner(documents, fragments, rules, names).join()
+    return _Joiner(documents, fragments, rules, names, moved).join()
 
 
 class _Joiner:
@@ -42,10 +43,12 @@ class _Joiner:
         fragments: Sequence[Fragment],
         rules: Rules,
         names: Sequence[Mapping[Key, str]],
+        moved: Sequence[Moved],
     ) -> None:
         self.documents = documents
         self.fragments = fragments
         self.rules = rules
+        self.moved = moved
         self.old_names = [{(section, new): old for (section, old), new in renamed.items()} for renamed in names]
         self.joined = Joined()
         self.differing: dict[Place, list[int]] = {}
@@ -84,19 +87,11 @@ class _Joiner:
                 self._add((*place, name), kind, index, value)
 
     def _join_paths(self) -> None:
-        templates: dict[str, tuple[int, str]] = {}
         items: dict[str, dict[int, JsonObject]] = {}
         for index, document in enumerate(self.documents):
             for path, item in _at(document, ("paths",)).items():
-                if path.startswith("x-") or not isinstance(item, dict):
-                    continue
-                # `/Jobs/{Id}` and `/Jobs/{JobId}` are the same path in OpenAPI, and for a server.
-                template = re.sub(r"\{[^{}]*\}", "{}", path)
-                first, first_path = templates.setdefault(template, (index, path))
-                if first_path == path:
+                if isinstance(item, dict) and not path.startswith("x-"):
                     items.setdefault(path, {})[index] = item
-                else:
-                    self._refuse_template(first, first_path, index, path)
         for path, found in items.items():
             self._join_path(("paths", path), found)
 
@@ -143,12 +138,6 @@ class _Joiner:
         line = other.line(*self._published(index, place))
         self.joined.problems.append(Problem(other.file, line, reason, advice))
 
-    def _refuse_template(self, first: int, first_path: str, index: int, path: str) -> None:
-        one, other = self.fragments[first].source, self.fragments[index].source
-        reason = f"{path} and {first_path}, in {one.file}:{one.line('paths', first_path)}, are the same path"
-        problem = Problem(other.file, other.line("paths", path), reason, "omit the operations of one of them")
-        self.joined.problems.append(problem)
-
     def _extensions(self, place: Place) -> None:
         for name in dict.fromkeys(key for document in self.documents for key in _at(document, place)):
             if name.startswith("x-"):
@@ -161,6 +150,9 @@ class _Joiner:
         if place[0] == "components":
             section, name = str(place[1]), str(place[2])
             return ("components", section, self.old_names[index].get((section, name), name))
+        if place[0] == "paths":
+            _, path, method = map(str, place)
+            return ("paths", self.moved[index].get((path, method), path), method)
         return place
 
 

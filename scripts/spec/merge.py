@@ -8,19 +8,19 @@ it. Nothing is renamed without a decision in `merge.yml`; public merge tools ren
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from spec.applying import apply, new_names
 from spec.contradictions import Proposals, Reporter
 from spec.documents import JsonObject, Problem, SpecError
 from spec.fragments import Fragment
 from spec.joining import join
 from spec.normalize import normalize
 from spec.parts import Key, Part, find_parts
-from spec.renaming import rename
 from spec.resolving import Decisions, decide, operation_id
 from spec.roots import spread
-from spec.rules import OPERATION, OPERATION_ID, WEBHOOKS, Rules
+from spec.rules import OPERATION, OPERATION_ID, Rules
 from spec.shapes import shape_problems
-from spec.variants import Nearest
-from spec.walk import METHODS, Place
+from spec.templates import new_paths, respell
+from spec.walk import Place
 
 
 class MergeError(SpecError):
@@ -85,15 +85,20 @@ def merge(fragments: Iterable[Fragment], rules: Rules | None = None) -> Merged:
     if not ordered:
         raise MergeError("there is no fragment to merge")
     documents, notes = spread(_normalized(ordered), rules)
-    parts = find_parts(documents)
+    reporter = Reporter(ordered, rules)
+    paths, problems = new_paths(documents, rules, reporter)
+    respelled = [respell(document, paths) for document in documents]
+    documents, moved = [document for document, _ in respelled], [moves for _, moves in respelled]
+    parts = find_parts(documents, moved)
     decisions = decide(parts, ordered, rules)
-    if decisions.problems:
-        raise MergeError(*decisions.problems)
-    _refuse_contradictions(parts, decisions, ordered, rules)
-    nearest = Nearest(parts, [fragment.group for fragment in ordered])
-    names = [_new_names(index, parts, decisions, nearest) for index in range(len(ordered))]
-    renamed = [rename(_apply(document, index, decisions), names[index]) for index, document in enumerate(documents)]
-    joined = join(renamed, ordered, rules, names=names)
+    if problems or decisions.problems:
+        raise MergeError(*problems, *decisions.problems)
+    _report(reporter, parts, decisions, ordered)
+    if reporter.problems:
+        raise MergeError(*reporter.problems, *reporter.summary(), proposals=reporter.proposals)
+    names = new_names(parts, decisions, [fragment.group for fragment in ordered])
+    settled = [apply(document, index, decisions, names[index]) for index, document in enumerate(documents)]
+    joined = join(settled, ordered, rules, names=names, moved=moved)
     if joined.problems:
         raise MergeError(*joined.problems)
     return Merged(joined.document, [*notes, *joined.notes], ordered, joined.origins)
@@ -113,12 +118,13 @@ def _normalized(fragments: Sequence[Fragment]) -> list[JsonObject]:
     return documents
 
 
-def _refuse_contradictions(
-    parts: Mapping[Key, Sequence[Part]], decisions: Decisions, fragments: Sequence[Fragment], rules: Rules
+def _report(
+    reporter: Reporter, parts: Mapping[Key, Sequence[Part]], decisions: Decisions, fragments: Sequence[Fragment]
 ) -> None:
-    names = {*parts, *((key[0], name) for (_, key), name in decisions.renamed.items() if key[0] != OPERATION)}
+    """Report definitions of one name that differ, and operations of one operationId."""
     operations = _by_operation_id(parts, decisions)
-    reporter = Reporter(fragments, rules, names | {(OPERATION_ID, name) for name in operations})
+    renamed = ((key[0], name) for (_, key), name in decisions.renamed.items() if key[0] != OPERATION)
+    reporter.take({*parts, *renamed, *((OPERATION_ID, name) for name in operations)})
     for key, definitions in parts.items():
         variants: dict[int, list[Part]] = {}
         for part in decisions.remaining(definitions):
@@ -131,8 +137,6 @@ def _refuse_contradictions(
     for name, members in operations.items():
         if len(members) > 1:
             reporter.operation_id(name, [*members.values()])
-    if reporter.problems:
-        raise MergeError(*reporter.problems, *reporter.summary(), proposals=reporter.proposals)
 
 
 def _by_operation_id(parts: Mapping[Key, Sequence[Part]], decisions: Decisions) -> dict[str, dict[Key, list[Part]]]:
@@ -143,53 +147,3 @@ def _by_operation_id(parts: Mapping[Key, Sequence[Part]], decisions: Decisions) 
             if name is not None:
                 found.setdefault(name, {}).setdefault(key, []).append(part)
     return found
-
-
-def _new_names(
-    index: int, parts: Mapping[Key, Sequence[Part]], decisions: Decisions, nearest: Nearest
-) -> dict[Key, str]:
-    """Return the new names that concern a document: of its own components, and of those that it refers to."""
-    keys = dict.fromkeys(key for _, key in decisions.renamed if key[0] != OPERATION)
-    found = {key: decisions.renamed.get(nearest(index, key)) for key in keys}
-    new_ids: dict[str, set[str | None]] = {}
-    for key, definitions in parts.items():
-        for part in definitions if key[0] == OPERATION else ():
-            old = operation_id(part)
-            if part.index == index and old is not None:
-                new_ids.setdefault(old, set()).add(decisions.renamed.get((index, key)))
-    # A link names an operation by its operationId, which is of no use if two operations have it.
-    found |= {(OPERATION_ID, old): new.pop() for old, new in new_ids.items() if len(new) == 1}
-    return {key: name for key, name in found.items() if name is not None}
-
-
-def _apply(document: JsonObject, index: int, decisions: Decisions) -> JsonObject:
-    """Return a document without what gives way, and with the new operationIds."""
-    result = dict(document)
-    for dropped, (section, name) in sorted(decisions.dropped):
-        if dropped != index:
-            continue
-        if section == OPERATION:
-            method, _, path = name.partition(" ")
-            items = _copied(result, "paths")
-            item = _copied(items, path)
-            del item[method.lower()]
-            if not any(method in item for method in METHODS):
-                del items[path]
-        elif section == WEBHOOKS:
-            del _copied(result, section)[name]
-        else:
-            del _copied(_copied(result, "components"), section)[name]
-    for (renamed, (section, name)), new in decisions.renamed.items():
-        if renamed == index and section == OPERATION:
-            method, _, path = name.partition(" ")
-            _copied(_copied(_copied(result, "paths"), path), method.lower())["operationId"] = new
-    return result
-
-
-def _copied(parent: JsonObject, key: str) -> JsonObject:
-    """Replace an object in its parent by a copy, and return that."""
-    value = parent[key]
-    if not isinstance(value, dict):
-        raise TypeError(value)
-    parent[key] = value = dict(value)
-    return value

@@ -14,6 +14,8 @@ from spec.walk import METHODS, SECTIONS, Kind, Place, walk, without_prose
 Key: TypeAlias = tuple[str, str]
 # One definition of a part: the index of its document, and its key.
 Id: TypeAlias = tuple[int, Key]
+# The path under which an operation was published, by its path and its method.
+Moved: TypeAlias = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,16 @@ class Part:
         return cls(index, key, place, kind, value, json.dumps(value, sort_keys=True, ensure_ascii=False))
 
 
-def find_parts(documents: Sequence[JsonObject]) -> dict[Key, list[Part]]:
-    """Return all parts by their keys, in the order of the documents; these are well-formed, see `shapes`."""
+def find_parts(documents: Sequence[JsonObject], moved: Sequence[Moved] = ()) -> dict[Key, list[Part]]:
+    """Return all parts by their keys, in the order of the documents.
+
+    Args:
+        documents: Well-formed documents; see `shapes`.
+        moved: The operations of each document that were published under another path, and that path.
+    """
     found: dict[Key, list[Part]] = {}
     for index, document in enumerate(documents):
-        for part in _parts_of(index, document):
+        for part in _parts_of(index, document, moved[index] if moved else {}):
             found.setdefault(part.key, []).append(part)
     return found
 
@@ -63,6 +70,14 @@ def effective(item: JsonObject, method: str, document: JsonObject) -> JsonObject
     own = {_parameter_name(parameter, document) for parameter in parameters}
     inherited = [parameter for parameter in common if _parameter_name(parameter, document) not in own]
     return operation | shared | {"parameters": [*parameters, *inherited]}
+
+
+def parameter_of(parameter: Json, document: JsonObject) -> JsonObject:
+    """Return a parameter, or the component that it refers to, if the document has that."""
+    value = parameter if isinstance(parameter, dict) else {}
+    key = component(value.get("$ref"))
+    found = _object(_object(document, "components"), key[0]).get(key[1]) if key else None
+    return found if isinstance(found, dict) else value
 
 
 def comparable(part: Part) -> Json:
@@ -97,14 +112,15 @@ def required_schemes(value: JsonObject) -> Iterator[str]:
             yield from requirement
 
 
-def _parts_of(index: int, document: JsonObject) -> Iterator[Part]:
+def _parts_of(index: int, document: JsonObject, moved: Moved) -> Iterator[Part]:
     for path, item in _object(document, "paths").items():
         if isinstance(item, dict) and not path.startswith("x-"):
             for method in item:
                 if method in METHODS:
                     key = (OPERATION, f"{method.upper()} {path}")
                     value = effective(item, method, document)
-                    yield Part.of(index, key, ("paths", path, method), Kind.OPERATION, value)
+                    place = ("paths", moved.get((path, method), path), method)
+                    yield Part.of(index, key, place, Kind.OPERATION, value)
     for name, item in _object(document, "webhooks").items():
         yield Part.of(index, (WEBHOOKS, name), ("webhooks", name), Kind.PATH_ITEM, item)
     components = _object(document, "components")
@@ -115,15 +131,8 @@ def _parts_of(index: int, document: JsonObject) -> Iterator[Part]:
 
 def _parameter_name(parameter: Json, document: JsonObject) -> tuple[Json, ...]:
     """Return what identifies a parameter: its name and its location."""
-    if not isinstance(parameter, dict):
-        return ()
-    key = component(parameter.get("$ref"))
-    if key is not None:
-        found = _object(_object(document, "components"), key[0]).get(key[1])
-        if not isinstance(found, dict) or "name" not in found:
-            return (parameter["$ref"],)
-        return (found["name"], found.get("in"))
-    return (parameter.get("name"), parameter.get("in"))
+    found = parameter_of(parameter, document)
+    return (found.get("name"), found.get("in")) if "name" in found else (found.get("$ref"),)
 
 
 def _object(parent: Mapping[str, Json], key: str) -> JsonObject:

@@ -121,7 +121,7 @@ def _steps(value: JsonObject, kind: Kind) -> Iterator[Place]:
     """
     if kind is not Kind.SCHEMA:
         nodes = iter([Node(kind, (), value)])
-    elif _is_object(value):
+    elif is_object(value):
         nodes = (node for node in walk(value, kind) if all(step == "allOf" for step in node.place[::2]))
     else:
         nodes = walk(value, kind)
@@ -130,7 +130,7 @@ def _steps(value: JsonObject, kind: Kind) -> Iterator[Place]:
             yield ("components", *found)
 
 
-def _is_object(schema: JsonObject) -> bool:
+def is_object(schema: JsonObject) -> bool:
     """Tell whether the generator makes a class with properties of a schema."""
     if any(schema.get(key) for key in ("enum", "anyOf", "oneOf")) or isinstance(schema.get("type"), list):
         return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from spec.contradictions import diff
 from spec.documents import Json, JsonObject, Problem
 from spec.fragments import Fragment
+from spec.parts import required_schemes
 from spec.rules import EQUAL, NEWEST, PER_OPERATION, UNION, Rules
 from spec.walk import METHODS, Kind, Place, without_prose
 
@@ -39,7 +40,8 @@ def spread(documents: Sequence[JsonObject], rules: Rules) -> tuple[list[JsonObje
     """
     result, notes = [dict(document) for document in documents], []
     for name in ("security", "servers"):
-        values = {text(document.get(name)) for document in result if _has_operations(document)}
+        users = [document for document in result if _has_operations(document)]
+        values = {text([document.get(name), _schemes(document) if name == "security" else {}]) for document in users}
         if rules.of(name) == PER_OPERATION and len(values) > 1:
             for document in result:
                 if (value := document.pop(name, None)) is not None:
@@ -141,6 +143,14 @@ def _has_operations(document: JsonObject) -> bool:
     maps = [parent[key] for parent, key in _maps_of_paths(document)]
     items = [item for items in maps if isinstance(items, dict) for item in items.values() if isinstance(item, dict)]
     return any(method in item for item in items for method in METHODS)
+
+
+def _schemes(document: JsonObject) -> JsonObject:
+    """Return the security schemes that a document requires; documents may call different ones by the same name."""
+    components = document.get("components")
+    schemes = components.get("securitySchemes") if isinstance(components, dict) else None
+    found = schemes if isinstance(schemes, dict) else {}
+    return {name: without_prose(found.get(name), Kind.SECURITY_SCHEME) for name in required_schemes(document)}
 
 
 def _spread(items: JsonObject, name: str, value: Json) -> JsonObject:

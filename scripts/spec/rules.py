@@ -34,6 +34,7 @@ DEFAULT_ROOT: Mapping[str, str] = MappingProxyType(
 _MERGED = frozenset({"paths", "webhooks", "components"})
 
 _RENAME = re.compile(r"rename: +(?P<to>\S+) +in +(?P<where>\S.*)")
+_RESPELL = re.compile(r"rename: +(?P<to>/.*)")
 _KEEP = re.compile(r"keep: +(?P<where>\S.*)")
 _OMIT = re.compile(r"omit: +(?P<to>\S.*)")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -75,6 +76,8 @@ class Resolution:
         return f"{self.section}/{self.name}"
 
     def __str__(self) -> str:
+        if self.section == PATHS:
+            return f"rename: {self.to}"
         if self.action == "rename":
             return f"rename: {self.to} in {self.where}"
         return f"{self.action}: {self.where or self.to}"
@@ -207,7 +210,8 @@ class _Reader:
             example = "schemas/Job, operationId/listJobs, operation/GET /jobs or paths//jobs/{id}"
             self._refuse(node, f"{key!r} names no part of a document", f"name it like {example}")
             return None
-        found = _RENAME.fullmatch(text) or _KEEP.fullmatch(text) or _OMIT.fullmatch(text)
+        found = _OMIT.fullmatch(text) or _KEEP.fullmatch(text)
+        found = found or (_RESPELL if section == PATHS else _RENAME).fullmatch(text)
         action = text.partition(":")[0]
         if not found or action not in _ACTIONS[section]:
             forms = {"keep": "keep: FILE", "rename": "rename: NAME in FILE", "omit": "omit: REASON"}

@@ -26,9 +26,15 @@ def fragment(name: str, path: str, operation_id: str, **schemas: str) -> Fragmen
     return Fragment.of(name, Source(name, render(document).decode()))
 
 
-def failure(*fragments: Fragment) -> str:
+def merged(*fragments: Fragment, resolutions: str = "", rules: str = "") -> Merged:
+    text = rules + (f"resolutions:\n  {resolutions}" if resolutions else "")
+    groups = {fragment.group for fragment in fragments}
+    return merge(fragments, parse_rules(text, "openapi/merge.yml", groups=groups))
+
+
+def failure(*fragments: Fragment, resolutions: str = "", rules: str = "") -> str:
     with pytest.raises(MergeError) as caught:
-        merge(fragments)
+        merged(*fragments, resolutions=resolutions, rules=rules)
     return str(caught.value)
 
 
