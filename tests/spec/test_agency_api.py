@@ -9,6 +9,8 @@ import pytest
 from generate import ROOT
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from spec.build import build_document
+from spec.fragments import PROVENANCE
+from spec.provenance import read_records
 from spec.sources import read_object
 
 OPENAPI = ROOT / "openapi"
@@ -57,7 +59,12 @@ def job(document: Any) -> Any:
 
 
 def test_there_is_one_fragment_per_operation_and_no_other_file() -> None:
-    assert {path.name for path in OPENAPI.glob("*/*")} == FRAGMENTS.keys()
+    assert {path.name for path in OPENAPI.glob("*/*")} == {*FRAGMENTS, PROVENANCE}
+
+
+def test_the_fragments_are_those_of_the_recorded_page() -> None:
+    records = read_records(OPENAPI / "jobs" / PROVENANCE, PROVENANCE)
+    assert {name: record.fragments for name, record in records.items()} == {"jobs.md": tuple(FRAGMENTS)}
 
 
 @pytest.mark.parametrize(("name", "operation_id"), FRAGMENTS.items())

@@ -18,7 +18,7 @@ JSON = st.recursive(
     ("content", "reason"),
     [
         (b"{", "not a JSON document"),
-        (b"\xff", "not a JSON document"),
+        (b"\xff", "not text in UTF-8"),
         (b"[]", "not a JSON object"),
         (b'{"a": {"b": 1, "c": 2, "b": 1}}', "'b' appears twice"),
         (b'{"a": NaN}', "NaN"),

@@ -1,0 +1,201 @@
+"""Import published pages: their documents become fragment files below `openapi/`, with the pages they came from.
+
+Everything is read and checked in memory first. The folder is then replaced in one step, so that an error, a full disk
+or an interruption leaves the old one.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from spec.documents import Problem, SpecError, render
+from spec.folders import replace_folder
+from spec.fragment_names import LONGEST_NAME, fragment_name, kebab
+from spec.fragments import PROVENANCE, Fragment, read_fragments
+from spec.merge import merge
+from spec.pages import Page, read_page
+from spec.provenance import PageRecord, read_records, render_records
+from spec.rules import Rules, read_rules
+from spec.trees import Files
+
+_GROUP = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Import:
+    """What an import would write.
+
+    Attributes:
+        openapi: The folder.
+        written: The files that are new or differ, by their path below the folder.
+        removed: The files that are no longer in a page.
+        added: Those of `written` that are new.
+        notes: What was skipped or ignored in the pages, each with its line.
+        fragments: The number of fragments in the pages.
+        everything: All fragments that the folder would have; the lines of the new ones are those of their pages.
+    """
+
+    openapi: Path
+    written: Files
+    removed: tuple[str, ...]
+    added: frozenset[str]
+    notes: tuple[str, ...]
+    fragments: int
+    everything: tuple[Fragment, ...]
+
+    def apply(self) -> None:
+        """Write it.
+
+        Raises:
+            SpecError: The folder can't be written; it is unchanged.
+        """
+        if not self.written and not self.removed:
+            return
+        try:
+            replace_folder(self.openapi, written=self.written, removed=self.removed)
+        except OSError as error:
+            raise SpecError(Problem(str(error.filename or self.openapi), None, f"{error.strerror}")) from error
+
+    def __str__(self) -> str:
+        names = sorted([*self.written, *self.removed])
+        kinds = {name: "added" if name in self.added else "changed" for name in self.written}
+        lines = [f"{kinds.get(name, 'removed'):8} {self.openapi.name}/{name}" for name in names]
+        return "\n".join([*self.notes, *(lines or [f"{self.openapi.name}/ is up to date"])])
+
+
+def plan_import(
+    paths: Sequence[Path],
+    openapi: Path,
+    *,
+    group: str | None = None,
+    today: date | None = None,
+    rules: Rules | None = None,
+) -> Import:
+    """Read pages, and check what the folder would be with them.
+
+    Args:
+        paths: Markdown pages, or OpenAPI documents in JSON or YAML.
+        openapi: The folder of fragments, such as `openapi`; it may be missing.
+        group: The folder below it for all pages; by default each page has its own, named after it.
+        today: The day to record for pages that are new or changed; by default the present one, in UTC.
+        rules: How documents become one; by default those of the folder.
+
+    Raises:
+        SpecError: A page can't be read or is damaged, or the fragments would contradict each other; with all problems.
+    """
+    if openapi.exists() and not openapi.is_dir():
+        raise SpecError(Problem(str(openapi), None, "is not a folder"))
+    problems: list[Problem | str] = []
+    pages: list[Page] = []
+    groups: dict[str, _Group] = {}
+    # In the order of names, so that the order of the arguments makes no difference.
+    for path in sorted(paths, key=lambda path: (path.name, path)):
+        try:
+            name = group_of(path, group, openapi)
+            groups.setdefault(name, _Group.read(openapi, name)).claim(path, is_shared=group is not None)
+            pages.append(read_page(path))
+            groups[name].add(path.name, pages[-1], today or datetime.now(UTC).date())
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(*problems)
+    found = [fragment for each in groups.values() for fragment in each.fragments]
+    written = {name: content for each in groups.values() for name, content in each.files()}
+    removed = sorted({name for each in groups.values() for name in each.replaced} - written.keys())
+    everything = (*read_fragments(openapi, without={*removed, *written}), *found)
+    check(everything, rules or read_rules(openapi))
+    old = {name: path.read_bytes() for name in written if (path := openapi / name).exists()}
+    return Import(
+        openapi,
+        {name: content for name, content in written.items() if old.get(name) != content},
+        tuple(removed),
+        frozenset(written.keys() - old.keys()),
+        tuple(note for page in pages for note in page.notes),
+        len(found),
+        everything,
+    )
+
+
+def check(fragments: Iterable[Fragment], rules: Rules) -> None:
+    """Refuse fragments that contradict each other.
+
+    Raises:
+        SpecError: They do; with all problems.
+    """
+    merge(fragments, rules)
+
+
+def group_of(path: Path, group: str | None, openapi: Path) -> str:
+    """Return the folder for a page: the one that the user names, or its own.
+
+    Raises:
+        SpecError: The name is none for a folder, or something else has it.
+    """
+    name = kebab(path.stem) if group is None else group
+    if not _GROUP.fullmatch(name) or len(name) > LONGEST_NAME:
+        reason = f"{name!r} can't name a group: it has to be small letters and digits in words joined by hyphens"
+        raise SpecError(Problem(str(path), None, reason, "name the group with --group NAME (make: GROUP=NAME)"))
+    folder = openapi / name
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise SpecError(Problem(str(folder), None, "is not a folder, and so can't hold a group of fragments"))
+    return name
+
+
+@dataclass
+class _Group:
+    """The fragments of a folder, while pages are imported into it.
+
+    Attributes:
+        name: The folder below `openapi/`.
+        records: Its pages, by name.
+        fragments: The new fragments.
+        replaced: The files of earlier imports of the same pages.
+        claims: The pages of this import, by name.
+    """
+
+    name: str
+    records: dict[str, PageRecord]
+    fragments: list[Fragment] = field(default_factory=list)
+    replaced: set[str] = field(default_factory=set)
+    claims: dict[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, openapi: Path, name: str) -> "_Group":
+        file = f"{name}/{PROVENANCE}"
+        return cls(name, read_records(openapi / file, f"{openapi.name}/{file}"))
+
+    def claim(self, path: Path, *, is_shared: bool) -> None:
+        """Refuse a second page of the same name, or any second page if the user did not name the group."""
+        if other := self.claims.get(path.name) or (None if is_shared else next(iter(self.claims.values()), None)):
+            advice = "rename one of them" if is_shared else "import them apart, or into one group: --group NAME"
+            raise SpecError(Problem(str(path), None, f"shares the group {self.name!r} with {other}", advice))
+        self.claims[path.name] = path
+
+    def add(self, name: str, page: Page, today: date) -> None:
+        """Replace the fragments of a page."""
+        old = self.records.pop(name, None)
+        self.replaced |= {f"{self.name}/{file}" for file in (old.fragments if old else ())}
+        files = tuple(self._file_names(name, page))
+        self.fragments += [
+            Fragment(f"{self.name}/{file}", document.content, document.source)
+            for file, document in zip(files, page.documents, strict=True)
+        ]
+        day = old.day if old and old.sha256 == page.sha256 else today.isoformat()
+        self.records[name] = PageRecord(name, page.sha256, day, files)
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Give the new files of the group, by their path below the folder."""
+        for fragment in self.fragments:
+            yield fragment.name, render(fragment.document)
+        yield f"{self.name}/{PROVENANCE}", render_records(self.records)
+
+    def _file_names(self, name: str, page: Page) -> Iterator[str]:
+        taken = {PROVENANCE}.union(*(other.fragments for other in self.records.values()))
+        for document in page.documents:
+            base, number = fragment_name(document, stem=Path(name).stem), 1
+            while (file := f"{base}.json" if number == 1 else f"{base}-{number}.json") in taken:
+                number += 1
+            taken.add(file)
+            yield file

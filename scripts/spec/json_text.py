@@ -1,0 +1,156 @@
+"""Parse JSON strictly, and find the line of any place in it."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import NoReturn
+
+from spec.documents import Json
+from spec.faults import MAX_DEPTH, MAX_DIGITS, TOO_DEEP, TOO_MANY_DIGITS, Fault, FaultyTextError
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_LEXEME = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+|"', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]")
+_DECODER = json.JSONDecoder()
+
+
+def parse(text: str) -> Json:
+    """Return the value that a text describes.
+
+    This is stricter than `json.loads`, which silently keeps the last of two equal keys, and accepts NaN, numbers beyond
+    all floats, and halves of surrogate pairs, which no file can hold.
+
+    Raises:
+        FaultyTextError: The text is not JSON in this sense; with all faults if its syntax is correct.
+    """
+    try:
+        value: Json = json.loads(
+            text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_finite, parse_int=_integer
+        )
+    except json.JSONDecodeError as error:
+        raise FaultyTextError(Fault(error.lineno, f"not a JSON document: {error.msg}")) from error
+    except (ValueError, RecursionError) as error:
+        # Look for the faults in the text, because Python's parser does not know their lines.
+        raise FaultyTextError(*_faults(text)) from error
+    if (_too_deep(value) or _SURROGATE.search(text)) and (faults := list(_faults(text))):
+        raise FaultyTextError(*faults)
+    return value
+
+
+def line(text: str, *place: str | int) -> int:
+    """Return the line on which a value begins, or its key if it is in an object; from 1.
+
+    Args:
+        text: Valid JSON.
+        place: The keys and indices that lead to the value. If there is no such place, the line is that of the last part
+            of it that there is.
+    """
+    begins = at = _skip_space(text, 0)
+    for token in place:
+        found = _member(text, at, token)
+        if found is None:
+            break
+        begins, at = found
+    return text.count("\n", 0, begins) + 1
+
+
+def _member(text: str, at: int, token: str | int) -> tuple[int, int] | None:
+    """Return where a member of the object or array at `at` begins, and where its value does."""
+    if text[at] not in "{[":
+        return None
+    is_object, index = text[at] == "{", 0
+    at = _skip_space(text, at + 1)
+    while text[at] not in "}]":
+        key: str | int = index
+        begins = at
+        if is_object:
+            key, at = _DECODER.raw_decode(text, at)
+            at = _skip_space(text, _skip_space(text, at) + 1)
+        if key == token:
+            return begins, at
+        at = _skip_space(text, _DECODER.raw_decode(text, at)[1])
+        if text[at] == ",":
+            at = _skip_space(text, at + 1)
+        index += 1
+    return None
+
+
+def _skip_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _distinct(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else _refuse()
+
+
+def _refuse(_text: str = "") -> NoReturn:
+    raise ValueError
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse()
+
+
+def _integer(text: str) -> int:
+    return int(text) if len(text) <= MAX_DIGITS else _refuse()
+
+
+def _too_deep(value: Json) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent)]
+    return any(isinstance(container, dict | list) for container in level)
+
+
+def _children(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _faults(text: str) -> Iterator[Fault]:
+    """Find what `parse` refuses in a text, apart from errors of its syntax, which end the search."""
+    keys: list[set[str] | None] = []
+    number, end, expects_key = 1, 0, False
+    for found in _LEXEME.finditer(text):
+        lexeme = found[0]
+        number += text.count("\n", end, found.start())
+        end = found.start()
+        if lexeme in "{[":
+            keys.append(set() if lexeme == "{" else None)
+            if len(keys) > MAX_DEPTH:
+                yield Fault(number, TOO_DEEP)
+                return
+        elif lexeme in "}]":
+            del keys[-1:]
+        elif lexeme not in ":,":
+            known = keys[-1] if keys and expects_key else None
+            try:
+                yield from (Fault(number, reason) for reason in _faults_of_scalar(lexeme, known))
+            except json.JSONDecodeError as error:
+                yield Fault(number, f"not a JSON document: {error.msg}")
+                return
+        expects_key = lexeme in "{,"
+
+
+def _faults_of_scalar(lexeme: str, keys: set[str] | None) -> Iterator[str]:
+    """Find what is wrong with a scalar; it is a key if the keys before it are given."""
+    if lexeme in {"NaN", "Infinity", "-Infinity"}:
+        yield f"{lexeme} is not a JSON number"
+        return
+    if len(lexeme) > MAX_DIGITS and lexeme.lstrip("-").isdecimal():
+        yield TOO_MANY_DIGITS
+        return
+    value = _DECODER.decode(lexeme)
+    if isinstance(value, float) and math.isinf(value):
+        yield f"{lexeme[:40]} is beyond the numbers that JSON's readers know"
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        yield "a string has half of a surrogate pair, which is not a character"
+    if isinstance(value, str) and keys is not None:
+        if value in keys:
+            yield f"the key {value!r} appears twice in one object"
+        keys.add(value)
