@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from spec.facade_source import FacadeSource
-from spec.facade_table import ALWAYS_DUE, OPEN_FIELDS, READABLE, Operation
+from spec.facade_table import ALWAYS_DUE, OPEN_FIELDS, READABLE, WORDS, Operation
 from spec.view import Place, View
 from spec.violations import Violation, listed, violation
 
@@ -47,7 +47,7 @@ class _Answers:
                 types = self.view.types(schema)
                 if types and "string" not in types:
                     relies = f"saves the bytes of a 200 of {self.operation.name}"
-                    says = f"describes {listed(sorted(types))} as {media_type}"
+                    says = f"has {_words(types)} as {media_type} there"
                     yield violation(schema, relies=relies, says=says, file=_SOURCE)
 
     def errors(self) -> Iterator[Violation]:
@@ -76,7 +76,7 @@ class _Answers:
         what = f"a {response[-1]} of {self.operation.name}"
         media_type = next((name for name in content if "json" in name), None)
         if media_type is None:
-            says = f"describes {listed(content) if content else 'nothing'} there"
+            says = f"has {listed(content) if content else 'no body'} there"
             yield violation(response, relies=f"reads JSON from {what}", says=says, file=_RESPONSES)
             return
         schema = (*response, "content", media_type, "schema")
@@ -84,7 +84,7 @@ class _Answers:
             items = self._items(schema)
             if items is None:
                 relies = f"reads an array of jobs, or an object with one called Jobs, from {what}"
-                says = f"describes {self._said(schema)} there"
+                says = f"has {self._said(schema)} there"
                 yield violation(schema, relies=relies, says=says, file=_RESPONSES)
                 return
             schema = items
@@ -103,32 +103,38 @@ class _Answers:
         place, fields = self.view.follow(schema), self.view.properties(schema)
         types = self.view.types(schema)
         if types and "object" not in types:
-            says = f"describes {listed(sorted(types))} there"
+            says = f"has {_words(types)} there"
             yield violation(schema, relies=f"reads a job from {what}", says=says, file=_RESPONSES)
             return
         if self.operation.answer == "scheduled" and "Id" not in fields and fields.keys() & {*self.facade.uris}:
             return  # the id is in a URI then, and no other field is needed
         for name in sorted(self.facade.strict_fields):
-            yield from self._field(name, fields, place, {"string"})
+            yield from self._field(name, fields, place, ("text", {"string"}))
         for name, converter in self.facade.fields.items():
-            yield from self._field(name, fields, place, READABLE[converter] | {"null"})
+            read_as, readable = READABLE[converter]
+            yield from self._field(name, fields, place, (read_as, readable | {"null"}))
 
-    def _field(self, name: str, fields: dict[str, Place], job: Place, readable: set[str]) -> Iterator[Violation]:
+    def _field(
+        self, name: str, fields: dict[str, Place], job: Place, readable: tuple[str, set[str]]
+    ) -> Iterator[Violation]:
         if name not in fields:
             says = "has no such field" if fields else "describes no fields"
             yield violation((*job, "properties"), relies=f"reads {name} of a job", says=says, file=_PARSING)
             return
-        field, relies = fields[name], f"reads {name} of a job"
-        if unreadable := self.view.types(field) - readable:
-            says = f"describes {listed(sorted(unreadable))} there"
-            yield violation(field, relies=f"{relies} as {listed(sorted(readable))}", says=says, file=_PARSING)
+        field, relies, (read_as, types) = fields[name], f"reads {name} of a job", readable
+        if unreadable := self.view.types(field) - types:
+            says = f"has {_words(unreadable)} there"
+            yield violation(field, relies=f"{relies} as {read_as}", says=says, file=_PARSING)
         elif name == "Id" and "uuid" not in self.view.formats(field):
-            yield violation(field, relies=f"{relies} as a UUID", says="describes other text there", file=_PARSING)
+            yield violation(field, relies=f"{relies} as a UUID", says="has any text there", file=_PARSING)
         elif name in OPEN_FIELDS and not self.view.is_open(field):
             says = "limits it to the values that it lists"
             yield violation(field, relies=f"{relies} even if its value is a new one", says=says, file=_PARSING)
 
     def _said(self, schema: Place) -> str:
-        names = listed(self.view.properties(schema) or ["no fields"])
-        types = listed(sorted(self.view.types(schema)) or ["anything"])
-        return f"an object with {names}" if types == "object" else types
+        fields = self.view.properties(schema)
+        return f"an object with {listed(fields)}" if fields else _words(self.view.types(schema))
+
+
+def _words(types: Iterable[str]) -> str:
+    return listed([WORDS.get(name, name) for name in sorted(types)] or ["anything"])

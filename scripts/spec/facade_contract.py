@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from spec import facade_answers
 from spec.documents import JsonObject
 from spec.facade_source import FacadeSource, read_facade
-from spec.facade_table import FORMS, OPERATIONS, PATH_FORMATS, TAG, Operation, Query
+from spec.facade_table import EXPORTED, FORMS, OPERATIONS, PATH_FORMATS, TAG, WORDS, Operation, Query, module_of
 from spec.view import Place, View
 from spec.violations import Violation as Violation  # noqa: PLC0414 - part of this module's interface
 from spec.violations import listed, violation
@@ -66,15 +66,17 @@ class _Contract:
         """Return an operation's place: by its name, or else by its method and path."""
         paths = [(path, self.view.object(("paths", path))) for path in self.view.object(("paths",))]
         places: list[tuple[str, str, str]] = [("paths", path, method) for path, item in paths for method in item]
-        named = [place for place in places if self.view.object(place).get("operationId") == operation.name]
+        named = [place for place in places if self._module(place) == operation.module]
         routed = [place for place in places if operation.is_at(place[2], place[1])]
         return next(iter(named + routed), None)
 
+    def _module(self, place: Place) -> str:
+        return module_of(str(self.view.object(place).get("operationId")))
+
     def _name(self, operation: Operation, place: Place) -> Iterator[Violation]:
         _, path, method = map(str, place)
-        name = self.view.object(place).get("operationId")
-        if name != operation.name:
-            relies, says = f"calls {operation}", f"names it {name}"
+        if self._module(place) != operation.module:
+            relies, says = f"calls {operation}", f"names it {self.view.object(place).get('operationId')}"
             yield violation((*place, "operationId"), relies=relies, says=says, file=_ENDPOINTS)
         if not operation.is_at(method, path):
             relies, says = f"calls {operation}", f"has it as {method.upper()} {path}"
@@ -134,10 +136,10 @@ class _Contract:
         relies = f"sends {FORMS[form]} as {name} to {operation.name}"
         types, formats = self.view.types(schema), self.view.formats(schema)
         if types and "string" not in types:
-            says = f"takes {listed(sorted(types))} there"
+            says = f"takes {listed(WORDS.get(each, each) for each in sorted(types))} there"
             yield violation(schema, relies=relies, says=says, file=_ENDPOINTS)
-        elif form not in formats:
-            says = f"takes {listed(sorted(FORMS.get(each, f'the format {each}') for each in formats))} there"
+        elif not formats & {form, None}:
+            says = f"takes {listed(sorted(FORMS.get(each, f'text of the format {each}') for each in formats))} there"
             yield violation(schema, relies=relies, says=says, file=_ENDPOINTS)
 
     def _choice(self, operation: Operation, query: Query, schema: Place) -> Iterator[Violation]:
@@ -158,35 +160,34 @@ class _Contract:
     def _credentials(self, operation: Operation, place: Place) -> Iterator[Violation]:
         own = (*place, "security")
         required = own if self.view.at(own) is not None else ("security",)
-        schemes = {
-            name: self.view.object(("components", "securitySchemes", name))
-            for name in self.view.object(("components", "securitySchemes"))
-        }
-        basic = [
-            name
-            for name, scheme in schemes.items()
-            if (scheme.get("type"), str(scheme.get("scheme")).lower()) == ("http", "basic")
-        ]
         offers = [list(self.view.object(each)) for each in self.view.places(required)]
-        if not any(offer == [name] for offer in offers for name in basic):
-            names = [" with ".join(offer) or "nothing" for offer in offers]
-            says = f"asks for {listed(names)}" if names else "asks for nothing"
-            relies = f"sends HTTP Basic alone to {operation.name}"
-            yield violation(required if names else place, relies=relies, says=says, file="_account.py")
+        # Whether nothing is required, or else one Basic scheme alone is enough.
+        if all(offers) and offers and not any(len(offer) == 1 and self._is_basic(offer[0]) for offer in offers):
+            relies = f"sends HTTP Basic to {operation.name}"
+            says = f"asks for {listed(' with '.join(map(self._scheme, offer)) for offer in offers)}"
+            yield violation(required, relies=relies, says=says, file="_account.py")
+
+    def _is_basic(self, name: str) -> bool:
+        return self._scheme(name) == "http basic"
+
+    def _scheme(self, name: str) -> str:
+        scheme = self.view.object(("components", "securitySchemes", name))
+        return " ".join(str(scheme[key]).lower() for key in ("type", "scheme") if key in scheme) or name
 
     def _class(self, name: str) -> Iterator[Violation]:
         place = ("components", "schemas", name)
         relies = f"imports the generated class {name}"
         title = self.view.object(place).get("title", name)
-        members = self.facade.members.get(name, frozenset())
         if self.view.at(place) is None:
             yield violation(place[:-1], relies=relies, says="has no schema of that name", file="models.py")
-        elif title != name:
+            return
+        if title != name:
             says = f"gives it the title {title}, of which the generator makes the name"
             yield violation((*place, "title"), relies=relies, says=says, file="models.py")
-        elif name != "Job" and not self.view.values(place):
-            relies += ", whose members are values"
-            yield violation(place, relies=relies, says="lists no values there", file="models.py")
-        for member in sorted(members - set(map(str, self.view.values(place)))) if self.view.values(place) else ():
-            says = f"lists {listed(self.view.values(place))}"
-            yield violation((*place, "enum"), relies=f"names {name}.{member}", says=says, file="models.py")
+        values = self.view.values(place)
+        needed = self.facade.members.get(name, frozenset()) | EXPORTED.get(name, frozenset())
+        if needed and not values:
+            yield violation(place, relies=f"relies on the values of {name}", says="lists none there", file="models.py")
+        for value in sorted(needed.difference(map(str, values))) if values else ():
+            relies, says = f"relies on {value} in {name}", f"lists {listed(values)} there"
+            yield violation(place, relies=relies, says=says, file="models.py")

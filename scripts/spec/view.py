@@ -61,29 +61,38 @@ class View:
 
     def types(self, schema: Place) -> frozenset[str]:
         """Return the JSON types that a schema admits; an empty set if it admits all."""
+        return self._types(schema, frozenset())
+
+    def _types(self, schema: Place, seen: frozenset[Place]) -> frozenset[str]:
         place = self.follow(schema)
+        if place in seen:
+            return frozenset()
         own = self.object(place)
-        listed = own.get("type") or [_JSON_TYPES.get(type(value), "null") for value in self.values(place)]
-        found = frozenset(map(str, listed if isinstance(listed, list) else [listed]))
+        declared = own.get("type") or [_JSON_TYPES.get(type(value), "null") for value in self.values(place)]
+        found = frozenset(map(str, declared if isinstance(declared, list) else [declared]))
         for keyword in _BRANCHES:
-            branches = [self.types(branch) for branch in self.places((*place, keyword))]
+            branches = [self._types(branch, seen | {place}) for branch in self.places((*place, keyword))]
             known = [branch for branch in branches if branch]
             if keyword == "allOf":
                 admitted = frozenset.intersection(*known) if known else frozenset()
             else:
                 admitted = frozenset().union(*known) if len(known) == len(branches) else frozenset()
-            found = found & admitted or admitted if found and admitted else found or admitted
+            found = found & admitted if found and admitted else found or admitted
         return found | {"null"} if found and own.get("nullable") is True else found
 
-    def formats(self, schema: Place) -> set[str | None]:
+    def formats(self, schema: Place) -> frozenset[str | None]:
         """Return the formats of the text that a schema admits; None stands for text without one."""
+        return frozenset(self._formats(schema, frozenset()))
+
+    def _formats(self, schema: Place, seen: frozenset[Place]) -> Iterator[str | None]:
         place = self.follow(schema)
         branches = [branch for keyword in _BRANCHES for branch in self.places((*place, keyword))]
-        if branches:
-            return set().union(*map(self.formats, branches))
+        for branch in branches if place not in seen else ():
+            yield from self._formats(branch, seen | {place})
         own = self.object(place)
-        found = own.get("format")
-        return set() if own.get("type") == "null" else {found if isinstance(found, str) else None}
+        if not branches and own.get("type") != "null":
+            form = own.get("format")
+            yield form if isinstance(form, str) else None
 
     def values(self, schema: Place) -> list[Json]:
         """Return the values to which a schema is limited by itself; none if it is not."""
@@ -93,11 +102,16 @@ class View:
 
     def is_open(self, schema: Place) -> bool:
         """Return whether a schema admits text beside the values that it lists."""
+        return self._is_open(schema, frozenset())
+
+    def _is_open(self, schema: Place, seen: frozenset[Place]) -> bool:
         place = self.follow(schema)
-        if self.values(place):
+        if self.values(place) or place in seen:
             return False
         either = [branch for keyword in ("anyOf", "oneOf") for branch in self.places((*place, keyword))]
-        return (not either or any(map(self.is_open, either))) and all(map(self.is_open, self.places((*place, "allOf"))))
+        every = self.places((*place, "allOf"))
+        is_open = [self._is_open(branch, seen | {place}) for branch in either]
+        return (not either or any(is_open)) and all(self._is_open(branch, seen | {place}) for branch in every)
 
     def properties(self, schema: Place) -> dict[str, Place]:
         """Return the places of an object's fields by name, those of all branches included."""
