@@ -12,6 +12,7 @@ from spec.api import Api, Node, Place
 from spec.change import Change as Change  # noqa: PLC0414 - part of this module's interface
 from spec.change import Changes, becomes
 from spec.documents import Json, JsonObject
+from spec.facade_verdicts import with_facade
 from spec.operation_changes import OperationComparison
 from spec.schema_changes import PROSE, SchemaComparison, Where, as_text
 from spec.usage import Usages
@@ -34,7 +35,7 @@ def compare(old: JsonObject, new: JsonObject) -> list[Change]:
     _Root(before, after, changes, schemas).compare()
     OperationComparison(schemas).compare()
     _Components(schemas).compare()
-    return list(changes.found.values())
+    return with_facade(list(changes.found.values()), old, new)
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class _Components:
             *self.schemas.old.users.get(f"#/components/schemas/{previous}", []),
             *self.schemas.new.users.get(reference, []),
         ]
-        return Where(f"component {name}", name, "field", direction, tuple(dict.fromkeys(used_in)), before.is_closed)
+        return Where(f"component {name}", name, "", "field", direction, tuple(dict.fromkeys(used_in)), before.is_closed)
 
     def _add(self, kind: str, where: Where, node: Node) -> None:
         self.schemas.changes.add(kind, where.subject, node.place, direction=where.direction, used_in=where.used_in)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from spec.api import Api, Node, Operation, Place
 from spec.change import Changes, Direction, becomes
-from spec.python_types import ANY, body_name, chosen_content, identifier, reading, shown
+from spec.python_types import ANY, body_parent, chosen_content, identifier, reading, sending, shown
 from spec.schema_changes import SchemaComparison, Where, as_text
 
 _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
@@ -121,7 +121,7 @@ class _OneOperation:
 
     def _keywords(self) -> None:
         old, new = self.before.node, self.after.node
-        where = Where(self.after.id, "", "field", "both", (self.after.id,))
+        where = Where(self.after.id, "", "", "field", "both", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - _COMPARED):
             if as_text(old.object.get(key)) != as_text(new.object.get(key)):
                 self.schemas.keyword(key, where, (*new.place, key))
@@ -196,7 +196,7 @@ class _OneOperation:
             if as_text(old.object.get(key)) != as_text(new.object.get(key)):
                 detail = "" if key == "content" else becomes(old.object.get(key), new.object.get(key))
                 self._add("parameter-format-changed", f"{key} of {subject}", (*new.place, key), detail, "request")
-        where = Where(subject, new.text("name"), "parameter", "request", (self.after.id,))
+        where = Where(subject, new.text("name"), self.after.id, "parameter", "request", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - _OF_PARAMETER):
             if as_text(old.object.get(key)) != as_text(new.object.get(key)):
                 self.schemas.keyword(key, where, (*new.place, key))
@@ -221,26 +221,30 @@ class _OneOperation:
             kind = "body-required" if is_now else "body-optional"
             self._add(kind, subject, (*new.place, "required"), direction="request")
         contents = old.get("content").members(), new.get("content").members()
-        self._class_of_body(contents, where=Where(subject, "", "parameter", "request", (self.after.id,)))
+        self._classes_of_body(contents, subject)
         self._content_types(contents, ("body-type-removed", "body-type-added"), subject, "request")
         for content_type in sorted(contents[0].keys() & contents[1].keys()):
-            name = body_name(content_type, len(contents[1]))
-            where = Where(subject, name, "parameter", "request", (self.after.id,))
+            parent = body_parent(self.after.id, content_type, len(contents[1]))
+            where = Where(subject, "body", parent, "parameter", "request", (self.after.id,))
             self._media(contents[0][content_type], contents[1][content_type], where)
         self._prose(old, new, subject)
 
-    def _class_of_body(self, contents: tuple[dict[str, Node], dict[str, Node]], where: Where) -> None:
-        """Find classes that get another name because the body has several content types now, or had them."""
-        for content_type in sorted(contents[0].keys() & contents[1].keys()):
-            before, after = (
-                reader.types(its[content_type].get("schema"), body_name(content_type, len(its)))
-                for reader, its in zip((self.schemas.old_types, self.schemas.new_types), contents, strict=True)
-            )
-            if len({len(its) > 1 for its in contents}) > 1 and before != after:
-                place = contents[1][content_type].place
-                self._add(
-                    "parameter-type-narrowed", where.subject, place, becomes(shown(before), shown(after)), "request"
-                )
+    def _classes_of_body(self, contents: tuple[dict[str, Node], dict[str, Node]], subject: str) -> None:
+        """Find classes that get another name, or can't be told apart, because the body has several content types."""
+        before, after = (
+            {kind: reader.types(it.get("schema"), "body", body_parent(self.after.id, kind, len(its)))
+             for kind, it in its.items()}
+            for reader, its in zip((self.schemas.old_types, self.schemas.new_types), contents, strict=True)
+        )  # fmt: skip
+        for kind in sorted(before.keys() & after.keys()):
+            place = contents[1][kind].place
+            if (len(before) > 1) != (len(after) > 1) and before[kind] != after[kind]:
+                detail = becomes(shown(before[kind]), shown(after[kind]))
+                self._add("parameter-type-narrowed", subject, place, detail, "request")
+            twins = [other for other in sorted(after.keys() - before.keys())
+                     if after[kind] & after[other] and sending(kind) != sending(other)]  # fmt: skip
+            for other in twins:
+                self._add("body-type-confused", subject, contents[1][other].place, f"{kind} and {other}", "request")
 
     def _media(self, old: Node, new: Node, where: Where) -> None:
         for key in sorted((old.object.keys() | new.object.keys()) - {"schema"}):
@@ -276,7 +280,7 @@ class _OneOperation:
                 self._add(kind, self._response(status), response.place, direction="response")
         for status, response in new.items():
             if status not in old:
-                types = self.schemas.new_types.types_of_response(response, status)
+                types = self.schemas.new_types.types_of_response(response, status, self.after.id)
                 added = types - everything - ANY
                 kind = (
                     "response-class-added"
@@ -287,8 +291,12 @@ class _OneOperation:
                 )
                 self._add(kind, self._response(status), response.place, shown(added), "response")
             else:
-                where = Where(self._response(status), f"Response{status}", "response", "response", (self.after.id,),
-                              is_closed=True, returned=everything)  # fmt: skip
+                where = Where(
+                    *(self._response(status), f"response {status}", self.after.id, "response", "response"),
+                    (self.after.id,),
+                    is_closed=True,
+                    returned=everything,
+                )
                 self._one_response(old[status], response, where)
 
     def _response(self, status: str) -> str:
@@ -310,7 +318,7 @@ class _OneOperation:
         readers = self.schemas.old_types, self.schemas.new_types
         texts = []
         for node, reader in zip((before, after), readers, strict=True):
-            types = shown(reader.types(node.get("schema"), where.name)) if node else "nothing"
+            types = shown(reader.types(node.get("schema"), where.name, where.parent)) if node else "nothing"
             texts.append(f"{node.place[-1]}, {types}" if node else "none that can be read")
         node = after or before
         place = node.place if node else ()
@@ -334,14 +342,14 @@ class _OneOperation:
                 self._add("header-added", subject, node.place, direction="response")
                 continue
             one, other = self.schemas.old.follow(before[name]), self.schemas.new.follow(node)
-            inside = Where(subject, name, "header", "response", where.used_in)
+            inside = Where(subject, name, "", "header", "response", where.used_in)
             for key in sorted((one.object.keys() | other.object.keys()) - {"schema"}):
                 if as_text(one.object.get(key)) != as_text(other.object.get(key)):
                     self.schemas.keyword(key, inside, (*other.place, key))
             self.schemas.compare(one.get("schema"), other.get("schema"), inside)
 
     def _prose(self, old: Node, new: Node, subject: str) -> None:
-        where = Where(subject, "", "field", "both", (self.after.id,))
+        where = Where(subject, "", "", "field", "both", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - {"content", "headers", "required", "$ref"}):
             if as_text(old.object.get(key)) != as_text(new.object.get(key)):
                 self.schemas.keyword(key, where, (*new.place, key))

@@ -10,7 +10,6 @@ from typing import TypeAlias
 from openapi_python_client.strings import ClassName, PythonIdentifier
 
 from spec.api import Api, Node, Operation
-from spec.documents import JsonObject
 
 Types: TypeAlias = frozenset[str]
 
@@ -31,6 +30,11 @@ def class_name(name: str) -> str:
     return str(ClassName(name, _PREFIX))
 
 
+def class_in(parent: str, name: str) -> str:
+    """Return the name of a class that belongs to an operation or to another class, if there is such a parent."""
+    return (class_name(parent) if parent else "") + class_name(name)
+
+
 @dataclass(frozen=True)
 class Reader:
     """Finds the types of a document's schemas.
@@ -43,49 +47,62 @@ class Reader:
     api: Api
     names: Mapping[str, str]
 
-    def types(self, node: Node, name: str, depth: int = 0) -> Types:
+    def types(self, node: Node, name: str, parent: str = "", depth: int = 0) -> Types:
         """Return the types of a schema.
 
         Args:
             node: The schema, or a reference to it.
-            name: What a class of its own would be called.
+            name: What a class of its own is called, unless the schema has a title.
+            parent: What its name begins with.
             depth: How many schemas contain this one; aliases of themselves end there.
         """
         if depth > _DEPTH or not isinstance(node.value, dict):
             return ANY
         if component := self.api.component(node):
-            target = self.api.follow(node)
-            if self.makes_class(target):
-                return frozenset({self.names.get(component, component)})
-            return self.types(target, self.names.get(component, component), depth + 1)
-        if node.ref:
-            return self.types(self.api.follow(node), name, depth + 1)
-        if single := _single_reference(node):
-            return self.types(single, name, depth + 1)
-        return self._own_types(node.object, node, node.text("title") or name, depth)
+            target, name = self.api.follow(node), self.names.get(component, component)
+            return frozenset({name}) if self.makes_class(target) else self.types(target, name, depth=depth + 1)
+        if following := self.api.follow(node) if node.ref else _single_reference(node):
+            return self.types(following, name, parent, depth + 1)
+        if (plain := self._plain(node)) is not None:
+            return plain
+        return self._composed(node, name, parent, depth)
 
-    def _own_types(self, schema: JsonObject, node: Node, name: str, depth: int) -> Types:
-        kind, values = schema.get("type"), schema.get("enum")
+    def component(self, node: Node) -> str:
+        """Return the name of the component that a schema stands for, or an empty text."""
+        single = node if node.ref else _single_reference(node)
+        name = self.api.component(single) if single else ""
+        return self.names.get(name, name)
+
+    def _plain(self, node: Node) -> Types | None:
+        """Return the type of a schema without parts; None if it has some."""
+        schema, kind = node.object, node.object.get("type")
         if kind == "boolean":
             return frozenset({"bool"})
-        if isinstance(values, list) and values:
-            nothing = {"None"} if None in values else set()
-            return frozenset({name, *nothing}) if values != [None] else frozenset({"None"})
-        variants = node.get("anyOf").entries() + node.get("oneOf").entries()
-        if variants or isinstance(kind, list):
-            rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
-            variants += [Node({**rest, "type": it}, node.place) for it in kind] if isinstance(kind, list) else []
-            found = (self.types(it, f"{name}{index}", depth + 1) for index, it in enumerate(variants))
-            return frozenset[str]().union(*found)
+        if schema.keys() & {"enum", "anyOf", "oneOf", "allOf"} or isinstance(kind, list) or kind in ("array", "object"):
+            return None
         if schema.get("const") is not None:
             return frozenset({f"Literal[{schema['const']!r}]"})
         if kind == "string":
             return frozenset({_FORMATS.get(node.text("format"), "str")})
-        if kind == "array":
-            return frozenset({f"list[{shown(self.types(node.get('items'), f'{name}Item', depth + 1))}]"})
-        if kind == "object" or "allOf" in schema or (kind is None and schema.get("properties")):
-            return frozenset({name})
+        if kind is None and schema.get("properties"):
+            return None
         return frozenset({_PLAIN[kind]}) if isinstance(kind, str) and kind in _PLAIN else ANY
+
+    def _composed(self, node: Node, name: str, parent: str, depth: int) -> Types:
+        """Return the types of an enum, a union, a list or an object."""
+        schema, kind, values = node.object, node.object.get("type"), node.object.get("enum")
+        own = frozenset({class_in(parent, node.text("title") or name)})
+        if isinstance(values, list) and values:
+            return (own if values != [None] else frozenset()) | ({"None"} if None in values else set())
+        variants = _variants(node)
+        if variants or isinstance(kind, list):
+            rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+            variants += [Node({**rest, "type": it}, node.place) for it in kind] if isinstance(kind, list) else []
+            found = (self.types(it, f"{name} type {index}", parent, depth + 1) for index, it in enumerate(variants))
+            return frozenset[str]().union(*found)
+        if kind == "array":
+            return frozenset({f"list[{shown(self.types(node.get('items'), f'{name} item', parent, depth + 1))}]"})
+        return own
 
     def makes_class(self, node: Node) -> bool:
         """Say whether a component becomes a class of its own; others are aliases."""
@@ -105,25 +122,17 @@ class Reader:
     def returned(self, operation: Operation) -> dict[str, Types]:
         """Return the types that an operation returns, by the status of the response."""
         responses = operation.node.get("responses").members()
-        return {status: self.types_of_response(self.api.follow(it), status) for status, it in responses.items()}
+        return {
+            status: self.types_of_response(self.api.follow(it), status, operation.id)
+            for status, it in responses.items()
+        }
 
-    def types_of_response(self, response: Node, status: str) -> Types:
-        """Return the types of a response."""
+    def types_of_response(self, response: Node, status: str, operation: str) -> Types:
+        """Return the types that an operation returns for a status."""
         chosen = chosen_content(response)
         if chosen is None or chosen.get("schema").value is None:
             return ANY
-        return self.types(chosen.get("schema"), f"Response{status}")
-
-    def types_of_body(self, body: Node) -> Types:
-        """Return the types of a request's body."""
-        contents = body.get("content").members()
-        found = [self.types(it.get("schema"), body_name(kind, len(contents))) for kind, it in contents.items()]
-        return frozenset[str]().union(*found)
-
-
-def body_name(content_type: str, count: int) -> str:
-    """Return the name of a body's class, which has the content type in it if there are several."""
-    return f"{content_type} Body" if count > 1 else "Body"
+        return self.types(chosen.get("schema"), f"response {status}", operation)
 
 
 def chosen_content(response: Node) -> Node | None:
@@ -141,10 +150,25 @@ def reading(media: Node | None) -> str:
 
 def _single_reference(node: Node) -> Node | None:
     """Return the only entry of allOf, anyOf and oneOf if it is a reference: the generator takes it for the schema."""
-    entries = [entry for key in ("allOf", "anyOf", "oneOf") for entry in node.get(key).entries()]
+    entries = node.get("allOf").entries() + _variants(node)
     return entries[0] if len(entries) == 1 and entries[0].ref else None
+
+
+def _variants(node: Node) -> list[Node]:
+    return node.get("anyOf").entries() + node.get("oneOf").entries()
 
 
 def shown(types: Types) -> str:
     """Return types as an annotation."""
     return " | ".join(sorted(types))
+
+
+def sending(content_type: str) -> str:
+    """Return how generated code sends a body of a content type."""
+    kinds = {"application/x-www-form-urlencoded": "data", "multipart/form-data": "files"}
+    return kinds.get(content_type, "content" if content_type == "application/octet-stream" else "json")
+
+
+def body_parent(operation: str, content_type: str, count: int) -> str:
+    """Return what the name of a body's class begins with; the content type is a part of it if there are several."""
+    return f"{operation}_{sending(content_type)}" if count > 1 else operation

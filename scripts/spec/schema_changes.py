@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from spec.api import Api, Node, Place, Property
 from spec.change import Changes, Direction, becomes
 from spec.documents import Json, JsonObject
-from spec.python_types import ANY, Reader, Types, class_name, shown
+from spec.python_types import ANY, Reader, Types, class_in, class_name, shown
 from spec.usage import is_open
 
 Role = Literal["parameter", "field", "response", "header"]
@@ -28,7 +28,8 @@ class Where:
 
     Attributes:
         subject: Its name in the words of the API.
-        name: What a class of its own would be called.
+        name: What a class of its own is called, unless it has a title.
+        parent: What the name of such a class begins with.
         role: Whether it is the type of a parameter or body, of a field, of a response or of a header.
         direction: Whether requests, responses or both contain it.
         used_in: The operations that use it.
@@ -38,6 +39,7 @@ class Where:
 
     subject: str
     name: str
+    parent: str
     role: Role
     direction: Direction
     used_in: tuple[str, ...] = ()
@@ -51,9 +53,12 @@ class Where:
     def of_field(self, name: str) -> "Where":
         """Return the same for a field."""
         kind, _, rest = self.subject.partition(" ")
+        parent = class_in(self.parent, self.name)
         is_path = kind in ("field", "component")
         subject = f"field {rest}.{name}" if is_path else f"field {name} of {self.subject}"
-        return replace(self, subject=subject, name=name, role="field", is_closed=self.direction != "request")
+        return replace(
+            self, subject=subject, name=name, parent=parent, role="field", is_closed=self.direction != "request"
+        )
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class SchemaComparison:
     new: Api
     renamed: dict[str, str]
     changes: Changes
+    _active: set[tuple[Place, Place]] = field(default_factory=set, repr=False)
 
     @property
     def old_types(self) -> Reader:
@@ -84,20 +90,25 @@ class SchemaComparison:
 
     def compare(self, old: Node, new: Node, where: Where) -> None:
         """Compare two schemas, or references to schemas, in the same place of two documents."""
-        before, after = self.old_types.types(old, where.name), self.new_types.types(new, where.name)
+        before, after = (
+            self.old_types.types(old, where.name, where.parent),
+            self.new_types.types(new, where.name, where.parent),
+        )
         if before != after:
             self._type(before, after, new.place, where)
-            self._rest(_titled(old, new), new, where)
-        elif self._component(self.old, old, self.renamed) != (component := self._component(self.new, new, {})):
-            self.contents(self.old.follow(old), self.new.follow(new), where)
-        elif component:
-            self._rest(old, new, where)  # what stands beside the reference
+            self._rest(_like(old, new, "title", "type"), new, where)
+        elif (name := self.new_types.component(new)) and self.old_types.component(old) == name:
+            self._rest(old, new, where)  # what stands beside the references; the component is compared by itself
         else:
-            self.contents(self.old.follow(old), self.new.follow(new), where)
+            self._once(self.old.follow(old), self.new.follow(new), where)
 
-    def _component(self, api: Api, node: Node, names: dict[str, str]) -> str:
-        name = api.component(node)
-        return names.get(name, name)
+    def _once(self, old: Node, new: Node, where: Where) -> None:
+        """Compare the contents of two schemas, unless that is going on already, because they contain themselves."""
+        pair = old.place, new.place
+        if pair not in self._active:
+            self._active.add(pair)
+            self.contents(old, new, where)
+            self._active.remove(pair)
 
     def _type(self, before: Types, after: Types, place: Place, where: Where) -> None:
         if where.role == "parameter":
@@ -121,7 +132,7 @@ class SchemaComparison:
         self._additional(old, new, where)
         if isinstance(old.object.get("items"), dict) and isinstance(new.object.get("items"), dict):
             self.compare(
-                old.get("items"), new.get("items"), where.inside(f"items of {where.subject}", f"{where.name}Item")
+                old.get("items"), new.get("items"), where.inside(f"items of {where.subject}", f"{where.name} item")
             )
         self._variants(old, new, where)
         self._limits(old, new, where)
@@ -147,15 +158,15 @@ class SchemaComparison:
 
     def _fields(self, old: Node, new: Node, where: Where) -> None:
         before, after = self.old.properties(old), self.new.properties(new)
-        for name, field in before.items():
+        for name, it in before.items():
             if name not in after:
-                self._add("field-removed", where.of_field(name), field.node.place)
-        for name, field in after.items():
+                self._add("field-removed", where.of_field(name), it.node.place)
+        for name, it in after.items():
             if name not in before:
-                kind = "field-required-added" if _must_be_given(self.new, field) else "field-added"
-                self._add(kind, where.of_field(name), field.node.place)
+                kind = "field-required-added" if _must_be_given(self.new, it) else "field-added"
+                self._add(kind, where.of_field(name), it.node.place)
             else:
-                self._field(before[name], field, where.of_field(name))
+                self._field(before[name], it, where.of_field(name))
 
     def _field(self, old: Property, new: Property, where: Where) -> None:
         if old.owner and self.renamed.get(old.owner, old.owner) == new.owner:
@@ -176,7 +187,7 @@ class SchemaComparison:
         elif before is False:
             self._add("additional-properties-opened", where, place)
         else:
-            types = (reader.types(it.get("additionalProperties"), where.name)
+            types = (reader.types(it.get("additionalProperties"), "additional property", where.name)
                      for reader, it in ((self.old_types, old), (self.new_types, new)))  # fmt: skip
             first, second = types
             if first != second:
@@ -189,9 +200,9 @@ class SchemaComparison:
 
     def _variants(self, old: Node, new: Node, where: Where) -> None:
         is_closed = where.is_closed and not is_open(new.object)
-        known = {self.old_types.types(it, where.name): it for it in _variants(old)}
+        known = {self.old_types.types(it, where.name, where.parent): it for it in _variants(old)}
         for entry in _variants(new):
-            if before := known.get(self.new_types.types(entry, where.name)):
+            if before := known.get(self.new_types.types(entry, where.name, where.parent)):
                 self.compare(before, entry, replace(where, is_closed=is_closed))
 
     def _limits(self, old: Node, new: Node, where: Where) -> None:
@@ -209,7 +220,7 @@ class SchemaComparison:
             return
         keys = (old.object.keys() | new.object.keys()) - _COMPARED
         for key in sorted(keys):
-            before, after = (_kinds(it) if key == "type" else it for it in (old.object.get(key), new.object.get(key)))
+            before, after = (_kinds(it.object) if key == "type" else it.object.get(key) for it in (old, new))
             if as_text(before) != as_text(after):
                 self.keyword(key, where, (*new.place, key))
         for one, other in zip(_inline_parts(old), _inline_parts(new), strict=False):
@@ -239,7 +250,7 @@ class SchemaComparison:
             if bool(old.object.get("enum")) != bool(new.object.get("enum")):
                 self._add("field-type-changed", where, new.place, detail="an enum → an object, or the reverse")
             else:
-                self.contents(_titled(old, new) if classes[0] != classes[1] else old, new, where)
+                self.contents(_like(old, new, "title") if classes[0] != classes[1] else old, new, where)
         elif is_class == (False, False):
             self.compare(old, new, where)
         else:
@@ -251,10 +262,10 @@ class SchemaComparison:
         self.changes.add(kind, where.subject, place, detail=detail, direction=where.direction, used_in=where.used_in)
 
 
-def _titled(old: Node, new: Node) -> Node:
-    """Return the old schema with the new title, which has been compared as the name of a class."""
-    titles: JsonObject = {key: value for key, value in new.object.items() if key == "title"}
-    return Node({key: value for key, value in old.object.items() if key != "title"} | titles, old.place)
+def _like(old: Node, new: Node, *keys: str) -> Node:
+    """Return the old schema with some of the new keywords, which have been compared already."""
+    same: JsonObject = {key: value for key, value in new.object.items() if key in keys}
+    return Node({key: value for key, value in old.object.items() if key not in keys} | same, old.place)
 
 
 def _must_be_given(api: Api, field: Property) -> bool:
@@ -278,8 +289,10 @@ def _inline_parts(node: Node) -> Iterator[Node]:
     return (entry for entry in node.get("allOf").entries() if not entry.ref)
 
 
-def _kinds(value: Json) -> Json:
-    return sorted(map(str, value)) if isinstance(value, list) else value
+def _kinds(schema: JsonObject) -> Json:
+    """Return the types of a schema, in any order; what has properties is an object."""
+    kinds = schema.get("type", "object" if schema.keys() & {"properties", "allOf"} else None)
+    return [*sorted(map(str, kinds))] if isinstance(kinds, list) else kinds
 
 
 def _bare(subject: str) -> str:

@@ -86,6 +86,9 @@ VERDICTS: dict[str, Verdict] = {
     "body-required": _breaks("becomes required", _REFUSED),
     "body-optional": _keeps("becomes optional", _OLD_CALLS),
     "body-type-added": _keeps("may be of one more content type", "bodies of the others are as right as before"),
+    "body-type-confused": _breaks(
+        "may be of two content types of one class", "generated code sends it as the one and calls it the other"
+    ),
     "body-type-removed": _breaks(
         "loses a content type", "the server refuses the bodies of this type that yesterday's package sends"
     ),
@@ -140,4 +143,5 @@ VERDICTS: dict[str, Verdict] = {
     "component-alias-removed": _keeps("is removed", "it made no class"),
     "component-renamed": _breaks("gets another class name", "programs import the class by its name"),
     "component-respelled": _keeps("is spelled differently", "both names make the same class"),
+    "facade-violated": _keeps("is violated", "it is the facade alone that relies on it"),
 }
