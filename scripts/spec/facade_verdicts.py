@@ -21,21 +21,27 @@ def with_facade(changes: Sequence[Change], old: JsonObject, new: JsonObject) -> 
     """
     if not changes:
         return []
-    before = {it.sentence for it in violations(old)}
-    reasons: dict[int, str] = {}
-    others = Changes()
+    known = {it.sentence for it in violations(old)}
     paths = {operation.id: pointer(*operation.node.place) for operation in Api(new).operations}
+    reasons: dict[int, str] = {}
+    rest: list[Change] = []
     for violation in violations(new):
-        if violation.sentence in before:
+        if violation.sentence in known:
             continue
-        found = _responsible(changes, violation, paths)
-        for index in found:
+        responsible = _responsible(changes, violation, paths)
+        for index in responsible:
             reasons.setdefault(index, violation.sentence)
-        if not found:
-            others.add("facade-violated", "contract of the facade", violation.place, detail=violation.sentence)
-    rated = [replace(it, breaks_facade=True, facade_why=reasons[index]) if index in reasons else it
-             for index, it in enumerate(changes)]  # fmt: skip
-    return rated + [replace(it, breaks_facade=True, facade_why=it.detail) for it in others.found.values()]
+        if not responsible:
+            rest += _alone(violation)
+    rated = (replace(it, breaks_facade=True, facade_why=reasons[index]) if index in reasons else it
+             for index, it in enumerate(changes))  # fmt: skip
+    return [*rated, *rest]
+
+
+def _alone(violation: Violation) -> list[Change]:
+    found = Changes()
+    found.add("facade-violated", f"contract of the facade at {pointer(*violation.place)}", violation.place)
+    return [replace(it, breaks_facade=True, facade_why=violation.sentence) for it in found.found.values()]
 
 
 def _responsible(changes: Sequence[Change], violation: Violation, paths: dict[str, str]) -> list[int]:

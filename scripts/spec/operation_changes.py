@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spec.api import Api, Node, Operation, Place
 from spec.change import Changes, Direction, becomes
 from spec.python_types import ANY, body_parent, chosen_content, identifier, reading, sending, shown
-from spec.schema_changes import SchemaComparison, Where, as_text
+from spec.schema_changes import SchemaComparison, Where, as_text, is_missed
 
 _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
 _COMPARED = frozenset({"operationId", "tags", "security", "parameters", "requestBody", "responses", "servers"})
@@ -112,7 +112,10 @@ class _OneOperation:
         old, new = self.before, self.after
         if old.id != new.id:
             kind = "operation-respelled" if identifier(old.id) == identifier(new.id) else "operation-renamed"
-            self._add(kind, f"operation {old.id}", (*new.node.place, "operationId"), becomes(old.id, new.id))
+            place = (*new.node.place, "operationId")
+            self.schemas.changes.add(
+                kind, f"operation {old.id}", place, detail=becomes(old.id, new.id), used_in=(old.id, new.id)
+            )
         if _address(old) != _address(new):
             addresses = (f"{it.method.upper()} {it.path}" for it in (old, new))
             self._add("operation-moved", f"operation {new.id}", new.node.place, becomes(*addresses), "request")
@@ -274,9 +277,12 @@ class _OneOperation:
         )
         returned = self.schemas.old_types.returned(self.before)
         everything = frozenset[str]().union(*returned.values())
+        remaining = frozenset[str]().union(*self.schemas.new_types.returned(self.after).values())
         for status, response in old.items():
             if status not in new:
                 kind = "response-success-removed" if _is_success(status) else "response-removed"
+                lost = is_missed(returned[status], remaining)
+                kind = "response-class-removed" if lost and kind == "response-removed" else kind
                 self._add(kind, self._response(status), response.place, direction="response")
         for status, response in new.items():
             if status not in old:
@@ -296,6 +302,7 @@ class _OneOperation:
                     (self.after.id,),
                     is_closed=True,
                     returned=everything,
+                    returns=remaining,
                 )
                 self._one_response(old[status], response, where)
 

@@ -35,6 +35,7 @@ class Where:
         used_in: The operations that use it.
         is_closed: Whether it is in a response and allows no other string beside the values of an enum.
         returned: The types that the operation returned before, if it is the type of a response.
+        returns: The types that it returns now.
     """
 
     subject: str
@@ -45,6 +46,7 @@ class Where:
     used_in: tuple[str, ...] = ()
     is_closed: bool = False
     returned: Types = frozenset()
+    returns: Types = frozenset()
 
     def inside(self, subject: str, name: str) -> "Where":
         """Return the same for a part that is no field, such as the items of a list."""
@@ -115,6 +117,7 @@ class SchemaComparison:
             kind = "parameter-type-widened" if self._accepts(before, after) else "parameter-type-narrowed"
         elif where.role == "response":
             is_narrower = after <= before or (before == ANY and after <= where.returned)
+            is_narrower = is_narrower and not is_missed(before, where.returns)
             kind = "response-type-narrowed" if is_narrower else "response-type-changed"
         else:
             kind = "header-changed" if where.role == "header" else "field-type-changed"
@@ -260,6 +263,14 @@ class SchemaComparison:
 
     def _add(self, kind: str, where: Where, place: Place, *, detail: str = "") -> None:
         self.changes.add(kind, where.subject, place, detail=detail, direction=where.direction, used_in=where.used_in)
+
+
+def is_missed(gone: Types, returns: Types) -> bool:
+    """Say whether programs that annotate a result break without some of its types.
+
+    `Response[…]` is invariant, but `Any` fits everywhere; an operation that returns nothing else has no `sync`.
+    """
+    return bool(gone - returns - ANY) and ("Any" not in returns or returns == ANY)
 
 
 def _like(old: Node, new: Node, *keys: str) -> Node:

@@ -103,6 +103,9 @@ VERDICTS: dict[str, Verdict] = {
         "is added with a class of its own", "the function returns one more class, so attributes need a test first"
     ),
     "response-removed": _keeps("is removed", "programs have one case too many"),
+    "response-class-removed": _breaks(
+        "is removed with its class", "programs that name the type of the result do not type-check"
+    ),
     "response-success-removed": _breaks("is removed", "the server says otherwise what it said by it"),
     "content-type-added": _keeps("is added", "generated code reads another one"),
     "content-type-removed": _keeps("is removed", "generated code reads another one"),
