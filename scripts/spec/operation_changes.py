@@ -248,6 +248,8 @@ class _OneOperation:
                      if after[kind] & after[other] and sending(kind) != sending(other)]  # fmt: skip
             for other in twins:
                 self._add("body-type-confused", subject, contents[1][other].place, f"{kind} and {other}", "request")
+        if not _lacks_import(self.before, self.schemas.old) and _lacks_import(self.after, self.schemas.new):
+            self._add("body-type-unimportable", subject, (*self.after.node.place, "requestBody"), direction="request")
 
     def _media(self, old: Node, new: Node, where: Where) -> None:
         for key in sorted((old.object.keys() | new.object.keys()) - {"schema"}):
@@ -281,7 +283,7 @@ class _OneOperation:
         for status, response in old.items():
             if status not in new:
                 kind = "response-success-removed" if _is_success(status) else "response-removed"
-                lost = is_missed(returned[status], remaining)
+                lost = is_missed(returned[status], everything, remaining)
                 kind = "response-class-removed" if lost and kind == "response-removed" else kind
                 self._add(kind, self._response(status), response.place, direction="response")
         for status, response in new.items():
@@ -379,6 +381,13 @@ def _keywords(operation: Operation) -> dict[tuple[str, str], str]:
     return {
         key: f"{name}_{key[0]}" if name in _RESERVED or counted.count(name) > 1 else name for key, name in names.items()
     }
+
+
+def _lacks_import(operation: Operation, api: Api) -> bool:
+    """Say whether the generator makes a module that uses Unset without importing it."""
+    body = api.follow(operation.node.get("requestBody"))
+    is_given = body.object.get("required") is True and len(body.get("content").object) > 1
+    return is_given and all(it.object.get("required") is True for it in operation.parameters.values())
 
 
 def _is_success(status: str) -> bool:

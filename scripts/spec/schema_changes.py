@@ -117,7 +117,7 @@ class SchemaComparison:
             kind = "parameter-type-widened" if self._accepts(before, after) else "parameter-type-narrowed"
         elif where.role == "response":
             is_narrower = after <= before or (before == ANY and after <= where.returned)
-            is_narrower = is_narrower and not is_missed(before, where.returns)
+            is_narrower = is_narrower and not is_missed(before, where.returned, where.returns)
             kind = "response-type-narrowed" if is_narrower else "response-type-changed"
         else:
             kind = "header-changed" if where.role == "header" else "field-type-changed"
@@ -265,12 +265,13 @@ class SchemaComparison:
         self.changes.add(kind, where.subject, place, detail=detail, direction=where.direction, used_in=where.used_in)
 
 
-def is_missed(gone: Types, returns: Types) -> bool:
+def is_missed(gone: Types, returned: Types, returns: Types) -> bool:
     """Say whether programs that annotate a result break without some of its types.
 
-    `Response[…]` is invariant, but `Any` fits everywhere; an operation that returns nothing else has no `sync`.
+    `Response[…]` is invariant. `Any` fits everywhere, unless it takes the place of a type; and an operation that
+    returns nothing else has no `sync`.
     """
-    return bool(gone - returns - ANY) and ("Any" not in returns or returns == ANY)
+    return bool(gone - returns - ANY) and not ("Any" in returned and "Any" in returns and returns != ANY)
 
 
 def _like(old: Node, new: Node, *keys: str) -> Node:

@@ -220,9 +220,10 @@ def breaks_readers(old: frozenset[str], new: frozenset[str]) -> bool:
     """Say whether programs that read a result break if its types change.
 
     They break if there is a new type, and if an old one is missing, because `Response[…]` is invariant. `Any` fits
-    everywhere.
+    everywhere, unless it takes the place of a type.
     """
-    return bool(new - old - {"Any"}) or bool(old - new - {"Any"} and "Any" not in new)
+    was_any, is_any = "Any" in old, "Any" in new
+    return bool(new - old - {"Any"}) or bool(old - new - {"Any"} and not (was_any and is_any))
 
 
 def shown(types: frozenset[str]) -> str:
