@@ -5,6 +5,7 @@ operations that use it; operations are paired by path and method and by operatio
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -198,41 +199,39 @@ def renamed_components(old: Api, new: Api) -> dict[str, str]:
     gone = {name: node for name, node in old.schemas.items() if name not in new.schemas}
     come = {name: node for name, node in new.schemas.items() if name not in old.schemas}
     found = same_contents(gone, come)
-    before, after = _places(old, gone.keys() - found.keys()), _places(new, come.keys() - {*found.values()})
-    for name, places in before.items():
-        shared = {other: len(places & its) for other, its in after.items() if other not in found.values()}
-        best = max(shared, key=lambda other: (shared[other], other), default=None)
-        if best is not None and shared[best]:
+    referred = {place: name for place, name in _places(new) if name in come and name not in found.values()}
+    shared: dict[str, Counter[str]] = {}
+    for place, name in _places(old):
+        if name in gone and name not in found and place in referred:
+            shared.setdefault(name, Counter())[referred[place]] += 1
+    taken = {*found.values()}
+    for name, counted in shared.items():
+        best = next((other for other, _ in counted.most_common() if other not in taken), None)
+        if best is not None:
             found[name] = best
+            taken.add(best)
     return found
 
 
 def same_contents(old: dict[str, Node], new: dict[str, Node]) -> dict[str, str]:
     """Return the new names of parts that are described as before under another name."""
-    come = {name: node for name, node in new.items() if name not in old}
-    found: dict[str, str] = {}
-    for name, node in old.items():
-        if name not in new:
-            equal = (other for other, it in come.items()
-                     if other not in found.values() and _anonymous(it, other) == _anonymous(node, name))  # fmt: skip
-            if target := next(equal, None):
-                found[name] = target
-    return found
+    come: dict[str, list[str]] = {}
+    for name, node in new.items():
+        if name not in old:
+            come.setdefault(_anonymous(node, name), []).append(name)
+    gone = {name: come.get(_anonymous(node, name), []) for name, node in old.items() if name not in new}
+    return {name: equal.pop(0) for name, equal in gone.items() if equal}
 
 
 def _anonymous(node: Node, name: str) -> str:
+    """Return the contents of a component, without its name."""
     section = node.place[1] if len(node.place) > 1 else ""
     return as_text(node.value).replace(json.dumps(f"#/components/{section}/{name}", ensure_ascii=False), '"#"')
 
 
-def _places(api: Api, names: Iterable[str]) -> dict[str, set[Place]]:
-    found: dict[str, set[Place]] = {name: set() for name in sorted(names)}
-    if found:
-        for place, ref in _located(api.document, ()):
-            name = ref.removeprefix("#/components/schemas/")
-            if name in found:
-                found[name].add(place)
-    return found
+def _places(api: Api) -> Iterator[tuple[Place, str]]:
+    prefix = "#/components/schemas/"
+    return ((place, ref.removeprefix(prefix)) for place, ref in _located(api.document, ()) if ref.startswith(prefix))
 
 
 def _located(value: Json, place: Place) -> Iterator[tuple[Place, str]]:
