@@ -82,9 +82,10 @@ class _Root:
         old, new = ({it.text("name"): it for it in api.node("tags").entries()} for api in (self.old, self.new))
         for name in sorted(old.keys() & new.keys()):
             self._prose(f"tag {name}", old[name], new[name])
-        # The tags of operations are compared with these.
-        unused = [name for api, names in ((self.old, old), (self.new, new)) for name in names.keys() - _first_tags(api)]
-        if any((name in old) != (name in new) for name in unused):
+        # A first tag that is renamed is compared with its operations.
+        firsts = ({operation.tag for operation in api.operations} for api in (self.old, self.new))
+        first_old, first_new = firsts
+        if old.keys() ^ new.keys() != (first_old ^ first_new) & (old.keys() | new.keys()):
             self.changes.add("tags-changed", "tags of the document", ("tags",))
 
     def _security_schemes(self) -> None:
@@ -243,7 +244,3 @@ def _located(value: Json, place: Place) -> Iterator[tuple[Place, str]]:
     elif isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _located(entry, (*place, index))
-
-
-def _first_tags(api: Api) -> set[str]:
-    return {operation.tag for operation in api.operations}

@@ -91,7 +91,12 @@ class SchemaComparison:
         return Reader(self.new, {})
 
     def compare(self, old: Node, new: Node, where: Where) -> None:
-        """Compare two schemas, or references to schemas, in the same place of two documents."""
+        """Compare two schemas, or references to schemas, in the same place of two documents.
+
+        If they are equal, a change of what they refer to is one of the component.
+        """
+        if is_same(old.value, new.value):
+            return
         before, after = (
             self.old_types.types(old, where.name, where.parent),
             self.new_types.types(new, where.name, where.parent),
@@ -242,6 +247,8 @@ class SchemaComparison:
 
     def component(self, old: Node, new: Node, where: Where) -> None:
         """Compare two components of the same name, or of which one has taken the place of the other."""
+        if is_same(old.value, new.value) and old.place == new.place:
+            return
         is_class = self.old_types.makes_class(old), self.new_types.makes_class(new)
         names = str(old.place[-1]), str(new.place[-1])
         if is_class == (True, True):
@@ -313,6 +320,11 @@ def _bare(subject: str) -> str:
 
 def _or_nothing(value: Json) -> str:
     return "nothing" if value is None else str(value)
+
+
+def is_same(one: Json, other: Json) -> bool:
+    """Say whether two values are equal; 1, true and 1.0 differ."""
+    return one == other and as_text(one) == as_text(other)
 
 
 def as_text(value: Json) -> str:
