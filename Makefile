@@ -15,7 +15,7 @@ PARALLEL := -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint format types generate check-generated unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
+.PHONY: help setup demo quick test lint format types generate check-generated spec-diff unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fr
 
 check-generated: $(READY) ## Fail if `make generate` would change a byte
 	$(BIN)/python scripts/generate.py --check
+
+BASE ?= HEAD
+FORMAT ?= text
+spec-diff: $(READY) ## Say what has changed in the API since a commit, and what it breaks: BASE=HEAD, FORMAT=text|json|markdown
+	@$(BIN)/python scripts/spec_diff.py --base $(BASE) --format $(FORMAT)
 
 unit: $(READY) ## Run all tests, without lint and types
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -269,7 +269,7 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
         "StartedAfter", *LIST, "parameters", 1, "name"), True, True,
      "The keyword created_after is gone, and the server ignores it."),
     ("parameter CreatedAfter of listJobs moves to a header", put("header", *LIST, "parameters", 1, "in"), True, True,
-     "Yesterday's package sends it in the query, where the server ignores it, although the signature stays."),
+     "Yesterday's package sends it in the query, where the server ignores it; the generator puts no date in headers."),
     ("format of CreatedAfter becomes date-time", put(
         "date-time", *LIST, "parameters", 1, "schema", "format"), True, True,
      "Programs pass a date where a datetime is expected, and the server wants a time."),
@@ -334,8 +334,8 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
         ["RUNNING", "QUEUED", "COMPLETED", "CANCELLED", "ERROR", "FAILED"], *SCHEMAS, "JobStatus", "enum"),
      False, False, "The order of an enum has no meaning."),
     ("field Job.Status becomes a closed enum", put(
-        {"$ref": "#/components/schemas/JobStatus"}, *FIELDS, "Status"), True, False,
-     "The constructor accepts no other str any more; the facade reads any word."),
+        {"$ref": "#/components/schemas/JobStatus"}, *FIELDS, "Status"), True, True,
+     "The constructor accepts no other str any more, and jobs.generated fails at a state that is new."),
     ("field Job.Status becomes any string", drop(*FIELDS, "Status", "anyOf"), True, False,
      "mypy accepts both, but `job.status is JobStatus.COMPLETED` is false from now on; the facade has its own parser."),
     ("field Job.Replayable loses type string", put("boolean", *FIELDS, "Replayable", "type"), True, False,
@@ -358,8 +358,8 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
     # Responses.
     ("response 202 of downloadJobResult is removed", drop(*DOWNLOAD, "responses", "202"), True, True,
      "Programs and the facade recognise an unfinished job by it."),
-    ("response 404 of getJob is removed", drop(*GET, "responses", "404"), True, True,
-     "Programs and the facade recognise an unknown job by it."),
+    ("response 404 of getJob is removed", drop(*GET, "responses", "404"), False, True,
+     "Programs have one case too many, but the facade promises JobNotFoundError and recognises it by the 404."),
     ("response 503 of getJob is added", put({"description": "Maintenance."}, *GET, "responses", "503"), False, False,
      "Generated code already returned None for undocumented errors, and the facade tries again."),
     ("response 400 of getJob gets a schema", put(
@@ -434,6 +434,32 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
     ("header X-Trace of listSeedlings becomes required", put(
         True, *BEDS, "get", "parameters", 6, "required"), True,  # noqa: FBT003
      "Calls without it do not type-check, and the server refuses them."),
+    ("parameter order of listSeedlings moves to a header", put("header", *BEDS, "get", "parameters", 5, "in"), True,
+     "Yesterday's package sends it in the query, where the server ignores it, although the signature stays."),
+    ("parameter bedId in the query of listSeedlings is added", insert(
+        {"name": "bedId", "in": "query", "schema": {"type": "string"}}, *BEDS, "get", "parameters"), True,
+     "The keyword bed_id becomes bed_id_path, because two parameters have that Python name."),
+    ("body of labelSeedling may be JSON as well", put(
+        {"schema": {"$ref": f"{_REF}/Label"}}, *LABEL, "requestBody", "content", "application/json"), True,
+     "Generated code cannot tell two bodies of one class apart, and sends a form that it calls JSON."),
+    ("body of plantSeedling may be application/vnd.nursery+json as well", put(
+        {"schema": {"$ref": f"{_REF}/NewSeedling"}},
+        *BEDS, "post", "requestBody", "content", "application/vnd.nursery+json"), False,
+     "Both are JSON, and the server accepts either name."),
+    ("photo of addPhoto may be JSON as well", put(
+        {"schema": {"type": "object", "properties": {"url": {"type": "string"}}}},
+        *PHOTO[:-1], "application/json"), True,
+     "The class AddPhotoBody becomes AddPhotoFilesBody, because there are two bodies."),
+    ("listSeedlings returns text/csv only", drop(
+        *BEDS, "get", "responses", "200", "content", "application/json"), True, "The return type becomes str."),
+    ("allOf around the reference in field offspring", put(
+        {"allOf": [{"$ref": f"{_REF}/Seedling"}]}, *SEEDLING, "properties", "offspring", "items"), False,
+     "The generator takes a single reference for the schema itself."),
+    ("values of field Seedling.kind get names", put(
+        ["TREE_KIND", "HERB_KIND"], *SEEDLING, "properties", "kind", "x-enum-varnames"), True,
+     "The extension names the members, so TREE and HERB are gone."),
+    ("credentials of plantSeedling become optional", insert({}, *BEDS, "post", "security"), False,
+     "The server accepts the key as before, and the function still takes an AuthenticatedClient."),
     ("items of parameter rows become strings", put(
         "string", *BEDS, "get", "parameters", 2, "schema", "items", "type"), True,
      "A list of int is no list of str."),
@@ -473,6 +499,10 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
         {"description": "Refused.", "content": {"application/json": {"schema": {"$ref": f"{_REF}/Fault"}}}},
         *BEDS, "get", "responses", "default"), True,
      "The return type gets another class, so the list needs a test first."),
+    ("default response of plantSeedling is removed", drop(*BEDS, "post", "responses", "default"), True,
+     "Programs that annotate the result as Response[Fault | Seedling] do not type-check, because it is invariant."),
+    ("response 201 of plantSeedling loses its content", drop(*BEDS, "post", "responses", "201", "content"), True,
+     "Yesterday's package fails at the empty body, and the return type is no Seedling any more."),
     ("response 404 without content of listSeedlings is added", put(
         {"description": "No such bed."}, *BEDS, "get", "responses", "404"), False,
      "The return type gets Any, which type checkers accept everywhere, and None came back already."),
