@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from impact_jobs.sandbox import Sandbox
-from spec.documents import SpecError, render
+from spec.documents import SpecError, pointer
 from spec.generator import generate_package
 from spec.view import View
 
@@ -97,7 +97,8 @@ def _generate(change: Planted, package: Path) -> str:
     package.mkdir()
     (package / "__init__.py").touch()
     try:
-        files = generate_package(render(change.new()), ROOT / "openapi" / "generator.yml")
+        config = ROOT / "openapi" / "generator.yml"
+        files = generate_package(change.new(), config, locate=lambda place: (pointer(*place), 1)).files
     except SpecError as error:
         return str(error)
     for name, content in files.items():
