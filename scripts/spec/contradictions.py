@@ -193,12 +193,12 @@ def _folded(name: str) -> str:
 def _prefixed(name: str, prefix: str) -> str:
     """Return a name with the words of a prefix; those that the name begins with do not appear twice.
 
-    A page of models belongs to the page of the operations that use them.
+    A page of models belongs to the page of the operations that use them. Digits can't begin a name.
     """
     words, own = [word for word in _words(prefix) if word != "Models"], _words(name)
     overlap = next((n for n in range(min(len(words), len(own)), 0, -1) if words[-n:] == own[:n]), 0)
     added = "".join(words[: len(words) - overlap])
-    return f"{name}{added}" if added[:1].isdigit() else f"{added}{name}"
+    return name if added[:1].isdigit() else f"{added}{name}"
 
 
 def _inserted(name: str, subject: str) -> str:

@@ -13,6 +13,7 @@ from spec.contradictions import Proposals, Reporter
 from spec.documents import JsonObject, Problem, SpecError
 from spec.fragments import Fragment
 from spec.joining import join
+from spec.names import shares_python_name
 from spec.normalize import normalize
 from spec.parts import Key, Part, find_parts
 from spec.resolving import Decisions, decide, operation_id
@@ -90,7 +91,7 @@ def merge(fragments: Iterable[Fragment], rules: Rules | None = None) -> Merged:
     respelled = [respell(document, paths) for document in documents]
     documents, moved = [document for document, _ in respelled], [moves for _, moves in respelled]
     parts = find_parts(documents, moved)
-    decisions = decide(parts, ordered, rules)
+    decisions = decide(parts, ordered, rules, is_ambiguous=lambda key: shares_python_name(key, parts))
     if problems or decisions.problems:
         raise MergeError(*problems, *decisions.problems)
     _report(reporter, parts, decisions, ordered)

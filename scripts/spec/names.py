@@ -1,9 +1,9 @@
-"""Find names of a document that the generator drops, overwrites or changes, because they are no or the same Python name.
+"""Find names of a document that give no Python name, or the same one as another name.
 
 The generator's own functions compute the names, so that this module agrees with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from openapi_python_client.parser.openapi import generate_operation_id
@@ -11,13 +11,14 @@ from openapi_python_client.schema.untrusted_string import UntrustedString
 from openapi_python_client.strings import ClassName, PythonIdentifier, sanitize
 
 from spec.documents import Json, JsonObject, Problem
-from spec.references import Locate, component, is_object
+from spec.parts import Key, Part, parameter_of
+from spec.references import Locate
+from spec.rules import OPERATION
 from spec.walk import METHODS, Place
 
 PREFIX = "field_"
 _NO_TAG = "default"
-# Arguments of a generated function that its parameters get out of the way of.
-_RENAMED_BY_LOCATION = frozenset({"client", "url"})
+_OVERLAY = "correct it in openapi/overlay.json"
 
 
 @dataclass
@@ -25,35 +26,31 @@ class Names:
     """What is wrong or remarkable with the names of a document.
 
     Attributes:
-        problems: Parts that the generated package would lack, or that would break it.
-        notes: Parts that have another name in the generated package than one would look for.
+        problems: Operations and parameters that the generated package would lack, or that would break it.
+        notes: Those that have another name in the generated package than one would look for.
     """
 
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def class_name(schema: str) -> str:
-    """Return the name of the class that the generator makes of a component."""
-    return str(ClassName(schema, PREFIX))
-
-
-def module_name(operation_id: str) -> str:
-    """Return the name of the module that the generator makes of an operation."""
-    return str(PythonIdentifier(operation_id, PREFIX))
-
-
 def check_names(document: JsonObject, locate: Locate) -> Names:
-    """Check the names of operations, parameters and schemas.
+    """Check the names of operations and of their parameters.
 
     Args:
         document: An OpenAPI document.
         locate: Gives the file and line of a place in it.
     """
-    checker = _Checker(document, locate)
-    checker.operations()
-    checker.schemas()
-    return checker.names
+    return _Checker(document, locate).check()
+
+
+def shares_python_name(key: Key, parts: Mapping[Key, Sequence[Part]]) -> bool:
+    """Tell whether the generator gives another component or operation the module of this one."""
+    mine = _module_of(key, parts[key])
+    return mine is not None and any(
+        other != key and other[0] == key[0] and _module_of(other, definitions) == mine
+        for other, definitions in parts.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -62,12 +59,16 @@ class _Parameter:
 
     name: str
     location: str
+    is_required: bool
     place: Place
-    value: JsonObject
 
     @property
     def python_name(self) -> str:
-        return module_name(self.name)
+        return str(PythonIdentifier(self.name, PREFIX))
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        return self.name, self.location
 
     def __str__(self) -> str:
         return f"the {self.location} parameter {self.name!r}"
@@ -78,160 +79,122 @@ class _Checker:
         self.document = document
         self.locate = locate
         self.names = Names()
+        self.unnamed: list[str] = []
+        # The first operation of each package and module.
+        self.modules: dict[tuple[str, str], str] = {}
 
-    def operations(self) -> None:
-        modules: dict[tuple[str, str], str] = {}
-        elsewhere: dict[str, str] = {}
+    def check(self) -> Names:
         for path, item in _members(self.document, "paths"):
+            place: Place = ("paths", path)
             if "$ref" in item:
-                place = ("paths", path, "$ref")
-                self._refuse(place, f"{path} is a reference, which the generator skips", "write the path itself")
+                self._refuse(
+                    (*place, "$ref"), f"{path} is a reference, which the generator skips", "write its operations here"
+                )
             for method, operation in item.items():
-                if method not in METHODS or not isinstance(operation, dict):
-                    continue
-                place, title = ("paths", path, method), f"{method.upper()} {path}"
-                module = self._module(operation, place, title)
-                tag = _tag(operation)
-                first = modules.setdefault((tag, module), title)
-                if first != title:
-                    reason = f"{title} and {first} give the same module, {tag}/{module}.py"
-                    advice = (
-                        f'rename one in merge.yml, such as `operationId/{operation.get("operationId")}: "rename: …"`'
-                    )
-                    self._refuse((*place, "operationId"), reason, advice)
-                other = elsewhere.setdefault(module, title)
-                if other not in {title, first}:
-                    self.names.notes.append(f"{title} and {other} give modules called {module}, of different tags")
-                self._parameters(item, operation, ("paths", path), method)
+                if method in METHODS and isinstance(operation, dict):
+                    title = f"{method.upper()} {path}"
+                    self._operation(operation, (*place, method), title)
+                    self._parameters(item, operation, (*place, method), title)
+        if self.unnamed:
+            count = len(self.unnamed)
+            who = f"{self.unnamed[0]} has" if count == 1 else f"{count} operations, such as {self.unnamed[0]}, have"
+            self.names.notes.append(f"{who} no operationId; the method and the path name the module")
+        return self.names
 
-    def schemas(self) -> None:
-        classes: dict[str, tuple[str, JsonObject]] = {}
-        modules: dict[str, str] = {}
-        for name, schema in _members(self.document.get("components"), "schemas"):
-            if not _is_class(schema):
-                continue
-            place = ("components", "schemas", name)
-            title = schema.get("title")
-            called = class_name(title if isinstance(title, str) and title else name)
-            first, other = classes.setdefault(called, (name, schema))
-            if first != name:
-                if not schema.get("enum") or schema.get("enum") != other.get("enum"):
-                    self._refuse(place, f"schemas/{name} and schemas/{first} both give the class {called}", _RENAME)
-                continue
-            module = module_name(called)
-            twin = modules.setdefault(module, name)
-            if twin != name:
-                reason = f"schemas/{name} and schemas/{twin} both give the module models/{module}.py"
-                self._refuse(place, reason, _RENAME)
-            if not sanitize(name):
-                self._refuse(place, f"schemas/{name} makes no Python name", _RENAME)
-
-    def _module(self, operation: JsonObject, place: Place, title: str) -> str:
+    def _operation(self, operation: JsonObject, place: Place, title: str) -> None:
         found = operation.get("operationId")
         if not isinstance(found, str):
-            _, path, method = place
-            name = str(generate_operation_id(path=UntrustedString(str(path)), method=str(method), prefix=PREFIX))
-            self.names.notes.append(f"{title} has no operationId; the generator calls it {name}")
-            return name
-        name = module_name(found)
-        if not any(character.isalnum() for character in sanitize(found)):
-            advice = "give it one in openapi/overlay.json"
-            self._refuse((*place, "operationId"), f"the operationId {found!r} of {title} makes no Python name", advice)
-        elif name.rstrip("_") != name or name.startswith(PREFIX):
-            self.names.notes.append(
-                f"{title}: its operationId {found!r} is no Python name; the generator calls it {name}"
+            self.unnamed.append(title)
+        elif not _is_nameable(found):
+            self._refuse(
+                (*place, "operationId"), f"the operationId {found!r} of {title} makes no Python name", _OVERLAY
             )
-        return name
+            return
+        _, path, method = map(str, place)
+        module = _module(operation, path, method)
+        if isinstance(found, str) and module != str(PythonIdentifier(found, "")).rstrip("_"):
+            self.names.notes.append(f"{title}: the operationId {found!r} is no Python name; its module is {module}.py")
+        first = self.modules.setdefault((_tag(operation), module), title)
+        if first != title:
+            reason = f"{title} and {first} give the same module, {_tag(operation)}/{module}.py"
+            self._refuse((*place, "operationId"), reason, _rename(operation, title))
 
-    def _parameters(self, item: JsonObject, operation: JsonObject, path: Place, method: str) -> None:
-        title = f"{method.upper()} {path[-1]}"
-        own = [*self._listed(operation, (*path, method))]
-        common = [*self._listed(item, path)]
+    def _parameters(self, item: JsonObject, operation: JsonObject, place: Place, title: str) -> None:
+        own = [*self._listed(operation, place)]
+        common = [*self._listed(item, place[:-1])]
         for parameters in (own, common):
             seen: set[tuple[str, str]] = set()
             for parameter in parameters:
-                if (parameter.name, parameter.location) in seen:
-                    self._refuse(
-                        parameter.place, f"{title} has {parameter} twice", "remove one in openapi/overlay.json"
-                    )
-                seen.add((parameter.name, parameter.location))
-        mine = {(parameter.name, parameter.location) for parameter in own}
+                if parameter.identity in seen:
+                    self._refuse(parameter.place, f"{title}: {parameter} appears twice", "remove one of them")
+                seen.add(parameter.identity)
+        replaced = {parameter.identity for parameter in own}
         for parameter in common:
-            if (parameter.name, parameter.location) in mine:
+            if parameter.identity in replaced:
                 self.names.notes.append(f"{title}: {parameter} of the operation replaces that of its path")
-        left = [parameter for parameter in common if (parameter.name, parameter.location) not in mine]
-        self._arguments([*own, *left], operation, title)
+        left = [parameter for parameter in common if parameter.identity not in replaced]
+        self._arguments({parameter.identity: parameter for parameter in [*own, *left]}, operation, title)
 
     def _listed(self, holder: JsonObject, place: Place) -> Iterator[_Parameter]:
         listed = holder.get("parameters")
         for index, entry in enumerate(listed if isinstance(listed, list) else ()):
-            value: Json = entry
-            if isinstance(entry, dict) and (key := component(entry.get("$ref"))):
-                value = dict(_members(self.document.get("components"), key[0])).get(key[1])
-            if isinstance(value, dict) and isinstance(value.get("name"), str):
-                yield _Parameter(str(value["name"]), str(value.get("in")), (*place, "parameters", index), value)
+            found = parameter_of(entry, self.document)
+            name, location = found.get("name"), str(found.get("in"))
+            if isinstance(name, str):
+                yield _Parameter(name, location, found.get("required") is True, (*place, "parameters", index))
 
-    def _arguments(self, parameters: list[_Parameter], operation: JsonObject, title: str) -> None:
-        by_name: dict[str, list[_Parameter]] = {}
-        broken = _used_names(parameters, operation)
-        for parameter in parameters:
+    def _arguments(self, parameters: Mapping[tuple[str, str], _Parameter], operation: JsonObject, title: str) -> None:
+        used = _variables({parameter.location for parameter in parameters.values()}, operation)
+        arguments: dict[str, list[_Parameter]] = {}
+        for parameter in parameters.values():
             name = parameter.python_name
-            others = by_name.setdefault(name, [])
-            others.append(parameter)
-            if "schema" not in parameter.value:
-                advice = "give it a `schema` instead of `content` in openapi/overlay.json"
-                self._refuse(
-                    parameter.place, f"{title}: {parameter} has no schema, so that the generator drops it", advice
-                )
-            elif not any(character.isalnum() for character in sanitize(parameter.name)):
-                self._refuse(parameter.place, f"{title}: {parameter} makes no Python name", "")
-            elif name in broken:
+            arguments.setdefault(name, []).append(parameter)
+            if not _is_nameable(parameter.name):
+                self._refuse(parameter.place, f"{title}: {parameter} makes no Python name", _OVERLAY)
+            elif name in used and parameter.is_required:
                 reason = (
-                    f"{title}: the generated function breaks, because {parameter} and {broken[name]} are both `{name}`"
+                    f"{title}: {parameter} gets in the way of {used[name]}, which the generated function calls {name!r}"
                 )
-                self._refuse(parameter.place, reason, "leave it out in openapi/overlay.json")
-            elif name in _RENAMED_BY_LOCATION:
+                self._refuse(parameter.place, reason, _OVERLAY)
+            elif name in {"client", "url"}:
                 self.names.notes.append(f"{title}: {parameter} becomes the argument {name}_{parameter.location}")
-        for name, same in by_name.items():
+        for name, same in arguments.items():
             if len(same) > 1:
-                self._same_argument(name, same, title)
-
-    def _same_argument(self, name: str, same: list[_Parameter], title: str) -> None:
-        listed = " and ".join(map(str, same))
-        raw = {str(PythonIdentifier(parameter.name, PREFIX, skip_snake_case=True)) for parameter in same}
-        if len({parameter.location for parameter in same}) == len(same) == 2:  # noqa: PLR2004
-            arguments = " and ".join(f"{name}_{parameter.location}" for parameter in same)
-        elif len(same) == 2 and len(raw) == 2:  # noqa: PLR2004
-            arguments = " and ".join(sorted(raw))
-        else:
-            reason = f"{title}: {listed} give the same argument, {name}, so that the generator drops the operation"
-            self._refuse(same[-1].place, reason, "leave one out in openapi/overlay.json")
-            return
-        self.names.notes.append(f"{title}: {listed} become the arguments {arguments}")
+                listed = " and ".join(map(str, same))
+                self.names.notes.append(f"{title}: {listed} are all {name!r} in Python; their arguments are not")
 
     def _refuse(self, place: Place, reason: str, advice: str) -> None:
-        file, line = self.locate(place)
-        self.names.problems.append(Problem(file, line, reason, advice))
+        self.names.problems.append(Problem(*self.locate(place), reason, advice))
 
 
-_RENAME = 'rename one in merge.yml, such as `schemas/NAME: "rename: OTHER in GROUP"`'
-
-
-def _used_names(parameters: list[_Parameter], operation: JsonObject) -> dict[str, str]:
-    """Return the names that a generated function uses itself, with what it uses them for."""
-    locations = {parameter.location for parameter in parameters}
-    used = {"sync_detailed": "a function that it calls", "asyncio_detailed": "a function that it calls"}
-    if "requestBody" in operation:
-        used["body"] = "the body"
-    if "query" in locations:
-        used["params"] = "a variable for the query"
+def _variables(locations: set[str], operation: JsonObject) -> dict[str, str]:
+    """Return the names that a generated function needs itself, with what it needs them for."""
+    used = {"sync_detailed": "a function", "asyncio_detailed": "a function"}
+    needs = {"params": "query", "cookies": "cookie", "headers": "header"}
+    used |= {name: f"the {location} parameters" for name, location in needs.items() if location in locations}
     if "path" in locations:
-        used["quote"] = "a function that it calls"
-    if "cookie" in locations:
-        used["cookies"] = "a variable for the cookies"
-    if "header" in locations or "requestBody" in operation:
-        used["headers"] = "a variable for the headers"
+        used["quote"] = "a function"
+    if "requestBody" in operation:
+        used |= {"body": "the body", "headers": "the headers of the body"}
     return used
+
+
+def _module_of(key: Key, definitions: Sequence[Part]) -> tuple[str, str] | None:
+    """Return the package and the module that the generator makes of a component or an operation, if it makes one."""
+    if key[0] == "schemas":
+        return "models", str(PythonIdentifier(str(ClassName(key[1], PREFIX)), PREFIX))
+    operation = definitions[0].value
+    if key[0] == OPERATION and isinstance(operation, dict):
+        method, _, path = key[1].partition(" ")
+        return _tag(operation), _module(operation, path, method.lower())
+    return None
+
+
+def _module(operation: JsonObject, path: str, method: str) -> str:
+    name = operation.get("operationId")
+    if isinstance(name, str):
+        return str(PythonIdentifier(name, PREFIX))
+    return str(generate_operation_id(path=UntrustedString(path), method=method, prefix=PREFIX))
 
 
 def _tag(operation: JsonObject) -> str:
@@ -241,12 +204,19 @@ def _tag(operation: JsonObject) -> str:
     return str(PythonIdentifier(str(first), "tag"))
 
 
-def _is_class(schema: JsonObject) -> bool:
-    return is_object(schema) or bool(schema.get("enum"))
+def _is_nameable(name: str) -> bool:
+    return any(character.isalnum() for character in sanitize(name))
 
 
-def _members(parent: Json, key: str) -> Iterator[tuple[str, JsonObject]]:
-    members = parent.get(key) if isinstance(parent, dict) else None
+def _rename(operation: JsonObject, title: str) -> str:
+    name = operation.get("operationId")
+    if not isinstance(name, str):
+        return "give it an operationId in openapi/overlay.json"
+    return f'give it another one below `resolutions` in merge.yml:\n  operationId/{name}: "rename: NAME in {title}"'
+
+
+def _members(parent: JsonObject, key: str) -> Iterator[tuple[str, JsonObject]]:
+    members: Json = parent.get(key)
     for name, member in members.items() if isinstance(members, dict) else ():
         if isinstance(member, dict):
             yield name, member

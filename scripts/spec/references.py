@@ -32,7 +32,7 @@ def component(ref: Json) -> tuple[str, str] | None:
 
 
 def reference_problems(document: JsonObject, locate: Locate) -> list[Problem]:
-    """Find every `$ref` that the generator can't follow, in the order of the document.
+    """Find every `$ref` that leads to nothing or elsewhere, or in a circle, in the order of the document.
 
     Args:
         document: An OpenAPI document.
@@ -65,12 +65,11 @@ def _faults(document: JsonObject, node: Node) -> Iterator[tuple[str, str]]:
         return
     if not _exists(document, tokens):
         yield f"{ref} leads to nothing", _advice_for_missing(document, tokens)
-    elif tokens[0] != "components" or len(tokens) != 3:  # noqa: PLR2004
-        yield f"{ref} leads into a part that is no component", f"the generator follows references to {expected} only"
-    elif tokens[1] != _SECTION_OF[node.kind]:
-        yield f"{ref} leads to one of the {tokens[1]}", f"a reference looks like {expected} here"
-    elif not _NAME.fullmatch(tokens[2]):
-        yield f"malformed reference {ref!r}", "a component's name consists of letters, digits, `.`, `_` and `-`"
+    elif tokens[0] == "components" and len(tokens) == 3:  # noqa: PLR2004 - a component, not a part of one
+        if tokens[1] != _SECTION_OF[node.kind]:
+            yield f"{ref} leads to one of the {tokens[1]}", f"a reference looks like {expected} here"
+        elif not _NAME.fullmatch(tokens[2]):
+            yield f"malformed reference {ref!r}", "a component's name consists of letters, digits, `.`, `_` and `-`"
 
 
 def _exists(document: JsonObject, tokens: tuple[str, ...]) -> bool:
@@ -94,14 +93,16 @@ def _advice_for_missing(document: JsonObject, tokens: tuple[str, ...]) -> str:
 
 
 def _cycles(document: JsonObject) -> Iterator[list[Place]]:
-    """Find circles of references that no value can satisfy, or that the generator can't express."""
+    """Find circles that pass through `$ref` and `allOf` alone, so that a part would have to contain itself.
+
+    A schema that refers to itself in a property, an item or a union describes nested values, which is right.
+    """
+    components = document.get("components")
     graph: dict[Place, list[Place]] = {}
     for section, kind in SECTIONS.items():
-        components = document.get("components")
         members = components.get(section) if isinstance(components, dict) else None
         for name, value in members.items() if isinstance(members, dict) else ():
-            if isinstance(value, dict):
-                graph["components", section, name] = [*dict.fromkeys(_steps(value, kind))]
+            graph["components", section, name] = [*dict.fromkeys(_contained(value, kind))]
     while True:
         try:
             TopologicalSorter(graph).prepare()
@@ -114,39 +115,18 @@ def _cycles(document: JsonObject) -> Iterator[list[Place]]:
             return
 
 
-def _steps(value: JsonObject, kind: Kind) -> Iterator[Place]:
-    """Yield the components that have to be known before this one is.
-
-    The generator reads the properties of an object after all components, but what is in a union or an array at once.
-    """
-    if kind is not Kind.SCHEMA:
-        nodes = iter([Node(kind, (), value)])
-    elif is_object(value):
-        nodes = (node for node in walk(value, kind) if all(step == "allOf" for step in node.place[::2]))
-    else:
-        nodes = walk(value, kind)
-    for node in nodes:
-        if found := component(node.value.get("$ref")):
-            yield ("components", *found)
-
-
-def is_object(schema: JsonObject) -> bool:
-    """Tell whether the generator makes a class with properties of a schema."""
-    if any(schema.get(key) for key in ("enum", "anyOf", "oneOf")) or isinstance(schema.get("type"), list):
-        return False
-    members = schema.get("allOf")
-    if isinstance(members, list) and len(members) == 1 and isinstance(members[0], dict) and "$ref" in members[0]:
-        return False
-    return schema.get("type") == "object" or bool(members) or ("type" not in schema and "properties" in schema)
+def _contained(value: Json, kind: Kind) -> Iterator[Place]:
+    """Yield the components that a component contains as a whole."""
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if found := component(part.get("$ref")):
+                yield ("components", *found)
+            members = part.get("allOf") if kind is Kind.SCHEMA else None
+            parts += members if isinstance(members, list) else []
 
 
 def _cycle_problem(cycle: list[Place], locate: Locate) -> Problem:
     names = " → ".join(str(place[-1]) for place in cycle)
-    file, line = locate(cycle[0])
-    return Problem(
-        file,
-        line,
-        f"circular references: {names}",
-        "the generator follows a circle only through the properties of an object;"
-        " break it in openapi/overlay.json, such as with `{}`, which allows any value",
-    )
+    return Problem(*locate(cycle[0]), f"circular references: {names}", "break the circle in openapi/overlay.json")

@@ -147,6 +147,10 @@ def parse_rules(text: str, file: str, *, groups: set[str]) -> Rules:
     return rules
 
 
+def _is_empty(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
+
+
 class _Reader:
     """Turns the nodes of a YAML document into rules, and collects what is wrong with them."""
 
@@ -160,6 +164,8 @@ class _Reader:
         fields = dict(DEFAULT_ROOT)
         resolutions: tuple[Resolution, ...] = ()
         for key, node in self._members(root, "the file"):
+            if _is_empty(node):
+                continue
             match key:
                 case "order":
                     order = tuple(self._groups(node))
@@ -221,7 +227,7 @@ class _Reader:
 
     def _members(self, node: yaml.Node, what: str) -> Iterator[tuple[str, yaml.Node]]:
         """Yield the entries of a mapping whose keys are texts, each of them once."""
-        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
+        if _is_empty(node):
             return
         if not isinstance(node, yaml.MappingNode):
             self._refuse(node, f"{what} is not a mapping")

@@ -46,10 +46,10 @@ def fragments(draw: st.DrawFn) -> list[Fragment]:
     return [_fragment(f"{group}/{index}.json", draw(_documents(index))) for index, group in enumerate(groups)]
 
 
-def meaning(document: Any, value: Any, depth: int = 7) -> Any:
+def meaning(document: Any, value: Any, depth: int = 4) -> Any:
     """Return a part of a document without references, descriptions and the order of required things.
 
-    What is behind seven references is left out, because schemas may contain themselves.
+    What is behind four references is left out, because schemas may contain themselves.
     """
     if isinstance(value, list):
         return [meaning(document, entry, depth) for entry in value]

@@ -1,6 +1,7 @@
 """The command: its output, its --check, and its independence from the machine."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -161,15 +162,19 @@ def test_the_output_does_not_depend_on_the_order_of_files_on_disk(monkeypatch: p
     assert render(building.build_document(ROOT)) == in_order
 
 
-def test_contradicting_fragments_are_reported_in_one_line_with_both_files(
+def test_contradicting_fragments_are_reported_with_both_files_and_lines(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fragment = tree / "openapi" / "jobs" / "replay-job.json"
-    fragment.write_bytes(fragment.read_bytes().replace(b"The unique job identifier (UUID).", b"A number.", 1))
-    assert fails(capsys, "--root", tree) == (
-        "generate: openapi/jobs/download-job-result.json and openapi/jobs/replay-job.json differ at "
-        "/components/parameters/JobId/description\n"
+    fragment.write_bytes(fragment.read_bytes().replace(b'"uuid"', b'"number"', 1))
+    error = fails(capsys, "--root", tree)
+    first, _, rest = error.partition("\n")
+    assert re.fullmatch(
+        r"generate: openapi/jobs/replay-job\.json:\d+: parameters/JobId differs"
+        r" from that in openapi/jobs/download-job-result\.json:\d+",
+        first,
     )
+    assert '+    "format": "number"' in rest
     assert files(tree)[JOB] == (ROOT / JOB).read_bytes()
 
 

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+from spec.documents import SpecError
+from spec.rules import DEFAULT_ROOT, Resolution, Rules, parse_rules, read_rules
+
+WHOLE = """\
+# A comment.
+order: [jobs, reports]
+root:
+  openapi: newest
+  info: equal
+  security: first
+  x-*: first
+resolutions:
+  schemas/Error: "rename: ReportsError in reports/run.json"
+  schemas/Money:
+    - "keep: jobs/list.json"
+    - rename: OtherMoney in reports
+  operationId/listJobs: "omit: the generator can't express its body: a stream"
+  operation/GET /jobs/{id}: "keep: jobs"
+  paths//jobs/{id}: "rename: /jobs/{job id}"
+"""
+GROUPS = {"jobs", "reports"}
+
+
+def parse(text: str) -> Rules:
+    return parse_rules(text, "openapi/merge.yml", groups=GROUPS)
+
+
+def failure(text: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        parse(text)
+    return str(caught.value)
+
+
+def test_a_file_gives_the_order_the_rules_and_the_resolutions_with_their_lines() -> None:
+    rules = parse(WHOLE.replace("    - rename: OtherMoney in reports", '    - "rename: OtherMoney in reports"'))
+    assert rules.order == ("jobs", "reports")
+    assert dict(rules.root) == {"openapi": "newest", "info": "equal", "security": "first", "x-*": "first"}
+    assert [rules.of(name) for name in ("info", "x-a", "tags")] == ["equal", "first", "equal"]
+    assert rules.resolutions == (
+        Resolution("schemas", "Error", "rename", "ReportsError", "reports/run.json", 9),
+        Resolution("schemas", "Money", "keep", "", "jobs/list.json", 11),
+        Resolution("schemas", "Money", "rename", "OtherMoney", "reports", 12),
+        Resolution("operationId", "listJobs", "omit", "the generator can't express its body: a stream", "", 13),
+        Resolution("operation", "GET /jobs/{id}", "keep", "", "jobs", 14),
+        Resolution("paths", "/jobs/{id}", "rename", "/jobs/{job id}", "", 15),
+    )
+    assert [str(resolution) for resolution in rules.resolutions[2:4]] == [
+        "rename: OtherMoney in reports",
+        "omit: the generator can't express its body: a stream",
+    ]
+
+
+def test_a_missing_or_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "openapi").mkdir()
+    assert read_rules(tmp_path / "openapi") == Rules("openapi/merge.yml") == parse("") == parse("order:\nroot:\n")
+    assert Rules().of("info") == "first"
+    assert Rules().of("unknown") == "equal"
+    (tmp_path / "openapi" / "jobs").mkdir()
+    (tmp_path / "openapi" / "merge.yml").write_text("order: [jobs]", encoding="utf-8")
+    assert read_rules(tmp_path / "openapi").order == ("jobs",)
+    assert read_rules(tmp_path / "openapi").root == DEFAULT_ROOT
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "2: not a YAML document"),
+        ("- a", "1: the file is not a mapping"),
+        ("orders: []", "1: unknown field 'orders'"),
+        ("order: []\norder: []", "2: the key 'order' appears twice"),
+        ("order: jobs", "1: `order` is not a list"),
+        ("order:\n- jobs\n- job", "3: there is no group 'job'"),
+        ("order: [jobs, jobs]", "1: the group 'jobs' is named twice"),
+        ("order: [[jobs]]", "1: an entry of `order` is not a text"),
+        ("root: {info: last}", "1: the rule for `info` is 'last'"),
+        ("root: {info: [first]}", "1: the rule for `info` is no text"),
+        ("root: {openapi: first}", "1: the rule for `openapi` is 'first'"),
+        ("root: {paths: first}", "1: `paths` has no rule"),
+        ("? [a]\n: b", "1: a key of the file is not a text"),
+        ("resolutions: [a]", "1: `resolutions` is not a mapping"),
+        ("resolutions: {Job: 'keep: a'}", "1: 'Job' names no part of a document"),
+        ("resolutions: {schemas/: 'keep: a'}", "1: 'schemas/' names no part"),
+        ("resolutions: {models/Job: 'keep: a'}", "1: 'models/Job' names no part"),
+        ("resolutions: {operation/jobs: 'keep: a'}", "1: 'operation/jobs' names no part"),
+        ("resolutions:\n  schemas/Job: {keep: a}", "2: 'schemas/Job' is not a list"),
+        ("resolutions:\n  schemas/Job: [{keep: a}]", "2: an entry of 'schemas/Job' is not a text"),
+        ("resolutions:\n  schemas/Job: keep a", "2: 'keep a' is no resolution for schemas/Job"),
+        ("resolutions:\n  schemas/Job: 'rename: A'", "2: 'rename: A' is no resolution"),
+        ("resolutions:\n  schemas/Job: 'omit: unused'", "2: 'omit: unused' is no resolution"),
+        ("resolutions:\n  operationId/a: 'keep: a'", "2: 'keep: a' is no resolution"),
+        ("resolutions:\n  operationId/a: 'omit:'", "2: 'omit:' is no resolution"),
+        ("resolutions:\n  paths//a: 'rename: b in c'", "2: 'rename: b in c' is no resolution"),
+        ("resolutions:\n  schemas/Job: 'rename: A/B in jobs'", "2: 'A/B' can't be a name"),
+    ],
+)
+def test_what_is_no_rule_is_refused_with_its_line(text: str, message: str) -> None:
+    assert failure(text).startswith(f"openapi/merge.yml:{message}")
+
+
+def test_all_faults_are_reported() -> None:
+    message = failure("order: [a]\nroot: {info: b}\nresolutions: {c: d, schemas/e: f}")
+    assert [line.partition(": ")[0] for line in message.splitlines() if line.startswith("openapi")] == [
+        "openapi/merge.yml:1",
+        "openapi/merge.yml:2",
+        "openapi/merge.yml:3",
+        "openapi/merge.yml:3",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"a: &a [*a]\nb: *a", b"[" * 5000])
+def test_bytes_that_are_no_rules_are_an_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "merge.yml").write_bytes(content)
+    with pytest.raises(SpecError, match=r"merge\.yml"):
+        read_rules(tmp_path)
