@@ -15,7 +15,7 @@ PARALLEL := -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint format types generate check-generated unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
+.PHONY: help setup demo quick test lint format types generate check-generated generate-all unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,14 @@ generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fr
 
 check-generated: $(READY) ## Fail if `make generate` would change a byte
 	$(BIN)/python scripts/generate.py --check
+
+INTO ?=
+PAGE ?=
+SPEC ?=
+RULES ?=
+generate-all: $(READY) ## Generate the whole API as a package: INTO=folder, PAGE="one.md two.yaml" for more pages, SPEC=folder for another account kind
+	@$(if $(INTO),,echo "say where: make generate-all INTO=folder" >&2; exit 1)
+	@$(BIN)/python scripts/generate_all.py $(if $(SPEC),--spec $(SPEC)) $(if $(RULES),--rules $(RULES)) -- $(INTO) $(PAGE)
 
 unit: $(READY) ## Run all tests, without lint and types
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -25,7 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.check:
             check(options.root)
         else:
-            write(options.root, build(options.root))
+            built = build(options.root)
+            write(options.root, built.files)
+            for note in built.notes:
+                print(note)
     except (SpecError, OSError) as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1

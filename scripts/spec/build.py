@@ -1,43 +1,83 @@
 """Build `openapi/agency-api.json` and `generated/` in memory, and write them or compare them with the tree."""
 
 import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from spec.complaints import Locate
 from spec.documents import JsonObject, SpecError, render
-from spec.fragments import read_fragments
+from spec.fragments import Fragment, read_fragments
 from spec.generator import generate_package, require_pinned_tools
 from spec.merge import merge
 from spec.overlay import apply
-from spec.rules import read_rules
+from spec.rules import Rules, read_rules
 from spec.sources import read_source
 from spec.trees import Files, differences, read_files
 
 DOCUMENT = "openapi/agency-api.json"
-OVERLAY = "openapi/overlay.json"
+OVERLAY = "overlay.json"
 GENERATED = "generated"
 
 
-def build_document(root: Path) -> JsonObject:
-    """Merge the fragments of a tree and apply its overlay.
+@dataclass(frozen=True)
+class Description:
+    """The description of an API.
+
+    Attributes:
+        document: The merged and corrected OpenAPI document.
+        locate: Gives the file and the line that a place of the document is from.
+        notes: What differed in the fragments and was settled by the rule.
+    """
+
+    document: JsonObject
+    locate: Locate
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Build:
+    """All generated files, by their path in the tree, and what they leave out or settle."""
+
+    files: Files
+    notes: list[str]
+
+
+def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rules: Rules | None = None) -> Description:
+    """Merge the fragments of a folder, and apply its overlay if it has one.
+
+    Args:
+        openapi: The folder, such as `openapi`.
+        fragments: Its fragments; by default those on disk.
+        rules: How fragments become one; by default those of the folder.
 
     Raises:
-        SpecError: The fragments contradict each other, or the overlay doesn't fit them.
+        SpecError: The fragments contradict each other, or the overlay does not fit them.
     """
-    openapi = root / "openapi"
-    published = merge(read_fragments(openapi), read_rules(openapi)).document
-    return apply(published, read_source(root / OVERLAY, OVERLAY))
+    merged = merge(read_fragments(openapi) if fragments is None else fragments, rules or read_rules(openapi))
+    overlay, document = openapi / OVERLAY, merged.document
+    if overlay.exists():
+        document = apply(document, read_source(overlay, f"{openapi.name}/{OVERLAY}"))
+    return Description(document, merged.locate, merged.notes)
 
 
-def build(root: Path) -> Files:
+def build_document(root: Path) -> JsonObject:
+    """Return the description of a tree's API; see `describe`."""
+    return describe(root / "openapi").document
+
+
+def build(root: Path) -> Build:
     """Build all generated files in memory from a tree's openapi/.
 
     Raises:
         SpecError: The fragments, the overlay or the generator fail, or a tool is not the pinned one.
     """
     require_pinned_tools(root / "pyproject.toml")
-    document = render(build_document(root))
-    package = generate_package(document, root / "openapi" / "generator.yml")
-    return {DOCUMENT: document} | {f"{GENERATED}/{path}": content for path, content in package.items()}
+    openapi = root / "openapi"
+    description = describe(openapi)
+    package = generate_package(description.document, openapi / "generator.yml", locate=description.locate)
+    files = {f"{GENERATED}/{path}": content for path, content in package.files.items()}
+    return Build({DOCUMENT: render(description.document)} | files, [*description.notes, *package.notes])
 
 
 def current(root: Path) -> Files:
@@ -63,7 +103,7 @@ def check(root: Path) -> None:
     Raises:
         SpecError: They differ; the message says where, and what to do.
     """
-    if found := list(differences(expected=build(root), found=current(root))):
+    if found := list(differences(expected=build(root).files, found=current(root))):
         listed = "\n".join(f"  {line}" for line in found)
         raise SpecError(
             f"the generated files are out of date: run `make generate`, and do not edit them by hand\n{listed}"

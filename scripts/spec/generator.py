@@ -1,14 +1,20 @@
 """Run the pinned generator, which turns an OpenAPI document into a Python package, with the same bytes everywhere."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import tomllib
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from spec.documents import SpecError
+import yaml
+
+from spec.complaints import Locate, problems_of
+from spec.documents import JsonObject, SpecError, render
+from spec.generatable import Generatable, generatable
 from spec.trees import Files, read_files
 
 PACKAGE = "impact_agency_api"
@@ -17,35 +23,62 @@ GENERATOR = "openapi-python-client"
 TOOLS = Path(sys.executable).parent
 
 
-def generate_package(document: bytes, config: Path) -> Files:
+@dataclass(frozen=True)
+class Package:
+    """A generated package.
+
+    Attributes:
+        files: Its files by their path, which begins with the package's name.
+        notes: What its types do not say although the document does.
+    """
+
+    files: Files
+    notes: list[str]
+
+
+def generate_package(document: JsonObject, config: Path, *, locate: Locate, name: str = PACKAGE) -> Package:
     """Generate the package in an empty folder.
 
     Args:
-        document: The OpenAPI document, as written to the tree.
+        document: The OpenAPI document.
         config: The generator's configuration.
-
-    Returns:
-        The package's files by their path, which begins with the package's name.
+        locate: Gives the file and the line of a place of the document.
+        name: The name of the package.
 
     Raises:
-        SpecError: The generator failed, or skipped a part of the document.
+        SpecError: The generator failed, or would leave out a part of the document; with all such parts.
     """
+    prepared = generatable(document)
     with tempfile.TemporaryDirectory() as scratch:
-        source, output = Path(scratch, "agency-api.json"), Path(scratch, "output")
-        source.write_bytes(document)
+        source, settings, output = Path(scratch, "api.json"), Path(scratch, "config.json"), Path(scratch, "output")
+        source.write_bytes(render(prepared.document))
+        settings.write_bytes(render(_configuration(config, prepared, name)))
         output.mkdir()
-        # Without --fail-on-warning, the generator skips what it doesn't understand, and exits with 0.
-        _run(
-            *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"),
-            f"--path={source}",
-            f"--config={config.resolve()}",
-            "--meta=none",
-            f"--output-path={output / PACKAGE}",
-            cwd=output,
-        )
-        # `--meta none` omits the marker for type checkers (PEP 561).
-        (output / PACKAGE / "py.typed").touch()
-        return read_files(output)
+        program = Path(__file__).with_name("generator_process.py")
+        printed = _run(sys.executable, program, source, settings, output / name, cwd=output)
+        problems, unused = problems_of(json.loads(printed), document, locate)
+        if problems:
+            raise SpecError(*problems)
+        # The generator omits the marker for type checkers (PEP 561).
+        (output / name / "py.typed").touch()
+        notes = [f"{':'.join(map(str, locate(note.place)))}: {note.sentence}" for note in prepared.notes]
+        return Package(read_files(output), [*notes, *unused])
+
+
+def _configuration(base: Path, prepared: Generatable, name: str) -> JsonObject:
+    """Return the project's configuration, and what the document needs besides."""
+    try:
+        settings = yaml.load(base.read_bytes(), Loader=yaml.CSafeLoader)
+    except (OSError, yaml.YAMLError) as error:
+        raise SpecError(f"{base}: the generator's configuration can't be read: {error}") from error
+    if not isinstance(settings, dict):
+        raise SpecError(f"{base}: the generator's configuration is not a mapping")
+    return settings | {
+        "project_name_override": name,
+        "package_name_override": name,
+        "content_type_overrides": dict(prepared.content_types),
+        "class_overrides": {class_: {"module_name": module} for class_, module in prepared.modules.items()},
+    }
 
 
 def require_pinned_tools(pyproject: Path) -> None:
@@ -91,6 +124,8 @@ def _run(*command: str | Path, cwd: Path | None = None) -> str:
     except OSError as error:
         raise SpecError(f"{command[0]} can't be run ({error.strerror}): run `make setup`") from error
     if done.returncode:
-        output = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
-        raise SpecError(f"{Path(command[0]).name} exited with {done.returncode} and printed:\n{output}")
+        # The last line of a traceback says what is wrong; the others say where in a foreign program.
+        printed = (done.stdout + done.stderr).decode("utf-8", "replace").split("\n")
+        reason = next((line for line in reversed(printed) if line.strip()), "it printed nothing")
+        raise SpecError(f"{Path(command[min(1, len(command) - 1)]).name} exited with {done.returncode}: {reason}")
     return done.stdout.decode("utf-8", "replace")

@@ -104,22 +104,28 @@ class Rules:
         return self.root.get("x-*" if name.startswith("x-") else name, EQUAL)
 
 
-def read_rules(openapi: Path) -> Rules:
+def read_rules(openapi: Path, path: Path | None = None) -> Rules:
     """Read the rules of a folder such as `openapi`; without a file, they are the defaults.
+
+    Args:
+        openapi: The folder.
+        path: Another file with rules for it.
 
     Raises:
         SpecError: The file can't be read, or says something that is not a rule; all its problems.
     """
-    file = f"{openapi.name}/{RULES}"
+    file = str(path) if path else f"{openapi.name}/{RULES}"
     try:
-        text = (openapi / RULES).read_bytes().decode("utf-8")
-    except FileNotFoundError:
+        text = (path or openapi / RULES).read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        if path:
+            raise SpecError(Problem(file, None, "there is no such file")) from error
         return Rules(file)
     except OSError as error:
         raise SpecError(Problem(file, None, str(error.strerror))) from error
     except UnicodeDecodeError as error:
         raise SpecError(Problem(file, None, f"not UTF-8: {error}")) from error
-    groups = {path.name for path in openapi.iterdir() if path.is_dir()}
+    groups = {path.name for path in openapi.glob("*") if path.is_dir()}
     return parse_rules(text, file, groups=groups)
 
 

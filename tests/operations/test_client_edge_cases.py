@@ -11,9 +11,10 @@ from uuid import UUID
 
 import httpx
 import pytest
+from impact_agency_api import AuthenticatedClient
 from impact_agency_api.api.jobs import download_job_result, get_job
 from impact_agency_api.models import Job as GeneratedJob
-from impact_jobs import ConfigurationError, JobsClient, Retry, TransportError
+from impact_jobs import ConfigurationError, JobsClient, Retry, TransportError, UnexpectedResponseError
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
@@ -134,6 +135,18 @@ def test_list_and_as_completed_can_be_iterated(sandbox: Sandbox) -> None:
     assert asyncio.run(iterated()) == [job_ids, job_ids]
 
 
+class GetFile:
+    """Like a generated operation, for an address that no generated operation has."""
+
+    @staticmethod
+    def sync_detailed(path: str, *, client: AuthenticatedClient) -> httpx.Response:
+        return client.get_httpx_client().get(path)
+
+    @staticmethod
+    async def asyncio_detailed(path: str, *, client: AuthenticatedClient) -> httpx.Response:
+        return await client.get_async_httpx_client().get(path)
+
+
 class TestGeneratedClient:
     """`jobs.generated`, called through `sync_detailed` or `asyncio_detailed`, as the client requires."""
 
@@ -158,6 +171,25 @@ class TestGeneratedClient:
         assert answer.status_code == 302
         assert answer.headers["location"].startswith(sandbox.storage_url)
         assert {request.origin for request in sandbox.requests} == {"api"}
+
+    @pytest.mark.parametrize(
+        ("status", "content_type", "body"),
+        [(200, "application/pdf", b"%PDF-1.7"), (200, "text/csv; charset=utf-8", b"a,b\n"), (204, "", b"")],
+    )
+    def test_a_file_and_a_response_without_a_body_are_passed_on(
+        self, call: Callable[..., Any], sandbox: Sandbox, status: int, content_type: str, body: bytes
+    ) -> None:
+        sandbox.answer_next("GET", "/Invoice.pdf", status=status, body=body, content_type=content_type)
+        answer = call(GetFile, f"/Agencies/{sandbox.account_sid}/Invoice.pdf")
+        assert (answer.status_code, answer.content) == (status, body)
+
+    @pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/xml", "application/hal+json", ""])
+    def test_what_a_gateway_sends_is_no_file(
+        self, call: Callable[..., Any], sandbox: Sandbox, content_type: str
+    ) -> None:
+        sandbox.answer_next("GET", "/Invoice.pdf", status=200, body="<p>Sign in</p>", content_type=content_type)
+        with pytest.raises(UnexpectedResponseError, match="instead of JSON"):
+            call(GetFile, f"/Agencies/{sandbox.account_sid}/Invoice.pdf")
 
     def test_a_missing_response_raises_transport_error(self, call: Callable[..., Any], sandbox: Sandbox) -> None:
         sandbox.answer_next("GET", re.compile("Jobs"), status=None)

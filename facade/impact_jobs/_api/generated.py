@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import httpx
 from attrs import evolve
@@ -12,12 +13,14 @@ from impact_jobs._account import Account
 from impact_jobs._api.responses import error_of, read_json
 from impact_jobs._redaction import secret_url
 from impact_jobs._transport.asynchronous import AsyncTransport
-from impact_jobs._transport.base import Request, Response, Transport, read_all
+from impact_jobs._transport.base import Head, Request, Response, Transport, read_all
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs._transport.run_sync import run_sync
 from impact_jobs.errors import ConfigurationError
 
 _FIRST_ERROR = 400
+# A successful response of another type is a file, such as a PDF. JSON is requested, and gateways send text or markup.
+_NO_FILE = re.compile(r"|application/json|application/xml|text/(html|plain|xml)|.*\+(json|xml)")
 # httpx sets these again for the decoded body that we pass on.
 _OF_THE_ENCODED_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
@@ -74,13 +77,18 @@ async def _exchange(transport: Transport, account: Account, request: Request) ->
     stream = await transport.open(request)
     status_code = stream.head.status_code
     # Generated code reads a file into memory, however large it is and however long that takes.
-    is_file = status_code == httpx.codes.OK and path.endswith("/Download")
+    is_file = status_code == httpx.codes.OK and (path.endswith("/Download") or _has_file_type(stream.head))
     response = evolve(await read_all(stream, request, is_limited=not is_file), redact=account.redact)
     if status_code >= _FIRST_ERROR:
         raise error_of(response, what)
-    if httpx.codes.is_success(status_code) and not is_file:
+    if httpx.codes.is_success(status_code) and not is_file and status_code != httpx.codes.NO_CONTENT:
         read_json(response, what)
     return _for_generated_code(response)
+
+
+def _has_file_type(head: Head) -> bool:
+    media_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return not _NO_FILE.fullmatch(media_type)
 
 
 def _for_generated_code(response: Response) -> httpx.Response:

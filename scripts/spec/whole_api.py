@@ -1,0 +1,79 @@
+"""Generate the whole API of an account kind as a package of its own, in a folder of the user's choice."""
+
+import keyword
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spec.build import describe
+from spec.documents import Problem, SpecError
+from spec.folders import replace_folder
+from spec.generator import generate_package, require_pinned_tools
+from spec.importing import plan_import
+from spec.rules import read_rules
+from spec.trees import read_files
+from spec.walk import METHODS
+
+# Files of every generated package.
+_OURS = frozenset({"__init__.py", "client.py", "errors.py", "types.py", "py.typed"})
+
+
+@dataclass(frozen=True)
+class WholeApi:
+    """What was generated: the number of operations and files, and what the types leave out or the merge settled."""
+
+    operations: int
+    files: int
+    notes: list[str]
+
+
+def generate_all(
+    root: Path, into: Path, *, pages: Sequence[Path] = (), spec: Path | None = None, rules: Path | None = None
+) -> WholeApi:
+    """Generate a package from a folder of fragments and from pages, which are imported in memory only.
+
+    Args:
+        root: The project's tree, which gives the pinned tools and their configuration. It is not changed.
+        into: The folder of the package. Its name is the package's name.
+        pages: Pages to import in addition.
+        spec: A folder like `openapi`; by default the tree's own.
+        rules: A file like `openapi/merge.yml`; by default that of the folder.
+
+    Raises:
+        SpecError: The folder is not ours, a page is damaged, parts contradict each other, or the generator fails.
+    """
+    _refuse_foreign(into, root)
+    require_pinned_tools(root / "pyproject.toml")
+    openapi = spec or root / "openapi"
+    chosen = read_rules(openapi, rules) if rules else None
+    fragments = plan_import(pages, openapi, rules=chosen).everything if pages else None
+    description = describe(openapi, fragments, rules=chosen)
+    config = root / "openapi" / "generator.yml"
+    package = generate_package(description.document, config, locate=description.locate, name=into.name)
+    files = {name.partition("/")[2]: content for name, content in package.files.items()}
+    old = read_files(into) if into.exists() else {}
+    if old != files:
+        for cache in into.rglob("__pycache__"):
+            shutil.rmtree(cache)
+        into.parent.mkdir(parents=True, exist_ok=True)
+        replace_folder(into, written=files, removed=old.keys() - files.keys())
+    paths = description.document.get("paths")
+    items = paths.values() if isinstance(paths, dict) else ()
+    operations = sum(len(METHODS & item.keys()) for item in items if isinstance(item, dict))
+    return WholeApi(operations, len(files), [*description.notes, *package.notes])
+
+
+def _refuse_foreign(into: Path, root: Path) -> None:
+    """Refuse a folder whose name is no package's, or that something else than this module has filled."""
+    name = into.name
+    if not name.isidentifier() or keyword.iskeyword(name):
+        reason = f"{name!r} is no name of a Python package"
+        raise SpecError(Problem(str(into), None, reason, "choose a folder such as ./agency_api"))
+    if into.resolve().is_relative_to(root.resolve() / "generated") or into.resolve() == root.resolve():
+        raise SpecError(Problem(str(into), None, "belongs to the project", "choose a folder of your own"))
+    if into.exists() and not into.is_dir():
+        raise SpecError(Problem(str(into), None, "is not a folder", "choose a folder that is new or empty"))
+    if into.is_dir() and (names := {path.name for path in into.iterdir()}) and not names >= _OURS:
+        reason = "has files that were not generated"
+        raise SpecError(Problem(str(into), None, reason, "choose a folder that is new or empty"))
