@@ -10,7 +10,9 @@ from spec.documents import JsonObject, SpecError, render
 from spec.fragments import Fragment, read_fragments
 from spec.generator import generate_package, require_pinned_tools
 from spec.merge import merge
+from spec.names import check_names
 from spec.overlay import OverlayError, apply
+from spec.references import reference_problems
 from spec.rules import Rules, read_rules
 from spec.sources import read_object
 from spec.trees import Files, differences, read_files
@@ -44,7 +46,7 @@ class Build:
 
 
 def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rules: Rules | None = None) -> Description:
-    """Merge the fragments of a folder, and apply its overlay if it has one.
+    """Merge the fragments of a folder, apply its overlay if it has one, and check its references and names.
 
     Args:
         openapi: The folder, such as `openapi`.
@@ -52,14 +54,23 @@ def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rule
         rules: How fragments become one; by default those of the folder.
 
     Raises:
-        SpecError: The fragments contradict each other, or the overlay does not fit them.
+        SpecError: The fragments contradict each other, the overlay does not fit them, a reference leads nowhere, or
+            names can't be told apart; with all problems of one kind.
     """
     merged = merge(read_fragments(openapi) if fragments is None else fragments, rules or read_rules(openapi))
+    document = _corrected(merged.document, openapi)
+    names = check_names(document, merged.locate)
+    if problems := [*reference_problems(document, merged.locate), *names.problems]:
+        raise SpecError(*problems)
+    return Description(document, merged.locate, [*merged.notes, *names.notes])
+
+
+def _corrected(document: JsonObject, openapi: Path) -> JsonObject:
     overlay, name = openapi / OVERLAY, f"{openapi.name}/{OVERLAY}"
     if not overlay.exists():
-        return Description(merged.document, merged.locate, merged.notes)
+        return document
     try:
-        return Description(apply(merged.document, read_object(overlay, name)), merged.locate, merged.notes)
+        return apply(document, read_object(overlay, name))
     except OverlayError as error:
         raise SpecError(f"{name}: {error}") from error
 
