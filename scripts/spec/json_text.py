@@ -3,7 +3,9 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NoReturn
 
@@ -53,10 +55,15 @@ def line(text: str, *place: str | int) -> int:
         if found is None:
             break
         begins, at = found
-    return text.count("\n", 0, begins) + 1
+    return bisect_left(_line_ends(text), begins) + 1
 
 
-# Reports name many places of few objects, and to skip the other members of one takes long in a large document.
+# Reports name many places of few objects, and to skip all that is before a place takes long in a large document.
+@lru_cache(maxsize=8)
+def _line_ends(text: str) -> Sequence[int]:
+    return array("Q", (found.start() for found in re.finditer("\n", text)))
+
+
 @lru_cache(maxsize=64)
 def _members(text: str, at: int) -> dict[str | int, tuple[int, int]]:
     """Return where each member of the object or array at `at` begins, and where its value does."""
