@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from spec.documents import render
 from spec.fragments import Fragment
 from spec.merge import Merged, MergeError, merge
+from spec.names import Names, check_names
+from spec.references import reference_problems
 from spec.rules import Rules, parse_rules
 from spec.sources import Source
 
@@ -550,3 +552,54 @@ def test_the_order_of_the_fragments_changes_neither_the_bytes_nor_the_error(
         return render(found.document) + "\n".join(found.notes).encode()
 
     assert outcome(drawn) == outcome(data.draw(st.permutations(drawn)))
+
+
+FORMS: Any = {
+    "get": operation(
+        "getInvoice",
+        parameters=[{"name": "X-Request-Id", "in": "header", "schema": {"type": ["string", "null"]}}],
+        deprecated=True,
+    )
+    | {
+        "responses": {
+            "200": {
+                "description": "d",
+                "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+            },
+            "4XX": ref("Failure", "responses"),
+            "default": {"description": "d", "content": {"text/csv": {"schema": TEXT}}},
+        }
+    },
+    "post": operation(
+        "addInvoice",
+        requestBody={
+            "content": {
+                "application/x-www-form-urlencoded": {"schema": {"allOf": [ref("Base"), {"properties": {"a": TEXT}}]}},
+                "multipart/form-data": {"schema": ref("Upload"), "encoding": {"file": {"contentType": "text/csv"}}},
+            }
+        },
+    ),
+    "patch": operation("changeInvoice", requestBody=ref("Change", "requestBodies")),
+}
+
+
+def test_all_forms_of_published_documents_pass_unchanged_but_for_nullable() -> None:
+    content = {"application/json": {"schema": ref("Base")}}
+    sections: dict[str, Any] = {
+        "schemas": {
+            "Base": {
+                "type": "object",
+                "properties": {"n": {**TEXT, "nullable": True}, "l": {"type": ["integer", "null"]}},
+            },
+            "Upload": {"oneOf": [ref("Base"), {"type": "null"}]},
+        },
+        "responses": {"Failure": {"description": "d", "content": content}},
+        "requestBodies": {"Change": {"content": content, "required": True}},
+    }
+    page = fragment("invoices/1.json", {"/invoices": deepcopy(FORMS)}, **deepcopy(sections))
+    found = result(page, fragment("models/1.json", schemas=deepcopy(sections["schemas"])))
+    sections["schemas"]["Base"]["properties"]["n"] = {"type": ["string", "null"]}
+    assert found.document == {**ROOT, "paths": {"/invoices": FORMS}, "components": sections}
+    assert not found.notes
+    assert not reference_problems(found.document, found.locate)
+    assert check_names(found.document, found.locate) == Names()
