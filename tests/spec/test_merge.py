@@ -165,6 +165,33 @@ def test_security_stays_in_the_root_if_the_documents_with_operations_agree() -> 
     assert merged(one, other, schemas("models/1.json", A=TEXT))["security"] == [{"A": []}]
 
 
+def test_security_goes_to_the_operations_if_its_schemes_differ_under_one_name() -> None:
+    one, other = (
+        fragment(
+            f"{name}/1.json",
+            {f"/{name}": {"get": operation(name)}},
+            root={"security": [{"Auth": []}]},
+            securitySchemes={"Auth": {"type": kind}},
+        )
+        for name, kind in (("a", "http"), ("b", "apiKey"))
+    )
+    document = merged(one, other, resolutions={"securitySchemes/Auth": "rename: Key in b"})
+    assert "security" not in document
+    assert document["paths"]["/a"]["get"]["security"] == [{"Auth": []}]
+    assert document["paths"]["/b"]["get"]["security"] == [{"Key": []}]
+
+
+def test_servers_can_go_to_the_operations_whose_path_has_none() -> None:
+    own = {"servers": [{"url": "https://own"}], "get": operation("own")}
+    one = fragment("a/1.json", {"/a": {"get": operation("a")}, "/own": own})
+    other = fragment("b/1.json", {"/b": {"get": operation("b")}}, root={"servers": [{"url": "https://b"}]})
+    document = merged(one, other, rules="root: {openapi: newest, info: first, servers: per operation}\n")
+    assert "servers" not in document
+    assert document["paths"]["/a"]["get"]["servers"] == ROOT["servers"]
+    assert document["paths"]["/b"]["get"]["servers"] == [{"url": "https://b"}]
+    assert document["paths"]["/own"] == own
+
+
 # Components
 
 
@@ -271,6 +298,20 @@ def test_what_refers_to_a_renamed_component_is_renamed_in_the_same_report() -> N
     kept = merged(jobs, brand, resolutions={"schemas/Money": "keep: b/1.json"})
     assert kept["components"]["schemas"]["Money"] == NUMBER
     assert len(kept["components"]["schemas"]) == 3
+
+
+def test_what_leads_to_a_component_by_its_name_alone_refers_to_it() -> None:
+    mapping = {"propertyName": "kind", "mapping": {"cat": "Cat"}}
+    one, other = (
+        fragment(
+            f"{name}/1.json",
+            {"/x": {"get": operation("x", security=[{"Auth": []}])}},
+            schemas={"Pet": {"type": "object", "discriminator": mapping}, "Cat": schema},
+            securitySchemes={"Auth": {"type": kind}},
+        )
+        for name, schema, kind in (("a", TEXT, "http"), ("b", NUMBER, "apiKey"))
+    )
+    assert proposals(one, other).keys() == {"operation/GET /x", "schemas/Pet", "schemas/Cat", "securitySchemes/Auth"}
 
 
 def test_a_rename_concerns_all_documents_that_have_the_variant_and_those_that_refer_to_it_in_the_group() -> None:
