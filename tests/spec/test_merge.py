@@ -10,7 +10,7 @@ from spec.fragments import Fragment
 from spec.merge import Merged, MergeError, merge
 from spec.names import Names, check_names
 from spec.references import reference_problems
-from spec.rules import Rules, parse_rules
+from spec.rules import parse_rules
 from spec.sources import Source
 
 ROOT: dict[str, Any] = {
@@ -41,17 +41,13 @@ def schemas(name: str, **components: Any) -> Fragment:
     return fragment(name, schemas=components)
 
 
-def rules_of(text: str, *fragments: Fragment) -> Rules:
-    return parse_rules(text, "openapi/merge.yml", groups={fragment.group for fragment in fragments})
-
-
 def merged(*fragments: Fragment, rules: str = "", **resolutions: Any) -> Any:
     return result(*fragments, rules=rules, **resolutions).document
 
 
 def result(*fragments: Fragment, rules: str = "", resolutions: dict[str, Any] | None = None) -> Merged:
     text = rules + (yaml.safe_dump({"resolutions": resolutions}) if resolutions else "")
-    return merge(fragments, rules_of(text, *fragments))
+    return merge(fragments, parse_rules(text, "openapi/merge.yml"))
 
 
 def failure(*fragments: Fragment, rules: str = "", resolutions: dict[str, Any] | None = None) -> str:
@@ -506,6 +502,12 @@ def test_a_name_that_is_another_one_in_python_may_be_renamed(one: str) -> None:
 
 
 # Faults
+
+
+def test_a_group_that_does_not_exist_has_no_place_in_the_order() -> None:
+    assert failure(schemas("a/1.json"), schemas("b/1.json"), rules="order:\n- b\n- c") == (
+        "openapi/merge.yml:3: there is no group 'c'\n    the groups are b, a"
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,10 @@ resolutions:
   operation/GET /jobs/{id}: "keep: jobs"
   paths//jobs/{id}: "rename: /jobs/{job id}"
 """
-GROUPS = {"jobs", "reports"}
 
 
 def parse(text: str) -> Rules:
-    return parse_rules(text, "openapi/merge.yml", groups=GROUPS)
+    return parse_rules(text, "openapi/merge.yml")
 
 
 def failure(text: str) -> str:
@@ -36,7 +35,7 @@ def failure(text: str) -> str:
 
 def test_a_file_gives_the_order_the_rules_and_the_resolutions_with_their_lines() -> None:
     rules = parse(WHOLE.replace("    - rename: OtherMoney in reports", '    - "rename: OtherMoney in reports"'))
-    assert rules.order == ("jobs", "reports")
+    assert rules.order == {"jobs": 2, "reports": 2}
     assert dict(rules.root) == {"openapi": "newest", "info": "equal", "security": "first", "x-*": "first"}
     assert [rules.of(name) for name in ("info", "x-a", "tags")] == ["equal", "first", "equal"]
     assert rules.resolutions == (
@@ -58,9 +57,8 @@ def test_a_missing_or_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     assert read_rules(tmp_path / "openapi") == Rules("openapi/merge.yml") == parse("") == parse("order:\nroot:\n")
     assert Rules().of("info") == "first"
     assert Rules().of("unknown") == "equal"
-    (tmp_path / "openapi" / "jobs").mkdir()
     (tmp_path / "openapi" / "merge.yml").write_text("order: [jobs]", encoding="utf-8")
-    assert read_rules(tmp_path / "openapi").order == ("jobs",)
+    assert read_rules(tmp_path / "openapi").order == {"jobs": 1}
     assert read_rules(tmp_path / "openapi").root == DEFAULT_ROOT
 
 
@@ -72,7 +70,6 @@ def test_a_missing_or_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ("orders: []", "1: unknown field 'orders'"),
         ("order: []\norder: []", "2: the key 'order' appears twice"),
         ("order: jobs", "1: `order` is not a list"),
-        ("order:\n- jobs\n- job", "3: there is no group 'job'"),
         ("order: [jobs, jobs]", "1: the group 'jobs' is named twice"),
         ("order: [[jobs]]", "1: an entry of `order` is not a text"),
         ("root: {info: last}", "1: the rule for `info` is 'last'"),
@@ -101,7 +98,7 @@ def test_what_is_no_rule_is_refused_with_its_line(text: str, message: str) -> No
 
 
 def test_all_faults_are_reported() -> None:
-    message = failure("order: [a]\nroot: {info: b}\nresolutions: {c: d, schemas/e: f}")
+    message = failure("order: a\nroot: {info: b}\nresolutions: {c: d, schemas/e: f}")
     assert [line.partition(": ")[0] for line in message.splitlines() if line.startswith("openapi")] == [
         "openapi/merge.yml:1",
         "openapi/merge.yml:2",
