@@ -8,13 +8,13 @@ from pathlib import Path
 from spec.complaints import Locate
 from spec.documents import JsonObject, SpecError, render
 from spec.fragments import Fragment, read_fragments
-from spec.generator import generate_package, require_pinned_tools
+from spec.generator import PACKAGE, generate_package, require_pinned_tools
 from spec.merge import merge
 from spec.names import check_names
-from spec.overlay import OverlayError, apply
+from spec.overlay import apply
 from spec.references import reference_problems
 from spec.rules import Rules, read_rules
-from spec.sources import read_object
+from spec.sources import read_source
 from spec.trees import Files, differences, read_files
 
 DOCUMENT = "openapi/agency-api.json"
@@ -46,7 +46,7 @@ class Build:
 
 
 def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rules: Rules | None = None) -> Description:
-    """Merge the fragments of a folder, apply its overlay if it has one, and check its references and names.
+    """Merge the fragments of a folder, and apply its overlay if it has one.
 
     Args:
         openapi: The folder, such as `openapi`.
@@ -54,25 +54,13 @@ def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rule
         rules: How fragments become one; by default those of the folder.
 
     Raises:
-        SpecError: The fragments contradict each other, the overlay does not fit them, a reference leads nowhere, or
-            names can't be told apart; with all problems of one kind.
+        SpecError: The fragments contradict each other, or the overlay does not fit them.
     """
     merged = merge(read_fragments(openapi) if fragments is None else fragments, rules or read_rules(openapi))
-    document = _corrected(merged.document, openapi)
-    names = check_names(document, merged.locate)
-    if problems := [*reference_problems(document, merged.locate), *names.problems]:
-        raise SpecError(*problems)
-    return Description(document, merged.locate, [*merged.notes, *names.notes])
-
-
-def _corrected(document: JsonObject, openapi: Path) -> JsonObject:
-    overlay, name = openapi / OVERLAY, f"{openapi.name}/{OVERLAY}"
-    if not overlay.exists():
-        return document
-    try:
-        return apply(document, read_object(overlay, name))
-    except OverlayError as error:
-        raise SpecError(f"{name}: {error}") from error
+    overlay, document = openapi / OVERLAY, merged.document
+    if overlay.exists():
+        document = apply(document, read_source(overlay, f"{openapi.name}/{OVERLAY}"))
+    return Description(document, merged.locate, merged.notes)
 
 
 def build_document(root: Path) -> JsonObject:
@@ -89,9 +77,27 @@ def build(root: Path) -> Build:
     require_pinned_tools(root / "pyproject.toml")
     openapi = root / "openapi"
     description = describe(openapi)
-    package = generate_package(description.document, openapi / "generator.yml", locate=description.locate)
+    package = build_package(description, openapi / "generator.yml")
     files = {f"{GENERATED}/{path}": content for path, content in package.files.items()}
-    return Build({DOCUMENT: render(description.document)} | files, [*description.notes, *package.notes])
+    return Build({DOCUMENT: render(description.document)} | files, package.notes)
+
+
+def build_package(description: Description, config: Path, *, name: str = PACKAGE) -> Build:
+    """Generate the package of a description.
+
+    Args:
+        description: The description.
+        config: The generator's configuration.
+        name: The name of the package, which begins the paths of its files.
+
+    Raises:
+        SpecError: The package would lack an operation or break; with all reasons.
+    """
+    names = check_names(description.document, description.locate)
+    if problems := [*reference_problems(description.document, description.locate), *names.problems]:
+        raise SpecError(*problems)
+    package = generate_package(description.document, config, locate=description.locate, name=name)
+    return Build(package.files, [*description.notes, *names.notes, *package.notes])
 
 
 def current(root: Path) -> Files:

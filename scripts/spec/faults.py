@@ -4,6 +4,11 @@ from typing import NamedTuple
 
 MAX_DEPTH = 128  # far from Python's own limit, which a recursive function that reads the document would meet
 MAX_DIGITS = 400  # the largest float has 309
+MAX_FAULTS = 100  # that are reported of one document
+
+TOO_DEEP = f"objects and arrays are nested deeper than {MAX_DEPTH} levels"
+TOO_MANY_DIGITS = f"a number has more than {MAX_DIGITS} digits"
+HALF_A_PAIR = "a string has half of a surrogate pair, which is not a character"
 
 
 class Fault(NamedTuple):
@@ -28,5 +33,6 @@ class FaultyTextError(Exception):
         self.faults = faults
 
 
-TOO_DEEP = f"objects and arrays are nested deeper than {MAX_DEPTH} levels"
-TOO_MANY_DIGITS = f"a number has more than {MAX_DIGITS} digits"
+def beyond_floats(number: str) -> str:
+    """Return what is wrong with a number that becomes infinite."""
+    return f"{number[:40]} is beyond the numbers that JSON's readers know"

@@ -32,7 +32,7 @@ class Import:
         written: The files that are new or differ, by their path below the folder.
         removed: The files that are no longer in a page.
         added: Those of `written` that are new.
-        notes: What was skipped or ignored in the pages, each with its line.
+        notes: What was skipped or ignored in the pages, and what the rules of the merge settled.
         fragments: The number of fragments in the pages.
         everything: All fragments that the folder would have; the lines of the new ones are those of their pages.
     """
@@ -93,7 +93,7 @@ def plan_import(
     # In the order of names, so that the order of the arguments makes no difference.
     for path in sorted(paths, key=lambda path: (path.name, path)):
         try:
-            name = group_of(path, group, openapi)
+            name = group_of(path, openapi, group=group)
             groups.setdefault(name, _Group.read(openapi, name)).claim(path, is_shared=group is not None)
             pages.append(read_page(path))
             groups[name].add(path.name, pages[-1], today or datetime.now(UTC).date())
@@ -105,42 +105,55 @@ def plan_import(
     written = {name: content for each in groups.values() for name, content in each.files()}
     removed = sorted({name for each in groups.values() for name in each.replaced} - written.keys())
     everything = (*read_fragments(openapi, without={*removed, *written}), *found)
-    check(everything, rules or read_rules(openapi))
+    settled = check(everything, rules or read_rules(openapi))
     old = {name: path.read_bytes() for name in written if (path := openapi / name).exists()}
     return Import(
         openapi,
         {name: content for name, content in written.items() if old.get(name) != content},
         tuple(removed),
         frozenset(written.keys() - old.keys()),
-        tuple(note for page in pages for note in page.notes),
+        (*(note for page in pages for note in page.notes), *settled),
         len(found),
         everything,
     )
 
 
-def check(fragments: Iterable[Fragment], rules: Rules) -> None:
-    """Refuse fragments that contradict each other.
+def check(fragments: Iterable[Fragment], rules: Rules) -> list[str]:
+    """Merge fragments, and return the notes about what the rules settled.
 
     Raises:
-        SpecError: They do; with all problems.
+        SpecError: The fragments contradict each other; with all problems.
     """
-    merge(fragments, rules)
+    return merge(fragments, rules).notes
 
 
-def group_of(path: Path, group: str | None, openapi: Path) -> str:
+def group_of(path: Path, openapi: Path, *, group: str | None = None) -> str:
     """Return the folder for a page: the one that the user names, or its own.
 
     Raises:
-        SpecError: The name is none for a folder, or something else has it.
+        SpecError: The name is not one for a folder, something else has it, or the page belongs to another folder.
     """
+    if not path.name.isprintable():
+        raise SpecError(Problem(ascii(str(path)), None, "is not named in UTF-8, or not in printable characters"))
     name = kebab(path.stem) if group is None else group
+    advice = "name the group with --group NAME (GROUP=NAME for make)"
     if not _GROUP.fullmatch(name) or len(name) > LONGEST_NAME:
-        reason = f"{name!r} can't name a group: it has to be small letters and digits in words joined by hyphens"
-        raise SpecError(Problem(str(path), None, reason, "name the group with --group NAME (make: GROUP=NAME)"))
+        reason = f"{name!r} can't name a group: it has to be small letters and digits, in words joined by hyphens"
+        raise SpecError(Problem(str(path), None, reason, advice))
     folder = openapi / name
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise SpecError(Problem(str(folder), None, "is not a folder, and so can't hold a group of fragments"))
+    homes = {
+        file.parent.name for file in openapi.glob(f"*/{PROVENANCE}") if path.name in _records(openapi, file.parent)
+    }
+    if group is None and homes and name not in homes:
+        reason = f"a page of this name is in the group {' and '.join(sorted(homes))!r}, not in {name!r}"
+        raise SpecError(Problem(str(path), None, reason, advice))
     return name
+
+
+def _records(openapi: Path, folder: Path) -> dict[str, PageRecord]:
+    return read_records(folder / PROVENANCE, f"{openapi.name}/{folder.name}/{PROVENANCE}")
 
 
 @dataclass
@@ -163,11 +176,14 @@ class _Group:
 
     @classmethod
     def read(cls, openapi: Path, name: str) -> "_Group":
-        file = f"{name}/{PROVENANCE}"
-        return cls(name, read_records(openapi / file, f"{openapi.name}/{file}"))
+        return cls(name, _records(openapi, openapi / name))
 
     def claim(self, path: Path, *, is_shared: bool) -> None:
-        """Refuse a second page of the same name, or any second page if the user did not name the group."""
+        """Refuse a second page of the same name, or any second page if the user did not name the group.
+
+        Raises:
+            SpecError: The page is refused.
+        """
         if other := self.claims.get(path.name) or (None if is_shared else next(iter(self.claims.values()), None)):
             advice = "rename one of them" if is_shared else "import them apart, or into one group: --group NAME"
             raise SpecError(Problem(str(path), None, f"shares the group {self.name!r} with {other}", advice))
@@ -193,9 +209,12 @@ class _Group:
 
     def _file_names(self, name: str, page: Page) -> Iterator[str]:
         taken = {PROVENANCE}.union(*(other.fragments for other in self.records.values()))
+        numbers: dict[str, int] = {}
         for document in page.documents:
-            base, number = fragment_name(document, stem=Path(name).stem), 1
-            while (file := f"{base}.json" if number == 1 else f"{base}-{number}.json") in taken:
-                number += 1
+            base = fragment_name(document, stem=Path(name).stem)
+            file = ""
+            while not file or file in taken:
+                numbers[base] = numbers.get(base, 0) + 1
+                file = f"{base}.json" if numbers[base] == 1 else f"{base}-{numbers[base]}.json"
             taken.add(file)
             yield file

@@ -7,13 +7,28 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import NoReturn
 
 from spec.documents import Json
-from spec.faults import MAX_DEPTH, MAX_DIGITS, TOO_DEEP, TOO_MANY_DIGITS, Fault, FaultyTextError
+from spec.faults import (
+    HALF_A_PAIR,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_FAULTS,
+    TOO_DEEP,
+    TOO_MANY_DIGITS,
+    Fault,
+    FaultyTextError,
+    beyond_floats,
+)
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_LEXEME = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+|"', re.DOTALL)
+# Strings, whole or not, brackets and numbers; the possessive quantifiers keep it linear in any text.
+_LEXEME = re.compile(
+    r"""("[^"\\]*+(?:\\.?[^"\\]*+)*+"?|[{}\[\]]|NaN|-?Infinity|-?\d++(?:\.\d++)?(?:[eE][-+]?\d++)?)(\s*+:)?""",
+    re.DOTALL,
+)
 _SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]")
 _DECODER = json.JSONDecoder()
 
@@ -32,11 +47,11 @@ def parse(text: str) -> Json:
             text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_finite, parse_int=_integer
         )
     except json.JSONDecodeError as error:
-        raise FaultyTextError(Fault(error.lineno, f"not a JSON document: {error.msg}")) from error
+        raise FaultyTextError(Fault(error.lineno, f"not a JSON document: {error.msg.removesuffix(' at')}")) from error
     except (ValueError, RecursionError) as error:
         # Look for the faults in the text, because Python's parser does not know their lines.
-        raise FaultyTextError(*_faults(text)) from error
-    if (_too_deep(value) or _SURROGATE.search(text)) and (faults := list(_faults(text))):
+        raise FaultyTextError(*islice(_faults(text), MAX_FAULTS)) from error
+    if (_too_deep(value) or _SURROGATE.search(text)) and (faults := [*islice(_faults(text), MAX_FAULTS)]):
         raise FaultyTextError(*faults)
     return value
 
@@ -122,44 +137,43 @@ def _children(value: Json) -> Iterable[Json]:
 
 
 def _faults(text: str) -> Iterator[Fault]:
-    """Find what `parse` refuses in a text, apart from errors of its syntax, which end the search."""
-    keys: list[set[str] | None] = []
-    number, end, expects_key = 1, 0, False
+    """Find what `parse` refuses, apart from errors of the syntax."""
+    keys: list[set[str]] = []
     for found in _LEXEME.finditer(text):
-        lexeme = found[0]
-        number += text.count("\n", end, found.start())
-        end = found.start()
+        lexeme, colon = found.groups()
+        reason = None
         if lexeme in "{[":
-            keys.append(set() if lexeme == "{" else None)
-            if len(keys) > MAX_DEPTH:
-                yield Fault(number, TOO_DEEP)
-                return
+            keys.append(set())
+            reason = TOO_DEEP if len(keys) > MAX_DEPTH else None
         elif lexeme in "}]":
             del keys[-1:]
-        elif lexeme not in ":,":
-            known = keys[-1] if keys and expects_key else None
-            try:
-                yield from (Fault(number, reason) for reason in _faults_of_scalar(lexeme, known))
-            except json.JSONDecodeError as error:
-                yield Fault(number, f"not a JSON document: {error.msg}")
-                return
-        expects_key = lexeme in "{,"
+        elif colon and keys and (key := _decoded(lexeme)) is not None:
+            reason = f"the key {key!r} appears twice in one object" if key in keys[-1] else None
+            keys[-1].add(key)
+        reason = reason or _fault_of_scalar(lexeme)
+        if reason:
+            yield Fault(text.count("\n", 0, found.start()) + 1, reason)
+        if reason == TOO_DEEP:
+            return
 
 
-def _faults_of_scalar(lexeme: str, keys: set[str] | None) -> Iterator[str]:
-    """Find what is wrong with a scalar; it is a key if the keys before it are given."""
+def _fault_of_scalar(lexeme: str) -> str | None:
+    if lexeme[0] == '"':
+        value = (_decoded(lexeme) or "") if "\\u" in lexeme else ""
+        return HALF_A_PAIR if any("\ud800" <= character <= "\udfff" for character in value) else None
     if lexeme in {"NaN", "Infinity", "-Infinity"}:
-        yield f"{lexeme} is not a JSON number"
-        return
+        return f"{lexeme} is not a JSON number"
     if len(lexeme) > MAX_DIGITS and lexeme.lstrip("-").isdecimal():
-        yield TOO_MANY_DIGITS
-        return
-    value = _DECODER.decode(lexeme)
-    if isinstance(value, float) and math.isinf(value):
-        yield f"{lexeme[:40]} is beyond the numbers that JSON's readers know"
-    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-        yield "a string has half of a surrogate pair, which is not a character"
-    if isinstance(value, str) and keys is not None:
-        if value in keys:
-            yield f"the key {value!r} appears twice in one object"
-        keys.add(value)
+        return TOO_MANY_DIGITS
+    if "e" in lexeme.lower() and math.isinf(float(lexeme)):
+        return beyond_floats(lexeme)
+    return None
+
+
+def _decoded(lexeme: str) -> str | None:
+    """Return the value of a string, or None if its syntax is wrong."""
+    try:
+        value: str = _DECODER.decode(lexeme) if "\\" in lexeme else lexeme[1:-1]
+    except json.JSONDecodeError:
+        return None
+    return value

@@ -13,9 +13,21 @@ from typing import Any, NoReturn, TypeAlias
 import yaml
 
 from spec.documents import Json
-from spec.faults import MAX_DEPTH, MAX_DIGITS, TOO_DEEP, TOO_MANY_DIGITS, Fault, FaultyTextError
+from spec.faults import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_FAULTS,
+    TOO_DEEP,
+    TOO_MANY_DIGITS,
+    Fault,
+    FaultyTextError,
+    beyond_floats,
+)
 
-MAX_ALIASED = 1_000_000  # characters and values that the aliases of a document may add to it
+MAX_VALUES = 500_000  # of a document; more than the largest that are published have
+# Aliases may add so many characters and values to any document, and so many for each of its characters.
+MAX_ALIASED = 10_000
+MAX_GROWTH = 10
 
 # The last three are line breaks for the parser, and ordinary characters in YAML 1.2.
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff\u2028\u2029]")
@@ -26,6 +38,7 @@ _CONSTANTS: dict[str, Scalar] = {
     "~": None,
     **{spelling: value for word, value in _WORDS.items() for spelling in (word, word.capitalize(), word.upper())},
 }
+_FIRST = frozenset("~nNtTfF+-.0123456789")  # what the constants and numbers begin with
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -66,7 +79,7 @@ def compose(text: str) -> Node:
         number = text.count("\n", 0, found.start()) + 1
         raise FaultyTextError(Fault(number, f"the character U+{ord(found[0]):04X} may not stand in YAML"))
     try:
-        return _Composer().compose(yaml.parse(text, Loader=yaml.CBaseLoader))
+        return _Composer(MAX_ALIASED + MAX_GROWTH * len(text)).compose(yaml.parse(text, Loader=yaml.CBaseLoader))
     except yaml.MarkedYAMLError as error:
         raise FaultyTextError(_syntax_fault(error)) from error
     except yaml.YAMLError as error:
@@ -107,10 +120,12 @@ _Event: TypeAlias = Any
 class _Composer:
     """Builds the nodes of a document from the parser's events."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_aliased: int) -> None:
+        self._most_aliased = most_aliased
         self._faults: list[Fault] = []
         self._anchors: dict[str, Node | None] = {}  # None while the anchor's own value is being read
         self._aliased = 0
+        self._count = 0
 
     def compose(self, events: Iterator[_Event]) -> Node:
         root = None
@@ -130,6 +145,11 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         anchor, node = event.anchor, Node(number, None)
+        self._count += 1
+        if self._count > MAX_VALUES:
+            self._stop(
+                event, f"the document has more than {MAX_VALUES} values", "write it in JSON, which is read faster"
+            )
         if anchor is not None:
             self._anchors[anchor] = None
         if event.tag is not None:
@@ -168,7 +188,8 @@ class _Composer:
     def _key(self, event: _Event, events: Iterator[_Event]) -> str:
         if not isinstance(event, yaml.ScalarEvent):
             self._stop(event, "a key is not a string", "write the key out; no alias, object or array can be one")
-        self._node(event, events, depth=0)
+        if event.anchor is not None or event.tag is not None:
+            self._node(event, events, depth=0)
         if event.implicit[0] and event.value == "<<":
             self._fault(event, "the merge key <<, which YAML 1.2 no longer has", "write the merged members out")
         if event.implicit[0] and event.value == "":
@@ -178,6 +199,8 @@ class _Composer:
 
     def _scalar(self, event: _Event) -> Scalar:
         text: str = event.value
+        if text and text[0] not in _FIRST:
+            return text
         if text in _CONSTANTS:
             return _CONSTANTS[text]
         if _NOT_FINITE.fullmatch(text):
@@ -190,7 +213,7 @@ class _Composer:
             value = float(text)
             if abs(value) != float("inf"):
                 return value
-            self._fault(event, f"{text[:40]} is beyond the numbers that JSON's readers know")
+            self._fault(event, beyond_floats(text))
         return text
 
     def _alias(self, event: _Event, depth: int) -> Node:
@@ -200,14 +223,16 @@ class _Composer:
         if node is None:
             self._stop(event, f"the alias *{event.anchor} stands for a value that contains it")
         self._aliased += node.size
-        if self._aliased > MAX_ALIASED:
-            self._stop(event, "the aliases make the document expand beyond all measure", "write the values out")
+        if self._aliased > self._most_aliased:
+            self._stop(event, "the aliases make the document grow beyond all measure", "write the values out")
         if depth + node.height > MAX_DEPTH:
             self._stop(event, TOO_DEEP)
         return node
 
     def _fault(self, event: _Event, reason: str, advice: str = "") -> None:
         self._faults.append(Fault(event.start_mark.line + 1, reason, advice))
+        if len(self._faults) == MAX_FAULTS:
+            raise FaultyTextError(*self._faults)
 
     def _stop(self, event: _Event, reason: str, advice: str = "") -> NoReturn:
         self._fault(event, reason, advice)
@@ -215,7 +240,9 @@ class _Composer:
 
 
 def _syntax_fault(error: yaml.MarkedYAMLError) -> Fault:
-    mark = error.problem_mark or error.context_mark
-    context = f" ({error.context}, line {error.context_mark.line + 1})" if error.context and error.context_mark else ""
+    at = error.problem_mark.line if error.problem_mark else 0
+    above = at - error.context_mark.line if error.context_mark else 0
+    # A distance, because a line of the text is another line of its page.
+    context = f" ({error.context} that begins {above} lines above)" if above else ""
     advice = "YAML is indented with spaces, never with tabs" if "cannot start any token" in str(error.problem) else ""
-    return Fault(mark.line + 1 if mark else 1, f"not a YAML document: {error.problem}{context}", advice)
+    return Fault(at + 1, f"not a YAML document: {error.problem}{context}", advice)

@@ -19,6 +19,7 @@ from tests.fuzzing.seeds import SEEDS
 
 FINDINGS = Path(__file__).parent / "findings"
 CACHE = Path(__file__).parents[2] / ".cache" / "fuzzing"
+SCRIPTS = Path(__file__).parents[2] / "scripts"  # their modules import each other from there
 MAX_INPUT_BYTES = 64 * 1024
 _MEMORY_CHECK_INTERVAL = 500  # inputs
 
@@ -50,7 +51,10 @@ def fuzz(name: str, *, seconds: int) -> None:
     """Fuzz one target; libFuzzer exits the process at the end."""
     import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - only where `make fuzz` runs
 
-    with atheris.instrument_imports(include=["impact_jobs", "dateutil", "email", "urllib", "json"]):
+    sys.path.insert(0, str(SCRIPTS))
+    with atheris.instrument_imports(
+        include=["impact_jobs", "spec", "markdown_it", "dateutil", "email", "urllib", "json"]
+    ):
         from tests.fuzzing.targets import TARGETS  # noqa: PLC0415 - instrumented when it is imported
     from tests.fuzzing.invariants import check_memory, check_time, logged  # noqa: PLC0415
 

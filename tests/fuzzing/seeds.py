@@ -592,4 +592,49 @@ SEEDS: Final[dict[str, dict[str, bytes]]] = {
         "yesterday": (b"yesterday|"),
         "zone": (b"29 May 2026 04:33 EST|"),
     },
+    "page": {
+        "bare": (
+            b'\x01{"openapi": "3.0.3", "info": {"title": "Boats", "version": "1"}, "paths": {"/Boats/{Id}"'
+            b': {"parameters": [{"name": "Id", "in": "path", "required": true, "schema": {"type": "string"'
+            b'}}], "get": {"operationId": "getBoat", "responses": {"200": {"description": "", "content": {'
+            b'"application/json": {"schema": {"$ref": "#/components/schemas/Boat"}}}}}}}}, "components": {'
+            b'"schemas": {"Boat": {"type": "object", "nullable": true, "properties": {"Id": {"type": "stri'
+            b'ng"}, "Oars": {"type": "array", "items": {"$ref": "#/components/schemas/Oar"}}}}, "Oar": {"a'
+            b'llOf": [{"type": "integer"}]}}}}'
+        ),
+        "bomb": (
+            b"\x02openapi: 3.1.0\npaths: {}\nx-a: &a [text, text]\nx-b: &b [*a, *a, *a, *a]\nx-c: &c [*b, "
+            b"*b, *b, *b]\nx-d: &d [*c, *c, *c, *c]\nx-e: &e [*d, *d, *d, *d]\nx-f: &f [*e, *e, *e, *e]\nx"
+            b"-g: [*f, *f, *f, *f]\n"
+        ),
+        "crlf": (b'\x00\xef\xbb\xbf# Boats\r\n\r\n```json\r\n{"openapi": "3.1.0",\r\n"paths": {}}\r\n```\r\n'),
+        "deep": b"\x01" + b"[" * 2000,
+        "duplicate": (
+            b'\x01{"openapi": "3.1.0", "paths": {"/a": {}, "/a": {"get": NaN, "put": 1e999, "x": "\\ud800"}}}'
+        ),
+        "empty": b"",
+        "models": (
+            b'\x00# Models\n\n## The Boat object\n\n```json\n{"openapi":"3.1.0","info":{"title":"Boats","v'
+            b'ersion":"3.0"},"components":{"schemas":{"Boat":{"type":["object","null"]}}}}\n```\n\n~~~yml'
+            b'\nopenapi: "3.1.0"\ncomponents: {schemas: {Oar: {type: string}}}\n~~~\n'
+        ),
+        "page": (
+            b"\x00> The index is in [an index](index.txt).\n\n# Boats\n\n## List all boats\n\n> Returns \\"
+            b'`Boats\\`.\\\n> \\\n> \\- \\*\\*All\\*\\* \xe2\x80\x94 of them.\n\n```json\n{"openapi":"3.1.'
+            b'0","info":{"title":"Boats","version":"3.0"},"paths":{"/Boats":{"get":{"operationId":"listBoa'
+            b'ts","responses":{"200":{"description":"Done."}}}}}}\n```\n\n- text\n\n  ```\n  {"openapi":"3'
+            b'.1.0","paths":{}}\n  ```\n\n# Questions\n\n```bash\nGET https://boats.example\n```\n'
+        ),
+        "scalars": (
+            b"\x02openapi: 3.1.0\npaths:\n  /a: {get: {responses: {200: {description: no}}, x-a: [0x1F, 0o"
+            b"7, 1e3, ~, .5, 2026-05-29, 'a', \"\\u00e9\"]}}\ncomponents: {schemas: {A: &a {type: object},"
+            b" B: *a}}\n"
+        ),
+        "text": b"\x03openapi: 3.1.0\npaths: {}\n---\nopenapi: 3.1.0\n",
+        "unclosed": (b'\x00```json\n{"openapi": "3.1.0"}\n\n```json\n{"openapi": "3.1.0", "paths": {}}\n```\n\n```\n'),
+        "yaml": (
+            b"\x02# a comment\n%YAML 1.2\n---\nopenapi: '3.0.0'\npaths:\n  /a:\n    <<: {}\n    get: !!str"
+            b" x\n    ? [a]\n    : |\n      text\n\tb: 1\n"
+        ),
+    },
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,9 @@ from impact_jobs._transport.httpx_common import head_of as head_of_response
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import JobFailedError, TransportError, UnexpectedResponseError, WaitTimeoutError
 from impact_jobs.models import Job
+from spec.documents import Problem, SpecError
+from spec.importing import plan_import
+from spec.trees import read_files
 
 from tests.fuzzing.invariants import check_error, check_job, check_limits, check_message, check_moment, check_name
 from tests.support.simulated import EPOCH, JOB_ID, SimulatedTransport, answer, context
@@ -56,6 +60,7 @@ _REDIRECTING: Final = BlockingTransport(
     storage_client=_CLIENT,
 )
 _ONCE: Final = Retry(attempts=1)
+_SUFFIXES: Final = (".md", ".json", ".yaml", "")
 
 
 def text_of(data: bytes) -> str:
@@ -287,6 +292,27 @@ def gzipped(data: bytes) -> None:
         check_error(error)
 
 
+def page(data: bytes) -> None:
+    """Import a published page into an empty tree; the first byte chooses its suffix."""
+    suffix = _SUFFIXES[data[0] % len(_SUFFIXES)] if data else ""
+    published, openapi = Path(_FOLDER.name, f"page{suffix}"), Path(_FOLDER.name, "openapi")
+    published.write_bytes(data[1:])
+    problems: tuple[Problem | str, ...] = ()
+    try:
+        plan_import([published], openapi).apply()
+        again = plan_import([published], openapi)
+        assert (again.written, again.removed) == ({}, ())
+        assert read_files(openapi).keys() >= {"page/source.json"}
+        shutil.rmtree(openapi)
+    except SpecError as error:
+        problems = error.problems
+        assert problems, error  # noqa: PT017 - either outcome is right
+    finally:
+        published.unlink()
+    assert not openapi.exists()
+    assert all(isinstance(problem, Problem) and str(problem).encode() for problem in problems)
+
+
 Target = Callable[[bytes], None]
 
 TARGETS: Final[dict[str, Target]] = {
@@ -307,4 +333,5 @@ TARGETS: Final[dict[str, Target]] = {
     "gzip": gzipped,
     "job-reference": job_reference,
     "window": window,
+    "page": page,
 }
