@@ -1,8 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 from spec.documents import SpecError
 from spec.rules import DEFAULT_ROOT, Resolution, Rules, parse_rules, read_rules
+
+from tests.spec.conftest import ROOT
 
 WHOLE = """\
 # A comment.
@@ -60,6 +63,17 @@ def test_a_missing_or_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "openapi" / "merge.yml").write_text("order: [jobs]", encoding="utf-8")
     assert read_rules(tmp_path / "openapi").order == {"jobs": 1}
     assert read_rules(tmp_path / "openapi").root == DEFAULT_ROOT
+
+
+def test_the_file_of_the_project_writes_the_defaults_down_and_its_examples_are_right() -> None:
+    text = (ROOT / "openapi" / "merge.yml").read_text(encoding="utf-8")
+    assert read_rules(ROOT / "openapi").root == DEFAULT_ROOT
+    examples = text.partition("\n#\n")
+    found = re.findall(r"#   (\S.*)", examples[-1])
+    assert len(found) == 6
+    for example in found:
+        (resolution,) = parse(f"resolutions:\n  {example}").resolutions
+        assert example.startswith(f'{resolution.key}: "{resolution}"')
 
 
 @pytest.mark.parametrize(
