@@ -88,6 +88,7 @@ def merge(fragments: Iterable[Fragment], rules: Rules | None = None) -> Merged:
     groups = [fragment.group for fragment in ordered]
     unknown = [*_unknown_groups(rules, groups)]
     documents, notes = spread(_normalized(ordered), rules)
+    notes = [*_upgrades(ordered), *notes]
     reporter = Reporter(ordered, rules)
     paths, problems = new_paths(documents, rules, reporter)
     respelled = [respell(document, paths) for document in documents]
@@ -112,6 +113,12 @@ def _unknown_groups(rules: Rules, groups: Sequence[str]) -> Iterator[Problem]:
         if group not in groups:
             advice = f"the groups are {', '.join(dict.fromkeys(groups))}"
             yield Problem(rules.file, line, f"there is no group {group!r}", advice)
+
+
+def _upgrades(fragments: Sequence[Fragment]) -> Iterator[str]:
+    older = [fragment.source.file for fragment in fragments if str(fragment.document["openapi"]).startswith("3.0.")]
+    if older:
+        yield f"openapi: {len(older)} of {len(fragments)} documents are of 3.0 and read as 3.1, such as {older[0]}"
 
 
 def _normalized(fragments: Sequence[Fragment]) -> list[JsonObject]:

@@ -31,7 +31,6 @@ DEFAULT_ROOT: Mapping[str, str] = MappingProxyType(
         "x-*": FIRST,
     }
 )
-_MERGED = frozenset({"paths", "webhooks", "components"})
 
 _RENAME = re.compile(r"rename: +(?P<to>\S+) +in +(?P<where>\S.*)")
 _RESPELL = re.compile(r"rename: +(?P<to>/.*)")
@@ -101,7 +100,12 @@ class Rules:
 
     def of(self, name: str) -> str:
         """Return the rule for a field of the root."""
-        return self.root.get("x-*" if name.startswith("x-") else name, EQUAL)
+        return self.root.get(name) or (self.root.get("x-*", EQUAL) if name.startswith("x-") else EQUAL)
+
+
+def is_root_field(name: str) -> bool:
+    """Tell whether a field of a document's root is chosen by a rule; the others are merged part by part."""
+    return name in DEFAULT_ROOT or name == "jsonSchemaDialect" or name.startswith("x-")
 
 
 def read_rules(openapi: Path, path: Path | None = None) -> Rules:
@@ -189,8 +193,9 @@ class _Reader:
             yield name, entry.start_mark.line + 1
 
     def _root(self, name: str, node: yaml.Node) -> str:
-        if name in _MERGED:
-            self._refuse(node, f"`{name}` has no rule: its parts are merged one by one")
+        if not is_root_field(name):
+            known = ", ".join([*DEFAULT_ROOT, "jsonSchemaDialect"])
+            self._refuse(node, f"`{name}` is no field with a rule", f"the fields are {known} and x-…")
         allowed = _ALLOWED.get(name, (FIRST, EQUAL))
         if not isinstance(node, yaml.ScalarNode) or node.value not in allowed:
             found = repr(node.value) if isinstance(node, yaml.ScalarNode) else "no text"

@@ -120,6 +120,7 @@ def test_the_first_root_wins_the_newest_version_and_all_tags_and_what_differs_is
         "paths": {},
     }
     assert found.notes == [
+        "openapi: 1 of 2 documents are of 3.0 and read as 3.1, such as openapi/a/1.json",
         "openapi: that of openapi/b/1.json stays; openapi/a/1.json differs",
         "info: that of openapi/a/1.json stays; openapi/b/1.json differs",
         "tags/B: that of openapi/a/1.json stays; openapi/b/1.json differs",
@@ -377,6 +378,7 @@ def test_an_operation_of_two_documents_folds_if_it_is_equal_and_is_kept_by_decis
         "paths//jobs/get: the descriptions of openapi/a/1.json stay; those of openapi/b/1.json differ"
     ]
     assert '    +  "deprecated": true,' in failure(one, same, other)
+    assert "These resolutions settle all, of which `keep` drops the other side:" in failure(one, same, other)
     assert proposals(one, same, other) == {"operation/GET /jobs": ["keep: a/1.json"]}
     kept = merged(one, same, other, resolutions={"operation/GET /jobs": "keep: c/1.json"})
     assert kept["paths"] == other.document["paths"]
@@ -436,6 +438,9 @@ def test_two_spellings_of_a_path_with_one_method_in_a_document_need_an_omission(
     one = fragment("a/1.json", {"/jobs/{A}": {"get": operation("a")}, "/jobs/{B}": {"get": operation("b")}})
     assert 'operation/GET /jobs/{B}: "omit: REASON"' in failure(one)
     assert not proposals(one)
+    more = fragment("b/1.json", {"/jobs/{C}": {"put": operation("c")}})
+    assert "3 contradictions" not in failure(one, more)
+    assert "2 contradictions. These resolutions settle all but 1, and lose no part:" in failure(one, more)
     assert list(merged(one, resolutions={"operation/GET /jobs/{B}": "omit: the same"})["paths"]) == ["/jobs/{A}"]
     assert "can't take the place" in failure(one, resolutions={"paths//jobs/{B}": "rename: /jobs/{A}"})
 

@@ -15,6 +15,7 @@ root:
   info: equal
   security: first
   x-*: first
+  x-b: equal
 resolutions:
   schemas/Error: "rename: ReportsError in reports/run.json"
   schemas/Money:
@@ -39,15 +40,16 @@ def failure(text: str) -> str:
 def test_a_file_gives_the_order_the_rules_and_the_resolutions_with_their_lines() -> None:
     rules = parse(WHOLE.replace("    - rename: OtherMoney in reports", '    - "rename: OtherMoney in reports"'))
     assert rules.order == {"jobs": 2, "reports": 2}
-    assert dict(rules.root) == {"openapi": "newest", "info": "equal", "security": "first", "x-*": "first"}
-    assert [rules.of(name) for name in ("info", "x-a", "tags")] == ["equal", "first", "equal"]
+    fields = {"openapi": "newest", "info": "equal", "security": "first", "x-*": "first", "x-b": "equal"}
+    assert dict(rules.root) == fields
+    assert [rules.of(name) for name in ("info", "x-a", "x-b", "tags")] == ["equal", "first", "equal", "equal"]
     assert rules.resolutions == (
-        Resolution("schemas", "Error", "rename", "ReportsError", "reports/run.json", 9),
-        Resolution("schemas", "Money", "keep", "", "jobs/list.json", 11),
-        Resolution("schemas", "Money", "rename", "OtherMoney", "reports", 12),
-        Resolution("operationId", "listJobs", "omit", "the generator can't express its body: a stream", "", 13),
-        Resolution("operation", "GET /jobs/{id}", "keep", "", "jobs", 14),
-        Resolution("paths", "/jobs/{id}", "rename", "/jobs/{job id}", "", 15),
+        Resolution("schemas", "Error", "rename", "ReportsError", "reports/run.json", 10),
+        Resolution("schemas", "Money", "keep", "", "jobs/list.json", 12),
+        Resolution("schemas", "Money", "rename", "OtherMoney", "reports", 13),
+        Resolution("operationId", "listJobs", "omit", "the generator can't express its body: a stream", "", 14),
+        Resolution("operation", "GET /jobs/{id}", "keep", "", "jobs", 15),
+        Resolution("paths", "/jobs/{id}", "rename", "/jobs/{job id}", "", 16),
     )
     assert [str(resolution) for resolution in rules.resolutions[2:4]] == [
         "rename: OtherMoney in reports",
@@ -89,7 +91,8 @@ def test_the_file_of_the_project_writes_the_defaults_down_and_its_examples_are_r
         ("root: {info: last}", "1: the rule for `info` is 'last'"),
         ("root: {info: [first]}", "1: the rule for `info` is no text"),
         ("root: {openapi: first}", "1: the rule for `openapi` is 'first'"),
-        ("root: {paths: first}", "1: `paths` has no rule"),
+        ("root: {paths: first}", "1: `paths` is no field with a rule"),
+        ("root: {inf: first}", "1: `inf` is no field with a rule"),
         ("? [a]\n: b", "1: a key of the file is not a text"),
         ("resolutions: [a]", "1: `resolutions` is not a mapping"),
         ("resolutions: {Job: 'keep: a'}", "1: 'Job' names no part of a document"),
