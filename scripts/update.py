@@ -1,7 +1,8 @@
-"""Update the project from changed pages: import, merge, overlay, validate, generate, compare, test, changelog fragment.
+"""Update the project from changed pages, up to the tests and the changelog fragment.
 
-Run it with `make update PAGE="one.md two.yaml"`. It works in a copy. At the first doubt it stops with what to do, and the
-tree is as it was; a change that breaks programs is a doubt unless you accept it with BREAKING=accept.
+Run it with `make update PAGE="one.md two.yaml"`. It imports, merges, overlays, validates, generates, compares and tests
+in a copy. At the first doubt it stops with what to do, and the tree is as it was; a change that breaks programs is a
+doubt unless you accept it with BREAKING=accept.
 """
 
 import argparse

@@ -1,6 +1,5 @@
 """A copy of the tree in which everything runs as in the tree, but imports what the copy has."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -33,8 +32,8 @@ def copy_tree(root: Path, copy: Path) -> None:
 
 
 def _share_environment(old: Path, new: Path, *, moved: Callable[[str], str]) -> None:
-    """Link the parts of a virtual environment, and rewrite those that name its tree: scripts and the editable install."""
-    for folder in ("bin", *(path.relative_to(old) for path in old.glob("lib/python*/site-packages"))):
+    """Link the parts of a virtual environment, and rewrite what names its tree: scripts, and the editable install."""
+    for folder in (Path("bin"), *(path.relative_to(old) for path in old.glob("lib/python*/site-packages"))):
         (new / folder).mkdir(parents=True)
         for entry in (old / folder).iterdir():
             target = new / folder / entry.name
@@ -43,7 +42,7 @@ def _share_environment(old: Path, new: Path, *, moved: Callable[[str], str]) -> 
                 target.write_text(moved(text), encoding="utf-8")
                 shutil.copystat(entry, target)
             elif entry.is_symlink():
-                target.symlink_to(os.readlink(entry))
+                target.symlink_to(entry.readlink())
             else:
                 target.symlink_to(entry)
     for name in ("pyvenv.cfg", ".ready"):

@@ -100,7 +100,7 @@ class Update:
             self.say(f"{time.monotonic() - started:7.1f} s  {name}")
 
     def _topic(self, copy: Path) -> str:
-        return self.group or group_of(sorted(self.pages)[0], copy / "openapi")
+        return self.group or group_of(min(self.pages), copy / "openapi")
 
     def _compare(self, copy: Path) -> Report:
         return report(state_of_tree(self.root), state_of_tree(copy), version=version_of_tree(self.root))
@@ -152,7 +152,7 @@ def validate(description: Description) -> None:
         SpecError: It is not; each fault with the file and line that it is from.
     """
     problems = []
-    for error in OpenAPIV31SpecValidator(description.document).iter_errors():  # type: ignore[arg-type] # a JSON object
+    for error in OpenAPIV31SpecValidator(description.document).iter_errors():
         place = tuple(key if isinstance(key, int) else str(key) for key in getattr(error, "absolute_path", ()))
         reason = f"not valid OpenAPI: {' '.join(str(error).splitlines()[0].split())[:300]}"
         problems.append(Problem(*description.locate(place), reason, "correct it in openapi/overlay.json"))
