@@ -5,12 +5,11 @@ import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Final, TypeAlias
-from uuid import UUID
 
 from openapi_python_client.strings import PythonIdentifier
 
+from spec.defaults import fits
 from spec.documents import Json, JsonObject, pointer
 from spec.inline_classes import move_inline_classes
 from spec.reading_order import in_reading_order
@@ -370,20 +369,8 @@ class SchemaRules:
             schema["prefixItems"] = [self._widen(one, (*place, "prefixItems", i)) for i, one in enumerate(prefix)]
 
     def _default(self, schema: JsonObject) -> None:
-        if "default" in schema and not self._fits(schema["default"], schema):
+        if "default" in schema and not fits(schema["default"], schema, self.resolve):
             del schema["default"]  # the generator refuses the schema otherwise
-
-    def _fits(self, value: Json, schema: Json, depth: int = 0) -> bool:
-        resolved = self.resolve(schema)
-        members = _members(resolved)
-        if members and depth < _DEPTH:
-            return any(self._fits(value, member, depth + 1) for member in members)
-        if isinstance(values := resolved.get("enum"), list):
-            return value in values
-        if "const" in resolved:
-            return value == resolved["const"]
-        kinds = resolved.get("type")
-        return any(_fits_type(value, kind, resolved.get("format")) for kind in _list(kinds))
 
 
 def _of_type(schema: JsonObject, kind: str) -> JsonObject:
@@ -434,27 +421,3 @@ def _member_name(value: Json, index: int) -> str:
 def _attribute(name: str) -> str:
     """Return what the generator leaves of a property's name if another one has the same attribute name."""
     return "".join(character for character in name if character.isidentifier() or character.isdecimal())
-
-
-def _fits_type(value: Json, kind: Json, format_: Json) -> bool:
-    parsers: dict[Json, Callable[[str], object]] = {
-        "date": date.fromisoformat,
-        "date-time": datetime.fromisoformat,
-        "uuid": UUID,
-    }
-    if kind == "string" and isinstance(value, str) and format_ in parsers:
-        try:
-            parsers[format_](value)
-        except ValueError:
-            return False
-        return True
-    python: dict[Json, tuple[type, ...]] = {
-        "string": (str,),
-        "integer": (int,),
-        "number": (int, float),
-        "boolean": (bool,),
-        "null": (type(None),),
-        "array": (list,),
-        None: (str, int, float),
-    }
-    return isinstance(value, python.get(kind, ())) and (kind in {"boolean", None} or not isinstance(value, bool))

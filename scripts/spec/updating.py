@@ -78,8 +78,8 @@ class Update:
             self._step("validate", lambda: validate(description))
             built = self._step("generate", lambda: build(copy))
             write(copy, built.files)
-            for note in dict.fromkeys([*notes, *built.notes]):
-                self.say(f"           {note}")
+            for line in dict.fromkeys([*notes, *built.notes]):
+                self.say(f"           {line}")
             if _contents(copy) == before:
                 return None
             found = self._step("compare", lambda: self._compare(copy))
