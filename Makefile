@@ -15,7 +15,7 @@ PARALLEL := -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint format types generate check-generated generate-all unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
+.PHONY: help setup demo quick test lint format types generate check-generated generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,18 @@ RULES ?=
 generate-all: $(READY) ## Generate the whole API as a package: INTO=folder, PAGE="one.md two.yaml" for more pages, SPEC=folder for another account kind
 	@$(if $(INTO),,echo "say where: make generate-all INTO=folder" >&2; exit 1)
 	@$(BIN)/python scripts/generate_all.py $(if $(SPEC),--spec $(SPEC)) $(if $(RULES),--rules $(RULES)) -- $(INTO) $(PAGE)
+
+BASE ?= HEAD
+FORMAT ?= text
+spec-diff: $(READY) ## Say what has changed in the API since a commit, and what it breaks: BASE=HEAD, FORMAT=text|json|markdown
+	@$(BIN)/python scripts/spec_diff.py --base $(BASE) --format $(FORMAT)
+
+GROUP ?=
+TESTS ?= all
+BREAKING ?= refuse
+update: $(READY) ## From changed pages to tested code, in one step: PAGE="one.md two.yaml", GROUP=name, TESTS=none|quick|all, BREAKING=accept
+	@$(if $(PAGE),,echo "say which: make update PAGE=one.md" >&2; exit 1)
+	@$(BIN)/python scripts/update.py $(if $(GROUP),--group $(GROUP)) --tests $(TESTS) --breaking $(BREAKING) -- $(PAGE)
 
 unit: $(READY) ## Run all tests, without lint and types
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -8,8 +8,9 @@ from pathlib import Path
 from spec.complaints import Locate
 from spec.documents import JsonObject, SpecError, render
 from spec.fragments import Fragment, read_fragments
-from spec.generator import generate_package, require_pinned_tools
+from spec.generator import PACKAGE, generate_package, require_pinned_tools
 from spec.merge import merge
+from spec.names import check_names
 from spec.overlay import apply
 from spec.rules import Rules, read_rules
 from spec.sources import read_source
@@ -75,9 +76,27 @@ def build(root: Path) -> Build:
     require_pinned_tools(root / "pyproject.toml")
     openapi = root / "openapi"
     description = describe(openapi)
-    package = generate_package(description.document, openapi / "generator.yml", locate=description.locate)
+    package = build_package(description, openapi / "generator.yml")
     files = {f"{GENERATED}/{path}": content for path, content in package.files.items()}
-    return Build({DOCUMENT: render(description.document)} | files, [*description.notes, *package.notes])
+    return Build({DOCUMENT: render(description.document)} | files, package.notes)
+
+
+def build_package(description: Description, config: Path, *, name: str = PACKAGE) -> Build:
+    """Generate the package of a description.
+
+    Args:
+        description: The description.
+        config: The generator's configuration.
+        name: The name of the package, which begins the paths of its files.
+
+    Raises:
+        SpecError: The package would lack an operation or break; with all reasons.
+    """
+    names = check_names(description.document, description.locate)
+    if names.problems:
+        raise SpecError(*names.problems)
+    package = generate_package(description.document, config, locate=description.locate, name=name)
+    return Build(package.files, [*description.notes, *names.notes, *package.notes])
 
 
 def current(root: Path) -> Files:

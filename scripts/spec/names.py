@@ -170,6 +170,7 @@ class _Checker:
 def _variables(locations: set[str], operation: JsonObject) -> dict[str, str]:
     """Return the names that a generated function needs itself, with what it needs them for."""
     used = {"sync_detailed": "a function", "asyncio_detailed": "a function"}
+    used |= {"kwargs": "its arguments", "response": "the response"}
     needs = {"params": "query", "cookies": "cookie", "headers": "header"}
     used |= {name: f"the {location} parameters" for name, location in needs.items() if location in locations}
     if "path" in locations:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spec.build import describe
+from spec.build import build_package, describe
 from spec.documents import Problem, SpecError
 from spec.folders import replace_folder
-from spec.generator import generate_package, require_pinned_tools
+from spec.generator import require_pinned_tools
 from spec.importing import plan_import
 from spec.rules import read_rules
 from spec.trees import read_files
@@ -49,8 +49,7 @@ def generate_all(
     chosen = read_rules(openapi, rules) if rules else None
     fragments = plan_import(pages, openapi, rules=chosen).everything if pages else None
     description = describe(openapi, fragments, rules=chosen)
-    config = root / "openapi" / "generator.yml"
-    package = generate_package(description.document, config, locate=description.locate, name=into.name)
+    package = build_package(description, root / "openapi" / "generator.yml", name=into.name)
     files = {name.partition("/")[2]: content for name, content in package.files.items()}
     old = read_files(into) if into.exists() else {}
     if old != files:
@@ -61,7 +60,7 @@ def generate_all(
     paths = description.document.get("paths")
     items = paths.values() if isinstance(paths, dict) else ()
     operations = sum(len(METHODS & item.keys()) for item in items if isinstance(item, dict))
-    return WholeApi(operations, len(files), [*description.notes, *package.notes])
+    return WholeApi(operations, len(files), package.notes)
 
 
 def _refuse_foreign(into: Path, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""schemathesis, with all its checks, tests the sandbox against openapi/agency-api.json.
+"""schemathesis, with all its checks, tests the sandbox against the operations of jobs in openapi/agency-api.json.
 
 All fourteen checks are on (``--checks all``), and all phases but the examples, of which the description has none:
 
@@ -42,6 +42,7 @@ def run_schemathesis(sandbox: Sandbox, folder: Path, *options: str) -> subproces
     command = [
         *(str(Path(sys.executable).with_name("schemathesis")), "run", str(DESCRIPTION)),
         *("--url", sandbox.base_url, "--header", "Accept: application/json", "--checks", "all"),
+        *("--include-path-regex", r"/Jobs(/|$)"),  # the description may have operations that the sandbox lacks
         *("--generation-deterministic", "--workers", "1", "--no-color", *options),
     ]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603

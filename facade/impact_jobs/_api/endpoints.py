@@ -49,51 +49,50 @@ async def get_once(context: ClientContext, job_id: str, *, deadline: float = mat
 
 
 def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Request:
-    return _build_request(context, **get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see _build_request
+    return _build_request(context, get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see _build_request
 
 
 def download_request(context: ClientContext, job_id: str, *, is_stream: bool, headers: Mapping[str, str]) -> Request:
     """Build a request for a job's result: for a redirect to it, or with `is_stream` for its bytes."""
     mode = DownloadJobResultMode.STREAM if is_stream else UNSET
     kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see _build_request
-    return _build_request(context, **kwargs, headers=headers, is_download=True)
+    return _build_request(context, kwargs, headers=headers, is_download=True)
 
 
 def replay_request(context: ClientContext, job_id: str) -> Request:
     """Build a request to replay a job: a PUT with an empty body."""
     kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see _build_request
-    return _build_request(context, **kwargs, headers={"Content-Length": "0"})
+    return _build_request(context, kwargs, headers={"Content-Length": "0"})
 
 
 def list_request(context: ClientContext, window: Window, *, deadline: float = math.inf) -> Request:
     """Build the request for the first page of a list."""
     after, before = window.after or UNSET, window.before or UNSET
     kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see _build_request
-    return _build_request(context, **kwargs, deadline=deadline)
+    return _build_request(context, kwargs, deadline=deadline)
 
 
 def _build_request(
     context: ClientContext,
+    kwargs: Mapping[str, Any],
     *,
-    url: str,
-    method: str = "GET",
-    params: Mapping[str, Any] = {},
     headers: Mapping[str, str] = {},
     deadline: float = math.inf,
     is_download: bool = False,
 ) -> Request:
-    """Build a request to the API, whose `url` may be a path. `deadline` is on the transport's clock.
+    """Build a request to the API. `deadline` is on the transport's clock.
 
-    The other arguments may come from a generated operation's `_get_kwargs`, which is private, but the only part of the
-    operation without I/O. Tests verify that it exists.
+    `kwargs` come from a generated operation's `_get_kwargs`, which is private, but the only part of the operation
+    without I/O. Tests verify that it exists. Its `url` may be a path. What else may be there, such as cookies, belongs
+    to optional parameters, which are not passed.
     """
-    query = urlencode(params)
+    url, query = kwargs["url"], urlencode(kwargs.get("params", {}))
     base_url = context.account.base_url if url.startswith("/") else ""
     left = max(deadline - context.transport.now(), _MIN_TIMEOUT_SECONDS)
     return Request(
-        method=method.upper(),
+        method=kwargs["method"].upper(),
         url=secret_url(f"{base_url}{url}{'?' if query else ''}{query}"),
-        headers=headers,
+        headers={**kwargs.get("headers", {}), **headers},
         timeout=min(context.request_timeout, left),
         is_download=is_download,
     )
@@ -138,7 +137,7 @@ class Pages:
         url = value_of(self._next_url())
         if url is None:
             raise StopAsyncIteration
-        request = _build_request(self._context, url=url.reveal(), deadline=self._deadline)
+        request = _build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
         page = read_page(await self._send(request, "list jobs"), "list jobs", parse=self._parse)
         self.entries += len(page.keys)
         self._url, self._link, self._total = url, page.next_uri, page.total

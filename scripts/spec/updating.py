@@ -1,0 +1,226 @@
+"""From changed pages to tested code: everything happens in a copy of the tree, and the tree changes at the end alone.
+
+At the first doubt the update stops and says what to do; the tree is then as it was. It also is if the update is
+interrupted or killed, because only the last step writes into it, and that exchanges whole folders.
+"""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from spec.build import Description, build, describe, write
+from spec.change_note import note_of
+from spec.copies import copy_tree
+from spec.diff_report import Report, report
+from spec.documents import Problem, SpecError
+from spec.facade_contract import violations
+from spec.folders import replace_folder
+from spec.importing import group_of, plan_import
+from spec.states import state_of_tree, version_of_tree
+from spec.trees import Files, read_files
+
+Tests = Literal["none", "quick", "all"]
+_T = TypeVar("_T")
+
+# What an update may change; all else of the copy is thrown away.
+CHANGED: Final = ("openapi", "generated", "docs/changelog.d")
+_TARGETS: Final = {"quick": "quick", "all": "test"}
+_LAST_LINES: Final = 40
+
+
+@dataclass
+class Update:
+    """An update of a tree.
+
+    Attributes:
+        root: The tree.
+        pages: The changed pages.
+        group: The folder below openapi/ for all of them; by default each page has its own.
+        tests: Which tests have to pass.
+        accepts_breaking: Whether a change that breaks programs is no doubt.
+        say: Prints a line.
+        changed: The files that were changed, once it is done.
+    """
+
+    root: Path
+    pages: Sequence[Path]
+    group: str | None = None
+    tests: Tests = "all"
+    accepts_breaking: bool = False
+    say: Callable[[str], None] = print
+    changed: list[str] = field(default_factory=list)
+
+    def run(self) -> Report | None:
+        """Update the tree.
+
+        Returns:
+            What has changed in the API; None if the pages change no file.
+
+        Raises:
+            SpecError: There is a doubt; the tree is as it was.
+        """
+        pages = [page.resolve() for page in self.pages]
+        with tempfile.TemporaryDirectory(prefix="update-") as scratch:
+            copy = Path(scratch, self.root.resolve().name)
+            before = _contents(self.root)
+            self._step("copy the tree", lambda: copy_tree(self.root, copy))
+            notes = self._step("import", lambda: _import(pages, copy, self.group))
+            description = self._step("merge, overlay", lambda: describe(copy / "openapi"))
+            self._step("validate", lambda: validate(description))
+            built = self._step("generate", lambda: build(copy))
+            write(copy, built.files)
+            self.say("".join(f"    {note}\n" for note in dict.fromkeys([*notes, *built.notes])).rstrip())
+            if _contents(copy) == before:
+                return None
+            found = self._step("compare", lambda: self._compare(copy))
+            self._step("facade contract", lambda: check_facade(description))
+            self._refuse_breaks(found)
+            if note := note_of(found, self._topic(copy)):
+                (copy / "docs/changelog.d" / note.name).write_text(note.text, encoding="utf-8")
+            if self.tests != "none":
+                target = _TARGETS[self.tests]
+                self._step(f"make {target}", lambda: run_tests(copy, target))
+            self._step("move into the tree", lambda: self._move(copy, before))
+            return found
+
+    def _step(self, name: str, work: Callable[[], _T]) -> _T:
+        started = time.monotonic()
+        try:
+            return work()
+        finally:
+            self.say(f"{time.monotonic() - started:7.1f} s  {name}")
+
+    def _topic(self, copy: Path) -> str:
+        return self.group or group_of(min(self.pages), copy / "openapi")
+
+    def _compare(self, copy: Path) -> Report:
+        return report(state_of_tree(self.root), state_of_tree(copy), version=version_of_tree(self.root))
+
+    def _refuse_breaks(self, found: Report) -> None:
+        if not found.is_breaking or self.accepts_breaking:
+            return
+        breaks = [change for change in found.changes if change.breaks_generated or change.breaks_facade]
+        listed = [f"{change}: {change.facade_why or change.why}" for change in breaks]
+        listed += [f"{signature.name} {signature.says}" for signature in found.unexplained]
+        advice = [
+            *listed,
+            "If programs have to live with it, say so: BREAKING=accept",
+            "If the page is wrong, correct it",
+        ]
+        reason = f"{len(listed)} changes break programs"
+        raise SpecError(
+            Problem("openapi/agency-api.json", None, reason, "\n".join(advice) + " in openapi/overlay.json")
+        )
+
+    def _move(self, copy: Path, before: dict[str, Files]) -> None:
+        """Move the changed folders into the tree; if one can't be moved, put back those that were."""
+        after, now = _contents(copy), _contents(self.root)
+        if now != before:
+            raise SpecError("the tree has changed in the meantime: start again")
+        moved: list[str] = []
+        with _no_interruption():
+            try:
+                for folder in CHANGED:
+                    if after[folder] != before[folder]:
+                        moved.append(folder)
+                        _replace(self.root / folder, old=before[folder], new=after[folder])
+            except OSError as error:
+                for folder in moved:
+                    with suppress(OSError):
+                        _replace(self.root / folder, old=_contents(self.root)[folder], new=before[folder])
+                raise SpecError(Problem(str(error.filename or self.root), None, f"{error.strerror}")) from error
+        for folder in CHANGED:
+            old, new = before[folder], after[folder]
+            self.changed += [
+                f"{folder}/{name}" for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)
+            ]
+
+
+def validate(description: Description) -> None:
+    """Refuse a description that is not valid OpenAPI.
+
+    Raises:
+        SpecError: It is not; each fault with the file and line that it is from.
+    """
+    problems = []
+    for error in OpenAPIV31SpecValidator(description.document).iter_errors():
+        place = tuple(key if isinstance(key, int) else str(key) for key in getattr(error, "absolute_path", ()))
+        reason = f"not valid OpenAPI: {' '.join(str(error).splitlines()[0].split())[:300]}"
+        problems.append(Problem(*description.locate(place), reason, "correct it in openapi/overlay.json"))
+    if problems:
+        raise SpecError(*dict.fromkeys(problems))
+
+
+def check_facade(description: Description) -> None:
+    """Refuse a description with which the facade does not work.
+
+    Raises:
+        SpecError: The facade relies on what is not there; with the lines, and what to do.
+    """
+    found = violations(description.document)
+    if found:
+        raise SpecError(*(Problem(*description.locate(it.place), it.sentence) for it in found))
+
+
+def run_tests(copy: Path, target: str) -> None:
+    """Run a target of the Makefile in the copy.
+
+    Raises:
+        SpecError: It fails; with the end of what it printed.
+    """
+    # What the user gave to make is not meant for this make.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))
+    }
+    command = ["make", "--no-print-directory", "--old-file=.venv/.ready", target]
+    process = subprocess.Popen(  # noqa: S603 - our own arguments
+        command, cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+    try:
+        printed, _ = process.communicate()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+    if process.returncode:
+        end = "\n".join(printed.splitlines()[-_LAST_LINES:])
+        advice = (
+            f"{end}\nAdapt the facade, the sandbox or the tests to the page first, or correct the page in the overlay"
+        )
+        raise SpecError(Problem(f"make {target}", None, "the tests fail with the changed pages", advice))
+
+
+def _import(pages: Sequence[Path], copy: Path, group: str | None) -> list[str]:
+    plan = plan_import(pages, copy / "openapi", group=group)
+    plan.apply()
+    return list(plan.notes)
+
+
+def _contents(root: Path) -> dict[str, Files]:
+    return {folder: read_files(root / folder) for folder in CHANGED}
+
+
+def _replace(folder: Path, *, old: Files, new: Files) -> None:
+    written = {name: content for name, content in new.items() if old.get(name) != content}
+    replace_folder(folder, written=written, removed=sorted(old.keys() - new.keys()))
+
+
+@contextmanager
+def _no_interruption() -> Iterator[None]:
+    """Deliver Ctrl-C and requests to end only after the block, which takes a moment."""
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
