@@ -12,6 +12,7 @@ from spec.generator import PACKAGE, generate_package, require_pinned_tools
 from spec.merge import merge
 from spec.names import check_names
 from spec.overlay import apply
+from spec.references import reference_problems
 from spec.rules import Rules, read_rules
 from spec.sources import read_source
 from spec.trees import Files, differences, read_files
@@ -93,8 +94,8 @@ def build_package(description: Description, config: Path, *, name: str = PACKAGE
         SpecError: The package would lack an operation or break; with all reasons.
     """
     names = check_names(description.document, description.locate)
-    if names.problems:
-        raise SpecError(*names.problems)
+    if problems := [*reference_problems(description.document, description.locate), *names.problems]:
+        raise SpecError(*problems)
     package = generate_package(description.document, config, locate=description.locate, name=name)
     return Build(package.files, [*description.notes, *names.notes, *package.notes])
 

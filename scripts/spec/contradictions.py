@@ -32,6 +32,7 @@ class Reporter:
         self._fragments = fragments
         self._rules = rules
         self._names: dict[str, set[str]] = {}
+        self._unsettled = 0
 
     def take(self, names: Iterable[Key]) -> None:
         """Leave names alone that parts have."""
@@ -92,6 +93,7 @@ class Reporter:
             reason = f"{path} is the same path as {first} in {at}, but for the names of its parameters"
             ways = [_line(f"{PATHS}/{path}", f"rename: {first}")]
             if clashes[path]:
+                self._unsettled += 1
                 ways = [_line(f"{OPERATION}/{method.upper()} {path}", "omit: REASON") for method in clashes[path]]
             else:
                 self.proposals[f"{PATHS}/{path}"] = [f"rename: {first}"]
@@ -103,8 +105,10 @@ class Reporter:
             lines = [line for key, ways in self.proposals.items() for line in _entry(key, ways)]
             count = len(self.problems)
             reason = f"{count} contradictions. " if count > 1 else ""
-            advice = "\n".join(["resolutions:", *(f"  {line}" for line in lines)])
-            yield Problem(self._rules.file, None, f"{reason}These resolutions settle all, and lose no part:", advice)
+            reason += "These resolutions settle all" + (f" but {self._unsettled}" if self._unsettled else "")
+            losing = any(way.startswith("keep:") for ways in self.proposals.values() for way in ways)
+            reason += ", of which `keep` drops the other side:" if losing else ", and lose no part:"
+            yield Problem(self._rules.file, None, reason, "\n".join(["resolutions:", *(f"  {line}" for line in lines)]))
 
     def _contradiction(self, first: Part, other: Part, lines: list[str]) -> None:
         section, name = first.key

@@ -3,7 +3,10 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import NoReturn
 
@@ -65,32 +68,38 @@ def line(text: str, *place: str | int) -> int:
     """
     begins = at = _skip_space(text, 0)
     for token in place:
-        found = _member(text, at, token)
+        found = _members(text, at).get(token)
         if found is None:
             break
         begins, at = found
-    return text.count("\n", 0, begins) + 1
+    return bisect_left(_line_ends(text), begins) + 1
 
 
-def _member(text: str, at: int, token: str | int) -> tuple[int, int] | None:
-    """Return where a member of the object or array at `at` begins, and where its value does."""
+# Reports name many places of few objects, and to skip all that is before a place takes long in a large document.
+@lru_cache(maxsize=8)
+def _line_ends(text: str) -> Sequence[int]:
+    return array("Q", (found.start() for found in re.finditer("\n", text)))
+
+
+@lru_cache(maxsize=64)
+def _members(text: str, at: int) -> dict[str | int, tuple[int, int]]:
+    """Return where each member of the object or array at `at` begins, and where its value does."""
+    found: dict[str | int, tuple[int, int]] = {}
     if text[at] not in "{[":
-        return None
-    is_object, index = text[at] == "{", 0
+        return found
+    is_object = text[at] == "{"
     at = _skip_space(text, at + 1)
     while text[at] not in "}]":
-        key: str | int = index
+        key: str | int = len(found)
         begins = at
         if is_object:
             key, at = _DECODER.raw_decode(text, at)
             at = _skip_space(text, _skip_space(text, at) + 1)
-        if key == token:
-            return begins, at
+        found[key] = (begins, at)
         at = _skip_space(text, _DECODER.raw_decode(text, at)[1])
         if text[at] == ",":
             at = _skip_space(text, at + 1)
-        index += 1
-    return None
+    return found
 
 
 def _skip_space(text: str, at: int) -> int:

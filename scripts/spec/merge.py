@@ -5,7 +5,7 @@ their keys and for descriptions, become one. Parts that differ are an error that
 it. Nothing is renamed without a decision in `merge.yml`; public merge tools rename the second part, and exit with 0.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from spec.applying import apply, new_names
@@ -85,24 +85,40 @@ def merge(fragments: Iterable[Fragment], rules: Rules | None = None) -> Merged:
     ordered = sorted(fragments, key=lambda fragment: (place.get(fragment.group, len(place)), fragment.name))
     if not ordered:
         raise MergeError("there is no fragment to merge")
+    groups = [fragment.group for fragment in ordered]
+    unknown = [*_unknown_groups(rules, groups)]
     documents, notes = spread(_normalized(ordered), rules)
+    notes = [*_upgrades(ordered), *notes]
     reporter = Reporter(ordered, rules)
     paths, problems = new_paths(documents, rules, reporter)
     respelled = [respell(document, paths) for document in documents]
     documents, moved = [document for document, _ in respelled], [moves for _, moves in respelled]
     parts = find_parts(documents, moved)
     decisions = decide(parts, ordered, rules, is_ambiguous=lambda key: shares_python_name(key, parts))
-    if problems or decisions.problems:
-        raise MergeError(*problems, *decisions.problems)
+    if unknown or problems or decisions.problems:
+        raise MergeError(*unknown, *problems, *decisions.problems)
     _report(reporter, parts, decisions, ordered)
     if reporter.problems:
         raise MergeError(*reporter.problems, *reporter.summary(), proposals=reporter.proposals)
-    names = new_names(parts, decisions, [fragment.group for fragment in ordered])
+    names = new_names(parts, decisions, groups)
     settled = [apply(document, index, decisions, names[index]) for index, document in enumerate(documents)]
     joined = join(settled, ordered, rules, names=names, moved=moved)
     if joined.problems:
         raise MergeError(*joined.problems)
     return Merged(joined.document, [*notes, *joined.notes], ordered, joined.origins)
+
+
+def _unknown_groups(rules: Rules, groups: Sequence[str]) -> Iterator[Problem]:
+    for group, line in rules.order.items():
+        if group not in groups:
+            advice = f"the groups are {', '.join(dict.fromkeys(groups))}"
+            yield Problem(rules.file, line, f"there is no group {group!r}", advice)
+
+
+def _upgrades(fragments: Sequence[Fragment]) -> Iterator[str]:
+    older = [fragment.source.file for fragment in fragments if str(fragment.document["openapi"]).startswith("3.0.")]
+    if older:
+        yield f"openapi: {len(older)} of {len(fragments)} documents are of 3.0 and read as 3.1, such as {older[0]}"
 
 
 def _normalized(fragments: Sequence[Fragment]) -> list[JsonObject]:

@@ -80,7 +80,7 @@ class _Decider:
                 self._resolve_operation_id(name, resolutions)
         components = {key: resolutions for key, resolutions in by_key.items() if key[0] != OPERATION_ID}
         keeps = {key for key, resolutions in components.items() if any(r.action != "rename" for r in resolutions)}
-        fine = classify(self.parts, self.groups)
+        fine = classify(self.parts, self.groups) if keeps else {}
         united = {key: self._keep(key, components[key], fine) for key in sorted(keeps)}
         self.decisions.classes = classify(self.parts, self.groups, united=united)
         for key, resolutions in components.items():

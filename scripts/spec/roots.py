@@ -8,7 +8,7 @@ from spec.contradictions import diff
 from spec.documents import Json, JsonObject, Problem
 from spec.fragments import Fragment
 from spec.parts import required_schemes
-from spec.rules import EQUAL, NEWEST, PER_OPERATION, UNION, Rules
+from spec.rules import EQUAL, NEWEST, PER_OPERATION, UNION, Rules, is_root_field
 from spec.walk import METHODS, Kind, Place, without_prose
 
 _PARTS = frozenset({"paths", "webhooks", "components"})
@@ -94,15 +94,15 @@ def join_field(
     kind = _KINDS.get(name)
     plain = {index: without_prose(other, kind) if kind else other for index, other in having.items()}
     unequal = [index for index in differing if text(plain[index]) != text(plain[chosen])]
-    at = [(source.file, source.line(*place)) for source in (fragments[index].source for index in (chosen, *unequal))]
-    if rule == EQUAL:
-        (file, line), *others = at
-        for index, (other_file, other_line) in zip(unequal, others, strict=True):
-            changes = diff(plain[chosen], plain[index], f"{file}:{line}", f"{other_file}:{other_line}")
-            advice = f"{changes}\nlet one be chosen, below `root` in {rules.file}: `{name}: first`"
-            joined.problems.append(
-                Problem(other_file, other_line, f"{shown} differs from that in {file}:{line}", advice)
-            )
+    for index in unequal if rule == EQUAL else ():
+        one, other = fragments[chosen].source, fragments[index].source
+        at, line = f"{one.file}:{one.line(*place)}", other.line(*place)
+        changes = diff(plain[chosen], plain[index], at, f"{other.file}:{line}")
+        advice = "leave out the operations of one of them"
+        if is_root_field(name):
+            advice = f"let one be chosen, below `root` in {rules.file}: `{name}: first`"
+        problem = Problem(other.file, line, f"{shown} differs from that in {at}", f"{changes}\n{advice}")
+        joined.problems.append(problem)
     if differing and not (rule == EQUAL and unequal):
         joined.notes.append(f"{shown}: that of {fragments[chosen].source.file} stays; {_differ(differing, fragments)}")
     parent = joined.document

@@ -31,7 +31,6 @@ DEFAULT_ROOT: Mapping[str, str] = MappingProxyType(
         "x-*": FIRST,
     }
 )
-_MERGED = frozenset({"paths", "webhooks", "components"})
 
 _RENAME = re.compile(r"rename: +(?P<to>\S+) +in +(?P<where>\S.*)")
 _RESPELL = re.compile(r"rename: +(?P<to>/.*)")
@@ -89,19 +88,24 @@ class Rules:
 
     Attributes:
         file: The file of the rules, as the user knows it.
-        order: The groups that come first, in this order.
+        order: The groups that come first, in this order, with their lines in the file.
         root: For each field of a document's root, how the values of several documents become one.
         resolutions: The decisions about parts that contradict.
     """
 
     file: str = f"openapi/{RULES}"
-    order: tuple[str, ...] = ()
+    order: Mapping[str, int] = field(default_factory=dict)
     root: Mapping[str, str] = field(default_factory=lambda: DEFAULT_ROOT)
     resolutions: tuple[Resolution, ...] = ()
 
     def of(self, name: str) -> str:
         """Return the rule for a field of the root."""
-        return self.root.get("x-*" if name.startswith("x-") else name, EQUAL)
+        return self.root.get(name) or (self.root.get("x-*", EQUAL) if name.startswith("x-") else EQUAL)
+
+
+def is_root_field(name: str) -> bool:
+    """Tell whether a field of a document's root is chosen by a rule; the others are merged part by part."""
+    return name in DEFAULT_ROOT or name == "jsonSchemaDialect" or name.startswith("x-")
 
 
 def read_rules(openapi: Path, path: Path | None = None) -> Rules:
@@ -125,17 +129,15 @@ def read_rules(openapi: Path, path: Path | None = None) -> Rules:
         raise SpecError(Problem(file, None, str(error.strerror))) from error
     except UnicodeDecodeError as error:
         raise SpecError(Problem(file, None, f"not UTF-8: {error}")) from error
-    groups = {path.name for path in openapi.glob("*") if path.is_dir()}
-    return parse_rules(text, file, groups=groups)
+    return parse_rules(text, file)
 
 
-def parse_rules(text: str, file: str, *, groups: set[str]) -> Rules:
+def parse_rules(text: str, file: str) -> Rules:
     """Parse the text of rules.
 
     Args:
         text: The YAML text.
         file: Its file, for messages.
-        groups: The groups that exist.
 
     Raises:
         SpecError: It says something that is not a rule; all its problems.
@@ -146,7 +148,7 @@ def parse_rules(text: str, file: str, *, groups: set[str]) -> Rules:
         mark = getattr(error, "problem_mark", None)
         reason = f"not a YAML document: {getattr(error, 'problem', None) or error}"
         raise SpecError(Problem(file, mark.line + 1 if mark else None, reason)) from error
-    reader = _Reader(file, groups)
+    reader = _Reader(file)
     rules = reader.rules(root) if root is not None else Rules(file)
     if reader.problems:
         raise SpecError(*reader.problems)
@@ -160,13 +162,12 @@ def _is_empty(node: yaml.Node) -> bool:
 class _Reader:
     """Turns the nodes of a YAML document into rules, and collects what is wrong with them."""
 
-    def __init__(self, file: str, groups: set[str]) -> None:
+    def __init__(self, file: str) -> None:
         self.file = file
-        self.groups = groups
         self.problems: list[Problem] = []
 
     def rules(self, root: yaml.Node) -> Rules:
-        order: tuple[str, ...] = ()
+        order: dict[str, int] = {}
         fields = dict(DEFAULT_ROOT)
         resolutions: tuple[Resolution, ...] = ()
         for key, node in self._members(root, "the file"):
@@ -174,28 +175,27 @@ class _Reader:
                 continue
             match key:
                 case "order":
-                    order = tuple(self._groups(node))
+                    order = dict(self._groups(node))
                 case "root":
                     fields = {name: self._root(name, value) for name, value in self._members(node, "`root`")}
                 case "resolutions":
                     resolutions = tuple(self._resolutions(node))
                 case _:
                     self._refuse(node, f"unknown field {key!r}", "the fields are order, root and resolutions")
-        return Rules(self.file, order, MappingProxyType(fields), resolutions)
+        return Rules(self.file, MappingProxyType(order), MappingProxyType(fields), resolutions)
 
-    def _groups(self, node: yaml.Node) -> Iterator[str]:
+    def _groups(self, node: yaml.Node) -> Iterator[tuple[str, int]]:
         seen: set[str] = set()
         for name, entry in self._strings(node, "`order`"):
-            if name not in self.groups:
-                self._refuse(entry, f"there is no group {name!r}", f"the groups are {', '.join(sorted(self.groups))}")
             if name in seen:
                 self._refuse(entry, f"the group {name!r} is named twice")
             seen.add(name)
-            yield name
+            yield name, entry.start_mark.line + 1
 
     def _root(self, name: str, node: yaml.Node) -> str:
-        if name in _MERGED:
-            self._refuse(node, f"`{name}` has no rule: its parts are merged one by one")
+        if not is_root_field(name):
+            known = ", ".join([*DEFAULT_ROOT, "jsonSchemaDialect"])
+            self._refuse(node, f"`{name}` is no field with a rule", f"the fields are {known} and x-…")
         allowed = _ALLOWED.get(name, (FIRST, EQUAL))
         if not isinstance(node, yaml.ScalarNode) or node.value not in allowed:
             found = repr(node.value) if isinstance(node, yaml.ScalarNode) else "no text"

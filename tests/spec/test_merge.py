@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from spec.documents import render
 from spec.fragments import Fragment
 from spec.merge import Merged, MergeError, merge
-from spec.rules import Rules, parse_rules
+from spec.names import Names, check_names
+from spec.references import reference_problems
+from spec.rules import parse_rules
 from spec.sources import Source
 
 ROOT: dict[str, Any] = {
@@ -39,17 +41,13 @@ def schemas(name: str, **components: Any) -> Fragment:
     return fragment(name, schemas=components)
 
 
-def rules_of(text: str, *fragments: Fragment) -> Rules:
-    return parse_rules(text, "openapi/merge.yml", groups={fragment.group for fragment in fragments})
-
-
 def merged(*fragments: Fragment, rules: str = "", **resolutions: Any) -> Any:
     return result(*fragments, rules=rules, **resolutions).document
 
 
 def result(*fragments: Fragment, rules: str = "", resolutions: dict[str, Any] | None = None) -> Merged:
     text = rules + (yaml.safe_dump({"resolutions": resolutions}) if resolutions else "")
-    return merge(fragments, rules_of(text, *fragments))
+    return merge(fragments, parse_rules(text, "openapi/merge.yml"))
 
 
 def failure(*fragments: Fragment, rules: str = "", resolutions: dict[str, Any] | None = None) -> str:
@@ -122,6 +120,7 @@ def test_the_first_root_wins_the_newest_version_and_all_tags_and_what_differs_is
         "paths": {},
     }
     assert found.notes == [
+        "openapi: 1 of 2 documents are of 3.0 and read as 3.1, such as openapi/a/1.json",
         "openapi: that of openapi/b/1.json stays; openapi/a/1.json differs",
         "info: that of openapi/a/1.json stays; openapi/b/1.json differs",
         "tags/B: that of openapi/a/1.json stays; openapi/b/1.json differs",
@@ -161,6 +160,33 @@ def test_security_stays_in_the_root_if_the_documents_with_operations_agree() -> 
     one = fragment("a/1.json", {"/a": {"get": operation("a")}}, root={"security": [{"A": []}]})
     other = fragment("b/1.json", {"/b": {"get": operation("b")}}, root={"security": [{"A": []}]})
     assert merged(one, other, schemas("models/1.json", A=TEXT))["security"] == [{"A": []}]
+
+
+def test_security_goes_to_the_operations_if_its_schemes_differ_under_one_name() -> None:
+    one, other = (
+        fragment(
+            f"{name}/1.json",
+            {f"/{name}": {"get": operation(name)}},
+            root={"security": [{"Auth": []}]},
+            securitySchemes={"Auth": {"type": kind}},
+        )
+        for name, kind in (("a", "http"), ("b", "apiKey"))
+    )
+    document = merged(one, other, resolutions={"securitySchemes/Auth": "rename: Key in b"})
+    assert "security" not in document
+    assert document["paths"]["/a"]["get"]["security"] == [{"Auth": []}]
+    assert document["paths"]["/b"]["get"]["security"] == [{"Key": []}]
+
+
+def test_servers_can_go_to_the_operations_whose_path_has_none() -> None:
+    own = {"servers": [{"url": "https://own"}], "get": operation("own")}
+    one = fragment("a/1.json", {"/a": {"get": operation("a")}, "/own": own})
+    other = fragment("b/1.json", {"/b": {"get": operation("b")}}, root={"servers": [{"url": "https://b"}]})
+    document = merged(one, other, rules="root: {openapi: newest, info: first, servers: per operation}\n")
+    assert "servers" not in document
+    assert document["paths"]["/a"]["get"]["servers"] == ROOT["servers"]
+    assert document["paths"]["/b"]["get"]["servers"] == [{"url": "https://b"}]
+    assert document["paths"]["/own"] == own
 
 
 # Components
@@ -271,6 +297,20 @@ def test_what_refers_to_a_renamed_component_is_renamed_in_the_same_report() -> N
     assert len(kept["components"]["schemas"]) == 3
 
 
+def test_what_leads_to_a_component_by_its_name_alone_refers_to_it() -> None:
+    mapping = {"propertyName": "kind", "mapping": {"cat": "Cat"}}
+    one, other = (
+        fragment(
+            f"{name}/1.json",
+            {"/x": {"get": operation("x", security=[{"Auth": []}])}},
+            schemas={"Pet": {"type": "object", "discriminator": mapping}, "Cat": schema},
+            securitySchemes={"Auth": {"type": kind}},
+        )
+        for name, schema, kind in (("a", TEXT, "http"), ("b", NUMBER, "apiKey"))
+    )
+    assert proposals(one, other).keys() == {"operation/GET /x", "schemas/Pet", "schemas/Cat", "securitySchemes/Auth"}
+
+
 def test_a_rename_concerns_all_documents_that_have_the_variant_and_those_that_refer_to_it_in_the_group() -> None:
     documents = [
         schemas("a/1.json", Error=TEXT),
@@ -338,6 +378,7 @@ def test_an_operation_of_two_documents_folds_if_it_is_equal_and_is_kept_by_decis
         "paths//jobs/get: the descriptions of openapi/a/1.json stay; those of openapi/b/1.json differ"
     ]
     assert '    +  "deprecated": true,' in failure(one, same, other)
+    assert "These resolutions settle all, of which `keep` drops the other side:" in failure(one, same, other)
     assert proposals(one, same, other) == {"operation/GET /jobs": ["keep: a/1.json"]}
     kept = merged(one, same, other, resolutions={"operation/GET /jobs": "keep: c/1.json"})
     assert kept["paths"] == other.document["paths"]
@@ -397,6 +438,9 @@ def test_two_spellings_of_a_path_with_one_method_in_a_document_need_an_omission(
     one = fragment("a/1.json", {"/jobs/{A}": {"get": operation("a")}, "/jobs/{B}": {"get": operation("b")}})
     assert 'operation/GET /jobs/{B}: "omit: REASON"' in failure(one)
     assert not proposals(one)
+    more = fragment("b/1.json", {"/jobs/{C}": {"put": operation("c")}})
+    assert "3 contradictions" not in failure(one, more)
+    assert "2 contradictions. These resolutions settle all but 1, and lose no part:" in failure(one, more)
     assert list(merged(one, resolutions={"operation/GET /jobs/{B}": "omit: the same"})["paths"]) == ["/jobs/{A}"]
     assert "can't take the place" in failure(one, resolutions={"paths//jobs/{B}": "rename: /jobs/{A}"})
 
@@ -463,6 +507,12 @@ def test_a_name_that_is_another_one_in_python_may_be_renamed(one: str) -> None:
 
 
 # Faults
+
+
+def test_a_group_that_does_not_exist_has_no_place_in_the_order() -> None:
+    assert failure(schemas("a/1.json"), schemas("b/1.json"), rules="order:\n- b\n- c") == (
+        "openapi/merge.yml:3: there is no group 'c'\n    the groups are b, a"
+    )
 
 
 @pytest.mark.parametrize(
@@ -550,3 +600,54 @@ def test_the_order_of_the_fragments_changes_neither_the_bytes_nor_the_error(
         return render(found.document) + "\n".join(found.notes).encode()
 
     assert outcome(drawn) == outcome(data.draw(st.permutations(drawn)))
+
+
+FORMS: Any = {
+    "get": operation(
+        "getInvoice",
+        parameters=[{"name": "X-Request-Id", "in": "header", "schema": {"type": ["string", "null"]}}],
+        deprecated=True,
+    )
+    | {
+        "responses": {
+            "200": {
+                "description": "d",
+                "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+            },
+            "4XX": ref("Failure", "responses"),
+            "default": {"description": "d", "content": {"text/csv": {"schema": TEXT}}},
+        }
+    },
+    "post": operation(
+        "addInvoice",
+        requestBody={
+            "content": {
+                "application/x-www-form-urlencoded": {"schema": {"allOf": [ref("Base"), {"properties": {"a": TEXT}}]}},
+                "multipart/form-data": {"schema": ref("Upload"), "encoding": {"file": {"contentType": "text/csv"}}},
+            }
+        },
+    ),
+    "patch": operation("changeInvoice", requestBody=ref("Change", "requestBodies")),
+}
+
+
+def test_all_forms_of_published_documents_pass_unchanged_but_for_nullable() -> None:
+    content = {"application/json": {"schema": ref("Base")}}
+    sections: dict[str, Any] = {
+        "schemas": {
+            "Base": {
+                "type": "object",
+                "properties": {"n": {**TEXT, "nullable": True}, "l": {"type": ["integer", "null"]}},
+            },
+            "Upload": {"oneOf": [ref("Base"), {"type": "null"}]},
+        },
+        "responses": {"Failure": {"description": "d", "content": content}},
+        "requestBodies": {"Change": {"content": content, "required": True}},
+    }
+    page = fragment("invoices/1.json", {"/invoices": deepcopy(FORMS)}, **deepcopy(sections))
+    found = result(page, fragment("models/1.json", schemas=deepcopy(sections["schemas"])))
+    sections["schemas"]["Base"]["properties"]["n"] = {"type": ["string", "null"]}
+    assert found.document == {**ROOT, "paths": {"/invoices": FORMS}, "components": sections}
+    assert not found.notes
+    assert not reference_problems(found.document, found.locate)
+    assert check_names(found.document, found.locate) == Names()

@@ -19,7 +19,7 @@ def merged_with_proposals(drawn: list[Fragment]) -> tuple[Merged, dict[str, list
                 raise
             pasted |= error.proposals
         text = yaml.safe_dump({"resolutions": pasted})
-        rules = parse_rules(text, "openapi/merge.yml", groups={fragment.group for fragment in drawn})
+        rules = parse_rules(text, "openapi/merge.yml")
     return merge(drawn, rules), pasted
 
 

@@ -93,11 +93,13 @@ def test_a_circle_of_references_and_compositions_is_an_error(schemas: Any, circl
 
 def test_each_circle_is_reported_in_all_sections() -> None:
     responses = {"R": {"$ref": "#/components/responses/R"}}
-    found = problems(schemas={"A": ref("A"), "B": ref("C"), "C": {"allOf": [ref("B"), ref("C")]}}, responses=responses)
+    union = {"allOf": [ref("B"), ref("C"), ref("D")]}
+    found = problems(schemas={"A": ref("A"), "B": ref("C"), "C": union, "D": ref("C")}, responses=responses)
     assert sorted(problem.partition("\n")[0].partition("references: ")[2] for problem in found) == [
         "A → A",
         "B → C → B",
         "C → C",
+        "C → D → C",
         "R → R",
     ]
 

@@ -1,8 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 from spec.documents import SpecError
 from spec.rules import DEFAULT_ROOT, Resolution, Rules, parse_rules, read_rules
+
+from tests.spec.conftest import ROOT
 
 WHOLE = """\
 # A comment.
@@ -12,6 +15,7 @@ root:
   info: equal
   security: first
   x-*: first
+  x-b: equal
 resolutions:
   schemas/Error: "rename: ReportsError in reports/run.json"
   schemas/Money:
@@ -21,11 +25,10 @@ resolutions:
   operation/GET /jobs/{id}: "keep: jobs"
   paths//jobs/{id}: "rename: /jobs/{job id}"
 """
-GROUPS = {"jobs", "reports"}
 
 
 def parse(text: str) -> Rules:
-    return parse_rules(text, "openapi/merge.yml", groups=GROUPS)
+    return parse_rules(text, "openapi/merge.yml")
 
 
 def failure(text: str) -> str:
@@ -36,16 +39,17 @@ def failure(text: str) -> str:
 
 def test_a_file_gives_the_order_the_rules_and_the_resolutions_with_their_lines() -> None:
     rules = parse(WHOLE.replace("    - rename: OtherMoney in reports", '    - "rename: OtherMoney in reports"'))
-    assert rules.order == ("jobs", "reports")
-    assert dict(rules.root) == {"openapi": "newest", "info": "equal", "security": "first", "x-*": "first"}
-    assert [rules.of(name) for name in ("info", "x-a", "tags")] == ["equal", "first", "equal"]
+    assert rules.order == {"jobs": 2, "reports": 2}
+    fields = {"openapi": "newest", "info": "equal", "security": "first", "x-*": "first", "x-b": "equal"}
+    assert dict(rules.root) == fields
+    assert [rules.of(name) for name in ("info", "x-a", "x-b", "tags")] == ["equal", "first", "equal", "equal"]
     assert rules.resolutions == (
-        Resolution("schemas", "Error", "rename", "ReportsError", "reports/run.json", 9),
-        Resolution("schemas", "Money", "keep", "", "jobs/list.json", 11),
-        Resolution("schemas", "Money", "rename", "OtherMoney", "reports", 12),
-        Resolution("operationId", "listJobs", "omit", "the generator can't express its body: a stream", "", 13),
-        Resolution("operation", "GET /jobs/{id}", "keep", "", "jobs", 14),
-        Resolution("paths", "/jobs/{id}", "rename", "/jobs/{job id}", "", 15),
+        Resolution("schemas", "Error", "rename", "ReportsError", "reports/run.json", 10),
+        Resolution("schemas", "Money", "keep", "", "jobs/list.json", 12),
+        Resolution("schemas", "Money", "rename", "OtherMoney", "reports", 13),
+        Resolution("operationId", "listJobs", "omit", "the generator can't express its body: a stream", "", 14),
+        Resolution("operation", "GET /jobs/{id}", "keep", "", "jobs", 15),
+        Resolution("paths", "/jobs/{id}", "rename", "/jobs/{job id}", "", 16),
     )
     assert [str(resolution) for resolution in rules.resolutions[2:4]] == [
         "rename: OtherMoney in reports",
@@ -58,10 +62,20 @@ def test_a_missing_or_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     assert read_rules(tmp_path / "openapi") == Rules("openapi/merge.yml") == parse("") == parse("order:\nroot:\n")
     assert Rules().of("info") == "first"
     assert Rules().of("unknown") == "equal"
-    (tmp_path / "openapi" / "jobs").mkdir()
     (tmp_path / "openapi" / "merge.yml").write_text("order: [jobs]", encoding="utf-8")
-    assert read_rules(tmp_path / "openapi").order == ("jobs",)
+    assert read_rules(tmp_path / "openapi").order == {"jobs": 1}
     assert read_rules(tmp_path / "openapi").root == DEFAULT_ROOT
+
+
+def test_the_file_of_the_project_writes_the_defaults_down_and_its_examples_are_right() -> None:
+    text = (ROOT / "openapi" / "merge.yml").read_text(encoding="utf-8")
+    assert read_rules(ROOT / "openapi").root == DEFAULT_ROOT
+    examples = text.partition("\n#\n")
+    found = re.findall(r"#   (\S.*)", examples[-1])
+    assert len(found) == 6
+    for example in found:
+        (resolution,) = parse(f"resolutions:\n  {example}").resolutions
+        assert example.startswith(f'{resolution.key}: "{resolution}"')
 
 
 @pytest.mark.parametrize(
@@ -72,13 +86,13 @@ def test_a_missing_or_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ("orders: []", "1: unknown field 'orders'"),
         ("order: []\norder: []", "2: the key 'order' appears twice"),
         ("order: jobs", "1: `order` is not a list"),
-        ("order:\n- jobs\n- job", "3: there is no group 'job'"),
         ("order: [jobs, jobs]", "1: the group 'jobs' is named twice"),
         ("order: [[jobs]]", "1: an entry of `order` is not a text"),
         ("root: {info: last}", "1: the rule for `info` is 'last'"),
         ("root: {info: [first]}", "1: the rule for `info` is no text"),
         ("root: {openapi: first}", "1: the rule for `openapi` is 'first'"),
-        ("root: {paths: first}", "1: `paths` has no rule"),
+        ("root: {paths: first}", "1: `paths` is no field with a rule"),
+        ("root: {inf: first}", "1: `inf` is no field with a rule"),
         ("? [a]\n: b", "1: a key of the file is not a text"),
         ("resolutions: [a]", "1: `resolutions` is not a mapping"),
         ("resolutions: {Job: 'keep: a'}", "1: 'Job' names no part of a document"),
@@ -101,7 +115,7 @@ def test_what_is_no_rule_is_refused_with_its_line(text: str, message: str) -> No
 
 
 def test_all_faults_are_reported() -> None:
-    message = failure("order: [a]\nroot: {info: b}\nresolutions: {c: d, schemas/e: f}")
+    message = failure("order: a\nroot: {info: b}\nresolutions: {c: d, schemas/e: f}")
     assert [line.partition(": ")[0] for line in message.splitlines() if line.startswith("openapi")] == [
         "openapi/merge.yml:1",
         "openapi/merge.yml:2",

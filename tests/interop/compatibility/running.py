@@ -181,6 +181,7 @@ def _scenario(old: Document, new: Document) -> Iterator[tuple[dict[str, Any], di
         "cancelled": sandbox.add_job(status="CANCELLED", type="UploadAds"),
         "failed": sandbox.add_job(status="ERROR", type="TermModification"),
         "running": sandbox.add_job(status="RUNNING", type="DownloadReport"),
+        "undocumented": sandbox.add_job(status="SUSPENDED", type="ClickExport"),
         "old": sandbox.add_job(age=10 * _DAY),
         "ancient": sandbox.add_job(age=30 * _DAY),
     }
