@@ -6,6 +6,7 @@ or an interruption leaves the old one.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,11 +16,16 @@ from spec.folders import replace_folder
 from spec.fragment_names import LONGEST_NAME, fragment_name, kebab
 from spec.fragments import PROVENANCE, Fragment, read_fragments
 from spec.merge import merge
+from spec.overlay import apply
+from spec.overlay_actions import OverlayError
 from spec.pages import Page, read_page
 from spec.provenance import PageRecord, read_records, render_records
+from spec.references import reference_problems
 from spec.rules import Rules, read_rules
+from spec.sources import read_source
 from spec.trees import Files
 
+OVERLAY = "overlay.json"
 _GROUP = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -105,7 +111,7 @@ def plan_import(
     written = {name: content for each in groups.values() for name, content in each.files()}
     removed = sorted({name for each in groups.values() for name in each.replaced} - written.keys())
     everything = (*read_fragments(openapi, without={*removed, *written}), *found)
-    settled = check(everything, rules or read_rules(openapi))
+    settled = check(everything, openapi, rules=rules)
     old = {name: path.read_bytes() for name in written if (path := openapi / name).exists()}
     return Import(
         openapi,
@@ -118,13 +124,26 @@ def plan_import(
     )
 
 
-def check(fragments: Iterable[Fragment], rules: Rules) -> list[str]:
+def check(fragments: Iterable[Fragment], openapi: Path, *, rules: Rules | None = None) -> list[str]:
     """Merge fragments, and return the notes about what the rules settled.
 
+    Args:
+        fragments: All fragments.
+        openapi: The folder, for its rules and its overlay.
+        rules: Other rules.
+
     Raises:
-        SpecError: The fragments contradict each other; with all problems.
+        SpecError: The fragments contradict each other, or refer to what none of them defines; with all problems.
     """
-    return merge(fragments, rules).notes
+    merged = merge(fragments, rules or read_rules(openapi))
+    document, overlay = merged.document, openapi / OVERLAY
+    if overlay.exists():
+        # An overlay that does not fit the new pages is adapted to them after the import.
+        with suppress(OverlayError):
+            document = apply(document, read_source(overlay, f"{openapi.name}/{OVERLAY}"))
+    if problems := reference_problems(document, merged.locate):
+        raise SpecError(*problems)
+    return merged.notes
 
 
 def group_of(path: Path, openapi: Path, *, group: str | None = None) -> str:

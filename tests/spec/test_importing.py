@@ -72,9 +72,10 @@ def openapi(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _many_documents(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Merge nothing: what may differ between the documents of an API is not the subject here."""
-    monkeypatch.setattr(importing, "check", lambda *_: [])
+def _unmerged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merge only into the project's tree, because the documents of most tests repeat each other."""
+    if "tree" not in request.fixturenames:
+        monkeypatch.setattr(importing, "check", lambda *_, **__: [])
 
 
 def test_the_page_of_the_jobs_gives_the_fragments_in_the_tree(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ PATHS: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda folder: write(folder / "a.yaml", "openapi: 3.1.0\npaths:\n\t/a: {}\n"),
         "a.yaml:3: not a YAML document: found character that cannot start any token",
     ),
-    "YAML bomb": (lambda folder: write(folder / "a.yaml", BOMB), "a.yaml:7: the aliases make the document grow"),
+    "YAML bomb": (lambda folder: write(folder / "a.yaml", BOMB), "a.yaml:6: the aliases make the document grow"),
     "Swagger": (lambda folder: write(folder / "a.yaml", 'swagger: "2.0"\n'), "a.yaml:1: is Swagger 2.0"),
 }
 
@@ -404,14 +405,58 @@ def test_files_are_replaced_one_by_one_where_folders_cannot_be_exchanged(
     assert [each.name for each in openapi.parent.iterdir()] == ["openapi"]
 
 
-def test_fragments_that_contradict_each_other_are_refused(
-    tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()  # merge after all
-    before = state(tree)
+def with_schema(name: str, schema: JsonObject) -> JsonObject:
+    return models() | {"components": {"schemas": {name: schema}}}
+
+
+def changed_job(tree: Path) -> JsonObject:
     job: Any = json.loads((tree / "openapi/jobs/get-job.json").read_bytes())
     job["components"]["schemas"]["Job"]["properties"]["Id"] = {"type": "integer"}
-    error = fails(capsys, write(tmp_path / "others.md", page(job)), "--root", tree)
-    assert "get-job.json" in error
-    assert "others.md" in error
+    return dict(job)
+
+
+UNMERGED: dict[str, tuple[Callable[[Path], str], str]] = {
+    "two pages that contradict": (
+        lambda tree: page(changed_job(tree)),
+        "others.md:18: schemas/Job differs from that in openapi/jobs/download-job-result.json:",
+    ),
+    "a reference to nothing": (
+        lambda _: page(with_schema("Boat", {"$ref": "#/components/schemas/Oar"})),
+        "others.md:18: #/components/schemas/Oar leads to nothing",
+    ),
+    "circular references": (
+        lambda _: page(*(with_schema(a, {"$ref": f"#/components/schemas/{b}"}) for a, b in ("XY", "YX"))),
+        "others.md:18: circular references: X → Y → X",
+    ),
+    "a remote reference": (
+        lambda _: page(with_schema("Boat", {"$ref": "https://boats.example/boat.json"})),
+        "others.md:18: remote reference 'https://boats.example/boat.json'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), UNMERGED.values(), ids=UNMERGED)
+def test_pages_that_cannot_be_merged_with_the_tree_are_refused(
+    tmp_path: Path,
+    tree: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: Callable[[Path], str],
+    reason: str,
+) -> None:
+    before = state(tree)
+    assert reason in fails(capsys, write(tmp_path / "others.md", text(tree)), "--root", tree)
     assert state(tree) == before
+
+
+def test_an_overlay_can_define_what_the_pages_do_not(tmp_path: Path, tree: Path) -> None:
+    overlay: Any = json.loads((tree / "openapi/overlay.json").read_bytes())
+    overlay["actions"].append({"target": "$.components.schemas", "update": {"Oar": {"type": "string"}}})
+    write(tree / "openapi/overlay.json", json.dumps(overlay))
+    path = write(tmp_path / "boats.md", page(with_schema("Boat", {"$ref": "#/components/schemas/Oar"})))
+    assert "added    openapi/boats/boat.json" in imported(tree / "openapi", path)
+
+
+def test_an_overlay_that_does_not_fit_the_new_pages_is_no_obstacle(tmp_path: Path, tree: Path) -> None:
+    jobs = [json.loads(path.read_bytes()) for path in (tree / "openapi/jobs").glob("*-job*.json")]
+    text = page(*jobs).replace('"enum":', '"examples":')
+    assert "changed  openapi/jobs/get-job.json" in imported(tree / "openapi", write(tmp_path / "jobs.md", text))
