@@ -93,3 +93,10 @@ def test_parameters_of_a_path_go_to_its_operations_if_documents_differ() -> None
     }
     same = fragment("c/1.json", {"/jobs": {"parameters": [{**a, "description": "d"}, b], "post": operation("y")}})
     assert merged(one, same)["paths"]["/jobs"]["parameters"] == [a, b]
+
+
+def test_malformed_parameters_of_a_path_are_left_to_the_validation() -> None:
+    item = {"parameters": [{"name": [], "in": {}}, 1], "get": operation("x", parameters=[{"name": {}}])}
+    one = fragment("a/1.json", {"/jobs": item})
+    other = fragment("b/1.json", {"/jobs": {"post": operation("y")}})
+    assert len(merged(one, other)["paths"]["/jobs"]["get"]["parameters"]) == 3
