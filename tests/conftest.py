@@ -37,6 +37,8 @@ SLOW_MODULES = frozenset({
     "plugin/test_scenarios.py",
     "scripts/test_check_api.py",
     "spec/test_generate.py",
+    "spec/test_generate_all.py",
+    "spec/test_updating.py",
     # They wait for deadlines, interruptions or rate limits in real time.
     "operations/test_fetch_all.py",
     "operations/test_fetch_all_folder.py",

@@ -18,7 +18,7 @@ from spec.operation_changes import OperationComparison
 from spec.schema_changes import PROSE, SchemaComparison, Where, as_text
 from spec.usage import Usages
 
-_ROOT = frozenset({"servers", "tags", "paths", "components", "security"})
+_ROOT = frozenset({"servers", "tags", "paths", "components"})  # those that are compared part by part
 _SHARED = ("parameters", "requestBodies", "responses", "headers", "examples", "links", "callbacks", "pathItems")
 _SINGULAR = {"requestBodies": "request body", "pathItems": "path item"}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from spec.api import Api, Node, Operation, Place
 from spec.change import Direction, becomes
 from spec.python_types import ANY, body_parent, chosen_content, reading, sending, shown
-from spec.schema_changes import SchemaComparison, Where, as_text, is_missed
+from spec.schema_changes import SchemaComparison, Where, as_text, is_missed, is_same
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,11 @@ class ExchangeComparison:
 
     def _unread_content(self, old: Node, new: Node, where: Where) -> None:
         before, after = old.get("content").members(), new.get("content").members()
+        for content_type in sorted(before.keys() & after.keys()):
+            is_read = after[content_type] == chosen_content(new)
+            if not is_read and not is_same(before[content_type].value, after[content_type].value):
+                subject = f"content {content_type} of {where.subject}"
+                self._add("keyword-changed", subject, after[content_type].place, direction="response")
         if before and after:
             self._content_types(
                 (before, after), ("content-type-removed", "content-type-added"), where.subject, "response"

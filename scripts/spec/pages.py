@@ -141,7 +141,9 @@ class _Reader:
         language = (token.info.split() or [""])[0].lower()
         if token.type == "fence" and (damage := _fence_damage(token, line)):
             self._problem(line, damage, "close the fence, or save the page again: a part of it may be missing")
-        elif not _DOCUMENT.search(token.content) or (language and language not in _LANGUAGES):
+        elif language and language not in _LANGUAGES:
+            self._note(line, f"skipped a block of {language}, which is neither JSON nor YAML")
+        elif not _DOCUMENT.search(token.content):
             self._note(line, f"skipped a block of {language or 'text'} that is no OpenAPI document")
         else:
             syntax = _LANGUAGES.get(language) or syntax_of(token.content, Path())

@@ -117,7 +117,7 @@ def _operation(thing: str, place: str, number: int, choose: random.Random) -> tu
     operation = {
         "operationId": f"{verb}{thing}{place}{number}",
         "summary": f"{verb.capitalize()} a {thing.lower()}",
-        "description": f"What happens to a `{thing.lower()}` at the {place.lower()}.\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+        "description": f"What happens to a `{thing.lower()}` at the {place.lower()}.\n\n| a |\n|---|\n| 1 |",
         "tags": [f"{thing} & {place}"],
         "parameters": [{"name": "AccountSID", "in": "path", "required": True, "schema": STR}],
         "responses": {"200": {"description": "Done."}, "401": {"description": "Who are you?"}},
@@ -153,9 +153,8 @@ def _get(thing: str, _: random.Random) -> Any:
 
 
 def _create(thing: str, _: random.Random) -> Any:
-    body = {"required": True, "content": {}}
-    body["content"]["application/json"] = {"schema": ref(f"{thing}Change")}
-    body["content"]["application/x-www-form-urlencoded"] = {"schema": ref(f"{thing}Form")}
+    body = {"required": True, **content("application/json", ref(f"{thing}Change"))}
+    body["content"] |= content("application/x-www-form-urlencoded", ref(f"{thing}Form"))["content"]
     return "post", "", "create", {"requestBody": body, **_answer("201", ref(thing)), "security": []}
 
 
@@ -277,10 +276,10 @@ def _used(value: Any, schemas: dict[str, Any]) -> set[str]:
     waiting = [value]
     while waiting:
         text = json.dumps(waiting.pop())
-        for name in schemas:
+        for name, schema in schemas.items():
             if name not in found and f'"#/components/schemas/{name}"' in text:
                 found.add(name)
-                waiting.append(schemas[name])
+                waiting.append(schema)
     return found
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from impact_jobs.sandbox import Sandbox
-from spec.documents import SpecError, render
+from spec.documents import SpecError, pointer
 from spec.generator import generate_package
 from spec.view import View
 
@@ -97,7 +97,8 @@ def _generate(change: Planted, package: Path) -> str:
     package.mkdir()
     (package / "__init__.py").touch()
     try:
-        files = generate_package(render(change.new()), ROOT / "openapi" / "generator.yml")
+        config = ROOT / "openapi" / "generator.yml"
+        files = generate_package(change.new(), config, locate=lambda place: (pointer(*place), 1)).files
     except SpecError as error:
         return str(error)
     for name, content in files.items():
@@ -180,6 +181,7 @@ def _scenario(old: Document, new: Document) -> Iterator[tuple[dict[str, Any], di
         "cancelled": sandbox.add_job(status="CANCELLED", type="UploadAds"),
         "failed": sandbox.add_job(status="ERROR", type="TermModification"),
         "running": sandbox.add_job(status="RUNNING", type="DownloadReport"),
+        "undocumented": sandbox.add_job(status="SUSPENDED", type="ClickExport"),
         "old": sandbox.add_job(age=10 * _DAY),
         "ancient": sandbox.add_job(age=30 * _DAY),
     }

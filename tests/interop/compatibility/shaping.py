@@ -59,11 +59,12 @@ class Shaper:
         return found
 
     def _renamed(self, value: Any, was: Place, now: Place) -> Any:
-        """Return the listed value that has taken the place of one that is not listed any more."""
+        """Return the listed value that has taken the place of one that is not listed any more, or never was."""
         before, after = listed_values(self.old, was), listed_values(self.new, now)
         if after and value in before and value not in after:
             return after[min(before.index(value), len(after) - 1)]
-        return value
+        is_closed = after and not self.new.is_open(now)
+        return after[0] if is_closed and value not in after and json_type(value) == "string" else value
 
     def _converted(self, value: Any, was: Place, now: Place) -> Any:
         types = self.new.types(now)

@@ -1,0 +1,203 @@
+"""The form of a document that the generator gets; that it makes sound code of it is tested with the interop tests."""
+
+from typing import Any
+
+import pytest
+from generate import ROOT
+from spec.build import build_document
+from spec.class_names import ClassNames
+from spec.documents import JsonObject, render
+from spec.generatable import generatable
+
+STR: Any = {"type": "string"}
+
+
+def ref(name: str) -> Any:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def document(schemas: Any = None, **operation: Any) -> JsonObject:
+    """Return a document with some schemas and one operation."""
+    described: Any = {"operationId": "getThing", "responses": {}, **operation}
+    return {"openapi": "3.1.0", "paths": {"/a": {"post": described}}, "components": {"schemas": schemas or {}}}
+
+
+def schemas_of(**schemas: Any) -> Any:
+    """Return schemas as the generator gets them, without the places."""
+    return without_places(generatable(document(schemas)).document["components"])["schemas"]
+
+
+def operation_of(**operation: Any) -> Any:
+    found: Any = generatable(document(**operation)).document["paths"]
+    return without_places(found["/a"]["post"])
+
+
+def without_places(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_places(inner) for key, inner in value.items() if key != "x-at"}
+    return [without_places(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_the_document_itself_is_not_changed() -> None:
+    given = build_document(ROOT)
+    before = render(given)
+    assert generatable(given).notes == []
+    assert render(given) == before
+
+
+def test_every_schema_has_its_place() -> None:
+    schemas: Any = generatable(document({"A/b": {"properties": {"x": STR}}})).document["components"]
+    assert schemas["schemas"]["A/b"]["x-at"] == "/components/schemas/A~1b"
+    assert schemas["schemas"]["A/b"]["properties"]["x"]["x-at"] == "/components/schemas/A~1b/properties/x"
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string", "pattern": "x", "minLength": "many", "x-y": 1}, STR),
+        ({"enum": [1, "a", True]}, {}),
+        ({"type": "number", "enum": [0.5]}, {"type": "number"}),
+        ({"enum": [True, False]}, {"type": "boolean"}),
+        ({"type": "string", "enum": []}, STR),
+        ({"const": True}, {"type": "boolean"}),
+        ({"const": "a"}, {"const": "a"}),
+        ({"type": "integer", "default": "x"}, {"type": "integer"}),
+        ({"type": "integer", "default": 7}, {"type": "integer", "default": 7}),
+        ({"type": "string", "format": "date", "default": "now"}, {"type": "string", "format": "date"}),
+        ({"type": "array"}, {"type": "array", "items": {}}),
+        ({"anyOf": [STR, {"type": "array"}]}, {"anyOf": [STR, {}]}),
+        ({"type": "fish"}, {}),
+        ({"type": ["string"]}, STR),
+        ({"properties": {"a": True}}, {"type": "object", "properties": {"a": {}}}),
+        ({"type": "object", "anyOf": [{"required": ["a"]}]}, {"type": "object"}),
+        ({"allOf": [STR, {"maxLength": 3}]}, STR),
+        ({"type": ["object", "null"]}, {"anyOf": [ref("S_type_0"), {"type": "null"}]}),
+    ],
+)
+def test_a_schema_is_widened_to_what_the_generator_can_express(schema: Any, expected: Any) -> None:
+    assert schemas_of(S=schema)["S"] == expected
+
+
+def test_the_members_of_an_enum_whose_names_are_equal_get_others() -> None:
+    names = schemas_of(S={"type": "string", "enum": ["a b", "a-b", "c", ""]})["S"]["x-enum-varnames"]
+    assert names == ["A_B", "VALUE_1", "C", "VALUE_3"]
+
+
+@pytest.mark.parametrize("names", [("+1", "-1"), ("a", "d"), ("a", "to_dict")])
+def test_a_property_without_a_name_of_its_own_is_left_to_the_additional_ones(names: tuple[str, str]) -> None:
+    given = {"S": {"type": "object", "properties": dict.fromkeys(names, STR), "additionalProperties": False}}
+    result = generatable(document(given))
+    assert [note.place for note in result.notes] == [("components", "schemas", "S", "properties", names[1])]
+    schemas: Any = result.document["components"]
+    assert schemas["schemas"]["S"]["properties"].keys() == {names[0]}
+    assert "additionalProperties" not in schemas["schemas"]["S"]
+
+
+def test_an_array_or_a_union_in_itself_is_any_value_there() -> None:
+    assert schemas_of(S={"type": "array", "items": ref("S")})["S"]["items"] == {}
+    assert schemas_of(S={"oneOf": [STR, ref("T")]}, T={"type": "array", "items": ref("S")})["T"]["items"] == {}
+
+
+def test_an_object_in_itself_stays() -> None:
+    assert schemas_of(S={"type": "object", "properties": {"s": ref("S")}})["S"]["properties"]["s"] == ref("S")
+
+
+def test_a_composition_of_one_object_is_that_object() -> None:
+    thing = {"type": "object", "properties": {"a": STR}}
+    schemas = schemas_of(T={"allOf": [ref("S")], "description": "d"}, S=thing, U={"properties": {"t": ref("T")}})
+    assert "T" not in schemas
+    assert schemas["U"]["properties"]["t"] == ref("S")
+
+
+def test_the_properties_of_all_parts_are_kept_if_they_contradict() -> None:
+    base = {"type": "object", "properties": {"a": STR, "x": STR}, "required": ["a"]}
+    schemas = schemas_of(B=base, S={"allOf": [ref("B"), {"properties": {"x": {"type": "integer"}}}]})
+    flattened = schemas["S"]["allOf"][0]
+    assert flattened["properties"] == {"a": STR, "x": {"type": "integer"}}
+    assert flattened["required"] == ["a"]
+
+
+def test_a_schema_that_others_need_first_comes_first() -> None:
+    assert list(schemas_of(A={"oneOf": [ref("B"), STR]}, B={"type": "array", "items": STR})) == ["B", "A"]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "schema", "expected"),
+    [
+        ("application/pdf", STR, ("application/octet-stream", {"type": "string", "format": "binary"})),
+        ("text/csv", STR, ("text/x-response", STR)),
+        ("text/csv", {"format": "binary"}, ("application/octet-stream", {"type": "string", "format": "binary"})),
+        ("application/problem+json; v=1", STR, ("application/problem+json", STR)),
+    ],
+)
+def test_a_response_is_json_text_or_bytes(media_type: str, schema: Any, expected: tuple[str, Any]) -> None:
+    given = {"200": {"description": "d", "content": {media_type: {"schema": schema}}}, "x-note": 1}
+    responses = operation_of(responses=given)["responses"]
+    assert responses == {"200": {"description": "d", "content": {expected[0]: {"schema": expected[1]}}}}
+
+
+def test_json_is_read_if_a_response_may_be_of_several_types() -> None:
+    content = {"text/csv": {"schema": STR}, "application/json": {"schema": {"type": "object"}}}
+    found = operation_of(responses={"200": {"description": "d", "content": content}})["responses"]["200"]
+    assert list(found["content"]) == ["application/json"]
+
+
+def test_a_body_of_an_unknown_type_is_a_file_and_keeps_its_type() -> None:
+    result = generatable(document(requestBody={"content": {"application/pdf": {"schema": STR}}}))
+    assert result.content_types == {"application/pdf": "application/octet-stream"}
+    body = without_places(result.document["paths"])["/a"]["post"]["requestBody"]
+    assert body["content"] == {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}
+
+
+def test_of_two_bodies_of_one_type_json_is_sent() -> None:
+    content = {"application/x-www-form-urlencoded": {"schema": ref("S")}, "application/json": {"schema": ref("S")}}
+    result = generatable(document({"S": {"type": "object"}}, requestBody={"required": True, "content": content}))
+    paths: Any = result.document["paths"]
+    assert list(paths["/a"]["post"]["requestBody"]["content"]) == ["application/json"]
+    assert [note.sentence for note in result.notes] == ["the body is never sent as application/x-www-form-urlencoded"]
+
+
+def test_parameters_become_what_the_generated_code_sends_rightly() -> None:
+    filters = {"type": "object", "properties": {"name": STR}}
+    parameters: list[Any] = [
+        {"name": "filter", "in": "query", "style": "deepObject", "schema": filters},
+        {"name": "ids", "in": "query", "explode": False, "schema": {"type": "array", "items": STR}},
+        {"name": "tags", "in": "query", "schema": {"type": "array", "items": STR}},
+        {"name": "X-When", "in": "header", "schema": {"type": "string", "format": "date"}},
+        {"name": "q", "in": "query", "content": {"application/json": {"schema": filters}}},
+        {"name": "q[]", "in": "query", "schema": STR},
+        {"name": "Accept", "in": "header", "schema": STR},
+    ]
+    found = {one["name"]: one["schema"] for one in operation_of(parameters=parameters)["parameters"]}
+    tags = {"type": "array", "items": STR}
+    assert found == {"filter[name]": STR, "ids": STR, "tags": tags, "X-When": STR, "q": STR}
+
+
+def test_a_path_parameter_gets_a_name_that_the_generator_finds() -> None:
+    given = document(parameters=[{"name": "job.id", "in": "path", "required": True, "schema": STR}])
+    given["paths"] = {"/jobs/{job.id}": {"get": given["paths"]["/a"]["post"]}}  # type: ignore[index,call-overload] # it is one
+    paths: Any = generatable(given).document["paths"]
+    assert list(paths) == ["/jobs/{p_job_id}"]
+    assert paths["/jobs/{p_job_id}"]["get"]["parameters"][0]["name"] == "p_job_id"
+
+
+def test_the_requirement_of_the_document_is_given_to_its_operations() -> None:
+    given = document() | {"security": [{"Basic": []}]}
+    paths: Any = generatable(given).document["paths"]
+    assert paths["/a"]["post"]["security"] == [{"Basic": []}]
+
+
+def test_classes_of_one_name_or_module_get_others() -> None:
+    names = ClassNames()
+    shared: Any = {"type": "object", "properties": {"bar": {"type": "object"}}}
+    names.visit(shared, "Foo", "", "/foo")
+    for name in ("foo_bar", "FOOBar", "Response"):
+        names.visit({"type": "object"}, name, "", f"/{name}")
+    assert names.renamed == [("/foo_bar", "FooBar2"), ("/Response", "Response2")]
+    assert names.modules == {"FOOBar": "foo_bar_3"}
+
+
+def test_a_class_with_a_property_of_its_own_name_gets_another_module() -> None:
+    names = ClassNames()
+    names.visit({"type": "object", "properties": {"Permissions": STR}}, "permissions", "", "/p")
+    assert names.modules == {"Permissions": "permissions_model"}

@@ -1,0 +1,113 @@
+"""A package of the whole API, beside the facade, in a folder of the user's choice."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from uuid import UUID
+
+import pytest
+from generate import ROOT
+from generate_all import main
+from impact_jobs.sandbox import Sandbox
+from spec.trees import read_files
+
+from tests.spec.made_up_api import write_pages
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the package of the project's own description."""
+    folder = tmp_path_factory.mktemp("all") / "agency_api"
+    assert main([str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def imported(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.syspath_prepend(str(package.parent))
+    yield importlib.import_module("agency_api")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "agency_api"]:
+        del sys.modules[name]
+
+
+def test_it_is_the_generated_package_under_another_name(package: Path) -> None:
+    ours = read_files(ROOT / "generated" / "impact_agency_api")
+    assert read_files(package) == ours
+
+
+def test_its_functions_run_over_the_connections_of_the_facade(imported: ModuleType, sandbox: Sandbox) -> None:
+    jobs = importlib.import_module("agency_api.api.jobs")
+    for name in ("list_jobs", "get_job", "replay_job"):
+        importlib.import_module(f"{jobs.__name__}.{name}")
+    job_id = UUID(sandbox.add_job())
+    with sandbox.client() as facade:
+        # mypy accepts no other client than that of the package; it may have the facade's connections.
+        client = imported.AuthenticatedClient(base_url="", token="").set_httpx_client(
+            facade.generated.get_httpx_client()
+        )
+        for usable in (client, facade.generated):
+            assert job_id in [job.id for job in jobs.list_jobs.sync(sandbox.account_sid, client=usable)]
+            assert jobs.get_job.sync(sandbox.account_sid, job_id, client=usable).id == job_id
+            assert jobs.replay_job.sync(sandbox.account_sid, job_id, client=usable).id != job_id
+
+
+def test_its_asynchronous_functions_run_too(imported: ModuleType, sandbox: Sandbox) -> None:
+    get_job = importlib.import_module("agency_api.api.jobs.get_job")
+    job_id = UUID(sandbox.add_job())
+
+    async def found() -> object:
+        async with sandbox.async_client() as facade:
+            connections = facade.generated.get_async_httpx_client()
+            client = imported.AuthenticatedClient(base_url="", token="").set_async_httpx_client(connections)
+            return (await get_job.asyncio(sandbox.account_sid, job_id, client=client)).id
+
+    assert asyncio.run(found()) == job_id
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("agency-api", "is no name of a Python package"), ("class", "is no name of a Python package")]
+)
+def test_a_folder_that_can_be_no_package_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, reason: str
+) -> None:
+    assert main([str(tmp_path / name)]) == 1
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_with_files_of_others_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("mine")
+    assert main([str(tmp_path / "notes")]) == 1
+    assert "has files that were not generated" in capsys.readouterr().err
+    assert read_files(tmp_path / "notes") == {"a.txt": b"mine"}
+
+
+@pytest.mark.parametrize("folder", [ROOT / "generated" / "impact_agency_api", ROOT / "generated" / "other"])
+def test_the_project_s_own_folders_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(folder)]) == 1
+    assert "belongs to the project" in capsys.readouterr().err
+
+
+def test_pages_that_contradict_change_nothing_and_are_named_with_what_would_settle_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = write_pages(tmp_path / "pages", seed=1, operations=60)
+    assert main(["--spec", str(tmp_path / "none"), str(tmp_path / "library"), *map(str, made.pages)]) == 1
+    error = capsys.readouterr().err
+    assert 'schemas/Money: "rename: FlutesMoney in flutes"' in error
+    assert {path.name for path in tmp_path.iterdir()} == {"pages"}
+
+
+def test_a_missing_file_of_rules_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--rules", str(tmp_path / "merge.yml"), str(tmp_path / "library")]) == 1
+    assert "merge.yml: there is no such file" in capsys.readouterr().err
+
+
+def test_the_pages_of_a_made_up_api_follow_from_the_seed(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("same", 1), ("other", 2)):
+        write_pages(tmp_path / name, seed=seed, operations=30)
+    assert read_files(tmp_path / "one") == read_files(tmp_path / "same") != read_files(tmp_path / "other")
