@@ -23,7 +23,9 @@ BINARY: JsonObject = {"type": "string", "format": "binary"}
 BYTES, TEXT = "application/octet-stream", "text/x-response"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # Names of arguments that the generated functions use themselves.
-_ARGUMENTS = frozenset({"body", "cookies", "headers", "kwargs", "params", "response"})
+_ARGUMENTS = frozenset(
+    {"asyncio_detailed", "body", "cookies", "headers", "kwargs", "params", "quote", "response", "sync_detailed"}
+)
 _PATH_NAME = re.compile(r"\{([^{}]+)\}")
 
 

@@ -118,7 +118,7 @@ def _unknown_groups(rules: Rules, groups: Sequence[str]) -> Iterator[Problem]:
 def _upgrades(fragments: Sequence[Fragment]) -> Iterator[str]:
     older = [fragment.source.file for fragment in fragments if str(fragment.document["openapi"]).startswith("3.0.")]
     if older:
-        yield f"openapi: {len(older)} of {len(fragments)} documents are of 3.0 and read as 3.1, such as {older[0]}"
+        yield f"openapi: documents of 3.0 are read as 3.1 ({len(older)} of {len(fragments)}), such as {older[0]}"
 
 
 def _normalized(fragments: Sequence[Fragment]) -> list[JsonObject]:

@@ -67,7 +67,7 @@ def effective(item: JsonObject, method: str, document: JsonObject) -> JsonObject
     parameters, common = operation.get("parameters", []), item.get("parameters", [])
     if not isinstance(parameters, list) or not isinstance(common, list) or not common:
         return operation | shared
-    own = {_parameter_name(parameter, document) for parameter in parameters}
+    own = [_parameter_name(parameter, document) for parameter in parameters]
     inherited = [parameter for parameter in common if _parameter_name(parameter, document) not in own]
     return operation | shared | {"parameters": [*parameters, *inherited]}
 
