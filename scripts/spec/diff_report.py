@@ -80,9 +80,7 @@ class Report:
         if not self.changes and not self.signatures:
             return None
         breaking = [str(it) for it in self.changes if it.breaks_generated or it.breaks_facade]
-        added = [it.name for it in self.signatures or ()] + [
-            str(it) for it in self.changes if it.kind.endswith("added")
-        ]
+        added = [it.name for it in self.signatures or ()] + [str(it) for it in self.changes if _ADDS.search(it.kind)]
         return due(breaking=breaking + [it.name for it in self.unexplained], added=added, last=self.version)
 
     @property
