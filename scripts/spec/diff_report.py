@@ -203,9 +203,8 @@ def _verdict(found: Report) -> list[str]:
     if found.signatures is None:
         lines.append("The generated interface was not compared, because only two documents are given.")
     if found.unexplained:
-        lines.append(
-            f"{len(found.unexplained)} breaks of the generated interface come from no change of the description."
-        )
+        count = len(found.unexplained)
+        lines.append(f"Breaks of the generated interface that no change of the description accounts for: {count}.")
     if found.kind is not None:
         release = f"{found.next_version} or later ({found.kind.name.lower()})"
         lines.append(f"After {format_version(found.version)}, the next version is {release}.")
