@@ -80,9 +80,7 @@ class Report:
         if not self.changes and not self.signatures:
             return None
         breaking = [str(it) for it in self.changes if it.breaks_generated or it.breaks_facade]
-        added = [it.name for it in self.signatures or ()] + [
-            str(it) for it in self.changes if it.kind.endswith("added")
-        ]
+        added = [it.name for it in self.signatures or ()] + [str(it) for it in self.changes if _ADDS.search(it.kind)]
         return due(breaking=breaking + [it.name for it in self.unexplained], added=added, last=self.version)
 
     @property
@@ -205,9 +203,8 @@ def _verdict(found: Report) -> list[str]:
     if found.signatures is None:
         lines.append("The generated interface was not compared, because only two documents are given.")
     if found.unexplained:
-        lines.append(
-            f"{len(found.unexplained)} breaks of the generated interface come from no change of the description."
-        )
+        count = len(found.unexplained)
+        lines.append(f"Breaks of the generated interface that no change of the description accounts for: {count}.")
     if found.kind is not None:
         release = f"{found.next_version} or later ({found.kind.name.lower()})"
         lines.append(f"After {format_version(found.version)}, the next version is {release}.")

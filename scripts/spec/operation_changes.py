@@ -124,7 +124,7 @@ class _OneOperation:
         where = Where(self.after.id, "", "", "field", "both", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - _COMPARED):
             if as_text(old.object.get(key)) != as_text(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key))
+                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
         urls = [{it.text("url") for it in node.get("servers").entries()} for node in (old, new)]
         if urls[0] != urls[1]:
             kind = "server-added" if urls[0] and urls[0] <= urls[1] else "server-removed"
@@ -199,7 +199,7 @@ class _OneOperation:
         where = Where(subject, new.text("name"), self.after.id, "parameter", "request", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - _OF_PARAMETER):
             if as_text(old.object.get(key)) != as_text(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key))
+                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
         self.schemas.compare(old.get("schema"), new.get("schema"), where)
 
     def _subject(self, parameter: Node) -> str:
