@@ -170,8 +170,9 @@ class Api:
             entries = [operation.node.value, *(it.value for it in operation.parameters.values())]
             places = [it.place for it in operation.parameters.values() if it.place[0] == "components"]
             roots = {ref for entry in entries for ref in references(entry)}
+            name = operation.id
             for ref in self.reachable(roots | {"#/" + "/".join(map(str, place)) for place in places}):
-                found.setdefault(ref, []).append(operation.id)
+                found.setdefault(ref, []).append(name)
         return found
 
     def reachable(self, roots: Iterable[str]) -> set[str]:

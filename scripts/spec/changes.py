@@ -5,6 +5,7 @@ operations that use it; operations are paired by path and method and by operatio
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from spec.operation_changes import OperationComparison
 from spec.schema_changes import PROSE, SchemaComparison, Where, as_text
 from spec.usage import Usages
 
-_ROOT = frozenset({"servers", "tags", "paths", "components", "security"})
+_ROOT = frozenset({"servers", "tags", "paths", "components"})  # those that are compared part by part
 _SHARED = ("parameters", "requestBodies", "responses", "headers", "examples", "links", "callbacks", "pathItems")
 _SINGULAR = {"requestBodies": "request body", "pathItems": "path item"}
 
@@ -81,9 +82,10 @@ class _Root:
         old, new = ({it.text("name"): it for it in api.node("tags").entries()} for api in (self.old, self.new))
         for name in sorted(old.keys() & new.keys()):
             self._prose(f"tag {name}", old[name], new[name])
-        # The tags of operations are compared with these.
-        unused = [name for api, names in ((self.old, old), (self.new, new)) for name in names.keys() - _first_tags(api)]
-        if any((name in old) != (name in new) for name in unused):
+        # A first tag that is renamed is compared with its operations.
+        firsts = ({operation.tag for operation in api.operations} for api in (self.old, self.new))
+        first_old, first_new = firsts
+        if old.keys() ^ new.keys() != (first_old ^ first_new) & (old.keys() | new.keys()):
             self.changes.add("tags-changed", "tags of the document", ("tags",))
 
     def _security_schemes(self) -> None:
@@ -198,41 +200,39 @@ def renamed_components(old: Api, new: Api) -> dict[str, str]:
     gone = {name: node for name, node in old.schemas.items() if name not in new.schemas}
     come = {name: node for name, node in new.schemas.items() if name not in old.schemas}
     found = same_contents(gone, come)
-    before, after = _places(old, gone.keys() - found.keys()), _places(new, come.keys() - {*found.values()})
-    for name, places in before.items():
-        shared = {other: len(places & its) for other, its in after.items() if other not in found.values()}
-        best = max(shared, key=lambda other: (shared[other], other), default=None)
-        if best is not None and shared[best]:
+    referred = {place: name for place, name in _places(new) if name in come and name not in found.values()}
+    shared: dict[str, Counter[str]] = {}
+    for place, name in _places(old):
+        if name in gone and name not in found and place in referred:
+            shared.setdefault(name, Counter())[referred[place]] += 1
+    taken = {*found.values()}
+    for name, counted in shared.items():
+        best = next((other for other, _ in counted.most_common() if other not in taken), None)
+        if best is not None:
             found[name] = best
+            taken.add(best)
     return found
 
 
 def same_contents(old: dict[str, Node], new: dict[str, Node]) -> dict[str, str]:
     """Return the new names of parts that are described as before under another name."""
-    come = {name: node for name, node in new.items() if name not in old}
-    found: dict[str, str] = {}
-    for name, node in old.items():
-        if name not in new:
-            equal = (other for other, it in come.items()
-                     if other not in found.values() and _anonymous(it, other) == _anonymous(node, name))  # fmt: skip
-            if target := next(equal, None):
-                found[name] = target
-    return found
+    come: dict[str, list[str]] = {}
+    for name, node in new.items():
+        if name not in old:
+            come.setdefault(_anonymous(node, name), []).append(name)
+    gone = {name: come.get(_anonymous(node, name), []) for name, node in old.items() if name not in new}
+    return {name: equal.pop(0) for name, equal in gone.items() if equal}
 
 
 def _anonymous(node: Node, name: str) -> str:
+    """Return the contents of a component, without its name."""
     section = node.place[1] if len(node.place) > 1 else ""
     return as_text(node.value).replace(json.dumps(f"#/components/{section}/{name}", ensure_ascii=False), '"#"')
 
 
-def _places(api: Api, names: Iterable[str]) -> dict[str, set[Place]]:
-    found: dict[str, set[Place]] = {name: set() for name in sorted(names)}
-    if found:
-        for place, ref in _located(api.document, ()):
-            name = ref.removeprefix("#/components/schemas/")
-            if name in found:
-                found[name].add(place)
-    return found
+def _places(api: Api) -> Iterator[tuple[Place, str]]:
+    prefix = "#/components/schemas/"
+    return ((place, ref.removeprefix(prefix)) for place, ref in _located(api.document, ()) if ref.startswith(prefix))
 
 
 def _located(value: Json, place: Place) -> Iterator[tuple[Place, str]]:
@@ -244,7 +244,3 @@ def _located(value: Json, place: Place) -> Iterator[tuple[Place, str]]:
     elif isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _located(entry, (*place, index))
-
-
-def _first_tags(api: Api) -> set[str]:
-    return {operation.tag for operation in api.operations}

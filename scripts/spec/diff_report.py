@@ -17,6 +17,7 @@ from spec.trees import Files
 
 FORMAT = 1  # of the JSON report; a key that is removed or gets another meaning needs a new number
 WIDTH = 100
+_ADDS = re.compile("-(added|optional|widened|loosened|opened)")
 _FUNCTIONS = ("sync", "sync_detailed", "asyncio", "asyncio_detailed")
 
 

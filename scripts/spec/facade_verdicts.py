@@ -19,8 +19,8 @@ def with_facade(changes: Sequence[Change], old: JsonObject, new: JsonObject) -> 
         old: The document before.
         new: The document after.
     """
-    if not changes:
-        return []
+    if all(it.is_prose for it in changes):
+        return list(changes)
     known = {it.sentence for it in violations(old)}
     paths = {operation.id: pointer(*operation.node.place) for operation in Api(new).operations}
     reasons: dict[int, str] = {}
@@ -63,4 +63,5 @@ def _is_within(place: str, other: str) -> bool:
 
 def _name(change: Change) -> str:
     """Return the name of what has changed, such as StatusMessage of `field Job.StatusMessage`."""
-    return change.subject.split()[1].rpartition(".")[2]
+    words = change.subject.split()
+    return words[min(1, len(words) - 1)].rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""Compare the operations of two documents: addresses, tags, credentials, parameters, bodies and responses."""
+"""Compare the operations of two documents: names, addresses, tags, credentials and parameters."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from spec.api import Api, Node, Operation, Place
 from spec.change import Changes, Direction, becomes
-from spec.python_types import ANY, body_parent, chosen_content, identifier, reading, sending, shown
-from spec.schema_changes import SchemaComparison, Where, as_text, is_missed
+from spec.exchange_changes import ExchangeComparison
+from spec.python_types import identifier
+from spec.schema_changes import SchemaComparison, Where, as_text
 
 _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
 _COMPARED = frozenset({"operationId", "tags", "security", "parameters", "requestBody", "responses", "servers"})
@@ -39,12 +40,12 @@ class OperationComparison:
     def compare(self) -> None:
         """Compare all operations."""
         pairs = paired(self.old.operations, self.new.operations)
-        for operation in self.old.operations:
-            if not any(old is operation for old, _ in pairs):
-                self._add("operation-removed", operation, f"operation {operation.id}", operation.node.place)
-        for operation in self.new.operations:
-            if not any(new is operation for _, new in pairs):
-                self._add("operation-added", operation, f"operation {operation.id}", operation.node.place)
+        known = {id(operation) for pair in pairs for operation in pair}
+        for kind, operations in (("operation-removed", self.old.operations), ("operation-added", self.new.operations)):
+            for operation in operations:
+                if id(operation) not in known:
+                    name, place = operation.id, operation.node.place
+                    self.changes.add(kind, f"operation {name}", place, used_in=(name,))
         self._first_tags(pairs)
         for old, new in pairs:
             _OneOperation(self.schemas, old, new).compare()
@@ -64,9 +65,6 @@ class OperationComparison:
                 place = (*group[0].node.place, "tags")
                 names = [it.id for it in group]
                 self.changes.add(kind, subject, place, detail=becomes(before, after), used_in=names)
-
-    def _add(self, kind: str, operation: Operation, subject: str, place: Place) -> None:
-        self.changes.add(kind, subject, place, used_in=(operation.id,))
 
 
 def paired(old: list[Operation], new: list[Operation]) -> list[tuple[Operation, Operation]]:
@@ -101,8 +99,7 @@ class _OneOperation:
         self._keywords()
         self._security()
         self._parameters()
-        self._body()
-        self._responses()
+        ExchangeComparison(self.schemas, self.before, self.after).compare()
 
     def _add(self, kind: str, subject: str, place: Place, detail: str = "", direction: Direction = "both") -> None:
         used_in = (self.after.id,)
@@ -210,157 +207,6 @@ class _OneOperation:
         what = f"header {name}" if location == "header" else f"parameter {name}"
         return what if parameter.place[0] == "components" else f"{what} of {self.after.id}"
 
-    def _body(self) -> None:
-        old, new = (api.follow(it.node.get("requestBody")) for api, it in self._sides())
-        subject = f"body of {self.after.id}"
-        was, is_now = (it.object.get("required") is True for it in (old, new))
-        if not old.object or not new.object:
-            if new.object:
-                self._add("body-required-added" if is_now else "body-added", subject, new.place, direction="request")
-            elif old.object:
-                self._add("body-removed", subject, old.place, direction="request")
-            return
-        if was != is_now:
-            kind = "body-required" if is_now else "body-optional"
-            self._add(kind, subject, (*new.place, "required"), direction="request")
-        contents = old.get("content").members(), new.get("content").members()
-        self._classes_of_body(contents, subject)
-        self._content_types(contents, ("body-type-removed", "body-type-added"), subject, "request")
-        for content_type in sorted(contents[0].keys() & contents[1].keys()):
-            parent = body_parent(self.after.id, content_type, len(contents[1]))
-            where = Where(subject, "body", parent, "parameter", "request", (self.after.id,))
-            self._media(contents[0][content_type], contents[1][content_type], where)
-        self._prose(old, new, subject)
-
-    def _classes_of_body(self, contents: tuple[dict[str, Node], dict[str, Node]], subject: str) -> None:
-        """Find classes that get another name, or can't be told apart, because the body has several content types."""
-        before, after = (
-            {kind: reader.types(it.get("schema"), "body", body_parent(self.after.id, kind, len(its)))
-             for kind, it in its.items()}
-            for reader, its in zip((self.schemas.old_types, self.schemas.new_types), contents, strict=True)
-        )  # fmt: skip
-        for kind in sorted(before.keys() & after.keys()):
-            place = contents[1][kind].place
-            if (len(before) > 1) != (len(after) > 1) and before[kind] != after[kind]:
-                detail = becomes(shown(before[kind]), shown(after[kind]))
-                self._add("parameter-type-narrowed", subject, place, detail, "request")
-            twins = [other for other in sorted(after.keys() - before.keys())
-                     if after[kind] & after[other] and sending(kind) != sending(other)]  # fmt: skip
-            for other in twins:
-                self._add("body-type-confused", subject, contents[1][other].place, f"{kind} and {other}", "request")
-
-    def _media(self, old: Node, new: Node, where: Where) -> None:
-        for key in sorted((old.object.keys() | new.object.keys()) - {"schema"}):
-            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key))
-        self.schemas.compare(old.get("schema"), new.get("schema"), where)
-
-    def _content_types(
-        self,
-        contents: tuple[dict[str, Node], dict[str, Node]],
-        kinds: tuple[str, str],
-        subject: str,
-        direction: Direction,
-    ) -> None:
-        old, new = contents
-        for content_type, node in old.items():
-            if content_type not in new:
-                self._add(kinds[0], f"content type {content_type} of {subject}", node.place, direction=direction)
-        for content_type, node in new.items():
-            if content_type not in old:
-                self._add(kinds[1], f"content type {content_type} of {subject}", node.place, direction=direction)
-
-    def _responses(self) -> None:
-        old, new = (
-            {status: api.follow(it) for status, it in operation.node.get("responses").members().items()}
-            for api, operation in self._sides()
-        )
-        returned = self.schemas.old_types.returned(self.before)
-        everything = frozenset[str]().union(*returned.values())
-        remaining = frozenset[str]().union(*self.schemas.new_types.returned(self.after).values())
-        for status, response in old.items():
-            if status not in new:
-                kind = "response-success-removed" if _is_success(status) else "response-removed"
-                lost = is_missed(returned[status], remaining)
-                kind = "response-class-removed" if lost and kind == "response-removed" else kind
-                self._add(kind, self._response(status), response.place, direction="response")
-        for status, response in new.items():
-            if status not in old:
-                types = self.schemas.new_types.types_of_response(response, status, self.after.id)
-                added = types - everything - ANY
-                kind = (
-                    "response-class-added"
-                    if added
-                    else "response-success-added"
-                    if _is_success(status)
-                    else "response-added"
-                )
-                self._add(kind, self._response(status), response.place, shown(added), "response")
-            else:
-                where = Where(
-                    *(self._response(status), f"response {status}", self.after.id, "response", "response"),
-                    (self.after.id,),
-                    is_closed=True,
-                    returned=everything,
-                    returns=remaining,
-                )
-                self._one_response(old[status], response, where)
-
-    def _response(self, status: str) -> str:
-        return f"response {status} of {self.after.id}"
-
-    def _one_response(self, old: Node, new: Node, where: Where) -> None:
-        before, after = chosen_content(old), chosen_content(new)
-        kinds = reading(before), reading(after)
-        if kinds[0] != kinds[1] and old.get("content").object and new.get("content").object:
-            self._other_content(before, after, where)
-        else:
-            self._unread_content(old, new, where)
-            nothing = Node(None, new.place)
-            self._media(before or nothing, after or nothing, where)
-        self._headers(old, new, where)
-        self._prose(old, new, where.subject)
-
-    def _other_content(self, before: Node | None, after: Node | None, where: Where) -> None:
-        readers = self.schemas.old_types, self.schemas.new_types
-        texts = []
-        for node, reader in zip((before, after), readers, strict=True):
-            types = shown(reader.types(node.get("schema"), where.name, where.parent)) if node else "nothing"
-            texts.append(f"{node.place[-1]}, {types}" if node else "none that can be read")
-        node = after or before
-        place = node.place if node else ()
-        self._add("content-type-changed", f"content of {where.subject}", place, becomes(*texts), "response")
-
-    def _unread_content(self, old: Node, new: Node, where: Where) -> None:
-        before, after = old.get("content").members(), new.get("content").members()
-        if before and after:
-            self._content_types(
-                (before, after), ("content-type-removed", "content-type-added"), where.subject, "response"
-            )
-
-    def _headers(self, old: Node, new: Node, where: Where) -> None:
-        before, after = old.get("headers").members(), new.get("headers").members()
-        for name, node in before.items():
-            if name not in after:
-                self._add("header-removed", f"header {name} of {where.subject}", node.place, direction="response")
-        for name, node in after.items():
-            subject = f"header {name} of {where.subject}"
-            if name not in before:
-                self._add("header-added", subject, node.place, direction="response")
-                continue
-            one, other = self.schemas.old.follow(before[name]), self.schemas.new.follow(node)
-            inside = Where(subject, name, "", "header", "response", where.used_in)
-            for key in sorted((one.object.keys() | other.object.keys()) - {"schema"}):
-                if as_text(one.object.get(key)) != as_text(other.object.get(key)):
-                    self.schemas.keyword(key, inside, (*other.place, key))
-            self.schemas.compare(one.get("schema"), other.get("schema"), inside)
-
-    def _prose(self, old: Node, new: Node, subject: str) -> None:
-        where = Where(subject, "", "", "field", "both", (self.after.id,))
-        for key in sorted((old.object.keys() | new.object.keys()) - {"content", "headers", "required", "$ref"}):
-            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key))
-
 
 def _alternatives(api: Api, operation: Operation) -> set[str]:
     own = operation.node.object.get("security")
@@ -379,7 +225,3 @@ def _keywords(operation: Operation) -> dict[tuple[str, str], str]:
     return {
         key: f"{name}_{key[0]}" if name in _RESERVED or counted.count(name) > 1 else name for key, name in names.items()
     }
-
-
-def _is_success(status: str) -> bool:
-    return status[:1] in ("2", "3")

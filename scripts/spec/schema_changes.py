@@ -91,7 +91,12 @@ class SchemaComparison:
         return Reader(self.new, {})
 
     def compare(self, old: Node, new: Node, where: Where) -> None:
-        """Compare two schemas, or references to schemas, in the same place of two documents."""
+        """Compare two schemas, or references to schemas, in the same place of two documents.
+
+        If they are equal, a change of what they refer to is one of the component.
+        """
+        if is_same(old.value, new.value):
+            return
         before, after = (
             self.old_types.types(old, where.name, where.parent),
             self.new_types.types(new, where.name, where.parent),
@@ -117,7 +122,7 @@ class SchemaComparison:
             kind = "parameter-type-widened" if self._accepts(before, after) else "parameter-type-narrowed"
         elif where.role == "response":
             is_narrower = after <= before or (before == ANY and after <= where.returned)
-            is_narrower = is_narrower and not is_missed(before, where.returns)
+            is_narrower = is_narrower and not is_missed(before, where.returned, where.returns)
             kind = "response-type-narrowed" if is_narrower else "response-type-changed"
         else:
             kind = "header-changed" if where.role == "header" else "field-type-changed"
@@ -242,6 +247,8 @@ class SchemaComparison:
 
     def component(self, old: Node, new: Node, where: Where) -> None:
         """Compare two components of the same name, or of which one has taken the place of the other."""
+        if is_same(old.value, new.value) and old.place == new.place:
+            return
         is_class = self.old_types.makes_class(old), self.new_types.makes_class(new)
         names = str(old.place[-1]), str(new.place[-1])
         if is_class == (True, True):
@@ -265,12 +272,13 @@ class SchemaComparison:
         self.changes.add(kind, where.subject, place, detail=detail, direction=where.direction, used_in=where.used_in)
 
 
-def is_missed(gone: Types, returns: Types) -> bool:
+def is_missed(gone: Types, returned: Types, returns: Types) -> bool:
     """Say whether programs that annotate a result break without some of its types.
 
-    `Response[…]` is invariant, but `Any` fits everywhere; an operation that returns nothing else has no `sync`.
+    `Response[…]` is invariant. `Any` fits everywhere, unless it takes the place of a type; and an operation that
+    returns nothing else has no `sync`.
     """
-    return bool(gone - returns - ANY) and ("Any" not in returns or returns == ANY)
+    return bool(gone - returns - ANY) and not ("Any" in returned and "Any" in returns and returns != ANY)
 
 
 def _like(old: Node, new: Node, *keys: str) -> Node:
@@ -312,6 +320,11 @@ def _bare(subject: str) -> str:
 
 def _or_nothing(value: Json) -> str:
     return "nothing" if value is None else str(value)
+
+
+def is_same(one: Json, other: Json) -> bool:
+    """Say whether two values are equal; 1, true and 1.0 differ."""
+    return one == other and as_text(one) == as_text(other)
 
 
 def as_text(value: Json) -> str:

@@ -1,6 +1,7 @@
 """The public signatures of a generated package, read from its source without importing it, and what breaks them."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,9 @@ from typing import TypeAlias
 
 import griffe
 
-from spec.generator import PACKAGE
 from spec.trees import Files
 
-_NAMES = {"positional or keyword": "positional", "keyword-only": "keyword"}
+_ENUM = re.compile(rb"^class (\w+)\(StrEnum\):", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Group:
-    """A module or a class; an enum if its members are values of the API."""
-
-    is_enum: bool = False
+    """A module or a class."""
 
 
 Signature: TypeAlias = Function | Attribute | Group
@@ -89,7 +87,8 @@ def compare_packages(old: Files, new: Files) -> list[SignatureChange]:
     before, after = (
         read_signatures({path: files[path] for path in differing if path in files}) for files in (old, new)
     )
-    return list(_differences(before, after))
+    enums = {name.decode() for content in new.values() for name in _ENUM.findall(content)}
+    return list(_differences(before, after, enums))
 
 
 def read_signatures(files: Mapping[str, bytes]) -> Signatures:
@@ -115,7 +114,7 @@ def _read(member: griffe.Object | griffe.Alias, name: str) -> Iterator[tuple[str
     if isinstance(member, griffe.Function):
         yield name, Function(tuple(map(_parameter, member.parameters)), types_of(member.returns))
     elif isinstance(member, griffe.Class):
-        yield name, Group(is_enum=any("Enum" in str(base) for base in member.bases))
+        yield name, Group()
         for inner in member.members.values():
             yield from _read(inner, f"{name}.{inner.name}")
     elif isinstance(member, griffe.Attribute):
@@ -145,8 +144,7 @@ def _members(tree: ast.expr) -> Iterator[str]:
         yield ast.unparse(tree)
 
 
-def _differences(old: Signatures, new: Signatures) -> Iterator[SignatureChange]:
-    enums = {name.rpartition(".")[2] for name, it in new.items() if isinstance(it, Group) and it.is_enum}
+def _differences(old: Signatures, new: Signatures, enums: set[str]) -> Iterator[SignatureChange]:
     for name, before in old.items():
         owner = name.rpartition(".")[0]
         if name in new:
@@ -220,16 +218,12 @@ def breaks_readers(old: frozenset[str], new: frozenset[str]) -> bool:
     """Say whether programs that read a result break if its types change.
 
     They break if there is a new type, and if an old one is missing, because `Response[…]` is invariant. `Any` fits
-    everywhere.
+    everywhere, unless it takes the place of a type.
     """
-    return bool(new - old - {"Any"}) or bool(old - new - {"Any"} and "Any" not in new)
+    was_any, is_any = "Any" in old, "Any" in new
+    return bool(new - old - {"Any"}) or bool(old - new - {"Any"} and not (was_any and is_any))
 
 
 def shown(types: frozenset[str]) -> str:
     """Return types as an annotation."""
     return " | ".join(sorted(types))
-
-
-def package_of(files: Files) -> Files:
-    """Return the files of the generated package among those of `generated/`."""
-    return {path: content for path, content in files.items() if path.startswith(f"{PACKAGE}/")}

@@ -89,6 +89,10 @@ VERDICTS: dict[str, Verdict] = {
     "body-type-confused": _breaks(
         "may be of two content types of one class", "generated code sends it as the one and calls it the other"
     ),
+    "body-type-unimportable": _breaks(
+        "is required and may be of several content types",
+        "the generator forgets to import Unset then, so the module cannot be imported",
+    ),
     "body-type-removed": _breaks(
         "loses a content type", "the server refuses the bodies of this type that yesterday's package sends"
     ),

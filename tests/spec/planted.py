@@ -409,6 +409,10 @@ SEEDLING = (*SCHEMAS, "Seedling")
 NEW = (*SCHEMAS, "NewSeedling")
 LABEL = ("paths", "/seedlings/{seedlingId}", "patch")
 PHOTO = ("paths", "/seedlings/{seedlingId}/photo", "post", "requestBody", "content", "multipart/form-data")
+_MORE_JSON = put(
+    {"schema": {"$ref": f"{_REF}/NewSeedling"}},
+    *(*BEDS, "post", "requestBody", "content", "application/vnd.nursery+json"),
+)
 
 _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
     ("field NewSeedling.origin is added", put({"type": "string"}, *NEW, "properties", "origin"), False,
@@ -442,10 +446,12 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
     ("body of labelSeedling may be JSON as well", put(
         {"schema": {"$ref": f"{_REF}/Label"}}, *LABEL, "requestBody", "content", "application/json"), True,
      "Generated code cannot tell two bodies of one class apart, and sends a form that it calls JSON."),
-    ("body of plantSeedling may be application/vnd.nursery+json as well", put(
-        {"schema": {"$ref": f"{_REF}/NewSeedling"}},
-        *BEDS, "post", "requestBody", "content", "application/vnd.nursery+json"), False,
-     "Both are JSON, and the server accepts either name."),
+    ("body of plantSeedling may be application/vnd.nursery+json as well", _MORE_JSON, True,
+     "If a required body has two types, the generator forgets to import Unset, and the module cannot be imported."),
+    ("body of plantSeedling may be application/vnd.nursery+json as well, beside a new header", together(
+        _MORE_JSON, insert({"name": "X-Note", "in": "header", "schema": {"type": "string"}},
+                           *BEDS, "post", "parameters")), False,
+     "Both are JSON, the server accepts either name, and the optional header makes the generator import Unset."),
     ("photo of addPhoto may be JSON as well", put(
         {"schema": {"type": "object", "properties": {"url": {"type": "string"}}}},
         *PHOTO[:-1], "application/json"), True,
