@@ -15,7 +15,7 @@ PARALLEL := -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint format types generate check-generated generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
+.PHONY: help setup demo quick test lint format types generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,9 +62,14 @@ generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fr
 check-generated: $(READY) ## Fail if `make generate` would change a byte
 	$(BIN)/python scripts/generate.py --check
 
-INTO ?=
 PAGE ?=
+GROUP ?=
 SPEC ?=
+import: $(READY) ## Import published pages as fragments: PAGE="one.md two.yaml", GROUP=name, SPEC=folder
+	@$(if $(PAGE),,echo "say which: make import PAGE=one.md" >&2; exit 1)
+	@$(BIN)/python scripts/import_pages.py $(if $(GROUP),--group "$(GROUP)") $(if $(SPEC),--spec "$(SPEC)") -- $(PAGE)
+
+INTO ?=
 RULES ?=
 generate-all: $(READY) ## Generate the whole API as a package: INTO=folder, PAGE="one.md two.yaml" for more pages, SPEC=folder for another account kind
 	@$(if $(INTO),,echo "say where: make generate-all INTO=folder" >&2; exit 1)
@@ -75,7 +80,6 @@ FORMAT ?= text
 spec-diff: $(READY) ## Say what has changed in the API since a commit, and what it breaks: BASE=HEAD, FORMAT=text|json|markdown
 	@$(BIN)/python scripts/spec_diff.py --base $(BASE) --format $(FORMAT)
 
-GROUP ?=
 TESTS ?= all
 BREAKING ?= refuse
 update: $(READY) ## From changed pages to tested code, in one step: PAGE="one.md two.yaml", GROUP=name, TESTS=none|quick|all, BREAKING=accept

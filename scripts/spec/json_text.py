@@ -47,7 +47,9 @@ def parse(text: str) -> Json:
             text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_finite, parse_int=_integer
         )
     except json.JSONDecodeError as error:
-        raise FaultyTextError(Fault(error.lineno, f"not a JSON document: {error.msg.removesuffix(' at')}")) from error
+        raise FaultyTextError(
+            Fault(error.lineno, f"not a JSON document: {error.msg.removesuffix(' at')} in column {error.colno}")
+        ) from error
     except (ValueError, RecursionError) as error:
         # Look for the faults in the text, because Python's parser does not know their lines.
         raise FaultyTextError(*islice(_faults(text), MAX_FAULTS)) from error

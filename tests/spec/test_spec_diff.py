@@ -92,7 +92,7 @@ def test_two_documents_are_compared_without_git(run: Run, tmp_path: Path, form: 
     [
         (None, "No such file or directory"),
         (b"{", "not a JSON document"),
-        (b"\xff", "not a JSON document"),
+        (b"\xff", "not text in UTF-8"),
         (b"[]", "not a JSON object"),
         (b"{}", "not an OpenAPI document"),
         (b'{"openapi": "3.1.0", "paths": []}', "not an OpenAPI document"),
