@@ -75,13 +75,6 @@ def facade_verbs(server: Server, folder: Path) -> Verbs:
         errors = server.labelled((job, type(error).__name__) for job, error in report.errors.items())
         return files(result.path for result in report.files.values()) | errors
 
-    def through_the_facade() -> object:
-        from impact_agency_api.api.jobs import list_jobs  # noqa: PLC0415 - it may fail
-
-        return sorted(
-            server.labelled((job.id, None) for job in list_jobs.sync(server.account_sid, client=client.generated) or ())
-        )
-
     def command() -> dict[str, object]:
         into = folder / "command"
         arguments = ["fetch", "--since", SINCE, "--status", "COMPLETED", "--into", str(into), "--timeout", "0"]
@@ -105,7 +98,6 @@ def facade_verbs(server: Server, folder: Path) -> Verbs:
         "replay of a running job": lambda: shown(client.replay(ids["running"])),
         "fetch_all": fetch_all,
         "impact-jobs fetch": command,
-        "JobsClient.generated": through_the_facade,
     }
 
 
