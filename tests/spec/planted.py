@@ -154,6 +154,19 @@ def in_every_operation(*place: Key, remove: bool = False, value: Any = None) -> 
     return change
 
 
+def rename_tag(old: str, new: str) -> Change:
+    """Return a change that renames a tag, of the document and of each operation that has it."""
+
+    def change(document: Document) -> None:
+        operations = [operation for item in document["paths"].values() for operation in item.values()]
+        for operation in operations:
+            operation["tags"] = [new if tag == old else tag for tag in operation["tags"]]
+        for tag in document["tags"]:
+            tag["name"] = new if tag["name"] == old else tag["name"]
+
+    return change
+
+
 _ACCOUNT = "/Agencies/{AccountSID}"
 _PATHS = {name: f"{_ACCOUNT}/Jobs{rest}" for name, rest in {
     "list": "", "get": "/{JobId}", "download": "/{JobId}/Download", "replay": "/{JobId}/Replay"}.items()}  # fmt: skip
@@ -241,7 +254,7 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "Both make the Python name account_sid, and the URL stays the same."),
     ("method of replayJob becomes POST", rename("post", *REPLAY), True, True,
      "Yesterday's package sends PUT, which the server refuses."),
-    ("tag Jobs becomes Tasks", together(in_every_operation("tags", value=["Tasks"]), put("Tasks", "tags", 0, "name")),
+    ("tag Jobs becomes Tasks", rename_tag("Jobs", "Tasks"),
      True, True, "The first tag names the folder of the modules, so every import fails."),
     ("tag Beta is added to getJob after Jobs", insert("Beta", *GET, "tags"), False, False,
      "Only the first tag names the folder."),

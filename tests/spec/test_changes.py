@@ -317,8 +317,16 @@ def test_the_removal_of_any_member_is_found(name: str) -> None:
     old = document(name)
     for place in (it for it in places(old)[::15] if it[-1] != "type"):  # what has properties is an object without it
         new = document(name)
+        if place[-1] == "required" and at(new, place) is False:
+            continue  # as if it were not there
         drop(*place)(new)
         assert compare(old, new), place
+
+
+def at(value: Any, place: tuple[Any, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
 
 
 def places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -457,6 +457,9 @@ def test_an_overlay_can_define_what_the_pages_do_not(tmp_path: Path, tree: Path)
 
 
 def test_an_overlay_that_does_not_fit_the_new_pages_is_no_obstacle(tmp_path: Path, tree: Path) -> None:
+    (tree / "openapi/merge.yml").unlink()
+    for group in [path for path in (tree / "openapi").iterdir() if path.is_dir() and path.name != "jobs"]:
+        shutil.rmtree(group)  # those that describe a job as well would contradict
     jobs = [json.loads(path.read_bytes()) for path in (tree / "openapi/jobs").glob("*-job*.json")]
     text = page(*jobs).replace('"enum":', '"examples":')
     assert "changed  openapi/jobs/get-job.json" in imported(tree / "openapi", write(tmp_path / "jobs.md", text))
