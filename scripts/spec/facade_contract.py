@@ -188,6 +188,10 @@ class _Contract:
         needed = self.facade.members.get(name, frozenset()) | EXPORTED.get(name, frozenset())
         if needed and not values:
             yield violation(place, relies=f"relies on the values of {name}", says="lists none there", file="models.py")
+        named = [self.view.at(each) for each in self.view.places((*place, "x-enum-varnames"))] or values
+        if needed and [str(each).upper() for each in named] != [str(value).upper() for value in values]:
+            relies = f"names the members of {name} like their values"
+            yield violation(place, relies=relies, says=f"names them {listed(named)}", file="models.py")
         for value in sorted(needed.difference(map(str, values))) if values else ():
             relies, says = f"relies on {value} in {name}", f"lists {listed(values)} there"
             yield violation(place, relies=relies, says=says, file="models.py")
