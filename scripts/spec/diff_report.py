@@ -80,9 +80,7 @@ class Report:
         if not self.changes and not self.signatures:
             return None
         breaking = [str(it) for it in self.changes if it.breaks_generated or it.breaks_facade]
-        added = [it.name for it in self.signatures or ()] + [
-            str(it) for it in self.changes if it.kind.endswith("added")
-        ]
+        added = [it.name for it in self.signatures or ()] + [str(it) for it in self.changes if _ADDS.search(it.kind)]
         return due(breaking=breaking + [it.name for it in self.unexplained], added=added, last=self.version)
 
     @property
@@ -107,19 +105,21 @@ def report(old: State, new: State, *, version: Version) -> Report:
 
 def _explained(signature: SignatureChange, changes: Iterable[Change]) -> bool:
     """Say whether a breaking change of the description concerns the same operation or class."""
-    return any(it.breaks_generated and _concerns(it, signature.name) for it in changes)
+    return any(it.breaks_generated and _concerns(it, signature) for it in changes)
 
 
-def _concerns(change: Change, name: str) -> bool:
-    folder, *rest = name.partition("(")[0].split(".")
+def _concerns(change: Change, signature: SignatureChange) -> bool:
+    folder, *rest = signature.name.partition("(")[0].split(".")
     if folder == "api":
         return rest[1:2] != [] and rest[1] in map(identifier, change.used_in)
     if folder != "models":
         return False
     place = change.place.split("/")[1:]
-    owners = place[2:3] if place[:2] == ["components", "schemas"] else change.used_in
-    is_named = rest[0] in change.detail.replace("|", " ").split()
-    return is_named or any(rest[0].startswith(class_name(owner)) for owner in owners)
+    is_schema = place[:2] == ["components", "schemas"]
+    owners = [*map(class_name, place[2:3] if is_schema else change.used_in)]
+    mentioned = re.findall(r"\w+", signature.says) if is_schema else []  # a field of the class, in another one
+    is_named = rest[0] in re.findall(r"\w+", change.detail)
+    return is_named or any(rest[0].startswith(owner) or owner in mentioned for owner in owners)
 
 
 def as_json(found: Report) -> str:
@@ -205,9 +205,8 @@ def _verdict(found: Report) -> list[str]:
     if found.signatures is None:
         lines.append("The generated interface was not compared, because only two documents are given.")
     if found.unexplained:
-        lines.append(
-            f"{len(found.unexplained)} breaks of the generated interface come from no change of the description."
-        )
+        count = len(found.unexplained)
+        lines.append(f"Breaks of the generated interface that no change of the description accounts for: {count}.")
     if found.kind is not None:
         release = f"{found.next_version} or later ({found.kind.name.lower()})"
         lines.append(f"After {format_version(found.version)}, the next version is {release}.")

@@ -49,7 +49,9 @@ class ExchangeComparison:
             self._add(kind, subject, (*new.place, "required"), direction="request")
         contents = old.get("content").members(), new.get("content").members()
         self._classes_of_body(contents, subject)
-        self._content_types(contents, ("body-type-removed", "body-type-added"), subject, "request")
+        for kind, its, others in (("body-type-removed", *contents), ("body-type-added", contents[1], contents[0])):
+            for content_type in (it for it in its if it not in others):
+                self._add(kind, subject, its[content_type].place, content_type, "request")
         for content_type in sorted(contents[0].keys() & contents[1].keys()):
             parent = body_parent(self.after.id, content_type, len(contents[1]))
             where = Where(subject, "body", parent, "parameter", "request", (self.after.id,))
@@ -78,23 +80,8 @@ class ExchangeComparison:
     def _media(self, old: Node, new: Node, where: Where) -> None:
         for key in sorted((old.object.keys() | new.object.keys()) - {"schema"}):
             if as_text(old.object.get(key)) != as_text(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key))
+                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
         self.schemas.compare(old.get("schema"), new.get("schema"), where)
-
-    def _content_types(
-        self,
-        contents: tuple[dict[str, Node], dict[str, Node]],
-        kinds: tuple[str, str],
-        subject: str,
-        direction: Direction,
-    ) -> None:
-        old, new = contents
-        for content_type, node in old.items():
-            if content_type not in new:
-                self._add(kinds[0], f"content type {content_type} of {subject}", node.place, direction=direction)
-        for content_type, node in new.items():
-            if content_type not in old:
-                self._add(kinds[1], f"content type {content_type} of {subject}", node.place, direction=direction)
 
     def _responses(self) -> None:
         old, new = (
@@ -164,10 +151,12 @@ class ExchangeComparison:
             if not is_read and not is_same(before[content_type].value, after[content_type].value):
                 subject = f"content {content_type} of {where.subject}"
                 self._add("keyword-changed", subject, after[content_type].place, direction="response")
-        if before and after:
-            self._content_types(
-                (before, after), ("content-type-removed", "content-type-added"), where.subject, "response"
-            )
+        if not (before and after):
+            return
+        for kind, its, others in (("content-type-removed", before, after), ("content-type-added", after, before)):
+            for content_type in (it for it in its if it not in others):
+                subject = f"content type {content_type} of {where.subject}"
+                self._add(kind, subject, its[content_type].place, direction="response")
 
     def _headers(self, old: Node, new: Node, where: Where) -> None:
         before, after = old.get("headers").members(), new.get("headers").members()
@@ -183,14 +172,14 @@ class ExchangeComparison:
             inside = Where(subject, name, "", "header", "response", where.used_in)
             for key in sorted((one.object.keys() | other.object.keys()) - {"schema"}):
                 if as_text(one.object.get(key)) != as_text(other.object.get(key)):
-                    self.schemas.keyword(key, inside, (*other.place, key))
+                    self.schemas.keyword(key, inside, (*other.place, key), is_set=other.object.get(key) is True)
             self.schemas.compare(one.get("schema"), other.get("schema"), inside)
 
     def _prose(self, old: Node, new: Node, subject: str) -> None:
         where = Where(subject, "", "", "field", "both", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - {"content", "headers", "required", "$ref"}):
             if as_text(old.object.get(key)) != as_text(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key))
+                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
 
 
 def _lacks_import(operation: Operation, api: Api) -> bool:

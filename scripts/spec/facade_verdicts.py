@@ -19,15 +19,14 @@ def with_facade(changes: Sequence[Change], old: JsonObject, new: JsonObject) -> 
         old: The document before.
         new: The document after.
     """
-    if all(it.is_prose for it in changes):
+    found = [] if all(it.is_prose for it in changes) else violations(new)
+    if not found:
         return list(changes)
     known = {it.sentence for it in violations(old)}
     paths = {operation.id: pointer(*operation.node.place) for operation in Api(new).operations}
     reasons: dict[int, str] = {}
     rest: list[Change] = []
-    for violation in violations(new):
-        if violation.sentence in known:
-            continue
+    for violation in (it for it in found if it.sentence not in known):
         responsible = _responsible(changes, violation, paths)
         for index in responsible:
             reasons.setdefault(index, violation.sentence)

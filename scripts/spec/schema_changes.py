@@ -19,7 +19,6 @@ _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties
 _OTHER_LIMITS = ("pattern", "multipleOf", "uniqueItems", "format", "const")
 _COMPARED = frozenset({"$ref", "enum", "anyOf", "oneOf", "allOf", "items", "properties", "required", "default",
                        "additionalProperties", *_UPPER, *_LOWER, *_OTHER_LIMITS})  # fmt: skip
-_SPECIAL = {"deprecated": "deprecated-changed", "x-enum-varnames": "value-names-changed"}
 
 
 @dataclass(frozen=True)
@@ -145,9 +144,9 @@ class SchemaComparison:
         self._variants(old, new, where)
         self._limits(old, new, where)
         if old.object.get("default") != new.object.get("default"):
-            values = (as_text(it.object.get("default", "nothing")) for it in (old, new))
-            self._add("default-changed", replace(where, subject=f"default of {where.subject}"), (*new.place, "default"),
-                      detail=becomes(*values))  # fmt: skip
+            detail = becomes(*(_or_nothing(it.object.get("default")) for it in (old, new)))
+            default = replace(where, subject=f"default of {where.subject}")
+            self._add("default-changed", default, (*new.place, "default"), detail=detail)
         self._rest(old, new, where)
 
     def _values(self, old: Node, new: Node, where: Where) -> None:
@@ -230,20 +229,18 @@ class SchemaComparison:
         for key in sorted(keys):
             before, after = (_kinds(it.object) if key == "type" else it.object.get(key) for it in (old, new))
             if as_text(before) != as_text(after):
-                self.keyword(key, where, (*new.place, key))
+                self.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
         for one, other in zip(_inline_parts(old), _inline_parts(new), strict=False):
             self._rest(one, other, where)
 
-    def keyword(self, key: str, where: Where, place: Place) -> None:
+    def keyword(self, key: str, where: Where, place: Place, *, is_set: bool = True) -> None:
         """Add a change of a keyword without further meaning."""
-        kind = (
-            "description-changed"
-            if key in PROSE
-            else "extension-changed"
-            if key.startswith("x-")
-            else "keyword-changed"
-        )
-        self._add(_SPECIAL.get(key, kind), replace(where, subject=f"{key} of {where.subject}"), place)
+        if key == "deprecated":
+            self._add("deprecated" if is_set else "undeprecated", where, place)
+            return
+        kind = "extension-changed" if key.startswith("x-") else "keyword-changed"
+        kind = "value-names-changed" if key == "x-enum-varnames" else "description-changed" if key in PROSE else kind
+        self._add(kind, replace(where, subject=f"{key} of {where.subject}"), place)
 
     def component(self, old: Node, new: Node, where: Where) -> None:
         """Compare two components of the same name, or of which one has taken the place of the other."""

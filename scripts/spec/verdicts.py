@@ -36,7 +36,8 @@ VERDICTS: dict[str, Verdict] = {
     "description-changed": _keeps("changes", "only docstrings and people read it"),
     "extension-changed": _keeps("changes", _IGNORED),
     "keyword-changed": _keeps("changes", _IGNORED),
-    "deprecated-changed": _keeps("changes", "it works as before, and the generator ignores the mark"),
+    "deprecated": _keeps("is deprecated", "it works as before, and the generator ignores the mark"),
+    "undeprecated": _keeps("is no longer deprecated", _IGNORED),
     "server-added": _keeps("is added", "the other servers are as they were"),
     "server-removed": _breaks("is removed", "programs send their requests there"),
     "tags-changed": _keeps("change", "only the first tag of an operation has a meaning for the generator"),
@@ -76,6 +77,9 @@ VERDICTS: dict[str, Verdict] = {
     "parameter-moved": _breaks("moves", "yesterday's package sends it where the server ignores it"),
     "parameter-required": _breaks("becomes required", _REFUSED),
     "parameter-optional": _keeps("becomes optional", _OLD_CALLS),
+    "parameter-inexpressible": _breaks(
+        "cannot be generated", "the generator refuses such a parameter, so the operation would be missing"
+    ),
     "parameter-format-changed": _breaks(
         "is written differently", "yesterday's package writes it in a way that the server does not read"
     ),

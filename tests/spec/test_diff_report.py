@@ -94,7 +94,7 @@ def test_a_break_that_no_change_of_the_description_accounts_for_is_breaking_and_
     assert (found.breaks_generated, found.breaks_facade, found.next_version) == (True, False, "0.3.0")
     for text in (as_text(found), as_markdown(found)):
         assert "no change of the description accounts for it" in text
-        assert "1 breaks of the generated interface come from no change of the description" in text
+        assert "Breaks of the generated interface that no change of the description accounts for: 1." in text
 
 
 def test_a_break_that_a_change_of_another_class_accompanies_is_not_explained() -> None:
