@@ -16,6 +16,7 @@ from spec.class_names import PREFIX, ClassNames
 from spec.complaints import place_in
 from spec.documents import Json, JsonObject, pointer
 from spec.generatable_schemas import AT, Place, SchemaRules
+from spec.lookup import Lookup
 
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 BINARY: JsonObject = {"type": "string", "format": "binary"}
@@ -99,7 +100,7 @@ def _operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
 
 
 def _resolved(document: JsonObject, part: Json) -> JsonObject:
-    return SchemaRules(document).resolve(part)
+    return Lookup(document).resolve(part)
 
 
 @dataclass
@@ -159,7 +160,7 @@ class _Rules:
         """Follow a reference that leads to another reference, which the generator does not."""
         target = part
         while isinstance(target, dict) and isinstance(reference := target.get("$ref"), str):
-            target = self.schemas.target(reference)
+            target = self.schemas.look.target(reference)
             if isinstance(target, dict) and "$ref" in target:
                 part = target
         return part
@@ -203,7 +204,7 @@ class _Rules:
 
     def _deep_object(self, parameter: JsonObject, at: Place) -> Iterator[JsonObject]:
         """Yield a parameter for each property, because the generator would send `a=1` for `filter[a]=1`."""
-        name, schema = str(parameter.get("name")), self.schemas.resolve(parameter.get("schema", {}))
+        name, schema = str(parameter.get("name")), self.schemas.look.resolve(parameter.get("schema", {}))
         properties = _object(_object(schema).get("properties"))
         if not properties:
             self.schemas.note(at, f"the keys of the parameter {name!r} have to be written as `{name}[key]`")
@@ -224,12 +225,12 @@ class _Rules:
             self.schemas.note(at, f"the parameter {name!r} is a string of the type {next(iter(content))}")
             return
         schema = parameter.setdefault("schema", {})
-        kind = self.schemas.kind(schema)
+        kind = self.schemas.look.kind(schema)
         if kind == "array" and (where != "query" or not _repeats(parameter)):
             # The generator would repeat the parameter, or print a Python list.
             parameter["schema"] = {"type": "string"}
             self.schemas.note(at, f"the items of the parameter {name!r} have to be joined in one string")
-        elif where in {"header", "path", "cookie"} and not self.schemas.is_plain(schema):
+        elif where in {"header", "path", "cookie"} and not self.schemas.look.is_plain(schema):
             parameter["schema"] = {"type": "string"}
             self.schemas.note(at, f"the parameter {name!r} is a string")
         else:
@@ -243,12 +244,12 @@ class _Rules:
             media.pop("examples", None)
             media.pop("encoding", None)
             if _is_json(media_type):
-                if not body.get("required") and self.schemas.is_union(media.get("schema", {})):
+                if not body.get("required") and self.schemas.look.is_union(media.get("schema", {})):
                     body["required"] = True  # the generated code would call a method of a body that is not there
                     self.schemas.note(at, "the body has to be given")
                 self._media(media, place)
             elif media_type.partition(";")[0] in FORMS:
-                if self.schemas.kind(media.get("schema", {})) != "object":
+                if self.schemas.look.kind(media.get("schema", {})) != "object":
                     media["schema"] = {"type": "object"}
                 self._media(media, place)
             else:
@@ -271,10 +272,10 @@ class _Rules:
             schema = media.get("schema", {})
             is_file = not _is_json(media_type) and media_type.partition(";")[0] not in FORMS
             identity: Json = "file" if is_file else schema
-            if chosen and (identity in seen or not (is_file or self.schemas.kind(schema) == "object")):
+            if chosen and (identity in seen or not (is_file or self.schemas.look.kind(schema) == "object")):
                 self.schemas.note(at, f"the body is never sent as {media_type}")
                 continue
-            if not chosen and not is_file and self.schemas.kind(schema) != "object":
+            if not chosen and not is_file and self.schemas.look.kind(schema) != "object":
                 self.schemas.note(at, f"the body is always sent as {media_type}")
                 return {media_type: media}
             seen.append(identity)
@@ -298,11 +299,14 @@ class _Rules:
             response["content"] = {media_type.partition(";")[0]: media}
         elif "schema" not in media and media_type == BYTES:
             return
-        elif media_type.startswith("text/") and self.schemas.resolve(media.get("schema", {})).get("format") != "binary":
+        elif (
+            media_type.startswith("text/")
+            and self.schemas.look.resolve(media.get("schema", {})).get("format") != "binary"
+        ):
             response["content"] = {TEXT: {"schema": {"type": "string"}}}
         else:
             kept = media.get("schema") if media_type == BYTES else None
-            description = self.schemas.resolve(kept or {}).get("description")
+            description = self.schemas.look.resolve(kept or {}).get("description")
             response["content"] = {BYTES: {"schema": BINARY | ({"description": description} if description else {})}}
 
     def _media(self, media: JsonObject, at: Place) -> None:
@@ -311,7 +315,7 @@ class _Rules:
 
     def _resolve(self, part: Json) -> JsonObject:
         while isinstance(part, dict) and isinstance(reference := part.get("$ref"), str):
-            part = self.schemas.target(reference)
+            part = self.schemas.look.target(reference)
         return _object(part)
 
 

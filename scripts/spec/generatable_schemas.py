@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Final, TypeAlias
-from uuid import UUID
 
 from openapi_python_client.strings import PythonIdentifier
 
+from spec.defaults import fits
 from spec.documents import Json, JsonObject, pointer
 from spec.inline_classes import move_inline_classes
+from spec.lookup import DEPTH, UNIONS, Lookup, members
 from spec.reading_order import in_reading_order
 
 Place: TypeAlias = tuple[str | int, ...]
@@ -23,8 +23,7 @@ _READ = frozenset(
     | {"allOf", "anyOf", "oneOf", "items", "prefixItems", "properties", "required", "additionalProperties"}
 )
 _TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
-_UNIONS = ("anyOf", "oneOf")
-_SHAPES = frozenset({"$ref", "type", "enum", "const", "items", "properties", "additionalProperties", "allOf", *_UNIONS})
+_SHAPES = frozenset({"$ref", "type", "enum", "const", "items", "properties", "additionalProperties", "allOf", *UNIONS})
 # Attributes that the generated methods would take for their own variables, or that would replace a method.
 _TAKEN = frozenset(
     {
@@ -42,7 +41,6 @@ _TAKEN = frozenset(
     | {"prop_name", "src_dict", "to_dict", "to_multipart"}
 )
 _COMPONENT = re.compile(r"#/components/schemas/[^/]+")
-_DEPTH = 60
 
 
 @dataclass
@@ -52,12 +50,17 @@ class SchemaRules:
     Attributes:
         document: The copy that the generator gets.
         notes: The places of the document whose generated types say less, each with a sentence.
+        look: Answers questions about its schemas.
     """
 
     document: JsonObject
     notes: list[tuple[Place, str]] = field(default_factory=list)
+    look: Lookup = field(init=False)
     _aliases: dict[str, str] = field(default_factory=dict)
     _found: list[tuple[Json, Place, Callable[[Json], None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.look = Lookup(self.document)
 
     def add(self, schema: Json, place: Place, replace: Callable[[Json], None]) -> None:
         """Remember a schema outside of the components."""
@@ -87,71 +90,17 @@ class SchemaRules:
         seen: set[str] = set()
         found: str | None = None
         while isinstance(schema, dict) and not {"properties", "additionalProperties"} & schema.keys():
-            members = _members(schema)
-            only = members[0] if len(members) == 1 else None
+            composed = members(schema)
+            only = composed[0] if len(composed) == 1 else None
             reference = only.get("$ref") if isinstance(only, dict) else None
             if not isinstance(reference, str) or reference in seen or not _COMPONENT.fullmatch(reference):
                 break
             seen.add(reference)
-            found, schema = reference, self.target(reference)
-        return found if found and self._is_object(schema) else None
+            found, schema = reference, self.look.target(reference)
+        return found if found and self.look.is_object(schema) else None
 
     def _note_cycle(self, name: str, target: str) -> None:
         self.note(("components", "schemas", name), f"a part that refers to {target} again has any type")
-
-    # Looking things up
-
-    def target(self, reference: str) -> Json:
-        """Return what a local reference points to, or an empty schema."""
-        value: Json = self.document
-        for token in reference.removeprefix("#/").split("/"):
-            key = token.replace("~1", "/").replace("~0", "~")
-            if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
-                value = value[int(key)]
-            elif isinstance(value, dict) and key in value:
-                value = value[key]
-            else:
-                return {}
-        return value
-
-    def resolve(self, schema: Json) -> JsonObject:
-        """Follow references, and compositions of a single schema."""
-        for _ in range(_DEPTH):
-            if not isinstance(schema, dict):
-                return {}
-            members = _members(schema)
-            if isinstance(reference := schema.get("$ref"), str):
-                schema = self.target(reference)
-            elif len(members) == 1 and not {"properties", "type"} & schema.keys():
-                schema = members[0]
-            else:
-                return schema
-        return {}
-
-    def kind(self, schema: Json) -> str | None:
-        """Return the one type of a schema, or None if it has several or none."""
-        resolved = self.resolve(schema)
-        kind = resolved.get("type")
-        if isinstance(kind, str) and not any(key in resolved for key in _UNIONS):
-            return kind
-        if "properties" in resolved or "allOf" in resolved:
-            return "object"
-        return None
-
-    def is_union(self, schema: Json) -> bool:
-        """Say whether a schema has several types."""
-        resolved = self.resolve(schema)
-        return any(key in resolved for key in _UNIONS) or isinstance(resolved.get("type"), list)
-
-    def is_plain(self, schema: Json) -> bool:
-        """Say whether the generator accepts a schema for a header, a path parameter or a cookie."""
-        resolved = self.resolve(schema)
-        if self.is_union(resolved):
-            return False
-        formats = {"date", "date-time", "binary"} if resolved.get("type") == "string" else set()
-        return resolved.get("type") in {"string", "integer", "number", "boolean"} and (
-            resolved.get("format") not in formats
-        )
 
     # Changing a schema
 
@@ -180,16 +129,16 @@ class SchemaRules:
         if _COMPONENT.fullmatch(reference):
             return {"$ref": self._aliases.get(reference.rpartition("/")[2], reference)}
         # The generator knows references to whole components only.
-        if len(place) > _DEPTH:
+        if len(place) > DEPTH:
             return {}
-        return self._widen(deepcopy(self.target(reference)), place)
+        return self._widen(deepcopy(self.look.target(reference)), place)
 
     def _types(self, schema: JsonObject) -> None:
         kind = schema.get("type")
         if isinstance(kind, list):
             known: list[Json] = [one for one in kind if one in _TYPES]
             schema["type"] = kind = known[0] if len(known) == 1 else known
-        if isinstance(kind, list) and {"object", "array"} & set(map(str, kind)) and not {*_UNIONS} & schema.keys():
+        if isinstance(kind, list) and {"object", "array"} & set(map(str, kind)) and not {*UNIONS} & schema.keys():
             # The generator would read such an object twice, and complain that its inline classes exist.
             prose: JsonObject = {key: schema[key] for key in ("description", "default", "example") if key in schema}
             members: list[Json] = [_of_type(schema, str(one)) for one in kind]
@@ -203,7 +152,7 @@ class SchemaRules:
             del schema["const"]
 
     def _unions(self, schema: JsonObject, place: Place) -> None:
-        for key in _UNIONS:
+        for key in UNIONS:
             members = schema.get(key)
             if not isinstance(members, list):
                 continue
@@ -229,10 +178,10 @@ class SchemaRules:
 
     def _one_array(self, members: list[Json]) -> list[Json]:
         """Make one array of several, because the generated code tells a list from other types, but not from a list."""
-        arrays = [member for member in members if self.kind(member) == "array"]
+        arrays = [member for member in members if self.look.kind(member) == "array"]
         if len(arrays) < 2:  # noqa: PLR2004 - there is nothing to join
             return members
-        items = [deepcopy(self.resolve(array).get("items", {})) for array in arrays]
+        items = [deepcopy(self.look.resolve(array).get("items", {})) for array in arrays]
         joined: JsonObject = {"type": "array", "items": {"anyOf": items}}
         first = members.index(arrays[0])
         return [
@@ -253,7 +202,7 @@ class SchemaRules:
         if not isinstance(members, list):
             return
         members = list(_flat(members))
-        objects = [member for member in members if self._is_object(member)]
+        objects = [member for member in members if self.look.is_object(member)]
         others = [member for member in members if isinstance(member, dict) and _SHAPES & member.keys()]
         if not objects and not ("properties" in schema or schema.get("type") == "object"):
             # Constraints of one type: the generator takes that type, and a union of a single reference as it is.
@@ -277,45 +226,21 @@ class SchemaRules:
             own["required"] = schema.pop("required", [])
             parts.append(self._widen(own, place))
 
-    def _is_object(self, member: Json) -> bool:
-        resolved = self.resolve(member)
-        return not any(key in resolved for key in _UNIONS) and (
-            resolved.get("type") == "object" or bool({"properties", "allOf"} & resolved.keys())
-        )
-
     def _has_conflict(self, schema: JsonObject, members: list[Json]) -> bool:
         seen: dict[str, Json] = {}
-        for properties in [self._all_properties(member) for member in (*members, schema | {"allOf": []})]:
+        for properties in [self.look.all_properties(member) for member in (*members, schema | {"allOf": []})]:
             for name, value in properties.items():
                 if seen.setdefault(name, value) != value:
                     return True
         return False
-
-    def _all_properties(self, schema: Json, depth: int = 0) -> JsonObject:
-        resolved = self.resolve(schema)
-        members = resolved.get("allOf")
-        found: JsonObject = {}
-        for member in members if isinstance(members, list) and depth < _DEPTH else []:
-            found |= self._all_properties(member, depth + 1)
-        properties = resolved.get("properties")
-        return found | (properties if isinstance(properties, dict) else {})
-
-    def _all_required(self, schema: Json, depth: int = 0) -> list[Json]:
-        resolved = self.resolve(schema)
-        members = resolved.get("allOf")
-        required = resolved.get("required")
-        found: list[Json] = list(required) if isinstance(required, list) else []
-        for member in members if isinstance(members, list) and depth < _DEPTH else []:
-            found += self._all_required(member, depth + 1)
-        return found
 
     def _flattened(self, schema: JsonObject, members: list[Json]) -> JsonObject:
         """Return one object with all properties, of which a later one replaces an earlier one."""
         properties: JsonObject = {}
         required: list[Json] = []
         for member in (*members, {**schema, "allOf": []}):
-            properties |= deepcopy(self._all_properties(member))
-            required += [name for name in self._all_required(member) if name not in required]
+            properties |= deepcopy(self.look.all_properties(member))
+            required += [name for name in self.look.all_required(member) if name not in required]
         return {"type": "object", "properties": properties, "required": required}
 
     def _enum(self, schema: JsonObject, place: Place) -> None:
@@ -370,20 +295,8 @@ class SchemaRules:
             schema["prefixItems"] = [self._widen(one, (*place, "prefixItems", i)) for i, one in enumerate(prefix)]
 
     def _default(self, schema: JsonObject) -> None:
-        if "default" in schema and not self._fits(schema["default"], schema):
+        if "default" in schema and not fits(schema["default"], schema, self.look.resolve):
             del schema["default"]  # the generator refuses the schema otherwise
-
-    def _fits(self, value: Json, schema: Json, depth: int = 0) -> bool:
-        resolved = self.resolve(schema)
-        members = _members(resolved)
-        if members and depth < _DEPTH:
-            return any(self._fits(value, member, depth + 1) for member in members)
-        if isinstance(values := resolved.get("enum"), list):
-            return value in values
-        if "const" in resolved:
-            return value == resolved["const"]
-        kinds = resolved.get("type")
-        return any(_fits_type(value, kind, resolved.get("format")) for kind in _list(kinds))
 
 
 def _of_type(schema: JsonObject, kind: str) -> JsonObject:
@@ -398,10 +311,6 @@ def _of_type(schema: JsonObject, kind: str) -> JsonObject:
 
 def _is_list_of_anything(schema: Json) -> bool:
     return isinstance(schema, dict) and schema.get("type") == "array" and schema.get("items") == {}
-
-
-def _members(schema: JsonObject) -> list[Json]:
-    return [member for key in ("allOf", *_UNIONS) for member in _list(schema.get(key, []))]
 
 
 def _flat(members: list[Json]) -> Iterator[Json]:
@@ -434,27 +343,3 @@ def _member_name(value: Json, index: int) -> str:
 def _attribute(name: str) -> str:
     """Return what the generator leaves of a property's name if another one has the same attribute name."""
     return "".join(character for character in name if character.isidentifier() or character.isdecimal())
-
-
-def _fits_type(value: Json, kind: Json, format_: Json) -> bool:
-    parsers: dict[Json, Callable[[str], object]] = {
-        "date": date.fromisoformat,
-        "date-time": datetime.fromisoformat,
-        "uuid": UUID,
-    }
-    if kind == "string" and isinstance(value, str) and format_ in parsers:
-        try:
-            parsers[format_](value)
-        except ValueError:
-            return False
-        return True
-    python: dict[Json, tuple[type, ...]] = {
-        "string": (str,),
-        "integer": (int,),
-        "number": (int, float),
-        "boolean": (bool,),
-        "null": (type(None),),
-        "array": (list,),
-        None: (str, int, float),
-    }
-    return isinstance(value, python.get(kind, ())) and (kind in {"boolean", None} or not isinstance(value, bool))

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -78,7 +78,8 @@ class Update:
             self._step("validate", lambda: validate(description))
             built = self._step("generate", lambda: build(copy))
             write(copy, built.files)
-            self.say("".join(f"    {note}\n" for note in dict.fromkeys([*notes, *built.notes])).rstrip())
+            for line in dict.fromkeys([*notes, *built.notes]):
+                self.say(f"           {line}")
             if _contents(copy) == before:
                 return None
             found = self._step("compare", lambda: self._compare(copy))
@@ -103,7 +104,8 @@ class Update:
         return self.group or group_of(min(self.pages), copy / "openapi")
 
     def _compare(self, copy: Path) -> Report:
-        return report(state_of_tree(self.root), state_of_tree(copy), version=version_of_tree(self.root))
+        new = replace(state_of_tree(copy), name="the changed pages")
+        return report(state_of_tree(self.root), new, version=version_of_tree(self.root))
 
     def _refuse_breaks(self, found: Report) -> None:
         if not found.is_breaking or self.accepts_breaking:

@@ -2,10 +2,12 @@
 
 import asyncio
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,13 +18,41 @@ from spec.trees import read_files
 
 from tests.spec.made_up_api import write_pages
 
+SCHEDULED = {"type": "object", "properties": {"QueuedUri": {"type": "string"}, "Status": {"type": "string"}}}
+PAGE: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "Exports", "version": "1"},
+    "paths": {
+        "/Agencies/{AccountSID}/ReportExport/{ReportId}": {
+            "get": {
+                "operationId": "exportReport",
+                "tags": ["Export"],
+                "parameters": [
+                    {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                    for name in ("AccountSID", "ReportId")
+                ],
+                "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": SCHEDULED}}}},
+            }
+        }
+    },
+}
+
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the package of the project's own description."""
-    folder = tmp_path_factory.mktemp("all") / "agency_api"
-    assert main([str(folder)]) == 0
-    return folder
+    """Give the package of the project's own description and of a page of ours."""
+    folder = tmp_path_factory.mktemp("all")
+    page = folder / "exports.json"
+    page.write_text(json.dumps(PAGE), encoding="utf-8")
+    tree = state(ROOT / "openapi"), state(ROOT / "generated")
+    assert main([str(folder / "agency_api"), str(page)]) == 0
+    assert (state(ROOT / "openapi"), state(ROOT / "generated")) == tree
+    return folder / "agency_api"
+
+
+def state(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Return the contents and times of all files."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*.*") if path.is_file()}
 
 
 @pytest.fixture
@@ -33,15 +63,19 @@ def imported(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleT
         del sys.modules[name]
 
 
-def test_it_is_the_generated_package_under_another_name(package: Path) -> None:
-    ours = read_files(ROOT / "generated" / "impact_agency_api")
-    assert read_files(package) == ours
+def test_it_has_the_modules_of_the_project_s_package_and_those_of_the_page(package: Path) -> None:
+    ours, found = read_files(ROOT / "generated" / "impact_agency_api"), read_files(package)
+    assert found.keys() > ours.keys()
+    assert "api/export/export_report.py" in found
+    assert {name for name in ours if found[name] != ours[name]} <= {"models/__init__.py"}
 
 
 def test_its_functions_run_over_the_connections_of_the_facade(imported: ModuleType, sandbox: Sandbox) -> None:
-    jobs = importlib.import_module("agency_api.api.jobs")
-    for name in ("list_jobs", "get_job", "replay_job"):
-        importlib.import_module(f"{jobs.__name__}.{name}")
+    names = ("jobs.list_jobs", "jobs.get_job", "jobs.replay_job", "export.export_report")
+    list_jobs, get_job, replay_job, export_report = (
+        importlib.import_module(f"agency_api.api.{name}") for name in names
+    )
+    account = sandbox.account_sid
     job_id = UUID(sandbox.add_job())
     with sandbox.client() as facade:
         # mypy accepts no other client than that of the package; it may have the facade's connections.
@@ -49,9 +83,11 @@ def test_its_functions_run_over_the_connections_of_the_facade(imported: ModuleTy
             facade.generated.get_httpx_client()
         )
         for usable in (client, facade.generated):
-            assert job_id in [job.id for job in jobs.list_jobs.sync(sandbox.account_sid, client=usable)]
-            assert jobs.get_job.sync(sandbox.account_sid, job_id, client=usable).id == job_id
-            assert jobs.replay_job.sync(sandbox.account_sid, job_id, client=usable).id != job_id
+            assert job_id in [job.id for job in list_jobs.sync(account, client=usable)]
+            assert get_job.sync(account, job_id, client=usable).id == job_id
+            assert replay_job.sync(account, job_id, client=usable).id != job_id
+            scheduled = export_report.sync(account, "agency_action_listing", client=usable)
+            assert scheduled.queued_uri.startswith(f"/Agencies/{account}/Jobs/")
 
 
 def test_its_asynchronous_functions_run_too(imported: ModuleType, sandbox: Sandbox) -> None:

@@ -1,0 +1,102 @@
+"""Answer questions about the schemas of a document, across references."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from spec.documents import Json, JsonObject
+
+UNIONS: Final = ("anyOf", "oneOf")
+# Real documents nest less deeply; one that nests endlessly must not hang.
+DEPTH: Final = 60
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A document to look things up in."""
+
+    document: JsonObject
+
+    def target(self, reference: str) -> Json:
+        """Return what a local reference points to, or an empty schema."""
+        value: Json = self.document
+        for token in reference.removeprefix("#/").split("/"):
+            key = token.replace("~1", "/").replace("~0", "~")
+            if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+                value = value[int(key)]
+            elif isinstance(value, dict) and key in value:
+                value = value[key]
+            else:
+                return {}
+        return value
+
+    def resolve(self, schema: Json) -> JsonObject:
+        """Follow references, and compositions of a single schema."""
+        for _ in range(DEPTH):
+            if not isinstance(schema, dict):
+                return {}
+            composed = members(schema)
+            if isinstance(reference := schema.get("$ref"), str):
+                schema = self.target(reference)
+            elif len(composed) == 1 and not {"properties", "type"} & schema.keys():
+                schema = composed[0]
+            else:
+                return schema
+        return {}
+
+    def kind(self, schema: Json) -> str | None:
+        """Return the one type of a schema, or None if it has several or none."""
+        resolved = self.resolve(schema)
+        kind = resolved.get("type")
+        if isinstance(kind, str) and not any(key in resolved for key in UNIONS):
+            return kind
+        if "properties" in resolved or "allOf" in resolved:
+            return "object"
+        return None
+
+    def is_union(self, schema: Json) -> bool:
+        """Say whether a schema has several types."""
+        resolved = self.resolve(schema)
+        return any(key in resolved for key in UNIONS) or isinstance(resolved.get("type"), list)
+
+    def is_plain(self, schema: Json) -> bool:
+        """Say whether the generator accepts a schema for a header, a path parameter or a cookie."""
+        resolved = self.resolve(schema)
+        if self.is_union(resolved):
+            return False
+        formats = {"date", "date-time", "binary"} if resolved.get("type") == "string" else set()
+        return resolved.get("type") in {"string", "integer", "number", "boolean"} and (
+            resolved.get("format") not in formats
+        )
+
+    def is_object(self, member: Json) -> bool:
+        """Say whether a schema makes a class with attributes."""
+        resolved = self.resolve(member)
+        return not any(key in resolved for key in UNIONS) and (
+            resolved.get("type") == "object" or bool({"properties", "allOf"} & resolved.keys())
+        )
+
+    def all_properties(self, schema: Json, depth: int = 0) -> JsonObject:
+        """Return the properties of a schema and of all parts of its `allOf`."""
+        resolved = self.resolve(schema)
+        members = resolved.get("allOf")
+        found: JsonObject = {}
+        for member in members if isinstance(members, list) and depth < DEPTH else []:
+            found |= self.all_properties(member, depth + 1)
+        properties = resolved.get("properties")
+        return found | (properties if isinstance(properties, dict) else {})
+
+    def all_required(self, schema: Json, depth: int = 0) -> list[Json]:
+        """Return the names of the properties that a schema or a part of its `allOf` requires."""
+        resolved = self.resolve(schema)
+        members = resolved.get("allOf")
+        required = resolved.get("required")
+        found: list[Json] = list(required) if isinstance(required, list) else []
+        for member in members if isinstance(members, list) and depth < DEPTH else []:
+            found += self.all_required(member, depth + 1)
+        return found
+
+
+def members(schema: JsonObject) -> list[Json]:
+    """Return the schemas that a schema is composed of."""
+    found = [schema.get(key) for key in ("allOf", *UNIONS)]
+    return [member for listed in found if isinstance(listed, list) for member in listed]
