@@ -105,19 +105,21 @@ def report(old: State, new: State, *, version: Version) -> Report:
 
 def _explained(signature: SignatureChange, changes: Iterable[Change]) -> bool:
     """Say whether a breaking change of the description concerns the same operation or class."""
-    return any(it.breaks_generated and _concerns(it, signature.name) for it in changes)
+    return any(it.breaks_generated and _concerns(it, signature) for it in changes)
 
 
-def _concerns(change: Change, name: str) -> bool:
-    folder, *rest = name.partition("(")[0].split(".")
+def _concerns(change: Change, signature: SignatureChange) -> bool:
+    folder, *rest = signature.name.partition("(")[0].split(".")
     if folder == "api":
         return rest[1:2] != [] and rest[1] in map(identifier, change.used_in)
     if folder != "models":
         return False
     place = change.place.split("/")[1:]
-    owners = place[2:3] if place[:2] == ["components", "schemas"] else change.used_in
-    is_named = rest[0] in change.detail.replace("|", " ").split()
-    return is_named or any(rest[0].startswith(class_name(owner)) for owner in owners)
+    is_schema = place[:2] == ["components", "schemas"]
+    owners = [*map(class_name, place[2:3] if is_schema else change.used_in)]
+    mentioned = re.findall(r"\w+", signature.says) if is_schema else []  # a field of the class, in another one
+    is_named = rest[0] in re.findall(r"\w+", change.detail)
+    return is_named or any(rest[0].startswith(owner) or owner in mentioned for owner in owners)
 
 
 def as_json(found: Report) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spec.api import Api, Node, Operation, Place
 from spec.change import Changes, Direction, becomes
 from spec.exchange_changes import ExchangeComparison
-from spec.python_types import identifier
+from spec.python_types import Reader, identifier, is_expressible
 from spec.schema_changes import SchemaComparison, Where, as_text
 
 _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
@@ -156,6 +156,14 @@ class _OneOperation:
                 self._add(kind, self._subject(new), new.place, direction="request")
             elif old is not None and new is not None:
                 self._parameter(old, new, (names[0][_key(old)], names[1][_key(new)]))
+            was_expressible = old is None or self._is_expressible(self.schemas.old_types, old)
+            if new is not None and was_expressible and not self._is_expressible(self.schemas.new_types, new):
+                self._add("parameter-inexpressible", self._subject(new), new.place, direction="request")
+
+    def _is_expressible(self, reader: Reader, parameter: Node) -> bool:
+        schema = parameter.get("schema")
+        types = reader.types(schema, parameter.text("name"), self.after.id)
+        return is_expressible(types, parameter, is_enum="enum" in reader.api.follow(schema).object)
 
     def _default(self, parameter: Node) -> object:
         return self.schemas.new.follow(parameter.get("schema")).object.get("default")

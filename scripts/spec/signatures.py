@@ -104,7 +104,8 @@ def read_signatures(files: Mapping[str, bytes]) -> Signatures:
         if not is_model:
             found[prefix] = Group()
         for member in module.members.values():
-            found.update(_read(member, f"{prefix}.{member.name}"))
+            if not (is_model and isinstance(member, griffe.Attribute)):  # a TypeVar beside the class
+                found.update(_read(member, f"{prefix}.{member.name}"))
     return found
 
 

@@ -38,7 +38,9 @@ def state_of_commit(root: Path, ref: str) -> tuple[State, Version]:
     files = _unpacked(archive)
     source = Source(f"{ref}:{DOCUMENT}", files[DOCUMENT].decode("utf-8", "replace"))
     package = {path.removeprefix(f"{GENERATED}/"): it for path, it in files.items() if path.startswith(f"{GENERATED}/")}
-    return State(ref, _openapi(source), package), parse_version(files[VERSION].decode("utf-8", "replace"))
+    return State(ref, _openapi(source), package), _version(
+        Source(f"{ref}:{VERSION}", files[VERSION].decode("utf-8", "replace"))
+    )
 
 
 def state_of_file(path: Path) -> State:
@@ -56,7 +58,14 @@ def version_of_tree(root: Path) -> Version:
     Raises:
         SpecError: It can't be read.
     """
-    return parse_version(read_source(root / VERSION, VERSION).text)
+    return _version(read_source(root / VERSION, VERSION))
+
+
+def _version(source: Source) -> Version:
+    try:
+        return parse_version(source.text)
+    except SystemExit as error:
+        raise source.error("states no version such as 1.2.3") from error
 
 
 def _openapi(source: Source) -> JsonObject:

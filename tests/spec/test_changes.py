@@ -235,11 +235,6 @@ MORE: dict[str, tuple[Any, str, bool]] = {
         "maximum of parameter limit of listSeedlings becomes wider (500 → nothing)",
         False,
     ),
-    "parameter-optional": (
-        put(False, "paths", "/beds/{bedId}/seedlings", "get", "parameters", 0, "required"),  # noqa: FBT003
-        "parameter bedId of listSeedlings becomes optional",
-        False,
-    ),
     "parameter-format-changed": (
         put(False, "paths", "/beds/{bedId}/seedlings", "get", "parameters", 2, "explode"),  # noqa: FBT003
         "explode of parameter rows of listSeedlings is written differently (None → False)",
@@ -303,6 +298,16 @@ def test_other_kinds_of_changes(kind: str, case: tuple[Any, str, bool]) -> None:
         assert [(it.kind, str(it), it.breaks_generated) for it in found] == [(kind, says, breaks)]
         return
     pytest.fail("the change fits no document")
+
+
+def test_a_parameter_that_the_generator_refuses_breaks() -> None:
+    bed = (*LIST, "parameters", 0)
+    assert lines(changed(put(False, *bed, "required"), name="made-up")) == [  # noqa: FBT003
+        "parameter bedId of listSeedlings becomes optional",
+        "parameter bedId of listSeedlings cannot be generated",
+    ]
+    nullable = changed(put(["string", "null"], *bed, "schema", "type"), name="made-up")
+    assert [it.kind for it in nullable if it.breaks_generated] == ["parameter-inexpressible"]
 
 
 def test_every_kind_of_change_has_a_verdict_in_words() -> None:
