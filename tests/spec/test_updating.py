@@ -23,10 +23,13 @@ Change = Callable[[Any], object]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Give a copy of what an update reads and writes."""
+    """Give a copy of what an update reads and writes, with the operations of jobs alone."""
     root = tmp_path / "project"
-    for folder in ("openapi", GENERATED, "docs/changelog.d"):
+    for folder in ("openapi/jobs", GENERATED, "docs/changelog.d"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("overlay.json", "generator.yml"):
+        shutil.copy(ROOT / "openapi" / file, root / "openapi")
+    (root / DOCUMENT).write_bytes(render(describe(root / "openapi").document))
     for file in ("pyproject.toml", "facade/impact_jobs/__init__.py"):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, root / file)
