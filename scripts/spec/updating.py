@@ -181,7 +181,7 @@ def run_tests(copy: Path, target: str) -> None:
     """
     # What the user gave to make is not meant for this make.
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHONPATH"))
     }
     command = ["make", "--no-print-directory", "--old-file=.venv/.ready", target]
     process = subprocess.Popen(  # noqa: S603 - our own arguments
