@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spec.documents import SpecError
-from spec.importing import plan_import
+from spec.importing.plan import plan_import
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spec.diff_report import FORMATS, Report, report
+from spec.comparing.report import FORMATS, Report, report
+from spec.comparing.states import state_of_commit, state_of_file, state_of_tree, version_of_tree
 from spec.documents import SpecError
-from spec.states import state_of_commit, state_of_file, state_of_tree, version_of_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spec.complaints import Locate
 from spec.documents import JsonObject, SpecError, render
 from spec.fragments import Fragment, read_fragments
-from spec.generator import PACKAGE, generate_package, require_pinned_tools
-from spec.merge import merge
-from spec.names import check_names
-from spec.overlay import apply
+from spec.generating.complaints import Locate
+from spec.generating.generator import PACKAGE, generate_package, require_pinned_tools
+from spec.merging.merge import merge
+from spec.merging.names import check_names
+from spec.merging.rules import Rules, read_rules
+from spec.overlays.overlay import apply
 from spec.references import reference_problems
-from spec.rules import Rules, read_rules
-from spec.sources import read_source
+from spec.texts.sources import read_source
 from spec.trees import Files, differences, read_files
 
 DOCUMENT = "openapi/agency-api.json"

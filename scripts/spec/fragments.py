@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spec.documents import JsonObject
-from spec.sources import Source, read_source
+from spec.texts.sources import Source, read_source
 
 PROVENANCE = "source.json"
 

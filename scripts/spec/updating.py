@@ -18,14 +18,14 @@ from typing import Final, Literal, TypeVar
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from spec.build import Description, build, describe, write
-from spec.change_note import note_of
+from spec.comparing.change_note import note_of
+from spec.comparing.report import Report, report
+from spec.comparing.states import state_of_tree, version_of_tree
 from spec.copies import copy_tree
-from spec.diff_report import Report, report
 from spec.documents import Problem, SpecError
-from spec.facade_contract import violations
+from spec.facade.contract import violations
 from spec.folders import replace_folder
-from spec.importing import group_of, plan_import
-from spec.states import state_of_tree, version_of_tree
+from spec.importing.plan import group_of, plan_import
 from spec.trees import Files, read_files
 
 Tests = Literal["none", "quick", "all"]

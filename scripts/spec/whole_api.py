@@ -9,9 +9,9 @@ from pathlib import Path
 from spec.build import build_package, describe
 from spec.documents import Problem, SpecError
 from spec.folders import replace_folder
-from spec.generator import require_pinned_tools
-from spec.importing import plan_import
-from spec.rules import read_rules
+from spec.generating.generator import require_pinned_tools
+from spec.importing.plan import plan_import
+from spec.merging.rules import read_rules
 from spec.trees import read_files
 from spec.walk import METHODS
 

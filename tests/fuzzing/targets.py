@@ -38,7 +38,7 @@ from impact_jobs._transport.run_sync import SyncIterator, run_sync
 from impact_jobs.errors import JobFailedError, TransportError, UnexpectedResponseError, WaitTimeoutError
 from impact_jobs.models import Job
 from spec.documents import Problem, SpecError
-from spec.importing import plan_import
+from spec.importing.plan import plan_import
 from spec.trees import read_files
 
 from tests.fuzzing.invariants import check_error, check_job, check_limits, check_message, check_moment, check_name

@@ -20,7 +20,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from spec.changes import compare  # noqa: E402 - the path of the scripts comes first
+from spec.comparing.changes import compare  # noqa: E402 - the path of the scripts comes first
 
 from tests.interop.processes import tool  # noqa: E402 - the same
 from tests.interop.test_redocly import NO_TELEMETRY  # noqa: E402 - the same

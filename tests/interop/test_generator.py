@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 from generate import ROOT
-from spec.generator import generate_package
-from spec.merge import MergeError
+from spec.generating.generator import generate_package
+from spec.merging.merge import MergeError
 from spec.whole_api import WholeApi, generate_all
 
 from tests.interop.forms import document

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from spec.comparing.signatures import SignatureChange, compare_packages
 from spec.documents import SpecError, pointer
-from spec.generator import PACKAGE, generate_package
-from spec.signatures import SignatureChange, compare_packages
+from spec.generating.generator import PACKAGE, generate_package
 from spec.trees import Files
 
 from tests.interop.redocly_diff import PAGE, rewritten, rows, table

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from spec.documents import render
 from spec.fragments import Fragment
-from spec.merge import Merged, MergeError, merge
-from spec.rules import parse_rules
-from spec.sources import Source
+from spec.merging.merge import Merged, MergeError, merge
+from spec.merging.rules import parse_rules
+from spec.texts.sources import Source
 
 ROOT: dict[str, Any] = {
     "openapi": "3.1.0",

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 from spec.documents import render
 from spec.fragments import Fragment
-from spec.sources import Source
+from spec.texts.sources import Source
 
 SCHEMAS = ["A", "B", "C", "D"]
 SCHEMA_NAMES = st.sampled_from(SCHEMAS)

@@ -10,8 +10,8 @@ from generate import ROOT
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from spec.build import build_document
 from spec.fragments import PROVENANCE
-from spec.provenance import read_records
-from spec.sources import read_object
+from spec.importing.provenance import read_records
+from spec.texts.sources import read_object
 
 OPENAPI = ROOT / "openapi"
 FRAGMENTS = {

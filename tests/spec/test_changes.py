@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spec.change import Change
-from spec.changes import compare
+from spec.comparing.change import Change
+from spec.comparing.changes import compare
+from spec.comparing.verdicts import VERDICTS
 from spec.documents import JsonObject
-from spec.verdicts import VERDICTS
 
 from tests.spec.planted import FILES, PLANTED, Planted, drop, insert, put, rename_component, together
 

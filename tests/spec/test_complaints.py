@@ -1,7 +1,7 @@
 from typing import Any
 
-from spec.complaints import place_in, problems_of
 from spec.documents import JsonObject
+from spec.generating.complaints import place_in, problems_of
 
 DOCUMENT: JsonObject = {
     "paths": {

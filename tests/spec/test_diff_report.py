@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
-from spec.diff_report import FORMATS, Report, State, as_json, as_markdown, as_text, report
+from spec.comparing.report import FORMATS, Report, State, as_json, as_markdown, as_text, report
 from spec.trees import Files
 
 from tests.spec.planted import FILES, PLANTED, drop, insert, put, together

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spec.documents import Json, SpecError, first_difference, pointer, render
-from spec.sources import Source, read_object
+from spec.texts.sources import Source, read_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 2) | st.text("a~/é", max_size=2),

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from spec.documents import pointer
-from spec.facade_contract import Violation, violations
-from spec.facade_source import read_facade
-from spec.facade_table import EXPORTED, OPERATIONS, READABLE, module_of
+from spec.facade.contract import Violation, violations
+from spec.facade.source import read_facade
+from spec.facade.table import EXPORTED, OPERATIONS, READABLE, module_of
 
 from tests.spec.planted import (
     DOWNLOAD,

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from generate import ROOT
 from spec.build import build_document
-from spec.class_names import ClassNames
 from spec.documents import JsonObject, render
-from spec.generatable import generatable
+from spec.generating.class_names import ClassNames
+from spec.generating.generatable import generatable
 
 STR: Any = {"type": "string"}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from generate import ROOT, main
 from spec import build as building
-from spec import generator
 from spec.build import DOCUMENT, GENERATED
 from spec.documents import render
-from spec.sources import read_object
+from spec.generating import generator
+from spec.texts.sources import read_object
 from spec.trees import differences, read_files
 
 JOB = "generated/impact_agency_api/models/job.py"

@@ -13,12 +13,13 @@ import pytest
 import yaml
 from generate import ROOT
 from import_pages import main
-from spec import folders, importing
+from spec import folders
 from spec.documents import JsonObject, SpecError, render
-from spec.fragment_names import fragment_name, kebab
-from spec.importing import plan_import
-from spec.pages import Document
-from spec.sources import LARGEST, Source
+from spec.importing import plan as importing
+from spec.importing.fragment_names import fragment_name, kebab
+from spec.importing.pages import Document
+from spec.importing.plan import plan_import
+from spec.texts.sources import LARGEST, Source
 
 from tests.spec.published import models, operation, page
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spec.documents import render
 from spec.fragments import Fragment
-from spec.merge import MergeError, merge
-from spec.names import Names, check_names
+from spec.merging.merge import MergeError, merge
+from spec.merging.names import Names, check_names
 from spec.references import reference_problems
-from spec.sources import Source
+from spec.texts.sources import Source
 
 from tests.spec.merging import NUMBER, ROOT, TEXT, Change, failure, fragment, merged, operation, ref, result, schemas
 

@@ -2,8 +2,8 @@ import yaml
 from hypothesis import given, settings
 from spec.documents import Json
 from spec.fragments import Fragment
-from spec.merge import Merged, MergeError, merge
-from spec.rules import Rules, parse_rules
+from spec.merging.merge import Merged, MergeError, merge
+from spec.merging.rules import Rules, parse_rules
 
 from tests.spec.random_documents import fragments, meaning, operations
 

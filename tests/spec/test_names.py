@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from spec.documents import JsonObject
-from spec.names import Names, check_names
+from spec.merging.names import Names, check_names
 
 
 def query(name: str, **fields: Any) -> Any:

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spec.documents import Json, JsonObject, SpecError, render
 from spec.fragments import Fragment
-from spec.normalize import normalize
-from spec.sources import Source, read_object
+from spec.merging.normalize import normalize
+from spec.texts.sources import Source, read_object
 
 from tests.spec.conftest import ROOT
 

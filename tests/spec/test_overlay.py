@@ -3,10 +3,10 @@ from copy import deepcopy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spec import overlay as overlays
 from spec.documents import Json, JsonObject, render
-from spec.overlay_actions import OverlayError
-from spec.sources import Source
+from spec.overlays import overlay as overlays
+from spec.overlays.actions import OverlayError
+from spec.texts.sources import Source
 
 DOCUMENT: JsonObject = {
     "info": {"title": "T", "tags": ["x"]},

@@ -11,10 +11,10 @@ import pytest
 from generate import ROOT
 from spec.documents import JsonObject, Problem, SpecError, render
 from spec.fragments import read_fragments
-from spec.merge import merge
-from spec.overlay import apply
-from spec.overlay_likeness import says
-from spec.sources import Source, read_source
+from spec.merging.merge import merge
+from spec.overlays.likeness import says
+from spec.overlays.overlay import apply
+from spec.texts.sources import Source, read_source
 
 OPENAPI = ROOT / "openapi"
 SOURCE = read_source(OPENAPI / "overlay.json", "openapi/overlay.json")

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spec import pages
 from spec.documents import JsonObject, SpecError
-from spec.pages import Page, read_page
+from spec.importing import pages
+from spec.importing.pages import Page, read_page
 
 from tests.spec.published import INTRODUCTION, models, operation, page
 

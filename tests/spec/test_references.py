@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from spec.documents import JsonObject, render
 from spec.references import component, reference_problems, target
-from spec.sources import Source
+from spec.texts.sources import Source
 from spec.walk import Place
 
 

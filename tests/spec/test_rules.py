@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from spec.documents import SpecError
-from spec.rules import DEFAULT_ROOT, Resolution, Rules, parse_rules, read_rules
+from spec.merging.rules import DEFAULT_ROOT, Resolution, Rules, parse_rules, read_rules
 
 from tests.spec.conftest import ROOT
 

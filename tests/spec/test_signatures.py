@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from spec.signatures import Attribute, Function, compare_packages, read_signatures
+from spec.comparing.signatures import Attribute, Function, compare_packages, read_signatures
 from spec.trees import Files, read_files
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spec import sources
 from spec.documents import Json, Problem, SpecError
-from spec.faults import MAX_DEPTH, MAX_DIGITS
-from spec.sources import Source, Syntax, read_source
+from spec.texts import sources
+from spec.texts.faults import MAX_DEPTH, MAX_DIGITS
+from spec.texts.sources import Source, Syntax, read_source
 
 FIRST_LINE = 10  # of the text in its file
 

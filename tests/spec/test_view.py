@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from spec.view import Place, View
+from spec.facade.view import Place, View
 
 SCHEMA: Place = ("components", "schemas", "It")
 CODE: Any = {"type": "string", "enum": ["A", "B"]}

@@ -17,8 +17,8 @@ from typing import Any
 
 from impact_jobs.sandbox import Sandbox
 from spec.documents import SpecError, pointer
-from spec.generator import generate_package
-from spec.view import View
+from spec.facade.view import View
+from spec.generating.generator import generate_package
 
 from tests.interop.compatibility.server import basic_of, serving
 from tests.interop.compatibility.shaping import listed_values

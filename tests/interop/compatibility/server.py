@@ -22,8 +22,8 @@ from impact_jobs.sandbox._background_server import BackgroundServer, listen_on_b
 from impact_jobs.sandbox._fault_middleware import FaultMiddleware
 from impact_jobs.sandbox._responses import to_xml
 from impact_jobs.sandbox._storage import Storage
-from spec.facade_table import module_of
-from spec.view import Place, View
+from spec.facade.table import module_of
+from spec.facade.view import Place, View
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.interop.compatibility.shaping import NO_UUID, Shaper, listed_values

@@ -1,0 +1,193 @@
+"""Compare what an operation sends and returns: bodies, responses, their content types and headers."""
+
+from dataclasses import dataclass
+
+from spec.comparing.api import Api, Node, Operation, Place
+from spec.comparing.change import Direction, becomes
+from spec.comparing.python_types import ANY, body_parent, chosen_content, reading, sending, shown
+from spec.comparing.schema_changes import SchemaComparison, Where, as_text, is_missed, is_same
+
+
+@dataclass(frozen=True)
+class ExchangeComparison:
+    """Compares the bodies and the responses of an operation before and after.
+
+    Attributes:
+        schemas: Compares the schemas in them.
+        before: The operation in the old document.
+        after: The operation in the new one.
+    """
+
+    schemas: SchemaComparison
+    before: Operation
+    after: Operation
+
+    def compare(self) -> None:
+        """Compare both."""
+        self._body()
+        self._responses()
+
+    def _add(self, kind: str, subject: str, place: Place, detail: str = "", direction: Direction = "both") -> None:
+        used_in = (self.after.id,)
+        self.schemas.changes.add(kind, subject, place, detail=detail, direction=direction, used_in=used_in)
+
+    def _sides(self) -> tuple[tuple[Api, Operation], tuple[Api, Operation]]:
+        return (self.schemas.old, self.before), (self.schemas.new, self.after)
+
+    def _body(self) -> None:
+        old, new = (api.follow(it.node.get("requestBody")) for api, it in self._sides())
+        subject = f"body of {self.after.id}"
+        was, is_now = (it.object.get("required") is True for it in (old, new))
+        if not old.object or not new.object:
+            if new.object:
+                self._add("body-required-added" if is_now else "body-added", subject, new.place, direction="request")
+            elif old.object:
+                self._add("body-removed", subject, old.place, direction="request")
+            return
+        if was != is_now:
+            kind = "body-required" if is_now else "body-optional"
+            self._add(kind, subject, (*new.place, "required"), direction="request")
+        contents = old.get("content").members(), new.get("content").members()
+        self._classes_of_body(contents, subject)
+        for kind, its, others in (("body-type-removed", *contents), ("body-type-added", contents[1], contents[0])):
+            for content_type in (it for it in its if it not in others):
+                self._add(kind, subject, its[content_type].place, content_type, "request")
+        for content_type in sorted(contents[0].keys() & contents[1].keys()):
+            parent = body_parent(self.after.id, content_type, len(contents[1]))
+            where = Where(subject, "body", parent, "parameter", "request", (self.after.id,))
+            self._media(contents[0][content_type], contents[1][content_type], where)
+        self._prose(old, new, subject)
+
+    def _classes_of_body(self, contents: tuple[dict[str, Node], dict[str, Node]], subject: str) -> None:
+        """Find classes that get another name, or can't be told apart, because the body has several content types."""
+        before, after = (
+            {kind: reader.types(it.get("schema"), "body", body_parent(self.after.id, kind, len(its)))
+             for kind, it in its.items()}
+            for reader, its in zip((self.schemas.old_types, self.schemas.new_types), contents, strict=True)
+        )  # fmt: skip
+        for kind in sorted(before.keys() & after.keys()):
+            place = contents[1][kind].place
+            if (len(before) > 1) != (len(after) > 1) and before[kind] != after[kind]:
+                detail = becomes(shown(before[kind]), shown(after[kind]))
+                self._add("parameter-type-narrowed", subject, place, detail, "request")
+            twins = [other for other in sorted(after.keys() - before.keys())
+                     if after[kind] & after[other] and sending(kind) != sending(other)]  # fmt: skip
+            for other in twins:
+                self._add("body-type-confused", subject, contents[1][other].place, f"{kind} and {other}", "request")
+        if not _lacks_import(self.before, self.schemas.old) and _lacks_import(self.after, self.schemas.new):
+            self._add("body-type-unimportable", subject, (*self.after.node.place, "requestBody"), direction="request")
+
+    def _media(self, old: Node, new: Node, where: Where) -> None:
+        for key in sorted((old.object.keys() | new.object.keys()) - {"schema"}):
+            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
+                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
+        self.schemas.compare(old.get("schema"), new.get("schema"), where)
+
+    def _responses(self) -> None:
+        old, new = (
+            {status: api.follow(it) for status, it in operation.node.get("responses").members().items()}
+            for api, operation in self._sides()
+        )
+        returned = self.schemas.old_types.returned(self.before)
+        everything = frozenset[str]().union(*returned.values())
+        remaining = frozenset[str]().union(*self.schemas.new_types.returned(self.after).values())
+        for status, response in old.items():
+            if status not in new:
+                kind = "response-success-removed" if _is_success(status) else "response-removed"
+                lost = is_missed(returned[status], everything, remaining)
+                kind = "response-class-removed" if lost and kind == "response-removed" else kind
+                self._add(kind, self._response(status), response.place, direction="response")
+        for status, response in new.items():
+            if status not in old:
+                types = self.schemas.new_types.types_of_response(response, status, self.after.id)
+                added = types - everything - ANY
+                kind = (
+                    "response-class-added"
+                    if added
+                    else "response-success-added"
+                    if _is_success(status)
+                    else "response-added"
+                )
+                self._add(kind, self._response(status), response.place, shown(added), "response")
+            else:
+                where = Where(
+                    *(self._response(status), f"response {status}", self.after.id, "response", "response"),
+                    (self.after.id,),
+                    is_closed=True,
+                    returned=everything,
+                    returns=remaining,
+                )
+                self._one_response(old[status], response, where)
+
+    def _response(self, status: str) -> str:
+        return f"response {status} of {self.after.id}"
+
+    def _one_response(self, old: Node, new: Node, where: Where) -> None:
+        before, after = chosen_content(old), chosen_content(new)
+        kinds = reading(before), reading(after)
+        if kinds[0] != kinds[1] and old.get("content").object and new.get("content").object:
+            self._other_content(before, after, where)
+        else:
+            self._unread_content(old, new, where)
+            nothing = Node(None, new.place)
+            self._media(before or nothing, after or nothing, where)
+        self._headers(old, new, where)
+        self._prose(old, new, where.subject)
+
+    def _other_content(self, before: Node | None, after: Node | None, where: Where) -> None:
+        readers = self.schemas.old_types, self.schemas.new_types
+        texts = []
+        for node, reader in zip((before, after), readers, strict=True):
+            types = shown(reader.types(node.get("schema"), where.name, where.parent)) if node else "nothing"
+            texts.append(f"{node.place[-1]}, {types}" if node else "none that can be read")
+        node = after or before
+        place = node.place if node else ()
+        self._add("content-type-changed", f"content of {where.subject}", place, becomes(*texts), "response")
+
+    def _unread_content(self, old: Node, new: Node, where: Where) -> None:
+        before, after = old.get("content").members(), new.get("content").members()
+        for content_type in sorted(before.keys() & after.keys()):
+            is_read = after[content_type] == chosen_content(new)
+            if not is_read and not is_same(before[content_type].value, after[content_type].value):
+                subject = f"content {content_type} of {where.subject}"
+                self._add("keyword-changed", subject, after[content_type].place, direction="response")
+        if not (before and after):
+            return
+        for kind, its, others in (("content-type-removed", before, after), ("content-type-added", after, before)):
+            for content_type in (it for it in its if it not in others):
+                subject = f"content type {content_type} of {where.subject}"
+                self._add(kind, subject, its[content_type].place, direction="response")
+
+    def _headers(self, old: Node, new: Node, where: Where) -> None:
+        before, after = old.get("headers").members(), new.get("headers").members()
+        for name, node in before.items():
+            if name not in after:
+                self._add("header-removed", f"header {name} of {where.subject}", node.place, direction="response")
+        for name, node in after.items():
+            subject = f"header {name} of {where.subject}"
+            if name not in before:
+                self._add("header-added", subject, node.place, direction="response")
+                continue
+            one, other = self.schemas.old.follow(before[name]), self.schemas.new.follow(node)
+            inside = Where(subject, name, "", "header", "response", where.used_in)
+            for key in sorted((one.object.keys() | other.object.keys()) - {"schema"}):
+                if as_text(one.object.get(key)) != as_text(other.object.get(key)):
+                    self.schemas.keyword(key, inside, (*other.place, key), is_set=other.object.get(key) is True)
+            self.schemas.compare(one.get("schema"), other.get("schema"), inside)
+
+    def _prose(self, old: Node, new: Node, subject: str) -> None:
+        where = Where(subject, "", "", "field", "both", (self.after.id,))
+        for key in sorted((old.object.keys() | new.object.keys()) - {"content", "headers", "required", "$ref"}):
+            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
+                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
+
+
+def _lacks_import(operation: Operation, api: Api) -> bool:
+    """Say whether the generator makes a module that uses Unset without importing it."""
+    body = api.follow(operation.node.get("requestBody"))
+    is_given = body.object.get("required") is True and len(body.get("content").object) > 1
+    return is_given and all(it.object.get("required") is True for it in operation.parameters.values())
+
+
+def _is_success(status: str) -> bool:
+    return status[:1] in ("2", "3")

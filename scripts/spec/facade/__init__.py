@@ -1,0 +1,1 @@
+"""What the facade relies on in the description."""

@@ -1,0 +1,197 @@
+"""What the facade relies on in the API's description, and where a document does not give it.
+
+The tables below state what the code does not; `facade_source` takes the rest from the code. Parts that do no harm are
+not looked at: further operations, and optional parameters, fields, states and statuses.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from spec.documents import JsonObject
+from spec.facade import answers as facade_answers
+from spec.facade.source import FacadeSource, read_facade
+from spec.facade.table import EXPORTED, FORMS, OPERATIONS, PATH_FORMATS, TAG, WORDS, Operation, Query, module_of
+from spec.facade.view import Place, View
+from spec.facade.violations import Violation as Violation  # noqa: PLC0414 - part of this module's interface
+from spec.facade.violations import listed, violation
+
+_ENDPOINTS = "_api/endpoints.py"
+
+
+def violations(document: JsonObject, *, facade: FacadeSource | None = None) -> list[Violation]:
+    """Compare a document with what the facade relies on.
+
+    Args:
+        document: The merged and corrected description, as in `openapi/agency-api.json`.
+        facade: What the facade's source says; by default, that of this tree.
+
+    Returns:
+        The violations; none if the facade works with the document.
+    """
+    contract = _Contract(View(document), facade or read_facade())
+    # Several operations refer to one schema.
+    return list(dict.fromkeys([*contract.server(), *contract.operations(), *contract.classes()]))
+
+
+@dataclass(frozen=True)
+class _Contract:
+    view: View
+    facade: FacadeSource
+
+    def server(self) -> Iterator[Violation]:
+        urls = [str(self.view.object(place).get("url")) for place in self.view.places(("servers",))]
+        if urls and self.facade.base_url not in [url.rstrip("/") for url in urls]:
+            relies = f"sends its requests to {self.facade.base_url}"
+            yield violation(("servers",), relies=relies, says=f"names {listed(urls)}", file="_account.py")
+
+    def operations(self) -> Iterator[Violation]:
+        for operation in OPERATIONS:
+            place = self._find(operation)
+            if place is None:
+                says = "has neither that name nor that path"
+                yield violation(("paths",), relies=f"calls {operation}", says=says, file=_ENDPOINTS)
+                continue
+            yield from self._name(operation, place)
+            yield from self._parameters(operation, place)
+            yield from self._credentials(operation, place)
+            yield from facade_answers.check(self.view, self.facade, operation, (*place, "responses"))
+
+    def classes(self) -> Iterator[Violation]:
+        of_parameters = {operation.class_of(query) for operation in OPERATIONS for query in operation.query}
+        for module, names in self.facade.imports.items():
+            for name in sorted(names - of_parameters) if ".models" in module else ():
+                yield from self._class(name)
+
+    def _find(self, operation: Operation) -> Place | None:
+        """Return an operation's place: by its name, or else by its method and path."""
+        paths = [(path, self.view.object(("paths", path))) for path in self.view.object(("paths",))]
+        places: list[tuple[str, str, str]] = [("paths", path, method) for path, item in paths for method in item]
+        named = [place for place in places if self._module(place) == operation.module]
+        routed = [place for place in places if operation.is_at(place[2], place[1])]
+        return next(iter(named + routed), None)
+
+    def _module(self, place: Place) -> str:
+        return module_of(str(self.view.object(place).get("operationId")))
+
+    def _name(self, operation: Operation, place: Place) -> Iterator[Violation]:
+        _, path, method = map(str, place)
+        if self._module(place) != operation.module:
+            relies, says = f"calls {operation}", f"names it {self.view.object(place).get('operationId')}"
+            yield violation((*place, "operationId"), relies=relies, says=says, file=_ENDPOINTS)
+        if not operation.is_at(method, path):
+            relies, says = f"calls {operation}", f"has it as {method.upper()} {path}"
+            yield violation(place, relies=relies, says=says, file=_ENDPOINTS)
+        tag = self.view.at((*place, "tags", 0)) or "default"
+        if str(tag).lower() != TAG.lower():
+            relies = f"imports {operation.name} from the generated package of the tag {TAG}"
+            yield violation((*place, "tags"), relies=relies, says=f"tags it {tag}", file=_ENDPOINTS)
+
+    def _parameters(self, operation: Operation, place: Place) -> Iterator[Violation]:
+        declared = self._declared(place)
+        in_path = [part.strip("{}") for part in str(place[1]).split("/") if part.startswith("{")]
+        for name, form in zip(in_path, PATH_FORMATS, strict=False):
+            if parameter := declared.pop(("path", name), None):
+                yield from self._sent(operation, name, parameter, form)
+        for query in operation.query:
+            yield from self._query(operation, query, place, declared)
+        for (location, name), parameter in declared.items():
+            if self.view.object(parameter).get("required") is True:
+                relies = f"calls {operation.name} without the {location} parameter {name}"
+                yield violation(parameter, relies=relies, says="requires it", file=_ENDPOINTS)
+        body = self.view.follow((*place, "requestBody"))
+        if self.view.object(body).get("required") is True:
+            relies = f"calls {operation.name} without a body"
+            yield violation(body, relies=relies, says="requires one", file=_ENDPOINTS)
+
+    def _declared(self, place: Place) -> dict[tuple[str, str], Place]:
+        """Return the parameters of the path and of the operation by location and name."""
+        entries = self.view.places((*place[:-1], "parameters")) + self.view.places((*place, "parameters"))
+        found = [(self.view.object(parameter), parameter) for parameter in map(self.view.follow, entries)]
+        return {(str(described.get("in")), str(described.get("name"))): parameter for described, parameter in found}
+
+    def _query(
+        self, operation: Operation, query: Query, place: Place, declared: dict[tuple[str, str], Place]
+    ) -> Iterator[Violation]:
+        relies = f"sends {query.name} in the query of {operation.name}"
+        location = next((location for location, name in declared if name == query.name), None)
+        if location is None:
+            says = "has no such parameter"
+            yield violation((*place, "parameters"), relies=relies, says=says, file=_ENDPOINTS)
+            return
+        parameter = declared.pop((location, query.name))
+        if location != "query":
+            says = f"has it in the {location}"
+            yield violation((*parameter, "in"), relies=relies, says=says, file=_ENDPOINTS)
+        if self.view.object(parameter).get("required") is True:
+            relies = f"calls {operation.name} without {query.name} unless it is needed"
+            yield violation((*parameter, "required"), relies=relies, says="requires it", file=_ENDPOINTS)
+        if query.value is None:
+            yield from self._sent(operation, query.name, parameter, query.form)
+        else:
+            yield from self._choice(operation, query, (*parameter, "schema"))
+
+    def _sent(self, operation: Operation, name: str, parameter: Place, form: str | None) -> Iterator[Violation]:
+        """Check the type of a parameter that is sent as text of some format."""
+        schema = (*parameter, "schema")
+        relies = f"sends {FORMS[form]} as {name} to {operation.name}"
+        types, formats = self.view.types(schema), self.view.formats(schema)
+        if types and "string" not in types:
+            says = f"takes {listed(WORDS.get(each, each) for each in sorted(types))} there"
+            yield violation(schema, relies=relies, says=says, file=_ENDPOINTS)
+        elif not formats & {form, None}:
+            says = f"takes {listed(sorted(FORMS.get(each, f'text of the format {each}') for each in formats))} there"
+            yield violation(schema, relies=relies, says=says, file=_ENDPOINTS)
+
+    def _choice(self, operation: Operation, query: Query, schema: Place) -> Iterator[Violation]:
+        """Check a parameter that is sent as one value, a member of a generated class."""
+        values, target = self.view.values(schema), self.view.follow(schema)
+        relies = f"sends {query.name}={query.value} to {operation.name}"
+        if query.value not in values:
+            says = f"lists {listed(values)}" if values else "lists no values"
+            yield violation(schema, relies=relies, says=f"{says} there", file=_ENDPOINTS)
+            return
+        inline = operation.class_of(query)
+        title = self.view.object(target).get("title")
+        made = str(target[-1]) if target != schema else f"{inline.removesuffix(query.name)}{title or query.name}"
+        if made != inline:
+            relies = f"imports {inline}, the generated class of the parameter {query.name}"
+            yield violation(schema, relies=relies, says=f"makes it {made}", file=_ENDPOINTS)
+
+    def _credentials(self, operation: Operation, place: Place) -> Iterator[Violation]:
+        own = (*place, "security")
+        required = own if self.view.at(own) is not None else ("security",)
+        offers = [list(self.view.object(each)) for each in self.view.places(required)]
+        # Whether nothing is required, or else one Basic scheme alone is enough.
+        if all(offers) and offers and not any(len(offer) == 1 and self._is_basic(offer[0]) for offer in offers):
+            relies = f"sends HTTP Basic to {operation.name}"
+            says = f"asks for {listed(' with '.join(map(self._scheme, offer)) for offer in offers)}"
+            yield violation(required, relies=relies, says=says, file="_account.py")
+
+    def _is_basic(self, name: str) -> bool:
+        return self._scheme(name) == "http basic"
+
+    def _scheme(self, name: str) -> str:
+        scheme = self.view.object(("components", "securitySchemes", name))
+        return " ".join(str(scheme[key]).lower() for key in ("type", "scheme") if key in scheme) or name
+
+    def _class(self, name: str) -> Iterator[Violation]:
+        place = ("components", "schemas", name)
+        relies = f"imports the generated class {name}"
+        title = self.view.object(place).get("title", name)
+        if self.view.at(place) is None:
+            yield violation(place[:-1], relies=relies, says="has no schema of that name", file="models.py")
+            return
+        if title != name:
+            says = f"gives it the title {title}, of which the generator makes the name"
+            yield violation((*place, "title"), relies=relies, says=says, file="models.py")
+        values = self.view.values(place)
+        needed = self.facade.members.get(name, frozenset()) | EXPORTED.get(name, frozenset())
+        if needed and not values:
+            yield violation(place, relies=f"relies on the values of {name}", says="lists none there", file="models.py")
+        named = [self.view.at(each) for each in self.view.places((*place, "x-enum-varnames"))] or values
+        if needed and [str(each).upper() for each in named] != [str(value).upper() for value in values]:
+            relies = f"names the members of {name} like their values"
+            yield violation(place, relies=relies, says=f"names them {listed(named)}", file="models.py")
+        for value in sorted(needed.difference(map(str, values))) if values else ():
+            relies, says = f"relies on {value} in {name}", f"lists {listed(values)} there"
+            yield violation(place, relies=relies, says=says, file="models.py")

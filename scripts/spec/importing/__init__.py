@@ -1,0 +1,1 @@
+"""From published pages to fragments below `openapi/`."""

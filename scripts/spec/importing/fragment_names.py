@@ -1,0 +1,48 @@
+"""Name the files of fragments after what they describe."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from spec.documents import JsonObject
+from spec.importing.pages import Document
+from spec.walk import METHODS
+
+LONGEST_NAME = 100  # characters, of the 255 bytes that a file system allows
+
+
+def kebab(name: str) -> str:
+    """Return a name in small letters and digits, its words joined by hyphens: `listJobs` becomes `list-jobs`."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.findall(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+", ascii_name)
+    return "-".join(words).lower()[:LONGEST_NAME].strip("-")
+
+
+def fragment_name(document: Document, *, stem: str) -> str:
+    """Return the name of a document's file, without its suffix.
+
+    It is that of the only operation, or of the first schema if there are no operations, or else that of the page.
+    """
+    operations = [*_operations(document.content)]
+    if len(operations) == 1:
+        path, method, operation = operations[0]
+        name = operation.get("operationId")
+        return (kebab(name) if isinstance(name, str) else "") or kebab(f"{method} {path}")
+    candidates = [] if operations else [_first_schema(document.content), document.heading]
+    return next((name for candidate in [*candidates, stem] if (name := kebab(candidate))), "document")
+
+
+def _first_schema(document: JsonObject) -> str:
+    match document.get("components"):
+        case {"schemas": {**schemas}}:
+            return str(next(iter(schemas), ""))
+    return ""
+
+
+def _operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
+    for section in ("paths", "webhooks"):
+        items = document.get(section)
+        for path, item in items.items() if isinstance(items, dict) else ():
+            for method, operation in item.items() if isinstance(item, dict) else ():
+                if method in METHODS and isinstance(operation, dict):
+                    yield path, method, operation

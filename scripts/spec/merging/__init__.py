@@ -1,0 +1,1 @@
+"""From fragments to one document, by the rule and the decisions of `openapi/merge.yml`."""
