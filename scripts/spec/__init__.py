@@ -1,4 +1,14 @@
 """From published pages to a generated client, and what a change of the pages means for it.
 
 The commands in `scripts/` (`generate.py` and its neighbours) parse arguments and print; the work is done here.
+
+    texts        JSON and YAML: strict parsing, and the line of any place
+    importing    pages become fragments below openapi/
+    merging      fragments become one document, by openapi/merge.yml
+    overlays     our corrections, and advice if one has lost its effect
+    generating   the document becomes a package
+    comparing    what has changed between two documents, and what that breaks
+    facade       what the facade relies on in the document
+
+`build` joins merging, overlays and generating; `updating` joins all of them; `whole_api` does so for other account kinds.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -79,6 +80,7 @@ class App(click.Group):
                 sys.stdout.flush()
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error of a command ends here
                 code = _report(ctx, error)
+            _flush_or_discard()
         ctx.exit(code)
 
 
@@ -120,8 +122,18 @@ def _report(ctx: click.Context, error: BaseException) -> int:
             if code == exit_codes.BUG and state.verbose > 1:
                 traceback.print_exception(error)
             output.write_error(state.err, error, code=code, as_json=state.json)
-    output.flush_or_discard()
     return code
+
+
+def _flush_or_discard() -> None:
+    """Flush both streams; redirect one that is full or closed to /dev/null, so that Python does not exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, stream.fileno())
+            os.close(sink)
 
 
 @click.group(

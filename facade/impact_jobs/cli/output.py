@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -156,14 +155,3 @@ def job_line(job: Job) -> str:
 def result_line(result: DownloadResult) -> str:
     """Return id, path, bytes and SHA-256, separated by tabs."""
     return "\t".join((result.job_id, printable(result.path), str(result.bytes_written), result.sha256 or "-"))
-
-
-def flush_or_discard() -> None:
-    """Flush both streams; redirect one whose reader is gone to /dev/null, so that Python does not complain at exit."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            sink = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(sink, stream.fileno())
-            os.close(sink)
