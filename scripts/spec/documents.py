@@ -1,11 +1,14 @@
-"""JSON documents: their types, the format in which this project writes them, and errors that name a place in them."""
+"""JSON documents: their types, their places, the format in which this project writes them, and errors about them."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 JsonObject: TypeAlias = dict[str, Json]
+# The keys and indices that lead to a value.
+Place: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,57 @@ def render(document: JsonObject) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
+def as_object(value: Json) -> JsonObject:
+    """Return a value that is an object; an empty object if it is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Json) -> list[Json]:
+    """Return a value that is an array; an empty list if it is none."""
+    return value if isinstance(value, list) else []
+
+
+def value_at(document: Json, place: Place) -> Json:
+    """Return the value at a place; None if there is none."""
+    for step in place:
+        match document, step:
+            case (dict() as parent, str(key)) if key in parent:
+                document = parent[key]
+            case (list() as parent, int(index)) if index < len(parent):
+                document = parent[index]
+            case _:
+                return None
+    return document
+
+
+def object_at(document: Json, *place: str | int) -> JsonObject:
+    """Return the object at a place; an empty object if there is none."""
+    return as_object(value_at(document, place))
+
+
+def place_of(document: Json, tokens: Iterable[str]) -> Place:
+    """Return the place to which the tokens of a JSON Pointer lead; in an array, a token is an index."""
+    found: list[str | int] = []
+    for token in tokens:
+        is_index = isinstance(document, list) and token.isdecimal()
+        found.append(int(token) if is_index else token)
+        document = value_at(document, (found[-1],))
+    return tuple(found)
+
+
+def canonical(value: Json) -> str:
+    """Return a value as JSON text that is the same in any order of keys; 1, true and 1.0 differ."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
 def pointer(*tokens: str | int) -> str:
     """Return a place in a document as a JSON Pointer (RFC 6901)."""
     return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
+
+
+def tokens_of(pointer: str) -> list[str]:
+    """Return the tokens of a JSON Pointer."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
 
 
 def first_difference(one: Json, other: Json, at: str = "") -> str | None:

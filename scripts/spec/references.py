@@ -7,8 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 from urllib.parse import unquote
 
-from spec.documents import Json, JsonObject, Problem
-from spec.walk import SECTIONS, Kind, Node, Place, walk
+from spec.documents import Json, JsonObject, Place, Problem, as_list, object_at, place_of, tokens_of, value_at
+from spec.walk import SECTIONS, Kind, Node, walk
 
 # Where a place of a merged document was published: the file and the line.
 Locate: TypeAlias = Callable[[Place], tuple[str, int | None]]
@@ -18,16 +18,32 @@ _BAD_ESCAPE = re.compile(r"~(?![01])|%(?![0-9A-Fa-f]{2})")
 _SECTION_OF = {kind: section for section, kind in SECTIONS.items()}
 
 
-def target(ref: str) -> tuple[str, ...] | None:
+def target(ref: Json) -> tuple[str, ...] | None:
     """Return the keys that a reference leads to in its own document; None if it is no JSON Pointer in this document."""
-    if not ref.startswith("#/"):
-        return None
-    return tuple(unquote(token).replace("~1", "/").replace("~0", "~") for token in ref[2:].split("/"))
+    return tuple(tokens_of(unquote(ref[1:]))) if isinstance(ref, str) and ref.startswith("#/") else None
+
+
+def place_referred_to(document: JsonObject, value: Json) -> Place | None:
+    """Return the place to which a value refers, whether there is something or not; None if it is no local reference."""
+    tokens = target(value.get("$ref")) if isinstance(value, dict) else None
+    return None if tokens is None else place_of(document, tokens)
+
+
+def references_in(value: Json, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Yield all references in a value, each with the place of the object that it stands for."""
+    if isinstance(value, dict):
+        if isinstance(ref := value.get("$ref"), str):
+            yield place, ref
+        for key, member in value.items():
+            yield from references_in(member, (*place, key))
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from references_in(entry, (*place, index))
 
 
 def component(ref: Json) -> tuple[str, str] | None:
     """Return the section and the name of the component that a reference leads to, or into; None if it does not."""
-    tokens = target(ref) if isinstance(ref, str) else None
+    tokens = target(ref)
     return (tokens[1], tokens[2]) if tokens and len(tokens) > 2 and tokens[0] == "components" else None  # noqa: PLR2004
 
 
@@ -73,22 +89,14 @@ def _faults(document: JsonObject, node: Node) -> Iterator[tuple[str, str]]:
 
 
 def _exists(document: JsonObject, tokens: tuple[str, ...]) -> bool:
-    value: Json = document
-    for token in tokens:
-        if isinstance(value, dict) and token in value:
-            value = value[token]
-        elif isinstance(value, list) and token.isdecimal() and int(token) < len(value):
-            value = value[int(token)]
-        else:
-            return False
-    return True
+    *parents, last = place_of(document, tokens)
+    parent = value_at(document, tuple(parents))
+    return last in parent if isinstance(parent, dict) else isinstance(last, int) and last < len(as_list(parent))
 
 
 def _advice_for_missing(document: JsonObject, tokens: tuple[str, ...]) -> str:
     advice = "import the page that defines it in the same command"
-    components = document.get("components")
-    section = components.get(tokens[1]) if isinstance(components, dict) and len(tokens) > 1 else None
-    near = difflib.get_close_matches(tokens[-1], section, n=3) if isinstance(section, dict) else []
+    near = difflib.get_close_matches(tokens[-1], object_at(document, *tokens[:-1]), n=3)
     return f"{advice}; near names: {', '.join(near)}" if near else advice
 
 
@@ -97,12 +105,11 @@ def _cycles(document: JsonObject) -> Iterator[list[Place]]:
 
     A schema that refers to itself in a property, an item or a union describes nested values, which is right.
     """
-    components = document.get("components")
-    graph: dict[Place, list[Place]] = {}
-    for section, kind in SECTIONS.items():
-        members = components.get(section) if isinstance(components, dict) else None
-        for name, value in members.items() if isinstance(members, dict) else ():
-            graph["components", section, name] = [*dict.fromkeys(_contained(value, kind))]
+    graph: dict[Place, list[Place]] = {
+        ("components", section, name): [*dict.fromkeys(_contained(value, kind))]
+        for section, kind in SECTIONS.items()
+        for name, value in object_at(document, "components", section).items()
+    }
     while True:
         try:
             TopologicalSorter(graph).prepare()
@@ -123,8 +130,7 @@ def _contained(value: Json, kind: Kind) -> Iterator[Place]:
         if isinstance(part, dict):
             if found := component(part.get("$ref")):
                 yield ("components", *found)
-            members = part.get("allOf") if kind is Kind.SCHEMA else None
-            parts += members if isinstance(members, list) else []
+            parts += as_list(part.get("allOf")) if kind is Kind.SCHEMA else []
 
 
 def _cycle_problem(cycle: list[Place], locate: Locate) -> Problem:

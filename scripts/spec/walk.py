@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
-from spec.documents import Json, JsonObject
-
-Place: TypeAlias = tuple[str | int, ...]
+from spec.documents import Json, JsonObject, Place
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 

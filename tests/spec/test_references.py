@@ -4,7 +4,7 @@ import pytest
 from spec.documents import JsonObject, render
 from spec.references import component, reference_problems, target
 from spec.texts.sources import Source
-from spec.walk import Place
+from spec.documents import Place
 
 
 def ref(to: Any) -> Any:

@@ -14,9 +14,9 @@ from spec.comparing.change import Change as Change  # noqa: PLC0414 - part of th
 from spec.comparing.change import Changes, becomes
 from spec.comparing.facade_verdicts import with_facade
 from spec.comparing.operation_changes import OperationComparison
-from spec.comparing.schema_changes import PROSE, SchemaComparison, Where, as_text
+from spec.comparing.schema_changes import PROSE, SchemaComparison, Where
 from spec.comparing.usage import Usages
-from spec.documents import Json, JsonObject
+from spec.documents import Json, JsonObject, canonical
 
 _ROOT = frozenset({"servers", "tags", "paths", "components"})  # those that are compared part by part
 _SHARED = ("parameters", "requestBodies", "responses", "headers", "examples", "links", "callbacks", "pathItems")
@@ -56,12 +56,12 @@ class _Root:
 
     def _info(self) -> None:
         for key in sorted((self.old.document.keys() | self.new.document.keys()) - _ROOT - {"info"}):
-            if as_text(self.old.document.get(key)) != as_text(self.new.document.get(key)):
+            if canonical(self.old.document.get(key)) != canonical(self.new.document.get(key)):
                 kind = "extension-changed" if key.startswith("x-") else "document-changed"
                 self.changes.add(kind, f"{key} of the document", (key,))
         old, new = (api.node("info").object for api in (self.old, self.new))
         for key in sorted(old.keys() | new.keys()):
-            if as_text(old.get(key)) != as_text(new.get(key)):
+            if canonical(old.get(key)) != canonical(new.get(key)):
                 values = old.get(key), new.get(key)
                 detail = becomes(*values) if key in ("title", "version") else ""
                 self.changes.add("document-changed", f"{key} of the API", ("info", key), detail=detail)
@@ -112,7 +112,7 @@ class _Root:
         hidden = {"description", "bearerFormat"}
         before, after = ({key: it for key, it in node.object.items() if key not in hidden and not key.startswith("x-")}
                          for node in (old, new))  # fmt: skip
-        if as_text(before) != as_text(after):
+        if canonical(before) != canonical(after):
             used_in = [operation.id for operation in self.new.operations]
             detail = becomes(before.get("scheme", before.get("type")), after.get("scheme", after.get("type")))
             self.changes.add(
@@ -122,7 +122,7 @@ class _Root:
 
     def _prose(self, subject: str, old: Node, new: Node, *, only: Iterable[str] | None = None) -> None:
         for key in sorted(only or old.object.keys() | new.object.keys()):
-            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
+            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
                 kind = "description-changed" if key in PROSE else "keyword-changed"
                 self.changes.add(kind, f"{key} of {subject}", (*new.place, key))
 
@@ -181,7 +181,7 @@ class _Components:
                 )
             elif name not in new:
                 changes.add("shared-part-removed", f"shared {what} {name}", node.place)
-            elif as_text(node.value) != as_text(new[name].value) and not self._is_used(section, name):
+            elif canonical(node.value) != canonical(new[name].value) and not self._is_used(section, name):
                 changes.add("shared-part-changed", f"shared {what} {name}", new[name].place)
         for name, node in new.items():
             if name not in old and name not in renamed.values():
@@ -227,7 +227,7 @@ def same_contents(old: dict[str, Node], new: dict[str, Node]) -> dict[str, str]:
 def _anonymous(node: Node, name: str) -> str:
     """Return the contents of a component, without its name."""
     section = node.place[1] if len(node.place) > 1 else ""
-    return as_text(node.value).replace(json.dumps(f"#/components/{section}/{name}", ensure_ascii=False), '"#"')
+    return canonical(node.value).replace(json.dumps(f"#/components/{section}/{name}", ensure_ascii=False), '"#"')
 
 
 def _places(api: Api) -> Iterator[tuple[Place, str]]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from spec.comparing.api import Api, Node, Operation, Place
 from spec.comparing.change import Direction, becomes
 from spec.comparing.python_types import ANY, body_parent, chosen_content, reading, sending, shown
-from spec.comparing.schema_changes import SchemaComparison, Where, as_text, is_missed, is_same
+from spec.comparing.schema_changes import SchemaComparison, Where, is_missed, is_same
+from spec.documents import canonical
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ExchangeComparison:
 
     def _media(self, old: Node, new: Node, where: Where) -> None:
         for key in sorted((old.object.keys() | new.object.keys()) - {"schema"}):
-            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
+            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
                 self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
         self.schemas.compare(old.get("schema"), new.get("schema"), where)
 
@@ -171,14 +172,14 @@ class ExchangeComparison:
             one, other = self.schemas.old.follow(before[name]), self.schemas.new.follow(node)
             inside = Where(subject, name, "", "header", "response", where.used_in)
             for key in sorted((one.object.keys() | other.object.keys()) - {"schema"}):
-                if as_text(one.object.get(key)) != as_text(other.object.get(key)):
+                if canonical(one.object.get(key)) != canonical(other.object.get(key)):
                     self.schemas.keyword(key, inside, (*other.place, key), is_set=other.object.get(key) is True)
             self.schemas.compare(one.get("schema"), other.get("schema"), inside)
 
     def _prose(self, old: Node, new: Node, subject: str) -> None:
         where = Where(subject, "", "", "field", "both", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - {"content", "headers", "required", "$ref"}):
-            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
+            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
                 self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
 
 

@@ -8,7 +8,8 @@ from spec.comparing.api import Api, Node, Operation, Place
 from spec.comparing.change import Changes, Direction, becomes
 from spec.comparing.exchange_changes import ExchangeComparison
 from spec.comparing.python_types import Reader, identifier, is_expressible
-from spec.comparing.schema_changes import SchemaComparison, Where, as_text
+from spec.comparing.schema_changes import SchemaComparison, Where
+from spec.documents import canonical
 
 _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
 _COMPARED = frozenset({"operationId", "tags", "security", "parameters", "requestBody", "responses", "servers"})
@@ -123,7 +124,7 @@ class _OneOperation:
         old, new = self.before.node, self.after.node
         where = Where(self.after.id, "", "", "field", "both", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - _COMPARED):
-            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
+            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
                 self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
         urls = [{it.text("url") for it in node.get("servers").entries()} for node in (old, new)]
         if urls[0] != urls[1]:
@@ -134,7 +135,7 @@ class _OneOperation:
         old, new = (_alternatives(api, it) for api, it in self._sides())
         subject, place = f"operation {self.after.id}", (*self.after.node.place, "security")
         had, has = (bool(it.node.object.get("security")) for it in (self.before, self.after))
-        free = as_text({})
+        free = canonical({})
         if not had and has:
             self._add("security-added", subject, place, direction="request")
         elif old != new or had != has:
@@ -201,12 +202,12 @@ class _OneOperation:
             kind = "parameter-required" if is_now else "parameter-optional"
             self._add(kind, subject, (*new.place, "required"), direction="request")
         for key in ("style", "explode", "allowReserved", "content"):
-            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
+            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
                 detail = "" if key == "content" else becomes(old.object.get(key), new.object.get(key))
                 self._add("parameter-format-changed", f"{key} of {subject}", (*new.place, key), detail, "request")
         where = Where(subject, new.text("name"), self.after.id, "parameter", "request", (self.after.id,))
         for key in sorted((old.object.keys() | new.object.keys()) - _OF_PARAMETER):
-            if as_text(old.object.get(key)) != as_text(new.object.get(key)):
+            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
                 self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
         self.schemas.compare(old.get("schema"), new.get("schema"), where)
 
@@ -219,7 +220,7 @@ class _OneOperation:
 def _alternatives(api: Api, operation: Operation) -> set[str]:
     own = operation.node.object.get("security")
     found = own if own is not None else api.document.get("security")
-    return {as_text(it) for it in found} if isinstance(found, list) else set()
+    return {canonical(it) for it in found} if isinstance(found, list) else set()
 
 
 def _key(parameter: Node) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """Compare two schemas: their Python types, and if these are equal, their fields, values and limits."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -9,7 +8,7 @@ from spec.comparing.api import Api, Node, Place, Property
 from spec.comparing.change import Changes, Direction, becomes
 from spec.comparing.python_types import ANY, Reader, Types, class_in, class_name, shown
 from spec.comparing.usage import is_open
-from spec.documents import Json, JsonObject
+from spec.documents import Json, JsonObject, canonical
 
 Role = Literal["parameter", "field", "response", "header"]
 
@@ -153,7 +152,7 @@ class SchemaComparison:
         before, after = (it.get("enum").entries() for it in (old, new))
         for entries, others, kind in ((before, after, "value-removed"), (after, before, self._added_value(where))):
             for entry in entries:
-                if all(as_text(entry.value) != as_text(other.value) for other in others):
+                if all(canonical(entry.value) != canonical(other.value) for other in others):
                     self._add(
                         kind, replace(where, subject=f"value {entry.value} of {_bare(where.subject)}"), entry.place
                     )
@@ -185,7 +184,7 @@ class SchemaComparison:
 
     def _additional(self, old: Node, new: Node, where: Where) -> None:
         before, after = (it.object.get("additionalProperties", True) for it in (old, new))
-        if not self._is_object(new) or as_text(before) == as_text(after):
+        if not self._is_object(new) or canonical(before) == canonical(after):
             return
         where = replace(where, subject=f"additional properties of {_bare(where.subject)}")
         place = (*new.place, "additionalProperties")
@@ -228,7 +227,7 @@ class SchemaComparison:
         keys = (old.object.keys() | new.object.keys()) - _COMPARED
         for key in sorted(keys):
             before, after = (_kinds(it.object) if key == "type" else it.object.get(key) for it in (old, new))
-            if as_text(before) != as_text(after):
+            if canonical(before) != canonical(after):
                 self.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
         for one, other in zip(_inline_parts(old), _inline_parts(new), strict=False):
             self._rest(one, other, where)
@@ -321,9 +320,4 @@ def _or_nothing(value: Json) -> str:
 
 def is_same(one: Json, other: Json) -> bool:
     """Say whether two values are equal; 1, true and 1.0 differ."""
-    return one == other and as_text(one) == as_text(other)
-
-
-def as_text(value: Json) -> str:
-    """Return a value as text that is equal for equal values only: 1, true and 1.0 differ."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return one == other and canonical(one) == canonical(other)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
-from spec.documents import Json, JsonObject, Problem
+from spec.documents import Json, JsonObject, Place, Problem, canonical, object_at
 from spec.fragments import Fragment
 from spec.merging.contradictions import diff
 from spec.merging.parts import Key, Moved, effective
-from spec.merging.roots import Joined, join_field, join_root, text
+from spec.merging.roots import Joined, join_field, join_root
 from spec.merging.rules import FIRST, Rules
-from spec.walk import METHODS, SECTIONS, Kind, Place, without_prose
+from spec.walk import METHODS, SECTIONS, Kind, without_prose
 
 # What a path says for all its operations, and an operation can say itself.
 _SHARED = ("summary", "description", "parameters", "servers")
@@ -62,7 +62,7 @@ class _Joiner:
         if any("webhooks" in document for document in self.documents):
             joined.document["webhooks"] = {}
             self._join_members(("webhooks",), Kind.PATH_ITEM)
-        sections = dict.fromkeys(key for document in self.documents for key in _at(document, ("components",)))
+        sections = dict.fromkeys(key for document in self.documents for key in object_at(document, "components"))
         if sections:
             components: JsonObject = {}
             joined.document["components"] = components
@@ -83,20 +83,20 @@ class _Joiner:
 
     def _join_members(self, place: Place, kind: Kind) -> None:
         for index, document in enumerate(self.documents):
-            for name, value in _at(document, place).items():
+            for name, value in object_at(document, *place).items():
                 self._add((*place, name), kind, index, value)
 
     def _join_paths(self) -> None:
         items: dict[str, dict[int, JsonObject]] = {}
         for index, document in enumerate(self.documents):
-            for path, item in _at(document, ("paths",)).items():
+            for path, item in object_at(document, "paths").items():
                 if isinstance(item, dict) and not path.startswith("x-"):
                     items.setdefault(path, {})[index] = item
         for path, found in items.items():
             self._join_path(("paths", path), found)
 
     def _join_path(self, place: Place, items: dict[int, JsonObject]) -> None:
-        effects = {text(without_prose(_only(item, _EFFECTIVE), Kind.PATH_ITEM)) for item in items.values()}
+        effects = {canonical(without_prose(_only(item, _EFFECTIVE), Kind.PATH_ITEM)) for item in items.values()}
         if len(effects) > 1:
             self.joined.notes.append(
                 f"{place[-1]}: the parameters of its path differ, so that each operation has its own"
@@ -106,8 +106,7 @@ class _Joiner:
                 | {method: effective(item, method, self.documents[index]) for method in METHODS if method in item}
                 for index, item in items.items()
             }
-        paths = self.joined.document["paths"]
-        paths[place[-1]] = {}  # type: ignore[index] # see `join`
+        object_at(self.joined.document, "paths")[str(place[-1])] = {}
         for name in dict.fromkeys(key for item in items.values() for key in item if key not in METHODS):
             having = {index: item[name] for index, item in items.items() if name in item}
             rule = FIRST if name in _SHARED else None
@@ -118,15 +117,15 @@ class _Joiner:
                     self._add((*place, method), Kind.OPERATION, index, operation)
 
     def _add(self, place: Place, kind: Kind, index: int, value: Json) -> None:
-        parent = _at(self.joined.document, place[:-1])
+        parent = object_at(self.joined.document, *place[:-1])
         there = self._published(index, place)
         if place not in self.joined.origins:
             parent[str(place[-1])] = value
             self.joined.origins[place] = (index, there)
-        elif text(value) != text(parent[str(place[-1])]):
+        elif canonical(value) != canonical(parent[str(place[-1])]):
             first = parent[str(place[-1])]
             one, other = without_prose(first, kind), without_prose(value, kind)
-            if text(one) == text(other):
+            if canonical(one) == canonical(other):
                 self.differing.setdefault(place, []).append(index)
             else:
                 self._refuse(place, index, diff(one, other, "the first", "the other"))
@@ -139,9 +138,9 @@ class _Joiner:
         self.joined.problems.append(Problem(other.file, line, reason, advice))
 
     def _extensions(self, place: Place) -> None:
-        for name in dict.fromkeys(key for document in self.documents for key in _at(document, place)):
+        for name in dict.fromkeys(key for document in self.documents for key in object_at(document, *place)):
             if name.startswith("x-"):
-                values = {index: _at(document, place) for index, document in enumerate(self.documents)}
+                values = {index: object_at(document, *place) for index, document in enumerate(self.documents)}
                 having = {index: members[name] for index, members in values.items() if name in members}
                 join_field(self.joined, (*place, name), having, self.fragments, self.rules)
 
@@ -163,11 +162,3 @@ def shown(place: Place) -> str:
 
 def _only(value: JsonObject, keys: Sequence[str]) -> JsonObject:
     return {key: value[key] for key in keys if key in value}
-
-
-def _at(document: JsonObject, place: Place) -> JsonObject:
-    """Return the object at a place; an empty one if there is none."""
-    value: Json = document
-    for key in place:
-        value = value.get(str(key)) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}

@@ -8,7 +8,7 @@ it. Nothing is renamed without a decision in `merge.yml`; public merge tools ren
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from spec.documents import JsonObject, Problem, SpecError
+from spec.documents import JsonObject, Place, Problem, SpecError
 from spec.fragments import Fragment
 from spec.merging.applying import apply, new_names
 from spec.merging.contradictions import Proposals, Reporter
@@ -21,7 +21,6 @@ from spec.merging.roots import spread
 from spec.merging.rules import OPERATION, OPERATION_ID, Rules
 from spec.merging.shapes import shape_problems
 from spec.merging.templates import new_paths, respell
-from spec.walk import Place
 
 
 class MergeError(SpecError):

@@ -10,11 +10,11 @@ from openapi_python_client.parser.openapi import generate_operation_id
 from openapi_python_client.schema.untrusted_string import UntrustedString
 from openapi_python_client.strings import ClassName, PythonIdentifier, sanitize
 
-from spec.documents import Json, JsonObject, Problem
+from spec.documents import JsonObject, Place, Problem, as_list, as_object, object_at
 from spec.merging.parts import Key, Part, parameter_of
 from spec.merging.rules import OPERATION
 from spec.references import Locate
-from spec.walk import METHODS, Place
+from spec.walk import METHODS
 
 PREFIX = "field_"
 _NO_TAG = "default"
@@ -84,8 +84,8 @@ class _Checker:
         self.modules: dict[tuple[str, str], str] = {}
 
     def check(self) -> Names:
-        for path, item in _members(self.document, "paths"):
-            place: Place = ("paths", path)
+        for path, value in object_at(self.document, "paths").items():
+            item, place = as_object(value), ("paths", path)
             if "$ref" in item:
                 self._refuse(
                     (*place, "$ref"), f"{path} is a reference, which the generator skips", "write its operations here"
@@ -136,8 +136,7 @@ class _Checker:
         self._arguments({parameter.identity: parameter for parameter in [*own, *left]}, operation, title)
 
     def _listed(self, holder: JsonObject, place: Place) -> Iterator[_Parameter]:
-        listed = holder.get("parameters")
-        for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+        for index, entry in enumerate(as_list(holder.get("parameters"))):
             found = parameter_of(entry, self.document)
             name, location = found.get("name"), str(found.get("in"))
             if isinstance(name, str):
@@ -214,10 +213,3 @@ def _rename(operation: JsonObject, title: str) -> str:
     if not isinstance(name, str):
         return "give it an operationId in openapi/overlay.json"
     return f'give it another one below `resolutions` in merge.yml:\n  operationId/{name}: "rename: NAME in {title}"'
-
-
-def _members(parent: JsonObject, key: str) -> Iterator[tuple[str, JsonObject]]:
-    members: Json = parent.get(key)
-    for name, member in members.items() if isinstance(members, dict) else ():
-        if isinstance(member, dict):
-            yield name, member

@@ -3,7 +3,7 @@
 Many documents of 3.1 keep the `nullable` of 3.0, which 3.1 ignores; it is taken for what it means.
 """
 
-from spec.documents import Json, JsonObject, Problem, SpecError
+from spec.documents import Json, JsonObject, Problem, SpecError, as_object
 from spec.fragments import Fragment
 from spec.walk import Kind, rewrite
 
@@ -98,5 +98,5 @@ def _wrapped(schema: JsonObject) -> JsonObject:
 
 
 def _accepts_null(schema: Json) -> bool:
-    types = schema.get("type") if isinstance(schema, dict) else None
+    types = as_object(schema).get("type")
     return types == "null" or (isinstance(types, list) and "null" in types)

@@ -1,14 +1,13 @@
 """The named parts of documents that are merged one by one: components, operations and webhooks."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from spec.documents import Json, JsonObject
+from spec.documents import Json, JsonObject, Place, as_list, as_object, canonical, object_at
 from spec.merging.rules import OPERATION, WEBHOOKS
 from spec.references import component
-from spec.walk import METHODS, SECTIONS, Kind, Place, walk, without_prose
+from spec.walk import METHODS, SECTIONS, Kind, walk, without_prose
 
 # A section and a name in it, such as ("schemas", "Job") or ("operation", "GET /jobs").
 Key: TypeAlias = tuple[str, str]
@@ -41,7 +40,7 @@ class Part:
     @classmethod
     def of(cls, index: int, key: Key, place: Place, kind: Kind, value: Json) -> "Part":
         """Return a part with its text."""
-        return cls(index, key, place, kind, value, json.dumps(value, sort_keys=True, ensure_ascii=False))
+        return cls(index, key, place, kind, value, canonical(value))
 
 
 def find_parts(documents: Sequence[JsonObject], moved: Sequence[Moved] = ()) -> dict[Key, list[Part]]:
@@ -74,10 +73,8 @@ def effective(item: JsonObject, method: str, document: JsonObject) -> JsonObject
 
 def parameter_of(parameter: Json, document: JsonObject) -> JsonObject:
     """Return a parameter, or the component that it refers to, if the document has that."""
-    value = parameter if isinstance(parameter, dict) else {}
-    key = component(value.get("$ref"))
-    found = _object(_object(document, "components"), key[0]).get(key[1]) if key else None
-    return found if isinstance(found, dict) else value
+    key = component(as_object(parameter).get("$ref"))
+    return (object_at(document, "components", *key) if key else {}) or as_object(parameter)
 
 
 def comparable(part: Part) -> Json:
@@ -98,22 +95,19 @@ def mentions(value: Json, kind: Kind) -> Iterator[Key]:
 
 def mapped_schemas(discriminator: JsonObject) -> Iterator[tuple[str, Key]]:
     """Yield the values of a discriminator and the schemas that they stand for, which may be named without a path."""
-    mapping = discriminator.get("mapping")
-    for value, name in mapping.items() if isinstance(mapping, dict) else ():
+    for value, name in object_at(discriminator, "mapping").items():
         if isinstance(name, str):
             yield value, component(name) or ("schemas", name)
 
 
 def required_schemes(value: JsonObject) -> Iterator[str]:
     """Yield the names of the security schemes that an operation or a document requires."""
-    requirements = value.get("security")
-    for requirement in requirements if isinstance(requirements, list) else ():
-        if isinstance(requirement, dict):
-            yield from requirement
+    for requirement in as_list(value.get("security")):
+        yield from as_object(requirement)
 
 
 def _parts_of(index: int, document: JsonObject, moved: Moved) -> Iterator[Part]:
-    for path, item in _object(document, "paths").items():
+    for path, item in object_at(document, "paths").items():
         if isinstance(item, dict) and not path.startswith("x-"):
             for method in item:
                 if method in METHODS:
@@ -121,11 +115,10 @@ def _parts_of(index: int, document: JsonObject, moved: Moved) -> Iterator[Part]:
                     value = effective(item, method, document)
                     place = ("paths", moved.get((path, method), path), method)
                     yield Part.of(index, key, place, Kind.OPERATION, value)
-    for name, item in _object(document, "webhooks").items():
+    for name, item in object_at(document, "webhooks").items():
         yield Part.of(index, (WEBHOOKS, name), ("webhooks", name), Kind.PATH_ITEM, item)
-    components = _object(document, "components")
     for section, kind in SECTIONS.items():
-        for name, part in _object(components, section).items():
+        for name, part in object_at(document, "components", section).items():
             yield Part.of(index, (section, name), ("components", section, name), kind, part)
 
 
@@ -133,8 +126,3 @@ def _parameter_name(parameter: Json, document: JsonObject) -> tuple[Json, ...]:
     """Return what identifies a parameter: its name and its location."""
     found = parameter_of(parameter, document)
     return (found.get("name"), found.get("in")) if "name" in found else (found.get("$ref"),)
-
-
-def _object(parent: Mapping[str, Json], key: str) -> JsonObject:
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from spec.documents import Json, JsonObject, pointer
+from spec.documents import Json, JsonObject, as_list, as_object, object_at, pointer
 from spec.merging.parts import Key, mapped_schemas
 from spec.merging.rules import OPERATION_ID
 from spec.references import component, target
@@ -45,7 +45,7 @@ def rename(document: JsonObject, names: Mapping[Key, str]) -> JsonObject:
 
 def _reference(ref: Json, names: Mapping[Key, str]) -> Json:
     key = component(ref)
-    tokens = target(str(ref))
+    tokens = target(ref)
     if key is None or key not in names or tokens is None:
         return ref
     return "#" + pointer(*tokens[:2], names[key], *tokens[3:])
@@ -59,16 +59,14 @@ def _map_values(schema: JsonObject, names: Mapping[Key, str]) -> None:
     discriminator = schema["discriminator"]
     if not isinstance(discriminator, dict):
         return
-    mapping = discriminator.get("mapping")
-    result: JsonObject = dict(mapping) if isinstance(mapping, dict) else {}
+    result = dict(object_at(discriminator, "mapping"))
     mapped = dict(mapped_schemas(discriminator))
     result |= {value: _SCHEMA + names[key] for value, key in mapped.items() if key in names}
     old_names = {_SCHEMA + new: key for key, new in names.items() if key[0] == "schemas"}
     for union in ("oneOf", "anyOf"):
-        members = schema.get(union)
-        for member in members if isinstance(members, list) else ():
+        for member in as_list(schema.get(union)):
             # The members have their new names already.
-            key = old_names.get(str(member.get("$ref"))) if isinstance(member, dict) else None
+            key = old_names.get(str(as_object(member).get("$ref")))
             if key is not None and key not in mapped.values():
                 result.setdefault(key[1], _SCHEMA + names[key])
     if result:

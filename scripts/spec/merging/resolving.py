@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from spec.documents import Problem
+from spec.documents import Problem, as_object
 from spec.fragments import Fragment
 from spec.merging.parts import Id, Key, Part
 from spec.merging.rules import OPERATION, OPERATION_ID, PATHS, Resolution, Rules
@@ -41,7 +41,7 @@ class Decisions:
 
 def operation_id(part: Part) -> str | None:
     """Return the operationId of an operation."""
-    value = part.value.get("operationId") if isinstance(part.value, dict) else None
+    value = as_object(part.value).get("operationId")
     return value if isinstance(value, str) else None
 
 

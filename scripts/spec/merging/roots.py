@@ -1,15 +1,14 @@
 """Make one of the roots of several documents, by the rule of `openapi/merge.yml`."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from spec.documents import Json, JsonObject, Problem
+from spec.documents import Json, JsonObject, Place, Problem, as_list, canonical, object_at
 from spec.fragments import Fragment
 from spec.merging.contradictions import diff
 from spec.merging.parts import required_schemes
 from spec.merging.rules import EQUAL, NEWEST, PER_OPERATION, UNION, Rules, is_root_field
-from spec.walk import METHODS, Kind, Place, without_prose
+from spec.walk import METHODS, Kind, without_prose
 
 _PARTS = frozenset({"paths", "webhooks", "components"})
 _KINDS = {"info": Kind.INFO, "externalDocs": Kind.DOCS}
@@ -41,7 +40,9 @@ def spread(documents: Sequence[JsonObject], rules: Rules) -> tuple[list[JsonObje
     result, notes = [dict(document) for document in documents], []
     for name in ("security", "servers"):
         users = [document for document in result if _has_operations(document)]
-        values = {text([document.get(name), _schemes(document) if name == "security" else {}]) for document in users}
+        values = {
+            canonical([document.get(name), _schemes(document) if name == "security" else {}]) for document in users
+        }
         if rules.of(name) == PER_OPERATION and len(values) > 1:
             for document in result:
                 if (value := document.pop(name, None)) is not None:
@@ -90,10 +91,10 @@ def join_field(
     if rule == NEWEST:
         chosen = max(having, key=lambda index: (_version(having[index]), -index))
     value, shown = having[chosen], "/".join(map(str, place))
-    differing = [index for index, other in having.items() if text(other) != text(value)]
+    differing = [index for index, other in having.items() if canonical(other) != canonical(value)]
     kind = _KINDS.get(name)
     plain = {index: without_prose(other, kind) if kind else other for index, other in having.items()}
-    unequal = [index for index in differing if text(plain[index]) != text(plain[chosen])]
+    unequal = [index for index in differing if canonical(plain[index]) != canonical(plain[chosen])]
     for index in unequal if rule == EQUAL else ():
         one, other = fragments[chosen].source, fragments[index].source
         at, line = f"{one.file}:{one.line(*place)}", other.line(*place)
@@ -105,10 +106,7 @@ def join_field(
         joined.problems.append(problem)
     if differing and not (rule == EQUAL and unequal):
         joined.notes.append(f"{shown}: that of {fragments[chosen].source.file} stays; {_differ(differing, fragments)}")
-    parent = joined.document
-    for key in place[:-1]:
-        parent = parent[key]  # type: ignore[assignment, index] # see `joined`
-    parent[name] = value
+    object_at(joined.document, *place[:-1])[name] = value
     joined.origins[place] = (chosen, place)
 
 
@@ -117,10 +115,10 @@ def _join_tags(joined: Joined, having: dict[int, Json], fragments: Sequence[Frag
     found: dict[str, tuple[int, int, Json]] = {}
     differing: dict[str, list[int]] = {}
     for index, tags in having.items():
-        for position, tag in enumerate(tags if isinstance(tags, list) else ()):
+        for position, tag in enumerate(as_list(tags)):
             name = str(tag["name"]) if isinstance(tag, dict) else ""
             _, _, first = found.setdefault(name, (index, position, tag))
-            if text(first) != text(tag):
+            if canonical(first) != canonical(tag):
                 differing.setdefault(name, []).append(index)
     for name, indexes in differing.items():
         file = fragments[found[name][0]].source.file
@@ -147,9 +145,7 @@ def _has_operations(document: JsonObject) -> bool:
 
 def _schemes(document: JsonObject) -> JsonObject:
     """Return the security schemes that a document requires; documents may call different ones by the same name."""
-    components = document.get("components")
-    schemes = components.get("securitySchemes") if isinstance(components, dict) else None
-    found = schemes if isinstance(schemes, dict) else {}
+    found = object_at(document, "components", "securitySchemes")
     return {name: without_prose(found.get(name), Kind.SECURITY_SCHEME) for name in required_schemes(document)}
 
 
@@ -168,11 +164,6 @@ def _spread(items: JsonObject, name: str, value: Json) -> JsonObject:
 
 def _version(value: Json) -> tuple[int, ...]:
     return tuple(int(number) for number in str(value).split(".") if number.isdecimal())
-
-
-def text(value: Json) -> str:
-    """Return a value as JSON, without regard to the order of keys."""
-    return json.dumps(value, sort_keys=True)
 
 
 def _differ(indexes: Iterable[int], fragments: Sequence[Fragment]) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from spec.documents import Json, JsonObject, Problem
+from spec.documents import Json, JsonObject, Place, Problem, as_list, object_at
 from spec.fragments import Fragment
-from spec.walk import METHODS, SECTIONS, Place
+from spec.walk import METHODS, SECTIONS
 
 _NAMES: dict[type[object], str] = {dict: "an object", list: "an array", str: "a text"}
 
@@ -16,7 +16,7 @@ def shape_problems(fragment: Fragment) -> Iterator[Problem]:
         if not isinstance(value, kind):
             reason = f"{'/'.join(map(str, place))} is not {_NAMES[kind]}"
             yield Problem(source.file, source.line(*place), reason)
-    for section in _object(fragment.document, "components"):
+    for section in object_at(fragment.document, "components"):
         if section not in SECTIONS and not section.startswith("x-"):
             line = source.line("components", section)
             reason = f"components/{section} is no section of components"
@@ -27,31 +27,25 @@ def _expected(document: JsonObject) -> Iterator[tuple[Place, Json, type[object]]
     """Yield values of a document, each with its place and with what it has to be."""
     for section in ("paths", "webhooks", "components"):
         yield (section,), document.get(section, {}), dict
-        for name, inner in _object(document, section).items():
+        for name, inner in object_at(document, section).items():
             if not name.startswith("x-"):
                 yield (section, name), inner, dict
-    yield from _expected_operations(_object(document, "paths"))
-    components = _object(document, "components")
-    for section in components:
-        for name, part in _object(components, section).items():
+    yield from _expected_operations(object_at(document, "paths"))
+    for section in object_at(document, "components"):
+        for name, part in object_at(document, "components", section).items():
             if not isinstance(part, bool) and not section.startswith("x-"):
                 yield ("components", section, name), part, dict
     tags = document.get("tags", [])
     yield ("tags",), tags, list
-    for position, tag in enumerate(tags if isinstance(tags, list) else ()):
+    for position, tag in enumerate(as_list(tags)):
         yield ("tags", position), tag, dict
         yield ("tags", position, "name"), tag.get("name") if isinstance(tag, dict) else "", str
 
 
 def _expected_operations(paths: JsonObject) -> Iterator[tuple[Place, Json, type[object]]]:
     for path in paths:
-        for method, operation in _object(paths, path).items():
+        for method, operation in object_at(paths, path).items():
             if method in METHODS and not path.startswith("x-"):
                 yield ("paths", path, method), operation, dict
                 name = operation.get("operationId", "") if isinstance(operation, dict) else ""
                 yield ("paths", path, method, "operationId"), name, str
-
-
-def _object(parent: JsonObject, key: str) -> JsonObject:
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}

@@ -7,7 +7,7 @@ no request, but the generated function's argument; so it needs a decision.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from spec.documents import Json, JsonObject, Problem
+from spec.documents import Json, JsonObject, Problem, object_at
 from spec.merging.contradictions import Reporter
 from spec.merging.parts import effective, parameter_of
 from spec.merging.rules import OPERATION, PATHS, Rules
@@ -73,9 +73,8 @@ def respell(document: JsonObject, names: Mapping[str, str]) -> tuple[JsonObject,
         The new document, and where each operation that has moved was: its new path and its method, and its old path.
     """
     moved: dict[tuple[str, str], str] = {}
-    paths = document.get("paths")
     result: JsonObject = {}
-    for path, item in paths.items() if names and isinstance(paths, dict) else ():
+    for path, item in object_at(document, "paths").items() if names else ():
         new = names.get(path, path)
         if not isinstance(item, dict) or path not in names.keys() | names.values():
             result[path] = item
@@ -115,7 +114,6 @@ def _renamed_parameter(parameter: Json, names: Mapping[str, str], document: Json
 
 
 def _paths(document: JsonObject) -> Iterator[tuple[str, JsonObject]]:
-    paths = document.get("paths")
-    for path, item in paths.items() if isinstance(paths, dict) else ():
+    for path, item in object_at(document, "paths").items():
         if isinstance(item, dict) and not path.startswith("x-"):
             yield path, item

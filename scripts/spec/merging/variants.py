@@ -1,8 +1,8 @@
 """Tell which definitions of a name mean the same, across documents that were published one by one."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 
+from spec.documents import canonical
 from spec.merging.parts import Id, Key, Part, comparable, mentions
 
 
@@ -34,7 +34,7 @@ def classify(
         for part in members:
             me = (part.index, key)
             if part.text not in plain:
-                plain[part.text] = json.dumps(comparable(part), sort_keys=True)
+                plain[part.text] = canonical(comparable(part))
                 targets[part.text] = [found for found in mentions(part.value, part.kind) if found in shared]
             is_united = part.index in united.get(key, ())
             numbers[me] = known(key, is_united or plain[part.text])
