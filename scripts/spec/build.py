@@ -7,13 +7,12 @@ from pathlib import Path
 
 from spec.documents import JsonObject, SpecError, render
 from spec.fragments import Fragment, read_fragments
-from spec.generating.complaints import Locate
 from spec.generating.generator import PACKAGE, generate_package, require_pinned_tools
 from spec.merging.merge import merge
 from spec.merging.names import check_names
 from spec.merging.rules import Rules, read_rules
 from spec.overlays.overlay import apply
-from spec.references import reference_problems
+from spec.references import Locate, reference_problems
 from spec.texts.sources import read_source
 from spec.trees import Files, differences, read_files
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spec.build import build_package, describe
-from spec.documents import Problem, SpecError
+from spec.documents import Problem, SpecError, as_object, object_at
 from spec.folders import replace_folder
 from spec.generating.generator import require_pinned_tools
 from spec.importing.plan import plan_import
@@ -57,9 +57,8 @@ def generate_all(
             shutil.rmtree(cache)
         into.parent.mkdir(parents=True, exist_ok=True)
         replace_folder(into, written=files, removed=old.keys() - files.keys())
-    paths = description.document.get("paths")
-    items = paths.values() if isinstance(paths, dict) else ()
-    operations = sum(len(METHODS & item.keys()) for item in items if isinstance(item, dict))
+    items = object_at(description.document, "paths").values()
+    operations = sum(method in as_object(item) for item in items for method in METHODS)
     return WholeApi(operations, len(files), package.notes)
 
 

@@ -10,7 +10,8 @@ import pytest
 from spec.documents import pointer
 from spec.facade.contract import Violation, violations
 from spec.facade.source import read_facade
-from spec.facade.table import EXPORTED, OPERATIONS, READABLE, module_of
+from spec.facade.table import EXPORTED, OPERATIONS, READABLE
+from spec.python_names import identifier
 
 from tests.spec.planted import (
     DOWNLOAD,
@@ -311,7 +312,7 @@ def test_the_table_names_what_the_facade_calls() -> None:
     assert source.arguments.keys() == {operation.module for operation in OPERATIONS}
     assert source.arguments.keys() == source.imports["impact_agency_api.api.jobs"]
     for operation in OPERATIONS:
-        assert source.arguments[operation.module] == {module_of(query.name) for query in operation.query}
+        assert source.arguments[operation.module] == {identifier(query.name) for query in operation.query}
     (enum,) = source.imports["impact_agency_api.models"]
     assert [operation.class_of(query) for operation in OPERATIONS for query in operation.query if query.value] == [enum]
     assert set(source.fields.values()) == READABLE.keys()

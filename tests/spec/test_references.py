@@ -1,10 +1,9 @@
 from typing import Any
 
 import pytest
-from spec.documents import JsonObject, render
+from spec.documents import JsonObject, Place, render
 from spec.references import component, reference_problems, target
 from spec.texts.sources import Source
-from spec.documents import Place
 
 
 def ref(to: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from spec.facade.view import Place, View
+from spec.documents import Place
+from spec.facade.view import View
 
 SCHEMA: Place = ("components", "schemas", "It")
 CODE: Any = {"type": "string", "enum": ["A", "B"]}

@@ -3,13 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
 
-from spec.documents import Json, JsonObject
-
-Place: TypeAlias = tuple[str | int, ...]
-
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+from spec.documents import Json, JsonObject, Place, as_list, as_object, value_at
+from spec.references import place_referred_to, references_in, target
+from spec.walk import METHODS
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class Node:
     @property
     def object(self) -> JsonObject:
         """The value; an empty object if it is none."""
-        return self.value if isinstance(self.value, dict) else {}
+        return as_object(self.value)
 
     def get(self, key: str) -> "Node":
         """Return a member; its value is None if there is none."""
@@ -39,8 +36,7 @@ class Node:
 
     def entries(self) -> "list[Node]":
         """Return the entries of a list; none if it is no list."""
-        values = self.value if isinstance(self.value, list) else []
-        return [Node(value, (*self.place, index)) for index, value in enumerate(values)]
+        return [Node(value, (*self.place, index)) for index, value in enumerate(as_list(self.value))]
 
     def texts(self) -> list[str]:
         """Return the entries of a list that are text."""
@@ -103,28 +99,25 @@ class Api:
 
     def node(self, *place: str | int) -> Node:
         """Return the value at a place; None if there is none."""
-        found = Node(self.document, ())
-        for key in place:
-            found = found.get(str(key))
-        return found
+        return Node(value_at(self.document, place), place)
 
     def follow(self, node: Node) -> Node:
         """Return what a node refers to, by way of any number of references; the node itself if it is no reference.
 
         A reference to nothing, to another document or in a circle gives a node without a value.
         """
-        seen: set[str] = set()
-        while ref := node.ref:
-            if ref in seen or not ref.startswith("#/"):
+        seen: set[Place] = set()
+        while node.ref:
+            place = place_referred_to(self.document, node.value)
+            if place is None or place in seen:
                 return Node(None, node.place)
-            seen.add(ref)
-            node = self.node(*(part.replace("~1", "/").replace("~0", "~") for part in ref[2:].split("/")))
+            seen.add(place)
+            node = self.node(*place)
         return node
 
     def component(self, node: Node) -> str:
         """Return the name of the schema that a node refers to directly; an empty text if it refers to none."""
-        head, _, name = node.ref.rpartition("/")
-        return name.replace("~1", "/").replace("~0", "~") if head == "#/components/schemas" else ""
+        return schema_name(node.ref)
 
     @cached_property
     def schemas(self) -> dict[str, Node]:
@@ -169,7 +162,7 @@ class Api:
         for operation in self.operations:
             entries = [operation.node.value, *(it.value for it in operation.parameters.values())]
             places = [it.place for it in operation.parameters.values() if it.place[0] == "components"]
-            roots = {ref for entry in entries for ref in references(entry)}
+            roots = {ref for entry in entries for _, ref in references_in(entry)}
             name = operation.id
             for ref in self.reachable(roots | {"#/" + "/".join(map(str, place)) for place in places}):
                 found.setdefault(ref, []).append(name)
@@ -188,17 +181,13 @@ class Api:
 
     def _references_in(self, ref: str) -> set[str]:
         if ref not in self._uses:
-            self._uses[ref] = set(references(self.follow(Node({"$ref": ref}, ())).value))
+            self._uses[ref] = {it for _, it in references_in(self.follow(Node({"$ref": ref}, ())).value)}
         return self._uses[ref]
 
 
-def references(value: Json) -> Iterator[str]:
-    """Yield all references in a value."""
-    if isinstance(value, dict):
-        if isinstance(ref := value.get("$ref"), str):
-            yield ref
-        for member in value.values():
-            yield from references(member)
-    elif isinstance(value, list):
-        for entry in value:
-            yield from references(entry)
+def schema_name(ref: str) -> str:
+    """Return the name of the schema that a reference leads to directly; an empty text if it leads to none."""
+    match target(ref):
+        case ("components", "schemas", str(name)):
+            return name
+    return ""

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from spec.comparing.api import Place
 from spec.comparing.verdicts import VERDICTS
-from spec.documents import pointer
+from spec.documents import Place, pointer
 
 Direction = Literal["request", "response", "both"]
 

@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from spec.comparing.api import Api, Node, Place
+from spec.comparing.api import Api, Node, schema_name
 from spec.comparing.change import Change as Change  # noqa: PLC0414 - part of this module's interface
 from spec.comparing.change import Changes, becomes
 from spec.comparing.facade_verdicts import with_facade
 from spec.comparing.operation_changes import OperationComparison
 from spec.comparing.schema_changes import PROSE, SchemaComparison, Where
 from spec.comparing.usage import Usages
-from spec.documents import Json, JsonObject, canonical
+from spec.documents import JsonObject, Place, canonical
+from spec.references import references_in
 
 _ROOT = frozenset({"servers", "tags", "paths", "components"})  # those that are compared part by part
 _SHARED = ("parameters", "requestBodies", "responses", "headers", "examples", "links", "callbacks", "pathItems")
@@ -231,16 +232,4 @@ def _anonymous(node: Node, name: str) -> str:
 
 
 def _places(api: Api) -> Iterator[tuple[Place, str]]:
-    prefix = "#/components/schemas/"
-    return ((place, ref.removeprefix(prefix)) for place, ref in _located(api.document, ()) if ref.startswith(prefix))
-
-
-def _located(value: Json, place: Place) -> Iterator[tuple[Place, str]]:
-    if isinstance(value, dict):
-        if isinstance(ref := value.get("$ref"), str):
-            yield place, ref
-        for key, member in value.items():
-            yield from _located(member, (*place, key))
-    elif isinstance(value, list):
-        for index, entry in enumerate(value):
-            yield from _located(entry, (*place, index))
+    return ((place, name) for place, ref in references_in(api.document) if (name := schema_name(ref)))

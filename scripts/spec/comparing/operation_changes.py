@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spec.comparing.api import Api, Node, Operation, Place
+from spec.comparing.api import Api, Node, Operation
 from spec.comparing.change import Changes, Direction, becomes
 from spec.comparing.exchange_changes import ExchangeComparison
-from spec.comparing.python_types import Reader, identifier, is_expressible
+from spec.comparing.python_types import Reader, is_expressible
 from spec.comparing.schema_changes import SchemaComparison, Where
-from spec.documents import canonical
+from spec.documents import Place, canonical
+from spec.python_names import identifier
 
 _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
 _COMPARED = frozenset({"operationId", "tags", "security", "parameters", "requestBody", "responses", "servers"})

@@ -3,32 +3,20 @@
 A class is named after the component, or else by the place of its schema, so that two documents can be compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from openapi_python_client.strings import ClassName, PythonIdentifier
-
 from spec.comparing.api import Api, Node, Operation
+from spec.python_names import class_name
 
 Types: TypeAlias = frozenset[str]
 
 ANY: Types = frozenset({"Any"})
-_PREFIX = "field_"  # what the generator puts before a name that is no identifier
 _FORMATS = {"date": "datetime.date", "date-time": "datetime.datetime", "uuid": "UUID", "binary": "File"}
 _PLAIN = {"number": "float", "integer": "int", "boolean": "bool", "null": "None"}
 _IN_HEADERS = frozenset({"bool", "float", "int", "str", "UUID", "None"})
 _DEPTH = 20
-
-
-def identifier(name: str) -> str:
-    """Return the Python name of an operation, a parameter, a field or a tag."""
-    return str(PythonIdentifier(name, _PREFIX))
-
-
-def class_name(name: str) -> str:
-    """Return the name of a class."""
-    return str(ClassName(name, _PREFIX))
 
 
 def class_in(parent: str, name: str) -> str:
@@ -95,7 +83,7 @@ class Reader:
         own = frozenset({class_in(parent, node.text("title") or name)})
         if isinstance(values, list) and values:
             return (own if values != [None] else frozenset()) | ({"None"} if None in values else set())
-        variants = _variants(node)
+        variants = variants_of(node)
         if variants or isinstance(kind, list):
             rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
             variants += [Node({**rest, "type": it}, node.place) for it in kind] if isinstance(kind, list) else []
@@ -151,17 +139,27 @@ def reading(media: Node | None) -> str:
 
 def _single_reference(node: Node) -> Node | None:
     """Return the only entry of allOf, anyOf and oneOf if it is a reference: the generator takes it for the schema."""
-    entries = node.get("allOf").entries() + _variants(node)
+    entries = node.get("allOf").entries() + variants_of(node)
     return entries[0] if len(entries) == 1 and entries[0].ref else None
 
 
-def _variants(node: Node) -> list[Node]:
+def variants_of(node: Node) -> list[Node]:
+    """Return the entries of anyOf and oneOf."""
     return node.get("anyOf").entries() + node.get("oneOf").entries()
 
 
 def shown(types: Types) -> str:
     """Return types as an annotation."""
     return " | ".join(sorted(types))
+
+
+def accepts(old: Iterable[str], new: Types, enums: Iterable[str]) -> bool:
+    """Say whether a parameter of the new types accepts every value of the old ones.
+
+    An int is accepted as a float, and a member of an enum of text as a str.
+    """
+    wider = {"int": "float"} | dict.fromkeys(enums, "str")
+    return "Any" in new or all(it in new or wider.get(it) in new for it in old)
 
 
 def sending(content_type: str) -> str:

@@ -10,9 +10,9 @@ from check_api import Kind, Version, due, format_version, least
 
 from spec.comparing.change import Change
 from spec.comparing.changes import compare
-from spec.comparing.python_types import class_name, identifier
 from spec.comparing.signatures import SignatureChange, compare_packages
 from spec.documents import JsonObject
+from spec.python_names import class_name, identifier
 from spec.trees import Files
 
 FORMAT = 1  # of the JSON report; a key that is removed or gets another meaning needs a new number

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from spec.comparing.api import Api, Node, Place, Property
+from spec.comparing.api import Api, Node, Property
 from spec.comparing.change import Changes, Direction, becomes
-from spec.comparing.python_types import ANY, Reader, Types, class_in, class_name, shown
+from spec.comparing.python_types import ANY, Reader, Types, accepts, class_in, shown, variants_of
 from spec.comparing.usage import is_open
-from spec.documents import Json, JsonObject, canonical
+from spec.documents import Json, JsonObject, Place, canonical
+from spec.python_names import class_name
 
 Role = Literal["parameter", "field", "response", "header"]
 
@@ -117,7 +118,8 @@ class SchemaComparison:
 
     def _type(self, before: Types, after: Types, place: Place, where: Where) -> None:
         if where.role == "parameter":
-            kind = "parameter-type-widened" if self._accepts(before, after) else "parameter-type-narrowed"
+            enums = filter(self.new_types.is_enum, before)
+            kind = "parameter-type-widened" if accepts(before, after, enums) else "parameter-type-narrowed"
         elif where.role == "response":
             is_narrower = after <= before or (before == ANY and after <= where.returned)
             is_narrower = is_narrower and not is_missed(before, where.returned, where.returns)
@@ -125,11 +127,6 @@ class SchemaComparison:
         else:
             kind = "header-changed" if where.role == "header" else "field-type-changed"
         self._add(kind, where, place, detail=becomes(shown(before), shown(after)))
-
-    def _accepts(self, before: Types, after: Types) -> bool:
-        """Say whether a parameter of the new type accepts all values of the old one."""
-        wider = {"int": "float"} | {name: "str" for name in before if self.new_types.is_enum(name)}
-        return "Any" in after or all(it in after or wider.get(it) in after for it in before)
 
     def contents(self, old: Node, new: Node, where: Where) -> None:
         """Compare two schemas that have the same type."""
@@ -206,8 +203,8 @@ class SchemaComparison:
 
     def _variants(self, old: Node, new: Node, where: Where) -> None:
         is_closed = where.is_closed and not is_open(new.object)
-        known = {self.old_types.types(it, where.name, where.parent): it for it in _variants(old)}
-        for entry in _variants(new):
+        known = {self.old_types.types(it, where.name, where.parent): it for it in variants_of(old)}
+        for entry in variants_of(new):
             if before := known.get(self.new_types.types(entry, where.name, where.parent)):
                 self.compare(before, entry, replace(where, is_closed=is_closed))
 
@@ -293,11 +290,6 @@ def _is_tighter(key: str, before: Json, after: Json) -> bool:
     if isinstance(before, int | float) and isinstance(after, int | float) and key in _UPPER + _LOWER:
         return after < before if key in _UPPER else after > before
     return True
-
-
-def _variants(node: Node) -> Iterator[Node]:
-    for key in ("anyOf", "oneOf"):
-        yield from node.get(key).entries()
 
 
 def _inline_parts(node: Node) -> Iterator[Node]:

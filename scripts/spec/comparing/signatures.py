@@ -2,13 +2,14 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import griffe
 
+from spec.comparing.python_types import accepts, shown
 from spec.trees import Files
 
 _ENUM = re.compile(rb"^class (\w+)\(StrEnum\):", re.MULTILINE)
@@ -206,15 +207,6 @@ def _changed_parameter(name: str, old: Parameter, new: Parameter, enums: set[str
         yield SignatureChange(name, says, breaks=not accepts(old.types, new.types, enums))
 
 
-def accepts(old: Iterable[str], new: frozenset[str], enums: Iterable[str]) -> bool:
-    """Say whether a parameter of the new types accepts every value of the old ones.
-
-    An int is accepted as a float, and a member of an enum of text as a str.
-    """
-    wider = {"int": "float"} | dict.fromkeys(enums, "str")
-    return "Any" in new or all(it in new or wider.get(it) in new for it in old)
-
-
 def breaks_readers(old: frozenset[str], new: frozenset[str]) -> bool:
     """Say whether programs that read a result break if its types change.
 
@@ -223,8 +215,3 @@ def breaks_readers(old: frozenset[str], new: frozenset[str]) -> bool:
     """
     was_any, is_any = "Any" in old, "Any" in new
     return bool(new - old - {"Any"}) or bool(old - new - {"Any"} and not (was_any and is_any))
-
-
-def shown(types: frozenset[str]) -> str:
-    """Return types as an annotation."""
-    return " | ".join(sorted(types))

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from spec.comparing.api import Api, Node, Operation
+from spec.comparing.api import Api, Node, Operation, schema_name
 from spec.comparing.change import Direction
-from spec.documents import Json, JsonObject
+from spec.documents import Json, JsonObject, as_list
 
 _VARIANTS = ("anyOf", "oneOf")
 
@@ -66,7 +66,7 @@ class Usages:
 
 def is_open(schema: JsonObject) -> bool:
     """Say whether a schema allows any string beside the values of an enum."""
-    variants = [entry for key in _VARIANTS for entry in _list(schema.get(key))]
+    variants = [entry for key in _VARIANTS for entry in as_list(schema.get(key))]
     return any(isinstance(it, dict) and it.get("type") == "string" and not it.keys() & {"enum", "const", "format"}
                for it in variants)  # fmt: skip
 
@@ -87,11 +87,7 @@ def _references(value: Json, *, is_open_here: bool = False) -> Iterator[tuple[st
             yield from _references(entry, is_open_here=is_open_here)
     if not isinstance(value, dict):
         return
-    if isinstance(ref := value.get("$ref"), str) and ref.startswith("#/components/schemas/"):
-        yield ref.removeprefix("#/components/schemas/").replace("~1", "/").replace("~0", "~"), is_open_here
+    if isinstance(ref := value.get("$ref"), str) and (name := schema_name(ref)):
+        yield name, is_open_here
     for key, member in value.items():
         yield from _references(member, is_open_here=key in _VARIANTS and is_open(value))
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []

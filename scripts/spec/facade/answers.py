@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from spec.documents import Place
 from spec.facade.source import FacadeSource
 from spec.facade.table import ALWAYS_DUE, OPEN_FIELDS, READABLE, WORDS, Operation
-from spec.facade.view import Place, View
+from spec.facade.view import View
 from spec.facade.violations import Violation, listed, violation
 
 _RESPONSES, _PARSING, _SOURCE = "_api/responses.py", "_api/parsing.py", "_download/source.py"

@@ -7,13 +7,14 @@ not looked at: further operations, and optional parameters, fields, states and s
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spec.documents import JsonObject
+from spec.documents import JsonObject, Place
 from spec.facade import answers as facade_answers
 from spec.facade.source import FacadeSource, read_facade
-from spec.facade.table import EXPORTED, FORMS, OPERATIONS, PATH_FORMATS, TAG, WORDS, Operation, Query, module_of
-from spec.facade.view import Place, View
+from spec.facade.table import EXPORTED, FORMS, OPERATIONS, PATH_FORMATS, TAG, WORDS, Operation, Query
+from spec.facade.view import View
 from spec.facade.violations import Violation as Violation  # noqa: PLC0414 - part of this module's interface
 from spec.facade.violations import listed, violation
+from spec.python_names import identifier
 
 _ENDPOINTS = "_api/endpoints.py"
 
@@ -71,7 +72,7 @@ class _Contract:
         return next(iter(named + routed), None)
 
     def _module(self, place: Place) -> str:
-        return module_of(str(self.view.object(place).get("operationId")))
+        return identifier(str(self.view.object(place).get("operationId")))
 
     def _name(self, operation: Operation, place: Place) -> Iterator[Violation]:
         _, path, method = map(str, place)

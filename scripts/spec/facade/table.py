@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from spec.python_names import identifier
+
 
 @dataclass(frozen=True)
 class Query:
@@ -43,7 +45,7 @@ class Operation:
     @property
     def module(self) -> str:
         """The name of its generated module."""
-        return module_of(self.name)
+        return identifier(self.name)
 
     def is_at(self, method: str, path: str) -> bool:
         """Return whether a request to a method and path is this operation."""
@@ -56,12 +58,6 @@ class Operation:
 
 def _shape(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
-
-
-def module_of(name: str) -> str:
-    """Return the name of the module that the generator makes of an operationId."""
-    words = " ".join(re.split("([A-Z]?[a-z]+)", name)) if re.search("[A-Z]", name) else name
-    return "_".join(re.findall(r"[^. _-]+", words)).lower()
 
 
 TAG = "Jobs"

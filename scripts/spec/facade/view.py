@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from spec.documents import Json, JsonObject
-
-Place: TypeAlias = tuple[str | int, ...]
+from spec.documents import Json, JsonObject, Place, as_list, object_at, value_at
+from spec.references import place_referred_to
 
 _JSON_TYPES: dict[type, str] = {
     str: "string",
@@ -27,36 +25,22 @@ class View:
 
     def at(self, place: Place) -> Json:
         """Return what is at a place; None if nothing is."""
-        value: Json = self.document
-        for step in place:
-            match value, step:
-                case (dict(), str(key)):
-                    value = value.get(key)
-                case (list(), int(index)) if index < len(value):
-                    value = value[index]
-                case _:
-                    return None
-        return value
+        return value_at(self.document, place)
 
     def object(self, place: Place) -> JsonObject:
         """Return the object at a place."""
-        value = self.at(place)
-        return value if isinstance(value, dict) else {}
+        return object_at(self.document, *place)
 
     def places(self, place: Place) -> list[Place]:
         """Return the places of an array's entries."""
-        value = self.at(place)
-        return [(*place, index) for index in range(len(value))] if isinstance(value, list) else []
+        return [(*place, index) for index in range(len(as_list(self.at(place))))]
 
     def follow(self, place: Place) -> Place:
         """Return the place to which the local references lead that begin at a place."""
         seen: set[Place] = set()
         while place not in seen:
             seen.add(place)
-            reference = self.object(place).get("$ref")
-            if isinstance(reference, str) and reference.startswith("#/"):
-                tokens = reference.removeprefix("#/").split("/")
-                place = tuple(token.replace("~1", "/").replace("~0", "~") for token in tokens)
+            place = place_referred_to(self.document, self.at(place)) or place
         return place
 
     def types(self, schema: Place) -> frozenset[str]:
@@ -97,8 +81,7 @@ class View:
     def values(self, schema: Place) -> list[Json]:
         """Return the values to which a schema is limited by itself; none if it is not."""
         own = self.object(self.follow(schema))
-        listed = own.get("enum")
-        return [own["const"]] if "const" in own else list(listed) if isinstance(listed, list) else []
+        return [own["const"]] if "const" in own else list(as_list(own.get("enum")))
 
     def is_open(self, schema: Place) -> bool:
         """Return whether a schema admits text beside the values that it lists."""

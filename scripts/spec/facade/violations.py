@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from spec.documents import pointer
-from spec.facade.view import Place
+from spec.documents import Place, pointer
 
 
 @dataclass(frozen=True)

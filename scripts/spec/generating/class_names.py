@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from openapi_python_client.strings import ClassName, PythonIdentifier, pascal_case
+from openapi_python_client.strings import pascal_case
 
-from spec.documents import Json, JsonObject, pointer
+from spec.documents import Json, JsonObject, as_list, object_at, pointer
+from spec.python_names import class_name, identifier
 
-PREFIX: Final = "field_"
 # Names that the generated modules import or define themselves.
 RESERVED: Final = frozenset(
     {
@@ -58,11 +58,11 @@ class ClassNames:
         """
         if not isinstance(schema, dict) or "$ref" in schema:
             return
-        members = [*_list(schema, "allOf"), *_list(schema, "anyOf"), *_list(schema, "oneOf")]
+        members = [*as_list(schema.get("allOf")), *as_list(schema.get("anyOf")), *as_list(schema.get("oneOf"))]
         if len(members) == 1 and isinstance(members[0], dict) and "$ref" in members[0]:
             return
         kind = schema.get("type")
-        if values := _list(schema, "enum"):
+        if values := as_list(schema.get("enum")):
             known = [value for value in values if value is not None]
             if known and kind != "boolean":
                 name = name if len(known) == len(values) else f"{name}_type_1"
@@ -70,7 +70,7 @@ class ClassNames:
         elif "anyOf" in schema or "oneOf" in schema or isinstance(kind, list):
             self._union(schema, name, parent, place)
         elif kind == "array":
-            items = [*_list(schema, "prefixItems"), *([schema["items"]] if "items" in schema else [])]
+            items = [*as_list(schema.get("prefixItems")), *([schema["items"]] if "items" in schema else [])]
             for index, item in enumerate(items):
                 suffix = "" if len(items) == 1 else f"_type_{index}"
                 self.visit(item, f"{name}_item{suffix}", parent, place + "/items")
@@ -78,8 +78,8 @@ class ClassNames:
             self._model(schema, name, parent, place)
 
     def _union(self, schema: JsonObject, name: str, parent: str, place: str) -> None:
-        members = [*_list(schema, "anyOf"), *_list(schema, "oneOf")]
-        kinds = _list(schema, "type")
+        members = [*as_list(schema.get("anyOf")), *as_list(schema.get("oneOf"))]
+        kinds = as_list(schema.get("type"))
         for index, member in enumerate(members):
             self.visit(member, f"{name}_type_{index}", parent, f"{place}/{index}")
         for index, kind in enumerate(kinds, len(members)):
@@ -90,7 +90,7 @@ class ClassNames:
     def _model(self, schema: JsonObject, name: str, parent: str, place: str) -> None:
         own = self._class(schema, name, parent, place, identity="")
         for key, value in _properties(schema):
-            if PythonIdentifier(key, PREFIX) == self._used_modules_of(own):
+            if identifier(key) == self._used_modules_of(own):
                 self._use_module(own, f"{self._used_modules_of(own)}_model")
             self.visit(value, key, own, f"{place}/properties{pointer(key)}")
         self.visit(schema.get("additionalProperties"), "AdditionalProperty", own, f"{place}/additionalProperties")
@@ -107,11 +107,11 @@ class ClassNames:
             self.renamed.append((str(schema.get("x-at", place)), found))
         if found not in self._classes:
             self._classes[found] = identity
-            self._use_module(found, PythonIdentifier(found, PREFIX))
+            self._use_module(found, identifier(found))
         return found
 
     def _used_modules_of(self, name: str) -> str:
-        return self.modules.get(name) or PythonIdentifier(name, PREFIX)
+        return self.modules.get(name) or identifier(name)
 
     def _use_module(self, name: str, module: str) -> None:
         wanted, number = module[:_MODULE_LENGTH], 2
@@ -119,22 +119,15 @@ class ClassNames:
             wanted = f"{module[:_MODULE_LENGTH]}_{number}"
             number += 1
         self._used_modules[wanted] = name
-        if wanted != PythonIdentifier(name, PREFIX):
+        if wanted != identifier(name):
             self.modules[name] = wanted
 
 
 def _class_name(name: str, parent: str) -> str:
-    return ClassName(f"{pascal_case(parent)}{pascal_case(name)}" if parent else name, PREFIX)
+    return class_name(f"{pascal_case(parent)}{pascal_case(name)}" if parent else name)
 
 
 def _properties(schema: JsonObject) -> Iterator[tuple[str, Json]]:
     """Yield the properties of a schema, then those of the inline schemas of its `allOf`."""
-    for part in (schema, *_list(schema, "allOf")):
-        properties = part.get("properties") if isinstance(part, dict) else None
-        if isinstance(properties, dict):
-            yield from properties.items()
-
-
-def _list(schema: JsonObject, key: str) -> list[Json]:
-    value = schema.get(key)
-    return value if isinstance(value, list) else []
+    for part in (schema, *as_list(schema.get("allOf"))):
+        yield from object_at(part, "properties").items()

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from openapi_python_client.strings import PythonIdentifier
 
-from spec.documents import Json, JsonObject, pointer
-from spec.generating.class_names import PREFIX, ClassNames
-from spec.generating.complaints import place_in
+from spec.documents import Json, JsonObject, Place, as_list, as_object, object_at, place_of, pointer, tokens_of
+from spec.generating.class_names import ClassNames
 from spec.generating.lookup import Lookup
-from spec.generating.schemas import AT, Place, SchemaRules
+from spec.generating.schemas import SchemaRules
+from spec.python_names import PREFIX, identifier
+from spec.walk import METHODS
 
-METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 BINARY: JsonObject = {"type": "string", "format": "binary"}
 # The generator names a response's type only by this: a body of this type is bytes, and one of that type is text.
 BYTES, TEXT = "application/octet-stream", "text/x-response"
@@ -61,46 +61,41 @@ def generatable(document: JsonObject) -> Generatable:
     rules.apply()
     notes = [Note(place, sentence) for place, sentence in rules.schemas.notes]
     names = _class_names(rules.document)
-    notes += [Note(place_in(document, place), f"its class is {name}") for place, name in names.renamed]
+    notes += [Note(place_of(document, tokens_of(place)), f"its class is {name}") for place, name in names.renamed]
     content_types = dict(sorted(rules.content_types.items()))
     return Generatable(rules.document, content_types, dict(sorted(names.modules.items())), notes)
 
 
 def _class_names(document: JsonObject) -> ClassNames:
     """Visit all schemas as the generator does: the components, and then the operations."""
-    names = ClassNames()
-    components = _object(document.get("components"))
-    for name, schema in _object(components.get("schemas")).items():
+    names, look = ClassNames(), Lookup(document)
+    for name, schema in object_at(document, "components", "schemas").items():
         names.visit(schema, name, "", pointer("components", "schemas", name))
     for path, method, operation in _operations(document):
-        own = PythonIdentifier(str(operation.get("operationId", f"{method}_{path}")), PREFIX)
+        own = identifier(str(operation.get("operationId", f"{method}_{path}")))
         place = pointer("paths", path, method)
-        for parameter in _list(operation.get("parameters")):
-            one = _resolved(document, parameter)
+        for parameter in as_list(operation.get("parameters")):
+            one = look.resolve(parameter)
             names.visit(one.get("schema"), str(one.get("name")), own, place)
         responses = [
-            (f"response_{code}", own, _resolved(document, response))
-            for code, response in _object(operation.get("responses")).items()
+            (f"response_{code}", own, look.resolve(response))
+            for code, response in object_at(operation, "responses").items()
         ]
-        body = _resolved(document, operation.get("requestBody", {}))
+        body = look.resolve(operation.get("requestBody", {}))
         for name, parent, part in [*responses, ("body", own, body)]:
-            content = _object(part.get("content"))
+            content = object_at(part, "content")
             for media_type, media in content.items():
                 kind = {FORMS[0]: "data", FORMS[1]: "files"}.get(media_type.partition(";")[0], "json")
                 around = f"{parent}_{kind}" if name == "body" and len(content) > 1 else parent
-                names.visit(_object(media).get("schema"), name, around, place)
+                names.visit(as_object(media).get("schema"), name, around, place)
     return names
 
 
 def _operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
-    for path, item in _object(document.get("paths")).items():
-        for method in ("get", "put", "post", "delete", "options", "head", "patch", "trace"):
-            if operation := _object(_object(item).get(method)):
+    for path, item in object_at(document, "paths").items():
+        for method in METHODS:
+            if operation := as_object(as_object(item).get(method)):
                 yield path, method, operation
-
-
-def _resolved(document: JsonObject, part: Json) -> JsonObject:
-    return Lookup(document).resolve(part)
 
 
 @dataclass
@@ -114,21 +109,21 @@ class _Rules:
         self.schemas = SchemaRules(self.document)
 
     def apply(self) -> None:
-        components = _object(self.document.get("components"))
+        components = object_at(self.document, "components")
         self.document.pop("webhooks", None)
         for name in ("headers", "examples", "links", "callbacks", "pathItems"):
             components.pop(name, None)
-        paths = _object(self.document.get("paths"))
+        paths = object_at(self.document, "paths")
         for path, item in list(paths.items()):
-            self._path_item(path, _object(item))
-        parameters = _object(components.get("parameters"))
+            self._path_item(path, as_object(item))
+        parameters = object_at(components, "parameters")
         for name, part in parameters.items():
             parameters[name] = resolved = self._resolve(part)
             self._parameter(resolved, ("components", "parameters", name))
-        for name, part in _object(components.get("requestBodies")).items():
-            self._body(_object(part), ("components", "requestBodies", name))
-        for name, part in _object(components.get("responses")).items():
-            self._response(_object(part), ("components", "responses", name))
+        for name, part in object_at(components, "requestBodies").items():
+            self._body(as_object(part), ("components", "requestBodies", name))
+        for name, part in object_at(components, "responses").items():
+            self._response(as_object(part), ("components", "responses", name))
         self.document["paths"] = {_identifiers(path): item for path, item in paths.items()}
         self.schemas.apply()
 
@@ -136,8 +131,8 @@ class _Rules:
         at: Place = ("paths", path)
         if isinstance(shared := item.get("parameters"), list):
             item["parameters"] = self._parameters(shared, (*at, "parameters"))
-        for method in sorted(METHODS & item.keys()):
-            operation, place = _object(item[method]), (*at, method)
+        for method in sorted(item.keys() & {*METHODS}):
+            operation, place = as_object(item[method]), (*at, method)
             operation.pop("callbacks", None)
             # The generator reads the requirement of the operation alone.
             if "security" not in operation and "security" in self.document:
@@ -145,16 +140,16 @@ class _Rules:
             if isinstance(parameters := operation.get("parameters"), list):
                 given = self._parameters(parameters, (*place, "parameters"))
                 operation["parameters"] = self._distinguished(given, (*place, "parameters"))
-            self._body(_object(operation.get("requestBody")), (*place, "requestBody"))
+            self._body(object_at(operation, "requestBody"), (*place, "requestBody"))
             responses = {
                 # The generator knows ranges of statuses in capitals only.
                 code.upper() if code != "default" else code: self._inlined(response)
-                for code, response in _object(operation.get("responses")).items()
+                for code, response in object_at(operation, "responses").items()
                 if not code.startswith("x-")
             }
             operation["responses"] = dict(responses)
             for code, response in responses.items():
-                self._response(_object(response), (*place, "responses", code))
+                self._response(as_object(response), (*place, "responses", code))
 
     def _inlined(self, part: Json) -> Json:
         """Follow a reference that leads to another reference, which the generator does not."""
@@ -191,7 +186,7 @@ class _Rules:
         for parameter in parameters:
             resolved = self._resolve(parameter)
             name = str(resolved.get("name"))
-            same = taken.setdefault(PythonIdentifier(name, PREFIX), [])
+            same = taken.setdefault(identifier(name), [])
             own = (resolved.get("in"), PythonIdentifier(name, PREFIX, skip_snake_case=True))
             # The generator tells two apart by their places, or else by the letters of their names.
             clashes = len(same) > 1 or any(other[1] == own[1] for other in same if other[0] == own[0])
@@ -205,7 +200,7 @@ class _Rules:
     def _deep_object(self, parameter: JsonObject, at: Place) -> Iterator[JsonObject]:
         """Yield a parameter for each property, because the generator would send `a=1` for `filter[a]=1`."""
         name, schema = str(parameter.get("name")), self.schemas.look.resolve(parameter.get("schema", {}))
-        properties = _object(_object(schema).get("properties"))
+        properties = as_object(as_object(schema).get("properties"))
         if not properties:
             self.schemas.note(at, f"the keys of the parameter {name!r} have to be written as `{name}[key]`")
             yield parameter
@@ -219,7 +214,7 @@ class _Rules:
         if "$ref" in parameter:
             return
         name, where = parameter.get("name"), parameter.get("in")
-        if content := _object(parameter.pop("content", None)):
+        if content := as_object(parameter.pop("content", None)):
             # The generator leaves such a parameter out.
             parameter["schema"] = {"type": "string"}
             self.schemas.note(at, f"the parameter {name!r} is a string of the type {next(iter(content))}")
@@ -237,10 +232,10 @@ class _Rules:
             self.schemas.add(schema, (*at, "schema"), lambda widened: parameter.update(schema=widened))
 
     def _body(self, body: JsonObject, at: Place) -> None:
-        content = _object(body.get("content"))
+        content = object_at(body, "content")
         chosen = self._distinct(content, at)
         for media_type, value in chosen.items():
-            media, place = _object(value), (*at, "content", media_type)
+            media, place = as_object(value), (*at, "content", media_type)
             media.pop("examples", None)
             media.pop("encoding", None)
             if _is_json(media_type):
@@ -268,7 +263,7 @@ class _Rules:
         chosen: JsonObject = {}
         seen: list[Json] = []
         for media_type in ordered:
-            media = _object(content[media_type])
+            media = as_object(content[media_type])
             schema = media.get("schema", {})
             is_file = not _is_json(media_type) and media_type.partition(";")[0] not in FORMS
             identity: Json = "file" if is_file else schema
@@ -285,12 +280,12 @@ class _Rules:
     def _response(self, response: JsonObject, at: Place) -> None:
         response.pop("headers", None)
         response.pop("links", None)
-        content = _object(response.get("content"))
+        content = object_at(response, "content")
         if not content:
             return
         # The generated code parses one type. JSON comes first because clients ask for it.
         media_type = min(content, key=lambda name: not _is_json(name))
-        media, place = _object(content[media_type]), (*at, "content", media_type)
+        media, place = as_object(content[media_type]), (*at, "content", media_type)
         media.pop("examples", None)
         if len(content) > 1:
             self.schemas.note(at, f"the response is always read as {media_type}")
@@ -316,11 +311,7 @@ class _Rules:
     def _resolve(self, part: Json) -> JsonObject:
         while isinstance(part, dict) and isinstance(reference := part.get("$ref"), str):
             part = self.schemas.look.target(reference)
-        return _object(part)
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
+        return as_object(part)
 
 
 def _repeats(parameter: JsonObject) -> bool:
@@ -340,10 +331,3 @@ def _identifier(name: str) -> str:
 def _is_json(media_type: str) -> bool:
     essence = media_type.partition(";")[0].strip().lower()
     return essence == "application/json" or essence.endswith("+json")
-
-
-def _object(value: Json) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-__all__ = ["AT", "Generatable", "Note", "generatable"]

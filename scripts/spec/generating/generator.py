@@ -13,8 +13,9 @@ from pathlib import Path
 import yaml
 
 from spec.documents import JsonObject, SpecError, render
-from spec.generating.complaints import Locate, problems_of
 from spec.generating.generatable import Generatable, generatable
+from spec.generating.generator_warnings import problems_of
+from spec.references import Locate
 from spec.trees import Files, read_files
 
 PACKAGE = "impact_agency_api"

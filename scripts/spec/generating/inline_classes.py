@@ -7,7 +7,7 @@ difficulty with components. A moved schema keeps the class name that the generat
 
 from collections.abc import Callable, Iterator
 
-from spec.documents import Json, JsonObject
+from spec.documents import Json, JsonObject, as_list
 
 _UNIONS = ("anyOf", "oneOf")
 
@@ -50,13 +50,13 @@ def _parts(schema: JsonObject, name: str) -> Iterator[tuple[JsonObject, str, Cal
         Each with the name that it has for the generator, a function that replaces it, and whether it is the member of a
         union.
     """
-    for holder in (schema, *_list(schema, "allOf")):
+    for holder in (schema, *as_list(schema.get("allOf"))):
         properties = holder.get("properties") if isinstance(holder, dict) and "$ref" not in holder else None
         if isinstance(properties, dict):
             yield from _values(properties, {key: f"{name}_{key}" for key in properties})
     count = 0
     for union in _UNIONS:
-        members = _list(schema, union)
+        members = as_list(schema.get(union))
         for index, member in enumerate(members):
             if isinstance(member, dict) and "$ref" not in member:
                 yield member, f"{name}_type_{count + index}", _setter(members, index), True
@@ -73,8 +73,3 @@ def _values(owner: JsonObject, names: dict[str, str]) -> Iterator[tuple[JsonObje
 
 def _setter(members: list[Json], index: int) -> Callable[[Json], None]:
     return lambda value: members.__setitem__(index, value)
-
-
-def _list(schema: JsonObject, key: str) -> list[Json]:
-    value = schema.get(key)
-    return value if isinstance(value, list) else []

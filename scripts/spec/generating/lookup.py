@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from spec.documents import Json, JsonObject
+from spec.documents import Json, JsonObject, as_list, object_at, value_at
+from spec.references import place_referred_to
 
 UNIONS: Final = ("anyOf", "oneOf")
 # Real documents nest less deeply; one that nests endlessly must not hang.
@@ -18,16 +19,9 @@ class Lookup:
 
     def target(self, reference: str) -> Json:
         """Return what a local reference points to, or an empty schema."""
-        value: Json = self.document
-        for token in reference.removeprefix("#/").split("/"):
-            key = token.replace("~1", "/").replace("~0", "~")
-            if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
-                value = value[int(key)]
-            elif isinstance(value, dict) and key in value:
-                value = value[key]
-            else:
-                return {}
-        return value
+        place = place_referred_to(self.document, {"$ref": reference})
+        found = None if place is None else value_at(self.document, place)
+        return {} if found is None else found
 
     def resolve(self, schema: Json) -> JsonObject:
         """Follow references, and compositions of a single schema."""
@@ -78,25 +72,20 @@ class Lookup:
     def all_properties(self, schema: Json, depth: int = 0) -> JsonObject:
         """Return the properties of a schema and of all parts of its `allOf`."""
         resolved = self.resolve(schema)
-        members = resolved.get("allOf")
         found: JsonObject = {}
-        for member in members if isinstance(members, list) and depth < DEPTH else []:
+        for member in as_list(resolved.get("allOf")) if depth < DEPTH else []:
             found |= self.all_properties(member, depth + 1)
-        properties = resolved.get("properties")
-        return found | (properties if isinstance(properties, dict) else {})
+        return found | object_at(resolved, "properties")
 
     def all_required(self, schema: Json, depth: int = 0) -> list[Json]:
         """Return the names of the properties that a schema or a part of its `allOf` requires."""
         resolved = self.resolve(schema)
-        members = resolved.get("allOf")
-        required = resolved.get("required")
-        found: list[Json] = list(required) if isinstance(required, list) else []
-        for member in members if isinstance(members, list) and depth < DEPTH else []:
+        found = list(as_list(resolved.get("required")))
+        for member in as_list(resolved.get("allOf")) if depth < DEPTH else []:
             found += self.all_required(member, depth + 1)
         return found
 
 
 def members(schema: JsonObject) -> list[Json]:
     """Return the schemas that a schema is composed of."""
-    found = [schema.get(key) for key in ("allOf", *UNIONS)]
-    return [member for listed in found if isinstance(listed, list) for member in listed]
+    return [member for key in ("allOf", *UNIONS) for member in as_list(schema.get(key))]

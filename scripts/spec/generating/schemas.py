@@ -5,17 +5,15 @@ import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
-from openapi_python_client.strings import PythonIdentifier
-
-from spec.documents import Json, JsonObject, pointer
+from spec.documents import Json, JsonObject, Place, object_at, pointer
 from spec.generating.defaults import fits
 from spec.generating.inline_classes import move_inline_classes
 from spec.generating.lookup import DEPTH, UNIONS, Lookup, members
 from spec.generating.reading_order import in_reading_order
+from spec.python_names import identifier
 
-Place: TypeAlias = tuple[str | int, ...]
 AT: Final = "x-at"
 # What the generator reads. Without the rest, nothing that it does not know can stop it.
 _READ = frozenset(
@@ -72,9 +70,7 @@ class SchemaRules:
 
     def apply(self) -> None:
         """Apply the rules to all schemas of the components, and to those that were added."""
-        components = self.document.get("components")
-        named = components.get("schemas") if isinstance(components, dict) else None
-        schemas = named if isinstance(named, dict) else {}
+        schemas = object_at(self.document, "components", "schemas")
         self._aliases = {name: target for name in schemas if (target := self._alias(schemas[name]))}
         order = [name for name in in_reading_order(schemas, self._note_cycle) if name not in self._aliases]
         widened = {name: self._widen(schemas[name], ("components", "schemas", name)) for name in order}
@@ -272,7 +268,7 @@ class SchemaRules:
             seen: dict[str, str] = {}
             kept: JsonObject = {}
             for name, value in properties.items():
-                if seen.setdefault(_attribute(name), name) != name or PythonIdentifier(name, "field_") in _TAKEN:
+                if seen.setdefault(_attribute(name), name) != name or identifier(name) in _TAKEN:
                     self.note((*place, "properties", name), f"{name!r} is in `additional_properties`")
                     schema.pop("additionalProperties", None)
                     continue
@@ -324,10 +320,6 @@ def _flat(members: list[Json]) -> Iterator[Json]:
                 yield rest
         else:
             yield member
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else [value]
 
 
 def _member_name(value: Json, index: int) -> str:

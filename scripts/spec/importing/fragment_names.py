@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from spec.documents import JsonObject
+from spec.documents import JsonObject, as_object, object_at
 from spec.importing.pages import Document
 from spec.walk import METHODS
 
@@ -28,21 +28,14 @@ def fragment_name(document: Document, *, stem: str) -> str:
         path, method, operation = operations[0]
         name = operation.get("operationId")
         return (kebab(name) if isinstance(name, str) else "") or kebab(f"{method} {path}")
-    candidates = [] if operations else [_first_schema(document.content), document.heading]
+    schemas = object_at(document.content, "components", "schemas")
+    candidates = [] if operations else [next(iter(schemas), ""), document.heading]
     return next((name for candidate in [*candidates, stem] if (name := kebab(candidate))), "document")
-
-
-def _first_schema(document: JsonObject) -> str:
-    match document.get("components"):
-        case {"schemas": {**schemas}}:
-            return str(next(iter(schemas), ""))
-    return ""
 
 
 def _operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
     for section in ("paths", "webhooks"):
-        items = document.get(section)
-        for path, item in items.items() if isinstance(items, dict) else ():
-            for method, operation in item.items() if isinstance(item, dict) else ():
+        for path, item in object_at(document, section).items():
+            for method, operation in as_object(item).items():
                 if method in METHODS and isinstance(operation, dict):
                     yield path, method, operation

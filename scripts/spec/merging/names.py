@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from openapi_python_client.parser.openapi import generate_operation_id
 from openapi_python_client.schema.untrusted_string import UntrustedString
-from openapi_python_client.strings import ClassName, PythonIdentifier, sanitize
+from openapi_python_client.strings import PythonIdentifier, sanitize
 
 from spec.documents import JsonObject, Place, Problem, as_list, as_object, object_at
 from spec.merging.parts import Key, Part, parameter_of
 from spec.merging.rules import OPERATION
+from spec.python_names import PREFIX, class_name, identifier
 from spec.references import Locate
 from spec.walk import METHODS
 
-PREFIX = "field_"
 _NO_TAG = "default"
 _OVERLAY = "correct it in openapi/overlay.json"
 
@@ -64,7 +64,7 @@ class _Parameter:
 
     @property
     def python_name(self) -> str:
-        return str(PythonIdentifier(self.name, PREFIX))
+        return identifier(self.name)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -182,7 +182,7 @@ def _variables(locations: set[str], operation: JsonObject) -> dict[str, str]:
 def _module_of(key: Key, definitions: Sequence[Part]) -> tuple[str, str] | None:
     """Return the package and the module that the generator makes of a component or an operation, if it makes one."""
     if key[0] == "schemas":
-        return "models", str(PythonIdentifier(str(ClassName(key[1], PREFIX)), PREFIX))
+        return "models", identifier(class_name(key[1]))
     operation = definitions[0].value
     if key[0] == OPERATION and isinstance(operation, dict):
         method, _, path = key[1].partition(" ")
@@ -193,7 +193,7 @@ def _module_of(key: Key, definitions: Sequence[Part]) -> tuple[str, str] | None:
 def _module(operation: JsonObject, path: str, method: str) -> str:
     name = operation.get("operationId")
     if isinstance(name, str):
-        return str(PythonIdentifier(name, PREFIX))
+        return identifier(name)
     return str(generate_operation_id(path=UntrustedString(path), method=method, prefix=PREFIX))
 
 

@@ -12,9 +12,10 @@ import jsonpath_rfc9535 as jsonpath
 from jsonpath_rfc9535.filter_expressions import Expression, LogicalExpression, PrefixExpression
 from jsonpath_rfc9535.selectors import FilterSelector
 
-from spec.documents import Json, JsonObject
+from spec.documents import Json, JsonObject, value_at
 from spec.overlays.likeness import resembles
-from spec.overlays.targets import Location, Segments, json_path, select, short, value_at
+from spec.overlays.targets import Segments, json_path, select, short
+from spec.references import place_referred_to
 
 
 class Cause(Enum):
@@ -84,7 +85,7 @@ def _moved(segments: Segments, published: JsonObject, update: Json) -> Iterator[
     known = max((length for length in range(len(segments)) if select(segments[:length], published)), default=0)
     rest = segments[known:]
     for start in select(segments[:known], published):
-        referred = _referred(value_at(published, start))
+        referred = place_referred_to(published, value_at(published, start))
         if referred is not None and select(rest, value_at(published, referred)):
             yield json_path(referred) + short(rest)
     # What stands deeper in the same place, or else the longest end of the target that stands in another place.
@@ -98,10 +99,3 @@ def _moved(segments: Segments, published: JsonObject, update: Json) -> Iterator[
         if found:
             yield from (json_path(location[: -len(end)]) + short(end) for location in found)
             return
-
-
-def _referred(value: Json) -> Location | None:
-    match value:
-        case {"$ref": str(reference)} if reference.startswith("#/"):
-            return tuple(token.replace("~1", "/").replace("~0", "~") for token in reference[2:].split("/"))
-    return None

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
-from spec.documents import JsonObject
+from spec.documents import JsonObject, Place, object_at, value_at
 from spec.overlays.actions import Action
 from spec.overlays.advice import Cause, Explanation, explain
 from spec.overlays.likeness import same, says
-from spec.overlays.targets import Location, Segments, alternatives, json_path, names, segments_of, value_at
+from spec.overlays.targets import Segments, alternatives, json_path, names, segments_of
 
 MOST_PLACES = 3  # that a message names
 
@@ -49,9 +49,9 @@ class Effects:
     published: JsonObject
     result: JsonObject
     missed: list[tuple[Action, Segments]] = field(default_factory=list)
-    idle: list[tuple[Action, Location]] = field(default_factory=list)
-    removed: list[tuple[Action, Location]] = field(default_factory=list)
-    written: dict[int, set[Location]] = field(default_factory=dict)
+    idle: list[tuple[Action, Place]] = field(default_factory=list)
+    removed: list[tuple[Action, Place]] = field(default_factory=list)
+    written: dict[int, set[Place]] = field(default_factory=dict)
 
     def record_miss(self, action: Action, query: Segments) -> None:
         """Note that a target matches nothing."""
@@ -59,11 +59,11 @@ class Effects:
         if (location := names(query)) is not None and not action.remove:
             self._record_writing(action, location)
 
-    def record_removal(self, action: Action, location: Location) -> None:
+    def record_removal(self, action: Action, location: Place) -> None:
         """Note that a place was removed."""
         self.removed.append((action, location))
 
-    def is_new(self, action: Action, location: Location) -> bool:
+    def is_new(self, action: Action, location: Place) -> bool:
         """Note an update, and return whether it changes anything."""
         self._record_writing(action, location)
         if says(value_at(self.result, location), action.update):
@@ -71,7 +71,7 @@ class Effects:
             return False
         return True
 
-    def writers(self, index: int, location: Location) -> set[int]:
+    def writers(self, index: int, location: Place) -> set[int]:
         """Return the other actions that write a place, or below it."""
         return {
             other
@@ -79,19 +79,19 @@ class Effects:
             if other != index and any(place[: len(location)] == location for place in places)
         }
 
-    def leader(self, index: int, location: Location) -> int | None:
+    def leader(self, index: int, location: Place) -> int | None:
         """Return the earlier action that would have written a place, if it had matched."""
         lost = {action.index for action, _ in self.missed if action.index < index}
         places = ((other, place) for other in sorted(lost) for place in self.written.get(other, ()))
         return next((other for other, place in places if location[: len(place)] == place), None)
 
     @cached_property
-    def moves(self) -> set[tuple[Location, Location]]:
+    def moves(self) -> set[tuple[Place, Place]]:
         """The old and the new beginnings of the targets that have moved."""
         explained = ((query, _explain_alone(self, action, query)) for action, query in self.missed)
         return {move for query, explanation in explained if (move := _move(query, explanation)) is not None}
 
-    def _record_writing(self, action: Action, location: Location) -> None:
+    def _record_writing(self, action: Action, location: Place) -> None:
         keys = action.update if isinstance(action.update, dict) else [0]
         self.written.setdefault(action.index, set()).update((*location, key) for key in keys)
 
@@ -149,7 +149,7 @@ def _explain_alone(effects: Effects, action: Action, query: Segments) -> Explana
     return explain(query, effects.published, update=update, keeps=not action.remove or bool(writers))
 
 
-def _move(query: Segments, explanation: Explanation) -> tuple[Location, Location] | None:
+def _move(query: Segments, explanation: Explanation) -> tuple[Place, Place] | None:
     """Return what the beginning of a target has become, without the end that is as it was."""
     if explanation.cause is not Cause.MOVED or len(explanation.places) > 1:
         return None
@@ -208,16 +208,11 @@ def _undone(effects: Effects) -> Iterator[Loss]:
             yield Loss(action.index, f"{reason}: {Cause.MENDED.value}", advice)
 
 
-def _is_undone(effects: Effects, place: Location) -> bool:
+def _is_undone(effects: Effects, place: Place) -> bool:
     # The index of an array's entry may have changed.
-    if any(isinstance(step, int) for step in place) or place[-1] not in _object(effects, place[:-1]):
+    if any(isinstance(step, int) for step in place) or place[-1] not in object_at(effects.result, *place[:-1]):
         return False
     return same(value_at(effects.result, place), value_at(effects.published, place))
-
-
-def _object(effects: Effects, place: Location) -> JsonObject:
-    value = value_at(effects.result, place)
-    return value if isinstance(value, dict) else {}
 
 
 def _label(query: Segments, every: list[Segments]) -> str:

@@ -12,10 +12,10 @@ from copy import deepcopy
 
 import jsonpath_rfc9535 as jsonpath
 
-from spec.documents import Json, JsonObject, Problem, pointer
+from spec.documents import Json, JsonObject, Place, Problem, pointer, value_at
 from spec.overlays.actions import Action, OverlayError, parse
 from spec.overlays.losses import Effects, losses
-from spec.overlays.targets import Location, alternatives, select, value_at
+from spec.overlays.targets import alternatives, select
 from spec.texts.sources import Source
 
 
@@ -60,12 +60,12 @@ def _apply(action: Action, effects: Effects) -> None:
             _update(effects.result, location, action.update)
 
 
-def _select(action: Action, effects: Effects) -> set[Location]:
+def _select(action: Action, effects: Effects) -> set[Place]:
     try:
         queries = alternatives(action.target)
     except jsonpath.JSONPathError as error:
         raise _UnfitError(f"is not a JSONPath query (RFC 9535): {error}") from error
-    found: set[Location] = set()
+    found: set[Place] = set()
     for query in queries:
         locations = select(query, effects.result)
         found.update(locations)
@@ -77,7 +77,7 @@ def _select(action: Action, effects: Effects) -> set[Location]:
     return found
 
 
-def _remove(document: JsonObject, location: Location) -> None:
+def _remove(document: JsonObject, location: Place) -> None:
     if not location:
         raise _UnfitError("would remove the whole document")
     match value_at(document, location[:-1]), location[-1]:
@@ -87,7 +87,7 @@ def _remove(document: JsonObject, location: Location) -> None:
             del parent[index]
 
 
-def _update(document: JsonObject, location: Location, update: Json) -> None:
+def _update(document: JsonObject, location: Place, update: Json) -> None:
     target = value_at(document, location)
     if isinstance(target, list):
         target.append(deepcopy(update))
@@ -97,7 +97,7 @@ def _update(document: JsonObject, location: Location, update: Json) -> None:
         raise _UnfitError(f"updates the object at {pointer(*location)} with something that is not an object")
 
 
-def _merge(target: JsonObject, update: JsonObject, location: Location) -> None:
+def _merge(target: JsonObject, update: JsonObject, location: Place) -> None:
     for key, value in update.items():
         match target.get(key), value:
             case _ if key not in target:

@@ -7,9 +7,8 @@ from itertools import product
 import jsonpath_rfc9535 as jsonpath
 from jsonpath_rfc9535.selectors import NameSelector
 
-from spec.documents import Json
+from spec.documents import Json, Place
 
-Location = tuple[str | int, ...]
 Segments = tuple[str, ...]
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -31,13 +30,13 @@ def alternatives(target: str) -> list[Segments]:
     return [*product(*choices)]
 
 
-def select(segments: Iterable[str], document: Json) -> list[Location]:
+def select(segments: Iterable[str], document: Json) -> list[Place]:
     """Return the locations that a query selects."""
     nodes = jsonpath.find("$" + "".join(segments), document) if isinstance(document, dict | list) else []
     return [node.location for node in nodes]
 
 
-def names(segments: Segments) -> Location | None:
+def names(segments: Segments) -> Place | None:
     """Return the location that a query of nothing but names selects, or None for another query."""
     location = []
     for segment in segments:
@@ -48,24 +47,11 @@ def names(segments: Segments) -> Location | None:
     return tuple(location)
 
 
-def json_path(location: Location) -> str:
+def json_path(location: Place) -> str:
     """Return a location as a JSONPath query, in its short form."""
     return "$" + "".join(
         f".{step}" if isinstance(step, str) and _WORD.fullmatch(step) else f"[{step!r}]" for step in location
     )
-
-
-def value_at(document: Json, location: Location) -> Json:
-    """Return the value at a location, or None if there is none."""
-    for step in location:
-        match document, step:
-            case (dict() as parent, str(key)) if key in parent:
-                document = parent[key]
-            case (list() as parent, int(index)) if index < len(parent):
-                document = parent[index]
-            case _:
-                return None
-    return document
 
 
 def short(segments: Iterable[str]) -> str:

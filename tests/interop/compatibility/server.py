@@ -22,8 +22,9 @@ from impact_jobs.sandbox._background_server import BackgroundServer, listen_on_b
 from impact_jobs.sandbox._fault_middleware import FaultMiddleware
 from impact_jobs.sandbox._responses import to_xml
 from impact_jobs.sandbox._storage import Storage
-from spec.facade.table import module_of
-from spec.facade.view import Place, View
+from spec.documents import Place
+from spec.facade.view import View
+from spec.python_names import identifier
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.interop.compatibility.shaping import NO_UUID, Shaper, listed_values
@@ -199,8 +200,8 @@ def counterpart(old: View, new: View, now: Place) -> Place | None:
     places: list[Place] = [
         ("paths", path, method) for path in old.object(("paths",)) for method in old.object(("paths", path))
     ]
-    name = module_of(str(new.object(now).get("operationId")))
-    named = [place for place in places if module_of(str(old.object(place).get("operationId"))) == name]
+    name = identifier(str(new.object(now).get("operationId")))
+    named = [place for place in places if identifier(str(old.object(place).get("operationId"))) == name]
     routed = [place for place in places if _route(place) == _route(now)]
     return next(iter(named + routed), None)
 

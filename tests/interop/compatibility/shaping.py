@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spec.facade.view import Place, View
+from spec.documents import Place
+from spec.facade.view import View
 
 NO_UUID = "job-"  # what an id begins with once the description does not promise a UUID any more
 _EXAMPLES: dict[str, Any] = {

@@ -1,7 +1,7 @@
 from typing import Any
 
 from spec.documents import JsonObject
-from spec.generating.complaints import place_in, problems_of
+from spec.generating.generator_warnings import problems_of
 
 DOCUMENT: JsonObject = {
     "paths": {
@@ -19,8 +19,8 @@ def locate(place: tuple[str | int, ...]) -> tuple[str, int]:
     return "/".join(map(str, place)), 7
 
 
-def problems(*complaints: Any) -> tuple[list[str], list[str]]:
-    found, notes = problems_of(complaints, DOCUMENT, locate)
+def problems(*warnings: Any) -> tuple[list[str], list[str]]:
+    found, notes = problems_of(warnings, DOCUMENT, locate)
     return [str(problem) for problem in found], notes
 
 
@@ -55,7 +55,3 @@ def test_a_schema_that_no_operation_needs_is_only_noted() -> None:
 
 def test_what_concerns_the_whole_document_is_a_problem() -> None:
     assert len(problems({"header": "ruff failed", "detail": "no space", "place": None})[0]) == 1
-
-
-def test_indices_of_a_place_are_numbers() -> None:
-    assert place_in({"a~b": [{"0": 1}]}, "/a~0b/0/0") == ("a~b", 0, "0")

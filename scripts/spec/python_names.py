@@ -1,0 +1,17 @@
+"""The Python names that the generator makes of names in a document, by its own functions."""
+
+from typing import Final
+
+from openapi_python_client.strings import ClassName, PythonIdentifier
+
+PREFIX: Final = "field_"  # what the generator puts before a name that is no identifier
+
+
+def identifier(name: str) -> str:
+    """Return the name of the module of an operation, of a parameter, of a field, or of the package of a tag."""
+    return str(PythonIdentifier(name, PREFIX))
+
+
+def class_name(name: str) -> str:
+    """Return the name of a class."""
+    return str(ClassName(name, PREFIX))
