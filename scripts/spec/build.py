@@ -1,23 +1,21 @@
 """Build `openapi/agency-api.json` and `generated/` in memory, and write them or compare them with the tree."""
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from spec.documents import JsonObject, SpecError, render
+from spec.folders import replace_folder, set_files
 from spec.fragments import Fragment, read_fragments
 from spec.generating.generator import PACKAGE, generate_package, require_pinned_tools
 from spec.merging.merge import merge
 from spec.merging.names import check_names
 from spec.merging.rules import Rules, read_rules
-from spec.overlays.overlay import apply
+from spec.overlays.overlay import corrected
 from spec.references import Locate, reference_problems
-from spec.texts.sources import read_source
 from spec.trees import Files, differences, read_files
 
 DOCUMENT = "openapi/agency-api.json"
-OVERLAY = "overlay.json"
 GENERATED = "generated"
 
 
@@ -56,10 +54,7 @@ def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rule
         SpecError: The fragments contradict each other, or the overlay does not fit them.
     """
     merged = merge(read_fragments(openapi) if fragments is None else fragments, rules or read_rules(openapi))
-    overlay, document = openapi / OVERLAY, merged.document
-    if overlay.exists():
-        document = apply(document, read_source(overlay, f"{openapi.name}/{OVERLAY}"))
-    return Description(document, merged.locate, merged.notes)
+    return Description(corrected(merged.document, openapi), merged.locate, merged.notes)
 
 
 def build_document(root: Path) -> JsonObject:
@@ -107,13 +102,17 @@ def current(root: Path) -> Files:
 
 
 def write(root: Path, built: Files) -> None:
-    """Replace the generated files of a tree, and remove all others in generated/."""
-    if (root / GENERATED).exists():
-        shutil.rmtree(root / GENERATED)
-    for name, content in built.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    """Replace the generated files of a tree, and remove all others in generated/.
+
+    An interruption leaves the old or the new package, and the old or the new document.
+
+    Raises:
+        OSError: A folder can't be prepared.
+    """
+    document = root / DOCUMENT
+    package = {name.removeprefix(f"{GENERATED}/"): content for name, content in built.items() if name != DOCUMENT}
+    replace_folder(document.parent, written={document.name: built[DOCUMENT]}, removed=())
+    set_files(root / GENERATED, package)
 
 
 def check(root: Path) -> None:

@@ -6,12 +6,27 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from spec.trees import Files, read_files
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
+def set_files(folder: Path, files: Files) -> None:
+    """Give a folder these files and no others; those that are equal keep their times.
+
+    Raises:
+        OSError: The new folder can't be prepared; the old one is unchanged.
+    """
+    old = read_files(folder)
+    written = {name: content for name, content in files.items() if old.get(name) != content}
+    removed = sorted(old.keys() - files.keys())
+    if written or removed:
+        replace_folder(folder, written=written, removed=removed)
+
+
 def replace_folder(folder: Path, *, written: Mapping[str, bytes], removed: Iterable[str]) -> None:
-    """Write and remove files of a folder, and keep the others with their times.
+    """Write and remove files of a folder, and keep the others with their times, except Python's caches.
 
     The new folder is prepared beside the old one and exchanged with it. Only on a file system that can't exchange
     folders, the files are replaced one by one.
@@ -25,11 +40,11 @@ def replace_folder(folder: Path, *, written: Mapping[str, bytes], removed: Itera
         shutil.rmtree(prepared)
     try:
         if folder.exists():
-            shutil.copytree(folder, prepared, symlinks=True, copy_function=_link)
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(folder, prepared, symlinks=True, ignore=ignored, copy_function=_link)
         else:
             prepared.mkdir(parents=True)
-        for name in (*removed, *written):
-            (prepared / name).unlink(missing_ok=True)
+        _remove(prepared, (*removed, *written))
         for name, content in written.items():
             (prepared / name).parent.mkdir(parents=True, exist_ok=True)
             (prepared / name).write_bytes(content)
@@ -62,5 +77,14 @@ def _replace_files(prepared: Path, folder: Path, *, written: Iterable[str], remo
     for name in written:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (prepared / name).replace(folder / name)
-    for name in removed:
+    _remove(folder, removed)
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove files, and the folders that are empty then."""
+    for name in names:
         (folder / name).unlink(missing_ok=True)
+        for parent in (folder / name).parents:
+            if parent == folder or not parent.is_dir() or any(parent.iterdir()):
+                break
+            parent.rmdir()

@@ -24,7 +24,7 @@ from spec.comparing.states import state_of_tree, version_of_tree
 from spec.copies import copy_tree
 from spec.documents import Problem, SpecError
 from spec.facade.contract import violations
-from spec.folders import replace_folder
+from spec.folders import set_files
 from spec.importing.plan import group_of, plan_import
 from spec.trees import Files, read_files
 
@@ -134,11 +134,11 @@ class Update:
                 for folder in CHANGED:
                     if after[folder] != before[folder]:
                         moved.append(folder)
-                        _replace(self.root / folder, old=before[folder], new=after[folder])
+                        set_files(self.root / folder, after[folder])
             except OSError as error:
                 for folder in moved:
                     with suppress(OSError):
-                        _replace(self.root / folder, old=_contents(self.root)[folder], new=before[folder])
+                        set_files(self.root / folder, before[folder])
                 raise SpecError(Problem(str(error.filename or self.root), None, f"{error.strerror}")) from error
         for folder in CHANGED:
             old, new = before[folder], after[folder]
@@ -210,11 +210,6 @@ def _import(pages: Sequence[Path], copy: Path, group: str | None) -> list[str]:
 
 def _contents(root: Path) -> dict[str, Files]:
     return {folder: read_files(root / folder) for folder in CHANGED}
-
-
-def _replace(folder: Path, *, old: Files, new: Files) -> None:
-    written = {name: content for name, content in new.items() if old.get(name) != content}
-    replace_folder(folder, written=written, removed=sorted(old.keys() - new.keys()))
 
 
 @contextmanager

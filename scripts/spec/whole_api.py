@@ -1,18 +1,16 @@
 """Generate the whole API of an account kind as a package of its own, in a folder of the user's choice."""
 
 import keyword
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spec.build import build_package, describe
 from spec.documents import Problem, SpecError, as_object, object_at
-from spec.folders import replace_folder
+from spec.folders import set_files
 from spec.generating.generator import require_pinned_tools
 from spec.importing.plan import plan_import
 from spec.merging.rules import read_rules
-from spec.trees import read_files
 from spec.walk import METHODS
 
 # Files of every generated package.
@@ -51,12 +49,7 @@ def generate_all(
     description = describe(openapi, fragments, rules=chosen)
     package = build_package(description, root / "openapi" / "generator.yml", name=into.name)
     files = {name.partition("/")[2]: content for name, content in package.files.items()}
-    old = read_files(into) if into.exists() else {}
-    if old != files:
-        for cache in into.rglob("__pycache__"):
-            shutil.rmtree(cache)
-        into.parent.mkdir(parents=True, exist_ok=True)
-        replace_folder(into, written=files, removed=old.keys() - files.keys())
+    set_files(into, files)
     items = object_at(description.document, "paths").values()
     operations = sum(method in as_object(item) for item in items for method in METHODS)
     return WholeApi(operations, len(files), package.notes)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spec.documents import Json, SpecError, first_difference, pointer, render
+from spec.documents import Json, SpecError, first_difference, place_of, pointer, render, tokens_of
 from spec.texts.sources import Source, read_object
 
 JSON = st.recursive(
@@ -91,3 +91,7 @@ def test_the_line_of_a_place_is_found_and_that_of_its_nearest_parent_if_it_is_mi
 def test_an_error_names_the_line_of_the_file_not_of_the_text() -> None:
     with pytest.raises(SpecError, match=r"page\.md:11: not a JSON document"):
         Source("page.md", "{\n,}", first_line=10).parse()
+
+
+def test_the_tokens_of_a_pointer_are_indices_in_arrays_alone() -> None:
+    assert place_of({"a~b": [{"0": 1}]}, tokens_of("/a~0b/0/0")) == ("a~b", 0, "0")

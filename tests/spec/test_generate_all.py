@@ -144,7 +144,7 @@ def test_pages_that_contradict_change_nothing_and_are_named_with_what_would_sett
 
 def test_a_missing_file_of_rules_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--rules", str(tmp_path / "merge.yml"), str(tmp_path / "library")]) == 1
-    assert "merge.yml: there is no such file" in capsys.readouterr().err
+    assert "merge.yml: No such file or directory" in capsys.readouterr().err
 
 
 def test_the_pages_of_a_made_up_api_follow_from_the_seed(tmp_path: Path) -> None:

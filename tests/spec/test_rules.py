@@ -82,7 +82,7 @@ def test_the_file_of_the_project_writes_the_defaults_down_and_its_examples_are_r
     ("text", "message"),
     [
         ("a: [", "2: not a YAML document"),
-        ("- a", "1: the file is not a mapping"),
+        ("- a", "1: not a YAML object"),
         ("orders: []", "1: unknown field 'orders'"),
         ("order: []\norder: []", "2: the key 'order' appears twice"),
         ("order: jobs", "1: `order` is not a list"),
@@ -93,7 +93,7 @@ def test_the_file_of_the_project_writes_the_defaults_down_and_its_examples_are_r
         ("root: {openapi: first}", "1: the rule for `openapi` is 'first'"),
         ("root: {paths: first}", "1: `paths` is no field with a rule"),
         ("root: {inf: first}", "1: `inf` is no field with a rule"),
-        ("? [a]\n: b", "1: a key of the file is not a text"),
+        ("? [a]\n: b", "1: a key is not a string"),
         ("resolutions: [a]", "1: `resolutions` is not a mapping"),
         ("resolutions: {Job: 'keep: a'}", "1: 'Job' names no part of a document"),
         ("resolutions: {schemas/: 'keep: a'}", "1: 'schemas/' names no part"),

@@ -14,8 +14,8 @@ from spec import updating
 from spec.build import DOCUMENT, GENERATED, Build, describe
 from spec.copies import copy_tree
 from spec.documents import render
-from spec.folders import replace_folder
-from spec.trees import read_files
+from spec.folders import set_files
+from spec.trees import Files, read_files
 from update import main
 
 Change = Callable[[Any], object]
@@ -189,12 +189,12 @@ def test_an_interruption_changes_nothing(
 def test_a_folder_that_cannot_be_replaced_leaves_the_others_as_they_were(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(folder: Path, **files: Any) -> None:
+    def fail(folder: Path, files: Files) -> None:
         if folder.name == "changelog.d":
             raise OSError(28, "No space left on device", str(folder))
-        replace_folder(folder, **files)
+        set_files(folder, files)
 
-    monkeypatch.setattr(updating, "replace_folder", fail)
+    monkeypatch.setattr(updating, "set_files", fail)
     before = read_files(project)
     assert run(project, page(tmp_path, add_field)) == 1
     assert "No space left on device" in capsys.readouterr().err

@@ -20,12 +20,10 @@ from spec.importing.provenance import PageRecord, read_records, render_records
 from spec.merging.merge import merge
 from spec.merging.rules import Rules, read_rules
 from spec.overlays.actions import OverlayError
-from spec.overlays.overlay import apply
+from spec.overlays.overlay import corrected
 from spec.references import reference_problems
-from spec.texts.sources import read_source
 from spec.trees import Files
 
-OVERLAY = "overlay.json"
 _GROUP = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -136,11 +134,10 @@ def check(fragments: Iterable[Fragment], openapi: Path, *, rules: Rules | None =
         SpecError: The fragments contradict each other, or refer to what none of them defines; with all problems.
     """
     merged = merge(fragments, rules or read_rules(openapi))
-    document, overlay = merged.document, openapi / OVERLAY
-    if overlay.exists():
-        # An overlay that does not fit the new pages is adapted to them after the import.
-        with suppress(OverlayError):
-            document = apply(document, read_source(overlay, f"{openapi.name}/{OVERLAY}"))
+    document = merged.document
+    # An overlay that does not fit the new pages is adapted to them after the import.
+    with suppress(OverlayError):
+        document = corrected(document, openapi)
     if problems := reference_problems(document, merged.locate):
         raise SpecError(*problems)
     return merged.notes

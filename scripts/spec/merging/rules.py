@@ -1,14 +1,13 @@
 """Read `openapi/merge.yml`: the rule by which documents become one, and the decisions about what contradicts."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-import yaml
-
-from spec.documents import Problem, SpecError
+from spec.documents import Json, Place, Problem, SpecError, as_list, as_object
+from spec.texts.sources import Source, read_text, unified
 from spec.walk import METHODS, SECTIONS
 
 RULES = "merge.yml"
@@ -36,6 +35,7 @@ _RENAME = re.compile(r"rename: +(?P<to>\S+) +in +(?P<where>\S.*)")
 _RESPELL = re.compile(r"rename: +(?P<to>/.*)")
 _KEEP = re.compile(r"keep: +(?P<where>\S.*)")
 _OMIT = re.compile(r"omit: +(?P<to>\S.*)")
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _OPERATION = re.compile(rf"({'|'.join(METHODS).upper()}) /.*")
 
@@ -116,20 +116,12 @@ def read_rules(openapi: Path, path: Path | None = None) -> Rules:
         path: Another file with rules for it.
 
     Raises:
-        SpecError: The file can't be read, or says something that is not a rule; all its problems.
+        SpecError: The file can't be read, or has something that is not a rule; all its problems.
     """
     file = str(path) if path else f"{openapi.name}/{RULES}"
-    try:
-        text = (path or openapi / RULES).read_bytes().decode("utf-8")
-    except FileNotFoundError as error:
-        if path:
-            raise SpecError(Problem(file, None, "there is no such file")) from error
+    if path is None and not (openapi / RULES).exists():
         return Rules(file)
-    except OSError as error:
-        raise SpecError(Problem(file, None, str(error.strerror))) from error
-    except UnicodeDecodeError as error:
-        raise SpecError(Problem(file, None, f"not UTF-8: {error}")) from error
-    return parse_rules(text, file)
+    return parse_rules(read_text(path or openapi / RULES, file), file)
 
 
 def parse_rules(text: str, file: str) -> Rules:
@@ -140,81 +132,73 @@ def parse_rules(text: str, file: str) -> Rules:
         file: Its file, for messages.
 
     Raises:
-        SpecError: It says something that is not a rule; all its problems.
+        SpecError: It has something that is not a rule; all its problems.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = f"not a YAML document: {getattr(error, 'problem', None) or error}"
-        raise SpecError(Problem(file, mark.line + 1 if mark else None, reason)) from error
-    reader = _Reader(file)
-    rules = reader.rules(root) if root is not None else Rules(file)
-    if reader.problems:
-        raise SpecError(*reader.problems)
-    return rules
-
-
-def _is_empty(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
+    if not _COMMENT.sub("", text).strip():
+        return Rules(file)
+    return _Reader(Source(file, unified(text), syntax="yaml")).rules()
 
 
 class _Reader:
-    """Turns the nodes of a YAML document into rules, and collects what is wrong with them."""
+    """Turns a YAML document into rules, and collects what is wrong with it."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, source: Source) -> None:
+        self.source = source
         self.problems: list[Problem] = []
 
-    def rules(self, root: yaml.Node) -> Rules:
+    def rules(self) -> Rules:
         order: dict[str, int] = {}
         fields = dict(DEFAULT_ROOT)
-        resolutions: tuple[Resolution, ...] = ()
-        for key, node in self._members(root, "the file"):
-            if _is_empty(node):
-                continue
+        resolutions: list[Resolution] = []
+        for key, value in self.source.parse().items():
             match key:
+                case _ if value is None:
+                    pass
                 case "order":
-                    order = dict(self._groups(node))
+                    order = self._order(value)
                 case "root":
-                    fields = {name: self._root(name, value) for name, value in self._members(node, "`root`")}
+                    fields = {name: self._root(name, rule) for name, rule in self._members(key, value)}
                 case "resolutions":
-                    resolutions = tuple(self._resolutions(node))
+                    resolutions = [found for name, each in self._members(key, value)
+                                   for found in self._resolutions(name, each)]  # fmt: skip
                 case _:
-                    self._refuse(node, f"unknown field {key!r}", "the fields are order, root and resolutions")
-        return Rules(self.file, MappingProxyType(order), MappingProxyType(fields), resolutions)
+                    self._refuse((key,), f"unknown field {key!r}", "the fields are order, root and resolutions")
+        if self.problems:
+            raise SpecError(*self.problems)
+        return Rules(self.source.file, MappingProxyType(order), MappingProxyType(fields), tuple(resolutions))
 
-    def _groups(self, node: yaml.Node) -> Iterator[tuple[str, int]]:
-        seen: set[str] = set()
-        for name, entry in self._strings(node, "`order`"):
-            if name in seen:
-                self._refuse(entry, f"the group {name!r} is named twice")
-            seen.add(name)
-            yield name, entry.start_mark.line + 1
+    def _order(self, value: Json) -> dict[str, int]:
+        order: dict[str, int] = {}
+        for name, place in self._texts(value, ("order",), "`order`"):
+            if name in order:
+                self._refuse(place, f"the group {name!r} is named twice")
+            order.setdefault(name, self.source.line(*place))
+        return order
 
-    def _root(self, name: str, node: yaml.Node) -> str:
+    def _root(self, name: str, rule: Json) -> str:
+        place = ("root", name)
         if not is_root_field(name):
             known = ", ".join([*DEFAULT_ROOT, "jsonSchemaDialect"])
-            self._refuse(node, f"`{name}` is no field with a rule", f"the fields are {known} and x-…")
+            self._refuse(place, f"`{name}` is no field with a rule", f"the fields are {known} and x-…")
         allowed = _ALLOWED.get(name, (FIRST, EQUAL))
-        if not isinstance(node, yaml.ScalarNode) or node.value not in allowed:
-            found = repr(node.value) if isinstance(node, yaml.ScalarNode) else "no text"
-            self._refuse(node, f"the rule for `{name}` is {found}", f"it may be {', '.join(map(repr, allowed))}")
+        if not isinstance(rule, str) or rule not in allowed:
+            found = repr(rule) if isinstance(rule, str) else "no text"
+            self._refuse(place, f"the rule for `{name}` is {found}", f"it may be {', '.join(map(repr, allowed))}")
             return EQUAL
-        return str(node.value)
+        return rule
 
-    def _resolutions(self, node: yaml.Node) -> Iterator[Resolution]:
-        for key, value in self._members(node, "`resolutions`"):
-            entries = [(value.value, value)] if isinstance(value, yaml.ScalarNode) else self._strings(value, f"{key!r}")
-            for text, entry in entries:
-                if resolution := self._resolution(key, text, entry):
-                    yield resolution
+    def _resolutions(self, key: str, value: Json) -> Iterator[Resolution]:
+        place = ("resolutions", key)
+        entries = [(value, place)] if isinstance(value, str) else self._texts(value, place, repr(key))
+        for text, at in entries:
+            if resolution := self._resolution(key, text, at):
+                yield resolution
 
-    def _resolution(self, key: str, text: str, node: yaml.Node) -> Resolution | None:
+    def _resolution(self, key: str, text: str, place: Place) -> Resolution | None:
         section, _, name = key.partition("/")
         if section not in _ACTIONS or not name or (section == OPERATION and not _OPERATION.fullmatch(name)):
             example = "schemas/Job, operationId/listJobs, operation/GET /jobs or paths//jobs/{id}"
-            self._refuse(node, f"{key!r} names no part of a document", f"name it like {example}")
+            self._refuse(place, f"{key!r} names no part of a document", f"name it like {example}")
             return None
         found = _OMIT.fullmatch(text) or _KEEP.fullmatch(text)
         found = found or (_RESPELL if section == PATHS else _RENAME).fullmatch(text)
@@ -222,41 +206,29 @@ class _Reader:
         if not found or action not in _ACTIONS[section]:
             forms = {"keep": "keep: FILE", "rename": "rename: NAME in FILE", "omit": "omit: REASON"}
             allowed = " or ".join(f'"{forms[allowed]}"' for allowed in _ACTIONS[section])
-            self._refuse(node, f"{text!r} is no resolution for {key}", f"it may be {allowed}; FILE may be a group")
+            self._refuse(place, f"{text!r} is no resolution for {key}", f"it may be {allowed}; FILE may be a group")
             return None
         parts = found.groupdict()
         to, where = parts.get("to", ""), parts.get("where", "")
         if action == "rename" and section != PATHS and not _NAME.fullmatch(to):
-            self._refuse(node, f"{to!r} can't be a name", "use letters, digits, `.`, `_` and `-`")
+            self._refuse(place, f"{to!r} can't be a name", "use letters, digits, `.`, `_` and `-`")
             return None
-        return Resolution(section, name, action, to, where, node.start_mark.line + 1)
+        return Resolution(section, name, action, to, where, self.source.line(*place))
 
-    def _members(self, node: yaml.Node, what: str) -> Iterator[tuple[str, yaml.Node]]:
-        """Yield the entries of a mapping whose keys are texts, each of them once."""
-        if _is_empty(node):
-            return
-        if not isinstance(node, yaml.MappingNode):
-            self._refuse(node, f"{what} is not a mapping")
-            return
-        seen: set[str] = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                self._refuse(key, f"a key of {what} is not a text")
-            elif key.value in seen:
-                self._refuse(key, f"the key {key.value!r} appears twice", "give one list of resolutions instead")
+    def _members(self, key: str, value: Json) -> Iterable[tuple[str, Json]]:
+        if not isinstance(value, dict):
+            self._refuse((key,), f"`{key}` is not a mapping")
+        return as_object(value).items()
+
+    def _texts(self, value: Json, place: Place, what: str) -> Iterator[tuple[str, Place]]:
+        """Yield the entries of a list, each with its place."""
+        if not isinstance(value, list):
+            self._refuse(place, f"{what} is not a list")
+        for index, entry in enumerate(as_list(value)):
+            if isinstance(entry, str):
+                yield entry, (*place, index)
             else:
-                seen.add(key.value)
-                yield key.value, value
+                self._refuse((*place, index), f"an entry of {what} is not a text", "put it into quotation marks")
 
-    def _strings(self, node: yaml.Node, what: str) -> Iterator[tuple[str, yaml.Node]]:
-        if not isinstance(node, yaml.SequenceNode):
-            self._refuse(node, f"{what} is not a list")
-            return
-        for entry in node.value:
-            if isinstance(entry, yaml.ScalarNode):
-                yield entry.value, entry
-            else:
-                self._refuse(entry, f"an entry of {what} is not a text", "put it into quotation marks")
-
-    def _refuse(self, node: yaml.Node, reason: str, advice: str = "") -> None:
-        self.problems.append(Problem(self.file, node.start_mark.line + 1, reason, advice))
+    def _refuse(self, place: Place, reason: str, advice: str = "") -> None:
+        self.problems.append(Problem(self.source.file, self.source.line(*place), reason, advice))

@@ -2,13 +2,14 @@
 
 It is stricter than the specification in one point: an action that matches nothing, or changes nothing, is an error,
 because the published page has changed and the correction needs a review. The error says what has become of its target;
-see `overlay_losses`. Public tools exit with 0 in that case.
+see `losses`. Public tools exit with 0 in that case.
 
 Version 1.0.0 only says that an update must be "compatible" with its target. This module follows the wording of 1.1.0:
 objects merge, arrays are concatenated, primitives replace primitives, and anything else is an error.
 """
 
 from copy import deepcopy
+from pathlib import Path
 
 import jsonpath_rfc9535 as jsonpath
 
@@ -16,7 +17,19 @@ from spec.documents import Json, JsonObject, Place, Problem, pointer, value_at
 from spec.overlays.actions import Action, OverlayError, parse
 from spec.overlays.losses import Effects, losses
 from spec.overlays.targets import alternatives, select
-from spec.texts.sources import Source
+from spec.texts.sources import Source, read_source
+
+OVERLAY = "overlay.json"
+
+
+def corrected(document: JsonObject, openapi: Path) -> JsonObject:
+    """Apply the overlay of a folder such as `openapi`; without a file, return the document.
+
+    Raises:
+        OverlayError: See `apply`.
+    """
+    path = openapi / OVERLAY
+    return apply(document, read_source(path, f"{openapi.name}/{OVERLAY}")) if path.exists() else document
 
 
 def apply(document: JsonObject, source: Source) -> JsonObject:
