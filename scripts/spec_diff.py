@@ -1,10 +1,10 @@
-"""Say what has changed in the API's description, what it breaks, and which version is next.
+"""Report what has changed in the API's description, what it breaks, and which version is next.
 
 Run it with `make spec-diff`. It compares openapi/agency-api.json and generated/ with those of a commit, or two
 documents.
 
 Exit codes: 0 if nothing breaks, 1 if the generated interface or the facade breaks, 2 if nothing could be compared.
-`make` itself turns a 1 into a 2, so a pipeline that tells them apart runs the script.
+`make` itself turns a 1 into a 2, so a pipeline that needs the difference runs the script.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Update the project from changed pages, up to the tests and the changelog fragment.
 
 Run it with `make update PAGE="one.md two.yaml"`. It imports, merges, overlays, validates, generates, compares and tests
-in a copy. At the first doubt it stops with what to do, and the tree is as it was; a change that breaks programs is a
-doubt unless you accept it with BREAKING=accept.
+in a copy. At the first problem it stops with advice, and the tree is as it was; a change that breaks programs is a
+problem unless you accept it with BREAKING=accept.
 """
 
 import argparse
@@ -25,7 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pages", type=Path, nargs="+", metavar="PAGE", help="a Markdown page, or a JSON or YAML file")
     parser.add_argument("--group", help="one folder for all pages (default: one for each, named after the page)")
     parser.add_argument("--tests", choices=["none", "quick", "all"], default="all", help="which tests have to pass")
-    parser.add_argument("--breaking", choices=["refuse", "accept"], default="refuse", help="whether a break is a doubt")
+    parser.add_argument(
+        "--breaking",
+        choices=["refuse", "accept"],
+        default="refuse",
+        help="whether a change that breaks programs stops the update",
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to work on (default: this one)")
     options = parser.parse_args(arguments)
     update = Update(

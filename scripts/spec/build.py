@@ -111,7 +111,8 @@ def write(root: Path, built: Files) -> None:
     """
     document = root / DOCUMENT
     package = {name.removeprefix(f"{GENERATED}/"): content for name, content in built.items() if name != DOCUMENT}
-    replace_folder(document.parent, written={document.name: built[DOCUMENT]}, removed=())
+    if not document.exists() or document.read_bytes() != built[DOCUMENT]:
+        replace_folder(document.parent, written={document.name: built[DOCUMENT]}, removed=())
     set_files(root / GENERATED, package)
 
 

@@ -16,7 +16,7 @@ class Problem:
     """A fault in a document that stops the build.
 
     Attributes:
-        file: The file, as the user knows it.
+        file: The file, by the path that the user gave or would write.
         line: Its line, from 1; None if the fault concerns the whole file.
         reason: What is wrong there.
         advice: What to do, or the resolution that would settle it; may have several lines.

@@ -1,6 +1,6 @@
 """From changed pages to tested code: everything happens in a copy of the tree, and the tree changes at the end alone.
 
-At the first doubt the update stops and says what to do; the tree is then as it was. It also is if the update is
+At the first problem the update stops with advice; the tree is then as it was. It also is if the update is
 interrupted or killed, because only the last step writes into it, and that exchanges whole folders.
 """
 
@@ -31,7 +31,7 @@ from spec.trees import Files, read_files
 Tests = Literal["none", "quick", "all"]
 _T = TypeVar("_T")
 
-# What an update may change; all else of the copy is thrown away.
+# What an update may change; the rest of the copy is discarded.
 CHANGED: Final = ("openapi", "generated", "docs/changelog.d")
 _TARGETS: Final = {"quick": "quick", "all": "test"}
 _LAST_LINES: Final = 40
@@ -46,7 +46,7 @@ class Update:
         pages: The changed pages.
         group: The folder below openapi/ for all of them; by default each page has its own.
         tests: Which tests have to pass.
-        accepts_breaking: Whether a change that breaks programs is no doubt.
+        accepts_breaking: Whether a change that breaks programs is allowed.
         say: Prints a line.
         changed: The files that were changed, once it is done.
     """
@@ -66,7 +66,7 @@ class Update:
             What has changed in the API; None if the pages change no file.
 
         Raises:
-            SpecError: There is a doubt; the tree is as it was.
+            SpecError: There is a problem; the tree is as it was.
         """
         pages = [page.resolve() for page in self.pages]
         with tempfile.TemporaryDirectory(prefix="update-") as scratch:
@@ -115,7 +115,7 @@ class Update:
         listed += [f"{signature.name} {signature.says}" for signature in found.unexplained]
         advice = [
             *listed,
-            "If programs have to live with it, say so: BREAKING=accept",
+            "If the change is intended, accept it: BREAKING=accept",
             "If the page is wrong, correct it",
         ]
         reason = f"{len(listed)} changes break programs"
@@ -179,7 +179,7 @@ def run_tests(copy: Path, target: str) -> None:
     Raises:
         SpecError: It fails; with the end of what it printed.
     """
-    # What the user gave to make is not meant for this make.
+    # Variables and flags of the outer make would change what this make does.
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHONPATH"))
     }

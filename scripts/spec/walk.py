@@ -1,7 +1,7 @@
 """Walk through an OpenAPI document by meaning: what is a schema, what is a map of names, and what is only data.
 
-`description` is prose in a schema, but a name in `properties`, and data in `example`; so no search for keys can tell
-them apart. This table of the specification can.
+`description` is prose in a schema, but a name in `properties`, and data in `example`. A search for keys confuses them;
+this table of the specification does not.
 """
 
 from collections.abc import Callable, Iterable, Iterator

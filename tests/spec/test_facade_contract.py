@@ -117,22 +117,22 @@ CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
     "other credentials": (
         together(put({"type": "apiKey", "in": "header", "name": "Key"}, "components", "securitySchemes", "Key"),
                  put([{"Key": []}, {"BasicAuth": [], "Key": []}], *GET, "security")), (*GET, "security"),
-        "sends HTTP Basic to getJob", "asks for apikey or http basic with apikey", "_account.py"),
+        "sends HTTP Basic to getJob", "requires apikey or http basic with apikey", "_account.py"),
     "other credentials for the whole document": (
         together(in_every_operation("security", remove=True), put([{"Key": []}], "security")), ("security",),
-        "*", "asks for Key", "_account.py"),
+        "*", "requires Key", "_account.py"),
     "no success": (
         drop(*GET, "responses", "200"), (*GET, "responses"),
-        "knows what a 200 of getJob means", "lists 401, 404, 400, 403 or 429 there", RESPONSES),
+        "handles a 200 of getJob", "lists 401, 404, 400, 403 or 429 there", RESPONSES),
     "another success of a replay": (
         rename("204", *REPLAY, "responses", "200"), (*REPLAY, "responses"),
-        "knows what a 200, 201 or 202 of replayJob means", "lists 204, 401, 403, 404, 400 or 429 there", RESPONSES),
+        "handles a 200, 201 or 202 of replayJob", "lists 204, 401, 403, 404, 400 or 429 there", RESPONSES),
     "no 202": (
         drop(*DOWNLOAD, "responses", "202"), (*DOWNLOAD, "responses"),
-        "knows what a 202 of downloadJobResult means", "lists 200, 302, 401, 404, 400, 403 or 429 there", SOURCE),
+        "handles a 202 of downloadJobResult", "lists 200, 302, 401, 404, 400, 403 or 429 there", SOURCE),
     "no redirect": (
         drop(*DOWNLOAD, "responses", "302"), (*DOWNLOAD, "responses"),
-        "knows what a 301, 302, 303, 307 or 308 of downloadJobResult means",
+        "handles a 301, 302, 303, 307 or 308 of downloadJobResult",
         "lists 200, 202, 401, 404, 400, 403 or 429 there", SOURCE),
     "a redirect without Location": (
         drop(*DOWNLOAD, "responses", "302", "headers", "Location"), (*DOWNLOAD, "responses", "302"),
@@ -143,7 +143,7 @@ CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
         "saves the bytes of a 200 of downloadJobResult", "has an object as application/json there", SOURCE),
     "an error that is not documented": (
         drop(*GET, "responses", "404"), (*GET, "responses"),
-        "knows what a 404 of getJob means", "lists 200, 401, 400, 403 or 429 there", RESPONSES),
+        "handles a 404 of getJob", "lists 200, 401, 400, 403 or 429 there", RESPONSES),
     "an error with a schema": (
         put({"application/json": {"schema": TEXT}}, *LIST, "responses", "401", "content"),
         (*LIST, "responses", "401", "content"), "takes any body with a 401 of listJobs",

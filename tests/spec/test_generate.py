@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from generate import ROOT, main
 from spec import build as building
+from spec import folders
 from spec.build import DOCUMENT, GENERATED
 from spec.documents import render
 from spec.generating import generator
@@ -101,6 +102,31 @@ def test_generating_replaces_all_old_files(tree: Path) -> None:
     assert main(["--root", str(tree)]) == 0
     assert files(tree) == expected
     assert not (tree / "generated" / "stale").exists()
+
+
+@pytest.mark.usefixtures("_prebuilt")
+def test_a_kill_leaves_the_old_package_and_the_next_run_cleans_up(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corrupt(tree / JOB)
+    corrupt(tree / DOCUMENT)
+    (tree / "generated" / "notes.txt").touch()
+    old, exchange = read_files(tree / GENERATED), folders._exchange
+
+    def killed(one: Path, other: Path) -> bool:
+        if other.name == GENERATED:
+            os._exit(9)
+        return exchange(one, other)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "_exchange", killed)
+        child = os.fork()
+        if not child:
+            main(["--root", str(tree)])
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert read_files(tree / GENERATED) == old
+    assert (tree / ".generated.new").exists()
+    assert main(["--root", str(tree)]) == 0
+    assert not (tree / ".generated.new").exists()
+    assert main(["--check", "--root", str(tree)]) == 0
 
 
 def test_python_s_caches_are_ignored(tree: Path) -> None:

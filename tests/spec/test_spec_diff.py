@@ -131,7 +131,7 @@ def test_a_malformed_description_ends_without_a_traceback(run: Run, tmp_path: Pa
 def test_an_unknown_commit_is_2(run: Run, committed: Path) -> None:
     code, out, err = run("--root", committed, "--base", "v9")
     assert (code, out) == (2, "")
-    assert err == f"spec-diff: {committed}: git knows no commit v9\n    name a branch, a tag or a commit\n"
+    assert err == f"spec-diff: {committed}: git finds no commit v9\n    name a branch, a tag or a commit\n"
 
 
 @pytest.mark.parametrize("ref", ["--output=x", "HEAD:openapi", ""])

@@ -1,4 +1,4 @@
-"""`make update`: what it changes, at which doubts it stops, and that the tree is then as it was."""
+"""`make update`: what it changes, at which problems it stops, and that the tree is then as it was."""
 
 import json
 import os
@@ -120,7 +120,7 @@ def test_new_prose_needs_no_changelog_fragment(project: Path, tmp_path: Path) ->
     assert notes(project) == set()
 
 
-def test_a_change_that_breaks_programs_is_a_doubt_until_it_is_accepted(
+def test_a_change_that_breaks_programs_is_a_problem_until_it_is_accepted(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def narrow(document: Any) -> None:
@@ -147,7 +147,7 @@ DOUBTS: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize(("change", "reason"), DOUBTS.values(), ids=DOUBTS)
-def test_at_a_doubt_it_stops_with_the_reason_and_changes_nothing(
+def test_at_a_problem_it_stops_with_the_reason_and_changes_nothing(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Change, reason: str
 ) -> None:
     before = state(project)

@@ -184,7 +184,7 @@ class ExchangeComparison:
 
 
 def _lacks_import(operation: Operation, api: Api) -> bool:
-    """Say whether the generator makes a module that uses Unset without importing it."""
+    """Return whether the generator makes a module that uses Unset without importing it."""
     body = api.follow(operation.node.get("requestBody"))
     is_given = body.object.get("required") is True and len(body.get("content").object) > 1
     return is_given and all(it.object.get("required") is True for it in operation.parameters.values())

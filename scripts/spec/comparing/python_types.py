@@ -94,7 +94,7 @@ class Reader:
         return own
 
     def makes_class(self, node: Node) -> bool:
-        """Say whether a component becomes a class of its own; others are aliases."""
+        """Return whether a component becomes a class of its own; others are aliases."""
         if node.ref or _single_reference(node) or "anyOf" in node.object or "oneOf" in node.object:
             return False
         kind = node.object.get("type")
@@ -104,7 +104,7 @@ class Reader:
                     or (kind is None and node.object.get("properties")))  # fmt: skip
 
     def is_enum(self, component: str) -> bool:
-        """Say whether a component is a class of values."""
+        """Return whether a component is a class of values."""
         node = self.api.schemas.get(component)
         return bool(node and node.object.get("enum") and self.makes_class(node))
 
@@ -154,7 +154,7 @@ def shown(types: Types) -> str:
 
 
 def accepts(old: Iterable[str], new: Types, enums: Iterable[str]) -> bool:
-    """Say whether a parameter of the new types accepts every value of the old ones.
+    """Return whether a parameter of the new types accepts every value of the old ones.
 
     An int is accepted as a float, and a member of an enum of text as a str.
     """
@@ -169,7 +169,7 @@ def sending(content_type: str) -> str:
 
 
 def is_expressible(types: Types, parameter: Node, *, is_enum: bool) -> bool:
-    """Say whether the generator accepts a parameter of some types where it stands.
+    """Return whether the generator accepts a parameter of some types where it stands.
 
     Args:
         types: Its types.

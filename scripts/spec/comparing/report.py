@@ -26,7 +26,7 @@ class State:
     """One side of the comparison.
 
     Attributes:
-        name: How the reader knows it, such as a git ref or a file.
+        name: Its name in the report, such as a git ref or a file.
         document: The description.
         package: The files of the generated package; None if there is none to compare.
     """
@@ -104,7 +104,7 @@ def report(old: State, new: State, *, version: Version) -> Report:
 
 
 def _explained(signature: SignatureChange, changes: Iterable[Change]) -> bool:
-    """Say whether a breaking change of the description concerns the same operation or class."""
+    """Return whether a breaking change of the description concerns the same operation or class."""
     return any(it.breaks_generated and _concerns(it, signature) for it in changes)
 
 

@@ -266,7 +266,7 @@ class SchemaComparison:
 
 
 def is_missed(gone: Types, returned: Types, returns: Types) -> bool:
-    """Say whether programs that annotate a result break without some of its types.
+    """Return whether programs that annotate a result break without some of its types.
 
     `Response[…]` is invariant. `Any` fits everywhere, unless it takes the place of a type; and an operation that
     returns nothing else has no `sync`.
@@ -311,5 +311,5 @@ def _or_nothing(value: Json) -> str:
 
 
 def is_same(one: Json, other: Json) -> bool:
-    """Say whether two values are equal; 1, true and 1.0 differ."""
+    """Return whether two values are equal; 1, true and 1.0 differ."""
     return one == other and canonical(one) == canonical(other)

@@ -208,7 +208,7 @@ def _changed_parameter(name: str, old: Parameter, new: Parameter, enums: set[str
 
 
 def breaks_readers(old: frozenset[str], new: frozenset[str]) -> bool:
-    """Say whether programs that read a result break if its types change.
+    """Return whether programs that read a result break if its types change.
 
     They break if there is a new type, and if an old one is missing, because `Response[…]` is invariant. `Any` fits
     everywhere, unless it takes the place of a type.

@@ -30,7 +30,7 @@ def state_of_commit(root: Path, ref: str) -> tuple[State, Version]:
         SpecError: There is no such commit, or it has no description, or that is not one.
     """
     if _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") is None:
-        raise SpecError(Problem(str(root), None, f"git knows no commit {ref}", "name a branch, a tag or a commit"))
+        raise SpecError(Problem(str(root), None, f"git finds no commit {ref}", "name a branch, a tag or a commit"))
     archive = _git(root, "archive", "--format=tar", ref, "--", DOCUMENT, GENERATED, VERSION)
     if archive is None:
         advice = "compare two files with --old and --new, or name a later commit"

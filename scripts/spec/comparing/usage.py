@@ -65,7 +65,7 @@ class Usages:
 
 
 def is_open(schema: JsonObject) -> bool:
-    """Say whether a schema allows any string beside the values of an enum."""
+    """Return whether a schema allows any string beside the values of an enum."""
     variants = [entry for key in _VARIANTS for entry in as_list(schema.get(key))]
     return any(isinstance(it, dict) and it.get("type") == "string" and not it.keys() & {"enum", "const", "format"}
                for it in variants)  # fmt: skip

@@ -67,7 +67,7 @@ class _Answers:
 
     def _due(self, statuses: list[int], file: str) -> Iterator[Violation]:
         if not self._present(statuses):
-            relies = f"knows what a {listed(statuses)} of {self.operation.name} means"
+            relies = f"handles a {listed(statuses)} of {self.operation.name}"
             says = f"lists {listed(self.view.object(self.responses) or ['no responses'])} there"
             yield violation(self.responses, relies=relies, says=says, file=file)
 

@@ -165,7 +165,7 @@ class _Contract:
         # Whether nothing is required, or else one Basic scheme alone is enough.
         if all(offers) and offers and not any(len(offer) == 1 and self._is_basic(offer[0]) for offer in offers):
             relies = f"sends HTTP Basic to {operation.name}"
-            says = f"asks for {listed(' with '.join(map(self._scheme, offer)) for offer in offers)}"
+            says = f"requires {listed(' with '.join(map(self._scheme, offer)) for offer in offers)}"
             yield violation(required, relies=relies, says=says, file="_account.py")
 
     def _is_basic(self, name: str) -> bool:

@@ -94,7 +94,7 @@ READABLE = {
 }
 """By the function of `_api/parsing.py` that converts a field: what it returns, and the JSON types that it reads.
 
-A field that is null is None, whatever its type."""
+A field of any type that is null is None."""
 EXPORTED = {"JobType": frozenset({"DownloadReport", "ApiReport", "UploadAds", "TermModification"})}
 """The values whose members users of `impact_jobs` may name, although its own code does not."""
 OPEN_FIELDS = frozenset({"Type", "Status"})

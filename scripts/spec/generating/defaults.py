@@ -1,4 +1,4 @@
-"""Say whether the generator accepts the default value of a schema; it refuses the whole schema otherwise."""
+"""Whether the generator accepts the default value of a schema; it refuses the whole schema otherwise."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -24,7 +24,7 @@ _PYTHON: dict[Json, tuple[type, ...]] = {
 
 
 def fits(value: Json, schema: Json, resolve: Callable[[Json], JsonObject], depth: int = 0) -> bool:
-    """Say whether a default is a value of its schema, and of a type that has defaults in the generated code.
+    """Return whether a default is a value of its schema, and of a type that has defaults in the generated code.
 
     Args:
         value: The default.

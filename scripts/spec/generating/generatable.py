@@ -44,7 +44,7 @@ class Generatable:
 
     Attributes:
         document: The changed copy. Each schema of it has its place in the document as `x-at`.
-        content_types: How the generator treats the media types of bodies that it does not know.
+        content_types: How the generator treats the media types of bodies that it has no rule for.
         modules: The modules of classes whose own name would not do.
         notes: What the generated types leave out.
     """
@@ -142,7 +142,7 @@ class _Rules:
                 operation["parameters"] = self._distinguished(given, (*place, "parameters"))
             self._body(object_at(operation, "requestBody"), (*place, "requestBody"))
             responses = {
-                # The generator knows ranges of statuses in capitals only.
+                # The generator reads ranges of statuses in capitals only.
                 code.upper() if code != "default" else code: self._inlined(response)
                 for code, response in object_at(operation, "responses").items()
                 if not code.startswith("x-")
@@ -188,7 +188,7 @@ class _Rules:
             name = str(resolved.get("name"))
             same = taken.setdefault(identifier(name), [])
             own = (resolved.get("in"), PythonIdentifier(name, PREFIX, skip_snake_case=True))
-            # The generator tells two apart by their places, or else by the letters of their names.
+            # The generator distinguishes two by their places, or else by the letters of their names.
             clashes = len(same) > 1 or any(other[1] == own[1] for other in same if other[0] == own[0])
             if clashes and not resolved.get("required"):
                 self.schemas.note(at, f"the parameter {name!r} can't be set: its name in Python belongs to another one")
@@ -256,7 +256,7 @@ class _Rules:
             body["required"] = False  # the generated argument is optional in any case, and lacks an import if it is not
 
     def _distinct(self, content: JsonObject, at: Place) -> JsonObject:
-        """Choose the bodies that the generated code can tell apart, which it does by their Python class."""
+        """Choose the bodies that the generated code can distinguish, which it does by their Python class."""
         if len(content) < 2:  # noqa: PLR2004 - there is nothing to choose
             return content
         ordered = sorted(content, key=lambda media_type: not _is_json(media_type))
@@ -283,7 +283,7 @@ class _Rules:
         content = object_at(response, "content")
         if not content:
             return
-        # The generated code parses one type. JSON comes first because clients ask for it.
+        # The generated code parses one type. JSON comes first because clients accept it in their requests.
         media_type = min(content, key=lambda name: not _is_json(name))
         media, place = as_object(content[media_type]), (*at, "content", media_type)
         media.pop("examples", None)
@@ -315,7 +315,7 @@ class _Rules:
 
 
 def _repeats(parameter: JsonObject) -> bool:
-    """Say whether the items of an array are sent as `a=1&a=2`, which is what the generated code does."""
+    """Return whether the items of an array are sent as `a=1&a=2`, which is what the generated code does."""
     return parameter.get("style", "form") == "form" and parameter.get("explode", True) is not False
 
 

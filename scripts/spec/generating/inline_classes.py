@@ -1,7 +1,7 @@
 """Move inline schemas to the components if the generator would need other classes for them too early.
 
-The generator reads the members of a component's union, and the parts of an inline `allOf`, before it knows all classes.
-If one is missing it tries again later, and then complains that the classes of the first attempt exist. It has no such
+The generator reads the members of a component's union, and the parts of an inline `allOf`, before it has all classes.
+If one is missing it tries again later, and then reports the classes of the first attempt as duplicates. It has no such
 difficulty with components. A moved schema keeps the class name that the generator would have given it.
 """
 

@@ -1,4 +1,4 @@
-"""Answer questions about the schemas of a document, across references."""
+"""What a schema of a document is, with its references followed."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ DEPTH: Final = 60
 
 @dataclass(frozen=True)
 class Lookup:
-    """A document to look things up in."""
+    """A document whose references are followed."""
 
     document: JsonObject
 
@@ -48,12 +48,12 @@ class Lookup:
         return None
 
     def is_union(self, schema: Json) -> bool:
-        """Say whether a schema has several types."""
+        """Return whether a schema has several types."""
         resolved = self.resolve(schema)
         return any(key in resolved for key in UNIONS) or isinstance(resolved.get("type"), list)
 
     def is_plain(self, schema: Json) -> bool:
-        """Say whether the generator accepts a schema for a header, a path parameter or a cookie."""
+        """Return whether the generator accepts a schema for a header, a path parameter or a cookie."""
         resolved = self.resolve(schema)
         if self.is_union(resolved):
             return False
@@ -63,7 +63,7 @@ class Lookup:
         )
 
     def is_object(self, member: Json) -> bool:
-        """Say whether a schema makes a class with attributes."""
+        """Return whether a schema makes a class with attributes."""
         resolved = self.resolve(member)
         return not any(key in resolved for key in UNIONS) and (
             resolved.get("type") == "object" or bool({"properties", "allOf"} & resolved.keys())

@@ -15,7 +15,7 @@ from spec.generating.reading_order import in_reading_order
 from spec.python_names import identifier
 
 AT: Final = "x-at"
-# What the generator reads. Without the rest, nothing that it does not know can stop it.
+# What the generator reads. The rest is left out, because an unknown keyword may stop it.
 _READ = frozenset(
     {"$ref", "type", "enum", "const", "format", "default", "description", "example", "x-enum-varnames"}
     | {"allOf", "anyOf", "oneOf", "items", "prefixItems", "properties", "required", "additionalProperties"}
@@ -107,7 +107,7 @@ class SchemaRules:
         if isinstance(reference := schema.get("$ref"), str):
             return self._reference(reference, place)
         if alias := self._alias(schema):
-            # The generator would read the object twice, and complain that its inline classes exist.
+            # The generator would read the object twice, and report its inline classes as duplicates.
             return {"$ref": self._aliases.get(alias.rpartition("/")[2], alias)}
         widened: JsonObject = {key: value for key, value in schema.items() if key in _READ}
         self._types(widened)
@@ -124,7 +124,7 @@ class SchemaRules:
     def _reference(self, reference: str, place: Place) -> Json:
         if _COMPONENT.fullmatch(reference):
             return {"$ref": self._aliases.get(reference.rpartition("/")[2], reference)}
-        # The generator knows references to whole components only.
+        # The generator follows references to whole components only.
         if len(place) > DEPTH:
             return {}
         return self._widen(deepcopy(self.look.target(reference)), place)
@@ -135,7 +135,7 @@ class SchemaRules:
             known: list[Json] = [one for one in kind if one in _TYPES]
             schema["type"] = kind = known[0] if len(known) == 1 else known
         if isinstance(kind, list) and {"object", "array"} & set(map(str, kind)) and not {*UNIONS} & schema.keys():
-            # The generator would read such an object twice, and complain that its inline classes exist.
+            # The generator would read such an object twice, and report its inline classes as duplicates.
             prose: JsonObject = {key: schema[key] for key in ("description", "default", "example") if key in schema}
             members: list[Json] = [_of_type(schema, str(one)) for one in kind]
             schema.clear()
@@ -143,7 +143,7 @@ class SchemaRules:
         elif kind == [] or (isinstance(kind, str) and kind not in _TYPES):
             del schema["type"]
         if isinstance(constant := schema.get("const"), dict | list | bool | float):
-            # The generator knows no composed constants, and writes `!= Trueand` for these.
+            # The generator supports no composed constants, and writes `!= Trueand` for these.
             schema.setdefault("type", {bool: "boolean", float: "number", list: "array"}.get(type(constant), "object"))
             del schema["const"]
 
@@ -173,7 +173,7 @@ class SchemaRules:
             schema.pop("allOf", None)
 
     def _one_array(self, members: list[Json]) -> list[Json]:
-        """Make one array of several, because the generated code tells a list from other types, but not from a list."""
+        """Make one array of several, because the generated code can distinguish a list from all but another list."""
         arrays = [member for member in members if self.look.kind(member) == "array"]
         if len(arrays) < 2:  # noqa: PLR2004 - there is nothing to join
             return members

@@ -127,7 +127,7 @@ def check(fragments: Iterable[Fragment], openapi: Path, *, rules: Rules | None =
 
     Args:
         fragments: All fragments.
-        openapi: The folder, for its rules and its overlay.
+        openapi: The folder, which may have rules and an overlay.
         rules: Other rules.
 
     Raises:

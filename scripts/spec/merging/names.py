@@ -45,7 +45,7 @@ def check_names(document: JsonObject, locate: Locate) -> Names:
 
 
 def shares_python_name(key: Key, parts: Mapping[Key, Sequence[Part]]) -> bool:
-    """Tell whether the generator gives another component or operation the module of this one."""
+    """Return whether the generator gives another component or operation the module of this one."""
     mine = _module_of(key, parts[key])
     return mine is not None and any(
         other != key and other[0] == key[0] and _module_of(other, definitions) == mine

@@ -54,7 +54,7 @@ def decide(
         parts: The definitions of each part, in the order of the documents.
         fragments: The fragment of each document.
         rules: The rules with the resolutions.
-        is_ambiguous: Tells whether a name that has one meaning needs another name all the same.
+        is_ambiguous: Returns whether a name that has one meaning needs another name all the same.
     """
     return _Decider(parts, fragments, rules, is_ambiguous).run()
 

@@ -87,7 +87,7 @@ class Rules:
     """The rule by which documents become one.
 
     Attributes:
-        file: The file of the rules, as the user knows it.
+        file: The file of the rules, by its name in messages.
         order: The groups that come first, in this order, with their lines in the file.
         root: For each field of a document's root, how the values of several documents become one.
         resolutions: The decisions about parts that contradict.
@@ -104,7 +104,7 @@ class Rules:
 
 
 def is_root_field(name: str) -> bool:
-    """Tell whether a field of a document's root is chosen by a rule; the others are merged part by part."""
+    """Return whether a field of a document's root is chosen by a rule; the others are merged part by part."""
     return name in DEFAULT_ROOT or name == "jsonSchemaDialect" or name.startswith("x-")
 
 
@@ -129,7 +129,7 @@ def parse_rules(text: str, file: str) -> Rules:
 
     Args:
         text: The YAML text.
-        file: Its file, for messages.
+        file: The name of its file in messages.
 
     Raises:
         SpecError: It has something that is not a rule; all its problems.

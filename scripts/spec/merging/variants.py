@@ -1,4 +1,4 @@
-"""Tell which definitions of a name mean the same, across documents that were published one by one."""
+"""Find out which definitions of a name mean the same, across documents that were published one by one."""
 
 from collections.abc import Collection, Mapping, Sequence
 

@@ -35,4 +35,4 @@ class FaultyTextError(Exception):
 
 def beyond_floats(number: str) -> str:
     """Return what is wrong with a number that becomes infinite."""
-    return f"{number[:40]} is beyond the numbers that JSON's readers know"
+    return f"{number[:40]} is larger than any number that JSON parsers can read"

@@ -51,7 +51,7 @@ def parse(text: str) -> Json:
             Fault(error.lineno, f"not a JSON document: {error.msg.removesuffix(' at')} in column {error.colno}")
         ) from error
     except (ValueError, RecursionError) as error:
-        # Look for the faults in the text, because Python's parser does not know their lines.
+        # Look for the faults in the text, because Python's parser does not give their lines.
         raise FaultyTextError(*islice(_faults(text), MAX_FAULTS)) from error
     if (_too_deep(value) or _SURROGATE.search(text)) and (faults := [*islice(_faults(text), MAX_FAULTS)]):
         raise FaultyTextError(*faults)

@@ -20,7 +20,7 @@ class Source:
     """The text of one document.
 
     Attributes:
-        file: The file's name, as the user knows it.
+        file: The file's name in messages.
         text: The document, with LF line ends.
         first_line: The line of the file on which the text begins, from 1.
         syntax: Its syntax.
