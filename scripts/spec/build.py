@@ -57,11 +57,6 @@ def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rule
     return Description(corrected(merged.document, openapi), merged.locate, merged.notes)
 
 
-def build_document(root: Path) -> JsonObject:
-    """Return the description of a tree's API; see `describe`."""
-    return describe(root / "openapi").document
-
-
 def build(root: Path) -> Build:
     """Build all generated files in memory from a tree's openapi/.
 

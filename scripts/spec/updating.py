@@ -110,7 +110,7 @@ class Update:
     def _refuse_breaks(self, found: Report) -> None:
         if not found.is_breaking or self.accepts_breaking:
             return
-        breaks = [change for change in found.changes if change.breaks_generated or change.breaks_facade]
+        breaks = [change for change in found.changes if change.breaks]
         listed = [f"{change}: {change.facade_why or change.why}" for change in breaks]
         listed += [f"{signature.name} {signature.says}" for signature in found.unexplained]
         advice = [

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from generate import ROOT
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from spec.build import build_document
+from spec.build import describe
 from spec.fragments import PROVENANCE
 from spec.importing.provenance import read_records
-from spec.texts.sources import read_object
+from spec.texts.sources import read_source
 
 OPENAPI = ROOT / "openapi"
 FRAGMENTS = {
@@ -32,7 +32,7 @@ DATES = [
 
 
 def load(name: str) -> Any:
-    return read_object(OPENAPI / ("jobs" if name in FRAGMENTS else "") / name)
+    return read_source(OPENAPI / ("jobs" if name in FRAGMENTS else "") / name).parse()
 
 
 def operations(document: Any) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_each_fragment_holds_only_the_operation_in_its_name(name: str, operation
 
 @pytest.mark.parametrize("path", sorted(OPENAPI.rglob("*.json")), ids=lambda path: path.name)
 def test_every_document_has_the_same_format(path: Path) -> None:
-    laid_out = json.dumps(read_object(path), indent=2, ensure_ascii=False) + "\n"
+    laid_out = json.dumps(read_source(path).parse(), indent=2, ensure_ascii=False) + "\n"
     assert path.read_text(encoding="utf-8") == laid_out
 
 
@@ -84,7 +84,7 @@ def test_every_action_states_its_reason() -> None:
 
 
 def test_the_document_is_built_from_the_fragments_and_the_overlay(document: Any) -> None:
-    assert build_document(ROOT) == document
+    assert describe(ROOT / "openapi").document == document
     assert operations(document).keys() >= set(FRAGMENTS.values())
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spec.documents import Json, SpecError, first_difference, place_of, pointer, render, tokens_of
-from spec.texts.sources import Source, read_object
+from spec.texts.sources import Source, read_source
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 2) | st.text("a~/é", max_size=2),
@@ -28,20 +28,20 @@ def test_a_file_that_is_not_a_json_object_is_refused_by_name(tmp_path: Path, con
     path = tmp_path / "list-jobs.json"
     path.write_bytes(content)
     with pytest.raises(SpecError, match=reason) as caught:
-        read_object(path)
+        read_source(path).parse()
     assert "list-jobs.json" in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"overlay\.json: No such file"):
-        read_object(tmp_path / "overlay.json")
+        read_source(tmp_path / "overlay.json").parse()
 
 
 def test_a_document_is_written_indented_and_keeps_its_order(tmp_path: Path) -> None:
     assert render({"a": ["—", 1]}) == '{\n  "a": [\n    "—",\n    1\n  ]\n}\n'.encode()
     path = tmp_path / "document.json"
     path.write_bytes(render({"b": 1, "a": None}))
-    assert list(read_object(path)) == ["b", "a"]
+    assert list(read_source(path).parse()) == ["b", "a"]
 
 
 def test_a_pointer_is_escaped_as_in_rfc_6901() -> None:

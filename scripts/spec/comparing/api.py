@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from spec.documents import Json, JsonObject, Place, as_list, as_object, value_at
+from spec.documents import Json, JsonObject, Place, as_list, as_object, canonical, value_at
 from spec.references import place_referred_to, references_in, target
 from spec.walk import METHODS
 
@@ -46,6 +46,11 @@ class Node:
     def ref(self) -> str:
         """The reference that stands in place of the value, or an empty text."""
         return self.text("$ref")
+
+    @property
+    def component(self) -> str:
+        """The name of the schema that the value refers to directly; an empty text if it refers to none."""
+        return schema_name(self.ref)
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,6 @@ class Api:
             node = self.node(*place)
         return node
 
-    def component(self, node: Node) -> str:
-        """Return the name of the schema that a node refers to directly; an empty text if it refers to none."""
-        return schema_name(node.ref)
-
     @cached_property
     def schemas(self) -> dict[str, Node]:
         """The schemas of the components by name."""
@@ -152,7 +153,7 @@ class Api:
         for entry in node.get("allOf").entries():
             part = self.follow(entry)
             if part.place not in seen:
-                yield from self._parts(part, owner or self.component(entry), seen | {part.place})
+                yield from self._parts(part, owner or entry.component, seen | {part.place})
         yield node, owner
 
     @cached_property
@@ -183,6 +184,12 @@ class Api:
         if ref not in self._uses:
             self._uses[ref] = {it for _, it in references_in(self.follow(Node({"$ref": ref}, ())).value)}
         return self._uses[ref]
+
+
+def changed_keys(old: Node, new: Node, *, but: Iterable[str] = ()) -> list[str]:
+    """Return the keys whose values differ between two objects, in alphabetical order, except some."""
+    keys = sorted((old.object.keys() | new.object.keys()).difference(but))
+    return [key for key in keys if canonical(old.object.get(key)) != canonical(new.object.get(key))]
 
 
 def schema_name(ref: str) -> str:

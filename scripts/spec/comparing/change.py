@@ -39,6 +39,11 @@ class Change:
     facade_why: str = ""
 
     @property
+    def breaks(self) -> bool:
+        """Whether it breaks programs, those that use the generated package or impact_jobs."""
+        return self.breaks_generated or self.breaks_facade
+
+    @property
     def is_prose(self) -> bool:
         """Whether only people read what has changed."""
         return self.kind == "description-changed"

@@ -26,8 +26,8 @@ def note_of(found: Report, topic: str) -> ChangeNote | None:
     changes = [change for change in found.changes if not change.is_prose]
     if not changes:
         return None
-    breaking = [change for change in changes if change.breaks_generated or change.breaks_facade]
-    ordered = [*breaking, *(change for change in changes if change not in breaking)]
+    breaking = [change for change in changes if change.breaks]
+    ordered = [*breaking, *(change for change in changes if not change.breaks)]
     kinds = {change.kind.rpartition("-")[2] for change in changes}
     kind = "removed" if kinds == {"removed"} else "added" if kinds == {"added"} and not breaking else "changed"
     words = [str(change) for change in ordered[:_MOST]]

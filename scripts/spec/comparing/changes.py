@@ -6,10 +6,10 @@ operations that use it; operations are paired by path and method and by operatio
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
-from spec.comparing.api import Api, Node, schema_name
+from spec.comparing.api import Api, Node, changed_keys, schema_name
 from spec.comparing.change import Change as Change  # noqa: PLC0414 - part of this module's interface
 from spec.comparing.change import Changes, becomes
 from spec.comparing.facade_verdicts import with_facade
@@ -19,7 +19,7 @@ from spec.comparing.usage import Usages
 from spec.documents import JsonObject, Place, canonical
 from spec.references import references_in
 
-_ROOT = frozenset({"servers", "tags", "paths", "components"})  # those that are compared part by part
+_ROOT = frozenset({"info", "servers", "tags", "paths", "components"})  # those that are compared part by part
 _SHARED = ("parameters", "requestBodies", "responses", "headers", "examples", "links", "callbacks", "pathItems")
 _SINGULAR = {"requestBodies": "request body", "pathItems": "path item"}
 
@@ -56,16 +56,13 @@ class _Root:
         self._security_schemes()
 
     def _info(self) -> None:
-        for key in sorted((self.old.document.keys() | self.new.document.keys()) - _ROOT - {"info"}):
-            if canonical(self.old.document.get(key)) != canonical(self.new.document.get(key)):
-                kind = "extension-changed" if key.startswith("x-") else "document-changed"
-                self.changes.add(kind, f"{key} of the document", (key,))
-        old, new = (api.node("info").object for api in (self.old, self.new))
-        for key in sorted(old.keys() | new.keys()):
-            if canonical(old.get(key)) != canonical(new.get(key)):
-                values = old.get(key), new.get(key)
-                detail = becomes(*values) if key in ("title", "version") else ""
-                self.changes.add("document-changed", f"{key} of the API", ("info", key), detail=detail)
+        for key in changed_keys(self.old.node(), self.new.node(), but=_ROOT):
+            kind = "extension-changed" if key.startswith("x-") else "document-changed"
+            self.changes.add(kind, f"{key} of the document", (key,))
+        old, new = self.old.node("info"), self.new.node("info")
+        for key in changed_keys(old, new):
+            detail = becomes(old.object.get(key), new.object.get(key)) if key in ("title", "version") else ""
+            self.changes.add("document-changed", f"{key} of the API", ("info", key), detail=detail)
 
     def _servers(self) -> None:
         old, new = ({it.text("url"): it for it in api.node("servers").entries()} for api in (self.old, self.new))
@@ -121,9 +118,9 @@ class _Root:
             )
         self._prose(f"security scheme {name}", old, new, only=hidden)
 
-    def _prose(self, subject: str, old: Node, new: Node, *, only: Iterable[str] | None = None) -> None:
-        for key in sorted(only or old.object.keys() | new.object.keys()):
-            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
+    def _prose(self, subject: str, old: Node, new: Node, *, only: Container[str] | None = None) -> None:
+        for key in changed_keys(old, new):
+            if only is None or key in only:
                 kind = "description-changed" if key in PROSE else "keyword-changed"
                 self.changes.add(kind, f"{key} of {subject}", (*new.place, key))
 

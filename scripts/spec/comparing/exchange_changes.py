@@ -6,7 +6,7 @@ from spec.comparing.api import Api, Node, Operation
 from spec.comparing.change import Direction, becomes
 from spec.comparing.python_types import ANY, body_parent, chosen_content, reading, sending, shown
 from spec.comparing.schema_changes import SchemaComparison, Where, is_missed, is_same
-from spec.documents import Place, canonical
+from spec.documents import Place
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,7 @@ class ExchangeComparison:
             self._add("body-type-unimportable", subject, (*self.after.node.place, "requestBody"), direction="request")
 
     def _media(self, old: Node, new: Node, where: Where) -> None:
-        for key in sorted((old.object.keys() | new.object.keys()) - {"schema"}):
-            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
+        self.schemas.keywords(old, new, where, but={"schema"})
         self.schemas.compare(old.get("schema"), new.get("schema"), where)
 
     def _responses(self) -> None:
@@ -171,16 +169,12 @@ class ExchangeComparison:
                 continue
             one, other = self.schemas.old.follow(before[name]), self.schemas.new.follow(node)
             inside = Where(subject, name, "", "header", "response", where.used_in)
-            for key in sorted((one.object.keys() | other.object.keys()) - {"schema"}):
-                if canonical(one.object.get(key)) != canonical(other.object.get(key)):
-                    self.schemas.keyword(key, inside, (*other.place, key), is_set=other.object.get(key) is True)
+            self.schemas.keywords(one, other, inside, but={"schema"})
             self.schemas.compare(one.get("schema"), other.get("schema"), inside)
 
     def _prose(self, old: Node, new: Node, subject: str) -> None:
         where = Where(subject, "", "", "field", "both", (self.after.id,))
-        for key in sorted((old.object.keys() | new.object.keys()) - {"content", "headers", "required", "$ref"}):
-            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
+        self.schemas.keywords(old, new, where, but={"content", "headers", "required", "$ref"})
 
 
 def _lacks_import(operation: Operation, api: Api) -> bool:

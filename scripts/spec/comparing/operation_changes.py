@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spec.comparing.api import Api, Node, Operation
-from spec.comparing.change import Changes, Direction, becomes
+from spec.comparing.change import Direction, becomes
 from spec.comparing.exchange_changes import ExchangeComparison
 from spec.comparing.python_types import Reader, is_expressible
 from spec.comparing.schema_changes import SchemaComparison, Where
@@ -24,33 +24,19 @@ class OperationComparison:
 
     schemas: SchemaComparison
 
-    @property
-    def old(self) -> Api:
-        """The old document."""
-        return self.schemas.old
-
-    @property
-    def new(self) -> Api:
-        """The new document."""
-        return self.schemas.new
-
-    @property
-    def changes(self) -> Changes:
-        """Gets what is found."""
-        return self.schemas.changes
-
     def compare(self) -> None:
         """Compare all operations."""
-        pairs = paired(self.old.operations, self.new.operations)
+        old, new = self.schemas.old.operations, self.schemas.new.operations
+        pairs = paired(old, new)
         known = {id(operation) for pair in pairs for operation in pair}
-        for kind, operations in (("operation-removed", self.old.operations), ("operation-added", self.new.operations)):
+        for kind, operations in (("operation-removed", old), ("operation-added", new)):
             for operation in operations:
                 if id(operation) not in known:
                     name, place = operation.id, operation.node.place
-                    self.changes.add(kind, f"operation {name}", place, used_in=(name,))
+                    self.schemas.changes.add(kind, f"operation {name}", place, used_in=(name,))
         self._first_tags(pairs)
-        for old, new in pairs:
-            _OneOperation(self.schemas, old, new).compare()
+        for pair in pairs:
+            _OneOperation(self.schemas, *pair).compare()
 
     def _first_tags(self, pairs: list[tuple[Operation, Operation]]) -> None:
         """Name a tag that is renamed once, and not for each of its operations."""
@@ -66,7 +52,7 @@ class OperationComparison:
                 subject = f"tag {before}" if is_all else f"first tag of {group[0].id}"
                 place = (*group[0].node.place, "tags")
                 names = [it.id for it in group]
-                self.changes.add(kind, subject, place, detail=becomes(before, after), used_in=names)
+                self.schemas.changes.add(kind, subject, place, detail=becomes(before, after), used_in=names)
 
 
 def paired(old: list[Operation], new: list[Operation]) -> list[tuple[Operation, Operation]]:
@@ -124,9 +110,7 @@ class _OneOperation:
     def _keywords(self) -> None:
         old, new = self.before.node, self.after.node
         where = Where(self.after.id, "", "", "field", "both", (self.after.id,))
-        for key in sorted((old.object.keys() | new.object.keys()) - _COMPARED):
-            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
+        self.schemas.keywords(old, new, where, but=_COMPARED)
         urls = [{it.text("url") for it in node.get("servers").entries()} for node in (old, new)]
         if urls[0] != urls[1]:
             kind = "server-added" if urls[0] and urls[0] <= urls[1] else "server-removed"
@@ -207,9 +191,7 @@ class _OneOperation:
                 detail = "" if key == "content" else becomes(old.object.get(key), new.object.get(key))
                 self._add("parameter-format-changed", f"{key} of {subject}", (*new.place, key), detail, "request")
         where = Where(subject, new.text("name"), self.after.id, "parameter", "request", (self.after.id,))
-        for key in sorted((old.object.keys() | new.object.keys()) - _OF_PARAMETER):
-            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
-                self.schemas.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
+        self.schemas.keywords(old, new, where, but=_OF_PARAMETER)
         self.schemas.compare(old.get("schema"), new.get("schema"), where)
 
     def _subject(self, parameter: Node) -> str:

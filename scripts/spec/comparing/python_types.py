@@ -47,7 +47,7 @@ class Reader:
         """
         if depth > _DEPTH or not isinstance(node.value, dict):
             return ANY
-        if component := self.api.component(node):
+        if component := node.component:
             target, name = self.api.follow(node), self.names.get(component, component)
             return frozenset({name}) if self.makes_class(target) else self.types(target, name, depth=depth + 1)
         if following := self.api.follow(node) if node.ref else _single_reference(node):
@@ -59,7 +59,7 @@ class Reader:
     def component(self, node: Node) -> str:
         """Return the name of the component that a schema stands for, or an empty text."""
         single = node if node.ref else _single_reference(node)
-        name = self.api.component(single) if single else ""
+        name = single.component if single else ""
         return self.names.get(name, name)
 
     def _plain(self, node: Node) -> Types | None:

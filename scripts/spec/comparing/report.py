@@ -79,7 +79,7 @@ class Report:
         """The kind of the release that is due; None if nothing has changed."""
         if not self.changes and not self.signatures:
             return None
-        breaking = [str(it) for it in self.changes if it.breaks_generated or it.breaks_facade]
+        breaking = [str(it) for it in self.changes if it.breaks]
         added = [it.name for it in self.signatures or ()] + [str(it) for it in self.changes if _ADDS.search(it.kind)]
         return due(breaking=breaking + [it.name for it in self.unexplained], added=added, last=self.version)
 
@@ -149,8 +149,8 @@ class _Section:
 
 
 def _sections(found: Report) -> Iterator[_Section]:
-    breaking = [it for it in found.changes if it.breaks_generated or it.breaks_facade]
-    harmless = [it for it in found.changes if it not in breaking and not it.is_prose]
+    breaking = [it for it in found.changes if it.breaks]
+    harmless = [it for it in found.changes if not it.breaks and not it.is_prose]
     prose = [it for it in found.changes if it.is_prose]
     yield _Section("Breaking", tuple((str(it), _why(it)) for it in breaking))
     yield _Section("Not breaking", tuple((str(it), f"{_sentence(it.why)}{_where(it)}") for it in harmless))

@@ -1,10 +1,10 @@
 """Compare two schemas: their Python types, and if these are equal, their fields, values and limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from spec.comparing.api import Api, Node, Property
+from spec.comparing.api import Api, Node, Property, changed_keys
 from spec.comparing.change import Changes, Direction, becomes
 from spec.comparing.python_types import ANY, Reader, Types, accepts, class_in, shown, variants_of
 from spec.comparing.usage import is_open
@@ -221,15 +221,17 @@ class SchemaComparison:
         """Compare the keywords that change no type: descriptions, extensions, and those that the generator ignores."""
         if bool(old.ref) != bool(new.ref):
             return
-        keys = (old.object.keys() | new.object.keys()) - _COMPARED
-        for key in sorted(keys):
-            before, after = (_kinds(it.object) if key == "type" else it.object.get(key) for it in (old, new))
-            if canonical(before) != canonical(after):
-                self.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
+        has_same_types = canonical(_kinds(old.object)) == canonical(_kinds(new.object))
+        self.keywords(old, new, where, but=_COMPARED | {"type"} if has_same_types else _COMPARED)
         for one, other in zip(_inline_parts(old), _inline_parts(new), strict=False):
             self._rest(one, other, where)
 
-    def keyword(self, key: str, where: Where, place: Place, *, is_set: bool = True) -> None:
+    def keywords(self, old: Node, new: Node, where: Where, *, but: Iterable[str]) -> None:
+        """Add the changes of all keywords without further meaning, except some."""
+        for key in changed_keys(old, new, but=but):
+            self.keyword(key, where, (*new.place, key), is_set=new.object.get(key) is True)
+
+    def keyword(self, key: str, where: Where, place: Place, *, is_set: bool) -> None:
         """Add a change of a keyword without further meaning."""
         if key == "deprecated":
             self._add("deprecated" if is_set else "undeprecated", where, place)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import yaml
-
 from spec.documents import JsonObject, SpecError, render
 from spec.generating.generatable import Generatable, generatable
 from spec.generating.generator_warnings import problems_of
 from spec.references import Locate
+from spec.texts.sources import read_source
 from spec.trees import Files, read_files
 
 PACKAGE = "impact_agency_api"
@@ -68,13 +67,7 @@ def generate_package(document: JsonObject, config: Path, *, locate: Locate, name
 
 def _configuration(base: Path, prepared: Generatable, name: str) -> JsonObject:
     """Return the project's configuration, and what the document needs besides."""
-    try:
-        settings = yaml.load(base.read_bytes(), Loader=yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError) as error:
-        raise SpecError(f"{base}: the generator's configuration can't be read: {error}") from error
-    if not isinstance(settings, dict):
-        raise SpecError(f"{base}: the generator's configuration is not a mapping")
-    return settings | {
+    return read_source(base).parse() | {
         "project_name_override": name,
         "package_name_override": name,
         "content_type_overrides": dict(prepared.content_types),

@@ -34,8 +34,8 @@ class Reporter:
         self._names: dict[str, set[str]] = {}
         self._unsettled = 0
 
-    def take(self, names: Iterable[Key]) -> None:
-        """Leave names alone that parts have."""
+    def reserve(self, names: Iterable[Key]) -> None:
+        """Propose no new name that a part has already."""
         for section, name in names:
             self._names.setdefault(section, set()).add(_folded(name))
 

@@ -140,7 +140,7 @@ def _report(
     """Report definitions of one name that differ, and operations of one operationId."""
     operations = _by_operation_id(parts, decisions)
     renamed = ((key[0], name) for (_, key), name in decisions.renamed.items() if key[0] != OPERATION)
-    reporter.take({*parts, *renamed, *((OPERATION_ID, name) for name in operations)})
+    reporter.reserve({*parts, *renamed, *((OPERATION_ID, name) for name in operations)})
     for key, definitions in parts.items():
         variants: dict[int, list[Part]] = {}
         for part in decisions.remaining(definitions):

@@ -43,7 +43,7 @@ class Part:
         return cls(index, key, place, kind, value, canonical(value))
 
 
-def find_parts(documents: Sequence[JsonObject], moved: Sequence[Moved] = ()) -> dict[Key, list[Part]]:
+def find_parts(documents: Sequence[JsonObject], moved: Sequence[Moved]) -> dict[Key, list[Part]]:
     """Return all parts by their keys, in the order of the documents.
 
     Args:
@@ -52,7 +52,7 @@ def find_parts(documents: Sequence[JsonObject], moved: Sequence[Moved] = ()) -> 
     """
     found: dict[Key, list[Part]] = {}
     for index, document in enumerate(documents):
-        for part in _parts_of(index, document, moved[index] if moved else {}):
+        for part in _parts_of(index, document, moved[index]):
             found.setdefault(part.key, []).append(part)
     return found
 

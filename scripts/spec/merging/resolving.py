@@ -46,7 +46,7 @@ def operation_id(part: Part) -> str | None:
 
 
 def decide(
-    parts: Parts, fragments: Sequence[Fragment], rules: Rules, *, is_ambiguous: Callable[[Key], bool] = lambda _: False
+    parts: Parts, fragments: Sequence[Fragment], rules: Rules, *, is_ambiguous: Callable[[Key], bool]
 ) -> Decisions:
     """Apply all resolutions.
 

@@ -89,15 +89,6 @@ def read_source(path: Path, name: str | None = None) -> Source:
     return Source(name, text, syntax=syntax_of(text, path))
 
 
-def read_object(path: Path, name: str | None = None) -> JsonObject:
-    """Read a file that holds one object, in JSON or YAML; see `Source.parse`.
-
-    Raises:
-        SpecError: The file can't be read, or isn't one object.
-    """
-    return read_source(path, name).parse()
-
-
 def syntax_of(text: str, path: PurePath) -> Syntax:
     """Return the syntax of a document by the suffix of its file, or by its first character."""
     by_suffix: dict[str, Syntax] = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
