@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spec.comparing.report import FORMATS, Report, report
+from spec.comparing.formats import FORMATS
+from spec.comparing.report import Report, report
 from spec.comparing.states import state_of_commit, state_of_file, state_of_tree, version_of_tree
 from spec.documents import SpecError
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from spec.comparing.report import as_text
+from spec.comparing.formats import as_text
 from spec.documents import SpecError
 from spec.updating import Update
 

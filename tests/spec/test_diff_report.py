@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
-from spec.comparing.report import FORMATS, Report, State, as_json, as_markdown, as_text, report
+from spec.comparing.formats import FORMATS, as_json, as_markdown, as_text
+from spec.comparing.report import Report, State, report
 from spec.trees import Files
 
 from tests.spec.planted import FILES, PLANTED, drop, insert, put, together

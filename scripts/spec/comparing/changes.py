@@ -14,8 +14,9 @@ from spec.comparing.change import Change as Change  # noqa: PLC0414 - part of th
 from spec.comparing.change import Changes, becomes
 from spec.comparing.facade_verdicts import with_facade
 from spec.comparing.operation_changes import OperationComparison
-from spec.comparing.schema_changes import PROSE, SchemaComparison, Where
+from spec.comparing.schema_changes import PROSE, SchemaComparison
 from spec.comparing.usage import Usages
+from spec.comparing.where import Where
 from spec.documents import JsonObject, Place, canonical
 from spec.references import references_in
 

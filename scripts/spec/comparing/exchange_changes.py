@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from spec.comparing.api import Api, Node, Operation
 from spec.comparing.change import Direction, becomes
 from spec.comparing.python_types import ANY, body_parent, chosen_content, reading, sending, shown
-from spec.comparing.schema_changes import SchemaComparison, Where, is_missed, is_same
+from spec.comparing.schema_changes import SchemaComparison, is_missed, is_same
+from spec.comparing.where import Where
 from spec.documents import Place
 
 

@@ -8,7 +8,8 @@ from spec.comparing.api import Api, Node, Operation
 from spec.comparing.change import Direction, becomes
 from spec.comparing.exchange_changes import ExchangeComparison
 from spec.comparing.python_types import Reader, is_expressible
-from spec.comparing.schema_changes import SchemaComparison, Where
+from spec.comparing.schema_changes import SchemaComparison
+from spec.comparing.where import Where
 from spec.documents import Place, canonical
 from spec.python_names import identifier
 

@@ -11,8 +11,10 @@ from typing import Final
 
 from openapi_python_client.strings import pascal_case
 
-from spec.documents import Json, JsonObject, as_list, object_at, pointer
+from spec.documents import Json, JsonObject, as_list, as_object, object_at, pointer
+from spec.generating.lookup import Lookup
 from spec.python_names import class_name, identifier
+from spec.walk import METHODS
 
 # Names that the generated modules import or define themselves.
 RESERVED: Final = frozenset(
@@ -30,6 +32,7 @@ RESERVED: Final = frozenset(
     }
     | {"Response", "StrEnum", "IntEnum", "T", "TextIO", "TypeVar", "UNSET", "UUID", "Unset", "FileTypes", "Datetime"}
 )
+FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MODULE_LENGTH: Final = 200
 
 
@@ -121,6 +124,38 @@ class ClassNames:
         self._used_modules[wanted] = name
         if wanted != identifier(name):
             self.modules[name] = wanted
+
+
+def name_classes(document: JsonObject) -> ClassNames:
+    """Visit all schemas as the generator does: the components, and then the operations."""
+    names, look = ClassNames(), Lookup(document)
+    for name, schema in object_at(document, "components", "schemas").items():
+        names.visit(schema, name, "", pointer("components", "schemas", name))
+    for path, method, operation in _operations(document):
+        own = identifier(str(operation.get("operationId", f"{method}_{path}")))
+        place = pointer("paths", path, method)
+        for parameter in as_list(operation.get("parameters")):
+            one = look.resolve(parameter)
+            names.visit(one.get("schema"), str(one.get("name")), own, place)
+        responses = [
+            (f"response_{code}", own, look.resolve(response))
+            for code, response in object_at(operation, "responses").items()
+        ]
+        body = look.resolve(operation.get("requestBody", {}))
+        for name, parent, part in [*responses, ("body", own, body)]:
+            content = object_at(part, "content")
+            for media_type, media in content.items():
+                kind = {FORMS[0]: "data", FORMS[1]: "files"}.get(media_type.partition(";")[0], "json")
+                around = f"{parent}_{kind}" if name == "body" and len(content) > 1 else parent
+                names.visit(as_object(media).get("schema"), name, around, place)
+    return names
+
+
+def _operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
+    for path, item in object_at(document, "paths").items():
+        for method in METHODS:
+            if operation := as_object(as_object(item).get(method)):
+                yield path, method, operation
 
 
 def _class_name(name: str, parent: str) -> str:

@@ -5,29 +5,18 @@ copy changes. Each rule widens: by its description, the API accepts and answers 
 send or receive. What a rule takes away from the types is reported as a note.
 """
 
-import re
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from openapi_python_client.strings import PythonIdentifier
-
-from spec.documents import Json, JsonObject, Place, as_list, as_object, object_at, place_of, pointer, tokens_of
-from spec.generating.class_names import ClassNames
-from spec.generating.lookup import Lookup
+from spec.documents import Json, JsonObject, Place, as_object, object_at, place_of, tokens_of
+from spec.generating.class_names import FORMS, name_classes
+from spec.generating.parameters import ParameterRules, path_with_identifiers
 from spec.generating.schemas import SchemaRules
-from spec.python_names import PREFIX, identifier
 from spec.walk import METHODS
 
 BINARY: JsonObject = {"type": "string", "format": "binary"}
 # The generator names a response's type only by this: a body of this type is bytes, and one of that type is text.
 BYTES, TEXT = "application/octet-stream", "text/x-response"
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-# Names of arguments that the generated functions use themselves.
-_ARGUMENTS = frozenset(
-    {"asyncio_detailed", "body", "cookies", "headers", "kwargs", "params", "quote", "response", "sync_detailed"}
-)
-_PATH_NAME = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True)
@@ -60,42 +49,10 @@ def generatable(document: JsonObject) -> Generatable:
     rules = _Rules(deepcopy(document))
     rules.apply()
     notes = [Note(place, sentence) for place, sentence in rules.schemas.notes]
-    names = _class_names(rules.document)
+    names = name_classes(rules.document)
     notes += [Note(place_of(document, tokens_of(place)), f"its class is {name}") for place, name in names.renamed]
     content_types = dict(sorted(rules.content_types.items()))
     return Generatable(rules.document, content_types, dict(sorted(names.modules.items())), notes)
-
-
-def _class_names(document: JsonObject) -> ClassNames:
-    """Visit all schemas as the generator does: the components, and then the operations."""
-    names, look = ClassNames(), Lookup(document)
-    for name, schema in object_at(document, "components", "schemas").items():
-        names.visit(schema, name, "", pointer("components", "schemas", name))
-    for path, method, operation in _operations(document):
-        own = identifier(str(operation.get("operationId", f"{method}_{path}")))
-        place = pointer("paths", path, method)
-        for parameter in as_list(operation.get("parameters")):
-            one = look.resolve(parameter)
-            names.visit(one.get("schema"), str(one.get("name")), own, place)
-        responses = [
-            (f"response_{code}", own, look.resolve(response))
-            for code, response in object_at(operation, "responses").items()
-        ]
-        body = look.resolve(operation.get("requestBody", {}))
-        for name, parent, part in [*responses, ("body", own, body)]:
-            content = object_at(part, "content")
-            for media_type, media in content.items():
-                kind = {FORMS[0]: "data", FORMS[1]: "files"}.get(media_type.partition(";")[0], "json")
-                around = f"{parent}_{kind}" if name == "body" and len(content) > 1 else parent
-                names.visit(as_object(media).get("schema"), name, around, place)
-    return names
-
-
-def _operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
-    for path, item in object_at(document, "paths").items():
-        for method in METHODS:
-            if operation := as_object(as_object(item).get(method)):
-                yield path, method, operation
 
 
 @dataclass
@@ -107,6 +64,7 @@ class _Rules:
 
     def __post_init__(self) -> None:
         self.schemas = SchemaRules(self.document)
+        self.parameters = ParameterRules(self.schemas)
 
     def apply(self) -> None:
         components = object_at(self.document, "components")
@@ -118,19 +76,19 @@ class _Rules:
             self._path_item(path, as_object(item))
         parameters = object_at(components, "parameters")
         for name, part in parameters.items():
-            parameters[name] = resolved = self._resolve(part)
-            self._parameter(resolved, ("components", "parameters", name))
+            parameters[name] = resolved = self.schemas.look.follow(part)
+            self.parameters.one(resolved, ("components", "parameters", name))
         for name, part in object_at(components, "requestBodies").items():
             self._body(as_object(part), ("components", "requestBodies", name))
         for name, part in object_at(components, "responses").items():
             self._response(as_object(part), ("components", "responses", name))
-        self.document["paths"] = {_identifiers(path): item for path, item in paths.items()}
+        self.document["paths"] = {path_with_identifiers(path): item for path, item in paths.items()}
         self.schemas.apply()
 
     def _path_item(self, path: str, item: JsonObject) -> None:
         at: Place = ("paths", path)
         if isinstance(shared := item.get("parameters"), list):
-            item["parameters"] = self._parameters(shared, (*at, "parameters"))
+            item["parameters"] = self.parameters.listed(shared, (*at, "parameters"))
         for method in sorted(item.keys() & {*METHODS}):
             operation, place = as_object(item[method]), (*at, method)
             operation.pop("callbacks", None)
@@ -138,98 +96,18 @@ class _Rules:
             if "security" not in operation and "security" in self.document:
                 operation["security"] = deepcopy(self.document["security"])
             if isinstance(parameters := operation.get("parameters"), list):
-                given = self._parameters(parameters, (*place, "parameters"))
-                operation["parameters"] = self._distinguished(given, (*place, "parameters"))
+                given = self.parameters.listed(parameters, (*place, "parameters"))
+                operation["parameters"] = self.parameters.distinguished(given, (*place, "parameters"))
             self._body(object_at(operation, "requestBody"), (*place, "requestBody"))
             responses = {
                 # The generator reads ranges of statuses in capitals only.
-                code.upper() if code != "default" else code: self._inlined(response)
+                code.upper() if code != "default" else code: self.schemas.look.last_reference(response)
                 for code, response in object_at(operation, "responses").items()
                 if not code.startswith("x-")
             }
             operation["responses"] = dict(responses)
             for code, response in responses.items():
                 self._response(as_object(response), (*place, "responses", code))
-
-    def _inlined(self, part: Json) -> Json:
-        """Follow a reference that leads to another reference, which the generator does not."""
-        target = part
-        while isinstance(target, dict) and isinstance(reference := target.get("$ref"), str):
-            target = self.schemas.look.target(reference)
-            if isinstance(target, dict) and "$ref" in target:
-                part = target
-        return part
-
-    def _parameters(self, parameters: list[Json], at: Place) -> list[Json]:
-        result: list[Json] = []
-        for index, given in enumerate(parameters):
-            parameter = self._inlined(given)
-            resolved = self._resolve(parameter)
-            name = str(resolved.get("name"))
-            if resolved.get("in") == "header" and name.lower() in {"accept", "content-type", "authorization"}:
-                continue  # OpenAPI ignores these, because a client sets them
-            if resolved.get("in") == "path" and _identifier(name) != name:
-                # The name of a path parameter never reaches the server.
-                parameter = deepcopy(resolved) | {"name": _identifier(name)}
-            if resolved.get("style") == "deepObject":
-                result.extend(self._deep_object(resolved, (*at, index)))
-                continue
-            if isinstance(parameter, dict) and "$ref" not in parameter:
-                self._parameter(parameter, (*at, index))
-            result.append(parameter)
-        return result
-
-    def _distinguished(self, parameters: list[Json], at: Place) -> list[Json]:
-        """Leave out the optional parameters whose argument would have the name of another one."""
-        result: list[Json] = []
-        taken: dict[str, list[tuple[Json, str]]] = {name: [(None, ""), (None, "")] for name in _ARGUMENTS}
-        for parameter in parameters:
-            resolved = self._resolve(parameter)
-            name = str(resolved.get("name"))
-            same = taken.setdefault(identifier(name), [])
-            own = (resolved.get("in"), PythonIdentifier(name, PREFIX, skip_snake_case=True))
-            # The generator distinguishes two by their places, or else by the letters of their names.
-            clashes = len(same) > 1 or any(other[1] == own[1] for other in same if other[0] == own[0])
-            if clashes and not resolved.get("required"):
-                self.schemas.note(at, f"the parameter {name!r} can't be set: its name in Python belongs to another one")
-                continue
-            same.append(own)
-            result.append(parameter)
-        return result
-
-    def _deep_object(self, parameter: JsonObject, at: Place) -> Iterator[JsonObject]:
-        """Yield a parameter for each property, because the generator would send `a=1` for `filter[a]=1`."""
-        name, schema = str(parameter.get("name")), self.schemas.look.resolve(parameter.get("schema", {}))
-        properties = as_object(as_object(schema).get("properties"))
-        if not properties:
-            self.schemas.note(at, f"the keys of the parameter {name!r} have to be written as `{name}[key]`")
-            yield parameter
-        for key, value in properties.items():
-            one: JsonObject = {"name": f"{name}[{key}]", "in": "query", "schema": deepcopy(value)}
-            self._parameter(one, at)
-            yield one
-
-    def _parameter(self, parameter: JsonObject, at: Place) -> None:
-        parameter.pop("examples", None)
-        if "$ref" in parameter:
-            return
-        name, where = parameter.get("name"), parameter.get("in")
-        if content := as_object(parameter.pop("content", None)):
-            # The generator leaves such a parameter out.
-            parameter["schema"] = {"type": "string"}
-            self.schemas.note(at, f"the parameter {name!r} is a string of the type {next(iter(content))}")
-            return
-        schema = parameter.setdefault("schema", {})
-        kind = self.schemas.look.kind(schema)
-        if kind == "array" and (where != "query" or not _repeats(parameter)):
-            # The generator would repeat the parameter, or print a Python list.
-            parameter["schema"] = {"type": "string"}
-            self.schemas.note(at, f"the items of the parameter {name!r} have to be joined in one string")
-        elif where in {"header", "path", "cookie"} and not self.schemas.look.is_plain(schema):
-            parameter["schema"] = {"type": "string"}
-            self.schemas.note(at, f"the parameter {name!r} is a string")
-        else:
-            self.schemas.add(schema, (*at, "schema"), lambda widened: parameter.update(schema=widened))
 
     def _body(self, body: JsonObject, at: Place) -> None:
         content = object_at(body, "content")
@@ -307,25 +185,6 @@ class _Rules:
     def _media(self, media: JsonObject, at: Place) -> None:
         schema = media.setdefault("schema", {})
         self.schemas.add(schema, (*at, "schema"), lambda widened: media.update(schema=widened))
-
-    def _resolve(self, part: Json) -> JsonObject:
-        while isinstance(part, dict) and isinstance(reference := part.get("$ref"), str):
-            part = self.schemas.look.target(reference)
-        return as_object(part)
-
-
-def _repeats(parameter: JsonObject) -> bool:
-    """Return whether the items of an array are sent as `a=1&a=2`, which is what the generated code does."""
-    return parameter.get("style", "form") == "form" and parameter.get("explode", True) is not False
-
-
-def _identifiers(path: str) -> str:
-    return _PATH_NAME.sub(lambda match: "{" + _identifier(match[1]) + "}", path)
-
-
-def _identifier(name: str) -> str:
-    """Return a path parameter's name with nothing that the generator does not find in a path."""
-    return name if re.fullmatch(r"[A-Za-z_-][A-Za-z0-9_-]*", name) else "p_" + re.sub(r"\W", "_", name)
 
 
 def _is_json(media_type: str) -> bool:

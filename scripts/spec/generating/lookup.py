@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from spec.documents import Json, JsonObject, as_list, object_at, value_at
+from spec.documents import Json, JsonObject, as_list, as_object, object_at, value_at
 from spec.references import place_referred_to
 
 UNIONS: Final = ("anyOf", "oneOf")
@@ -22,6 +22,21 @@ class Lookup:
         place = place_referred_to(self.document, {"$ref": reference})
         found = None if place is None else value_at(self.document, place)
         return {} if found is None else found
+
+    def follow(self, part: Json) -> JsonObject:
+        """Return what a part is, with its references followed."""
+        while isinstance(part, dict) and isinstance(reference := part.get("$ref"), str):
+            part = self.target(reference)
+        return as_object(part)
+
+    def last_reference(self, part: Json) -> Json:
+        """Return the last of a chain of references, because the generator follows one only; or else the part itself."""
+        target = part
+        while isinstance(target, dict) and isinstance(reference := target.get("$ref"), str):
+            target = self.target(reference)
+            if isinstance(target, dict) and "$ref" in target:
+                part = target
+        return part
 
     def resolve(self, schema: Json) -> JsonObject:
         """Follow references, and compositions of a single schema."""
