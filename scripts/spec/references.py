@@ -66,7 +66,7 @@ def reference_problems(document: JsonObject, locate: Locate) -> list[Problem]:
 def _faults(document: JsonObject, node: Node) -> Iterator[tuple[str, str]]:
     ref = node.value["$ref"]
     if node.kind not in _SECTION_OF:
-        yield f"a `$ref` can't stand here: {ref!r}", "only parts that can be components may be references"
+        yield f"a `$ref` is not allowed here: {ref!r}", "only parts that can be components may be references"
         return
     expected = f"#/components/{_SECTION_OF[node.kind]}/NAME"
     if not isinstance(ref, str) or _BAD_ESCAPE.search(ref):

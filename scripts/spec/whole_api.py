@@ -59,7 +59,7 @@ def _refuse_foreign(into: Path, root: Path) -> None:
     """Refuse a folder whose name is no package's, or that something else than this module has filled."""
     name = into.name
     if not name.isidentifier() or keyword.iskeyword(name):
-        reason = f"{name!r} is no name of a Python package"
+        reason = f"{name!r} is not a name for a Python package"
         raise SpecError(Problem(str(into), None, reason, "choose a folder such as ./agency_api"))
     if into.resolve().is_relative_to(root.resolve() / "generated") or into.resolve() == root.resolve():
         raise SpecError(Problem(str(into), None, "belongs to the project", "choose a folder of your own"))

@@ -108,7 +108,8 @@ def test_its_asynchronous_functions_run_too(imported: ModuleType, sandbox: Sandb
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("agency-api", "is no name of a Python package"), ("class", "is no name of a Python package")]
+    ("name", "reason"),
+    [("agency-api", "is not a name for a Python package"), ("class", "is not a name for a Python package")],
 )
 def test_a_folder_that_can_be_no_package_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, reason: str

@@ -334,14 +334,14 @@ def test_a_page_of_another_group_has_to_name_it(tmp_path: Path, openapi: Path) -
 )
 def test_a_damaged_record_is_refused(tmp_path: Path, openapi: Path, content: str) -> None:
     write(openapi / "boats/source.json", content)
-    with pytest.raises(SpecError, match=r"openapi/boats/source\.json:\d: this entry records no page"):
+    with pytest.raises(SpecError, match=r"openapi/boats/source\.json:\d: this entry does not describe a page"):
         imported(openapi, good(tmp_path))
 
 
 def test_a_record_cannot_name_files_elsewhere(tmp_path: Path, openapi: Path) -> None:
     entry = {"name": "boats.md", "sha256": "", "day": "", "fragments": ["../overlay.json"]}
     write(openapi / "boats/source.json", json.dumps({"pages": [entry]}))
-    with pytest.raises(SpecError, match="this entry records no page"):
+    with pytest.raises(SpecError, match="this entry does not describe a page"):
         imported(openapi, good(tmp_path))
 
 

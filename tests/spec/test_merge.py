@@ -155,7 +155,7 @@ def test_a_group_that_does_not_exist_has_no_place_in_the_order() -> None:
         ({"components": "none"}, "components is not an object"),
         ({"components": {"schemas": []}}, "components/schemas is not an object"),
         ({"components": {"schemas": {"A": []}}}, "components/schemas/A is not an object"),
-        ({"components": {"models": {}}}, "components/models is no section of components"),
+        ({"components": {"models": {}}}, "components/models is not a section of components"),
         ({"tags": {}}, "tags is not an array"),
         ({"tags": ["Jobs"]}, "tags/0 is not an object"),
         ({"tags": [{}]}, "tags/0/name is not a text"),

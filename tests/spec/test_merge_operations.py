@@ -24,7 +24,7 @@ def test_operations_with_one_operation_id_get_a_name_by_decision_and_links_follo
     one = fragment("jobs/1.json", {"/jobs": {"get": operation("listJobs")}})
     other = fragment("brand-jobs/1.json", {"/brands": {"get": operation("listJobs")}}, links=links)
     assert proposals(one, other) == {"operationId/listJobs": ["rename: listJobs2 in jobs/1.json"]}
-    assert "openapi/jobs/1.json:15: the operationId listJobs is that of GET /brands as well" in failure(one, other)
+    assert "openapi/jobs/1.json:15: the operationId listJobs is also that of GET /brands" in failure(one, other)
     document = merged(one, other, resolutions={"operationId/listJobs": "rename: listBrandJobs in brand-jobs"})
     assert document["paths"]["/brands"]["get"]["operationId"] == "listBrandJobs"
     assert document["paths"]["/jobs"]["get"]["operationId"] == "listJobs"

@@ -178,7 +178,12 @@ CHANGES: dict[str, tuple[Change, dict[int, tuple[str, str]]]] = {
     ),
     "one date is removed": (
         lambda document: job(document).pop("AbandonedDate"),
-        {7: (GONE, "take 'AbandonedDate' out of actions[7], or change the target\nsee to actions[8] and actions[9]")},
+        {
+            7: (
+                GONE,
+                "take 'AbandonedDate' out of actions[7], or change the target\nalso change actions[8] and actions[9]",
+            )
+        },
     ),
     "the numbers are mended": (
         mend(*LOOSE),

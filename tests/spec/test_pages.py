@@ -46,7 +46,7 @@ def test_all_documents_of_a_page_are_found_in_order_with_headings_and_lines(tmp_
         assert lines[document.source.line() - 1].startswith('{"openapi"')
     assert found.sha256 == hashlib.sha256(text.encode()).hexdigest()
     trailer = lines.index("```", lines.index("# Questions")) + 1
-    assert found.notes == (f"{tmp_path}/boats.md:{trailer}: skipped a block of text that is no OpenAPI document",)
+    assert found.notes == (f"{tmp_path}/boats.md:{trailer}: skipped a block of text that is not an OpenAPI document",)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_a_byte_order_mark_and_carriage_returns_are_noted_and_make_no_difference
 
 JSON_FENCE = f"```json\n{ONE_LINE}\n```\n"
 DAMAGED: dict[str, tuple[str | bytes, list[str]]] = {
-    "no document": ("# Boats\n", ["boats.md: holds no OpenAPI document"]),
-    "only an example": ('```json\n{"Id": 1}\n```\n', ["boats.md: holds no OpenAPI document"]),
-    "HTML": ("<!DOCTYPE html><html></html>", ["boats.md: holds no OpenAPI document\n    save the Markdown text"]),
+    "no document": ("# Boats\n", ["boats.md: contains no OpenAPI document"]),
+    "only an example": ('```json\n{"Id": 1}\n```\n', ["boats.md: contains no OpenAPI document"]),
+    "HTML": ("<!DOCTYPE html><html></html>", ["boats.md: contains no OpenAPI document\n    save the Markdown text"]),
     "empty": (" \n", ["boats.md: is empty"]),
     "NUL": ("# Boats\n\n\0", ["boats.md:3: has a NUL character"]),
     "not UTF-8": (b"# Boats\n\xff", ["boats.md:2: is not text in UTF-8"]),
@@ -126,7 +126,7 @@ DAMAGED: dict[str, tuple[str | bytes, list[str]]] = {
     "an opening fence is missing": (
         f"{ONE_LINE}\n```\n\n## Next\n\n{JSON_FENCE}",
         [
-            "boats.md:1: an OpenAPI document stands outside of a fence",
+            "boats.md:1: an OpenAPI document is outside of a code fence",
             "boats.md:2: this fence is not closed before the next one, in line 6",
         ],
     ),
@@ -138,7 +138,7 @@ DAMAGED: dict[str, tuple[str | bytes, list[str]]] = {
         '```json\n{"openapi": "3.1.0",\n"paths": {},\n"paths": {}}\n```\n',
         ["boats.md:4: the key 'paths' appears twice"],
     ),
-    "inside HTML": (f"<div>\n{JSON_FENCE}</div>\n", ["boats.md:1: an OpenAPI document stands outside of a fence"]),
+    "inside HTML": (f"<div>\n{JSON_FENCE}</div>\n", ["boats.md:1: an OpenAPI document is outside of a code fence"]),
     "Swagger": ('```\n{"info": {},\n"swagger": "2.0"}\n```\n', ["boats.md:3: is Swagger 2.0, not OpenAPI 3"]),
     "OpenAPI 4": ('```\n{"paths": {},\n"openapi": "4.0"}\n```\n', ["boats.md:3: the version of OpenAPI is '4.0'"]),
     "a version that is a number": (

@@ -72,7 +72,7 @@ def test_references_into_components_and_to_paths_are_followed() -> None:
 
 def test_a_reference_in_the_place_of_an_operation_is_refused_but_data_and_names_are_no_references() -> None:
     (found,) = problems(paths={"/a": {"get": ref("Job")}})
-    assert found.startswith("page.md:6: a `$ref` can't stand here: '#/components/schemas/Job'\n")
+    assert found.startswith("page.md:6: a `$ref` is not allowed here: '#/components/schemas/Job'\n")
     assert not problems(schemas={"A": {"properties": {"$ref": {"type": "string"}}, "example": ref("B")}})
 
 

@@ -151,7 +151,7 @@ def test_a_commit_without_a_version_is_2(run: Run, committed: Path) -> None:
     (committed / "facade" / "impact_jobs" / "__init__.py").write_text("")
     git(committed, "commit", "--quiet", "--all", "--message", "Less")
     code, _, err = run("--root", committed)
-    assert (code, "states no version such as 1.2.3" in err) == (2, True)
+    assert (code, "has no version such as 1.2.3" in err) == (2, True)
 
 
 def test_a_folder_without_git_is_2(run: Run, tree: Path) -> None:

@@ -65,13 +65,13 @@ def _version(source: Source) -> Version:
     try:
         return parse_version(source.text)
     except SystemExit as error:
-        raise source.error("states no version such as 1.2.3") from error
+        raise source.error("has no version such as 1.2.3") from error
 
 
 def _openapi(source: Source) -> JsonObject:
     document = source.parse()
     if not isinstance(document.get("openapi"), str) or not isinstance(document.get("paths", {}), dict):
-        raise source.error("not an OpenAPI document: it has no field `openapi`, or `paths` is no object",
+        raise source.error("not an OpenAPI document: it has no field `openapi`, or `paths` is not an object",
                            advice="compare merged documents, such as openapi/agency-api.json")  # fmt: skip
     return document
 

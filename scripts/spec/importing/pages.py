@@ -63,7 +63,7 @@ def read_page(path: Path) -> Page:
     """Read a Markdown page, or a bare OpenAPI document in JSON or YAML.
 
     Raises:
-        SpecError: It can't be read, is damaged, or holds no OpenAPI document; with all problems that were found.
+        SpecError: It can't be read, is damaged, or contains no OpenAPI document; with all problems that were found.
     """
     file, raw = str(path), read_text(path, str(path))
     text = unified(raw)
@@ -121,7 +121,7 @@ class _Reader:
                 self._read_prose(token)
         if not self.documents and not self.problems:
             advice = "save the Markdown text of the page, not its HTML" if _HTML.match(text) else ""
-            self._problem(None, "holds no OpenAPI document", advice)
+            self._problem(None, "contains no OpenAPI document", advice)
 
     def add(self, source: Source, heading: str | None = None) -> None:
         """Read a document; without a heading it is the whole file, and not a block that may also be an example."""
@@ -144,7 +144,7 @@ class _Reader:
         elif language and language not in _LANGUAGES:
             self._note(line, f"skipped a block of {language}, which is neither JSON nor YAML")
         elif not _DOCUMENT.search(token.content):
-            self._note(line, f"skipped a block of {language or 'text'} that is no OpenAPI document")
+            self._note(line, f"skipped a block of {language or 'text'} that is not an OpenAPI document")
         else:
             syntax = _LANGUAGES.get(language) or syntax_of(token.content, Path())
             source = Source(self.file, token.content, line + (token.type == "fence"), syntax)
@@ -154,7 +154,7 @@ class _Reader:
         begins = _DOCUMENT.search if token.type == "html_block" else _BEGINNING.match
         if begins(token.content):
             advice = "put it between two lines of ```, with a blank line above"
-            self._problem(_line(token), "an OpenAPI document stands outside of a fence", advice)
+            self._problem(_line(token), "an OpenAPI document is outside of a code fence", advice)
 
     def _note(self, line: int, text: str) -> None:
         self.notes.append(f"{self.file}:{line}: {text}")
@@ -185,7 +185,7 @@ def _unsupported(source: Source, content: JsonObject) -> Iterator[Problem]:
         advice = "convert it to OpenAPI 3.1 first, for example with swagger2openapi"
         yield Problem(source.file, source.line("swagger"), "is Swagger 2.0, not OpenAPI 3", advice)
     elif "openapi" not in content:
-        yield Problem(source.file, source.line(), "has no `openapi` field: it is no OpenAPI document")
+        yield Problem(source.file, source.line(), "has no `openapi` field: it is not an OpenAPI document")
     elif not isinstance(version, str) or not _VERSION.fullmatch(version):
         advice = "" if isinstance(version, str) else 'write it as a string, such as "3.1.0"'
         reason = f"the version of OpenAPI is {version!r}, and neither 3.0 nor 3.1"

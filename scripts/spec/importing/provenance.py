@@ -43,7 +43,7 @@ def read_records(path: Path, file: str) -> dict[str, PageRecord]:
         record = _record(page)
         if record is None:
             advice = "restore the file, or delete it and import the pages again"
-            raise SpecError(Problem(file, source.line("pages", index), "this entry records no page", advice))
+            raise SpecError(Problem(file, source.line("pages", index), "this entry does not describe a page", advice))
         records[record.name] = record
     return records
 

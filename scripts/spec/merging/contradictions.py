@@ -70,9 +70,7 @@ class Reporter:
             new = self._new_operation_id(name, other)
             proposals.append(f"rename: {new} in {other.key[1] if same_file else where}")
             file, line = self._at(other, "operationId")
-            reason = (
-                f"the operationId {name} is that of {first.key[1]} as well, in {':'.join(map(str, self._at(first)))}"
-            )
+            reason = f"the operationId {name} is also that of {first.key[1]}, in {':'.join(map(str, self._at(first)))}"
             lines = [_line(f"{OPERATION_ID}/{name}", proposals[-1])]
             self.problems.append(Problem(file, line, reason, _advice("", self._rules.file, lines)))
         self._propose(f"{OPERATION_ID}/{name}", proposals)
@@ -90,7 +88,7 @@ class Reporter:
         for path, other in others:
             found = self._fragments[other].source
             line = found.line("paths", path)
-            reason = f"{path} is the same path as {first} in {at}, but for the names of its parameters"
+            reason = f"{path} is the same path as {first} in {at}, except for the names of its parameters"
             ways = [_line(f"{PATHS}/{path}", f"rename: {first}")]
             if clashes[path]:
                 self._unsettled += 1

@@ -107,7 +107,7 @@ class _Checker:
             self.unnamed.append(title)
         elif not _is_nameable(found):
             self._refuse(
-                (*place, "operationId"), f"the operationId {found!r} of {title} makes no Python name", _OVERLAY
+                (*place, "operationId"), f"the operationId {found!r} of {title} gives no Python name", _OVERLAY
             )
             return
         _, path, method = map(str, place)
@@ -149,18 +149,18 @@ class _Checker:
             name = parameter.python_name
             arguments.setdefault(name, []).append(parameter)
             if not _is_nameable(parameter.name):
-                self._refuse(parameter.place, f"{title}: {parameter} makes no Python name", _OVERLAY)
+                self._refuse(parameter.place, f"{title}: {parameter} gives no Python name", _OVERLAY)
             elif name in used and parameter.is_required:
-                reason = (
-                    f"{title}: {parameter} gets in the way of {used[name]}, which the generated function calls {name!r}"
-                )
+                reason = f"{title}: {parameter} has the Python name {name!r}, which the function needs for {used[name]}"
                 self._refuse(parameter.place, reason, _OVERLAY)
             elif name in {"client", "url"}:
                 self.names.notes.append(f"{title}: {parameter} becomes the argument {name}_{parameter.location}")
         for name, same in arguments.items():
             if len(same) > 1:
                 listed = " and ".join(map(str, same))
-                self.names.notes.append(f"{title}: {listed} are all {name!r} in Python; their arguments are not")
+                self.names.notes.append(
+                    f"{title}: {listed} have the same Python name, {name!r}; the generator gives their arguments others"
+                )
 
     def _refuse(self, place: Place, reason: str, advice: str) -> None:
         self.names.problems.append(Problem(*self.locate(place), reason, advice))

@@ -193,7 +193,7 @@ class _Decider:
         )
 
     def _refuse_needless(self, resolution: Resolution) -> None:
-        reason = f"the resolution for {resolution.key} settles nothing any more: all documents agree"
+        reason = f"the resolution for {resolution.key} is no longer needed: all documents agree"
         self._refuse(resolution, reason, "delete it")
 
     def _refuse(self, resolution: Resolution, reason: str, advice: str = "") -> None:

@@ -179,7 +179,7 @@ class _Reader:
         place = ("root", name)
         if not is_root_field(name):
             known = ", ".join([*DEFAULT_ROOT, "jsonSchemaDialect"])
-            self._refuse(place, f"`{name}` is no field with a rule", f"the fields are {known} and x-…")
+            self._refuse(place, f"`{name}` is not a field that has a rule", f"the fields are {known} and x-…")
         allowed = _ALLOWED.get(name, (FIRST, EQUAL))
         if not isinstance(rule, str) or rule not in allowed:
             found = repr(rule) if isinstance(rule, str) else "no text"
@@ -206,7 +206,7 @@ class _Reader:
         if not found or action not in _ACTIONS[section]:
             forms = {"keep": "keep: FILE", "rename": "rename: NAME in FILE", "omit": "omit: REASON"}
             allowed = " or ".join(f'"{forms[allowed]}"' for allowed in _ACTIONS[section])
-            self._refuse(place, f"{text!r} is no resolution for {key}", f"it may be {allowed}; FILE may be a group")
+            self._refuse(place, f"{text!r} is not a resolution for {key}", f"it may be {allowed}; FILE may be a group")
             return None
         parts = found.groupdict()
         to, where = parts.get("to", ""), parts.get("where", "")

@@ -19,7 +19,7 @@ def shape_problems(fragment: Fragment) -> Iterator[Problem]:
     for section in object_at(fragment.document, "components"):
         if section not in SECTIONS and not section.startswith("x-"):
             line = source.line("components", section)
-            reason = f"components/{section} is no section of components"
+            reason = f"components/{section} is not a section of components"
             yield Problem(source.file, line, reason, f"the sections are {', '.join(SECTIONS)}")
 
 

@@ -168,7 +168,7 @@ def _writers(effects: Effects, action: Action, queries: Iterable[Segments]) -> s
 def _advice(action: Action, explanation: Explanation, label: str, writers: set[int]) -> str:
     places = explanation.places
     drop = f"take {label} out of {action.name}" if label else f"delete {action.name}"
-    also = f"\nsee to {_listed(writers)} too, which write{_s(writers)} there again" if writers else ""
+    also = f"\nalso change {_listed(writers)}, which write{_s(writers)} it there again" if writers else ""
     match explanation.cause:
         case Cause.MOVED:
             choice = f"change the target of {action.name} to {'it' if len(places) == 1 else 'the right one'}"

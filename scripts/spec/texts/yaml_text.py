@@ -73,11 +73,11 @@ def compose(text: str) -> Node:
     """Return the root of the only document in a text.
 
     Raises:
-        FaultyTextError: The text is not one YAML document that JSON could express, or expands beyond all measure.
+        FaultyTextError: The text is not one YAML document that JSON could express, or expands far beyond its size.
     """
     if found := _REFUSED.search(text):
         number = text.count("\n", 0, found.start()) + 1
-        raise FaultyTextError(Fault(number, f"the character U+{ord(found[0]):04X} may not stand in YAML"))
+        raise FaultyTextError(Fault(number, f"the character U+{ord(found[0]):04X} is not allowed in YAML"))
     try:
         return _Composer(MAX_ALIASED + MAX_GROWTH * len(text)).compose(yaml.parse(text, Loader=yaml.CBaseLoader))
     except yaml.MarkedYAMLError as error:
@@ -135,7 +135,7 @@ class _Composer:
                     self._stop(event, "a second document begins", "put each document into a file of its own")
                 root = self._node(next(events), events, depth=0)
         if root is None:
-            self._faults.append(Fault(1, "holds no document"))
+            self._faults.append(Fault(1, "contains no document"))
         if self._faults or root is None:
             raise FaultyTextError(*self._faults)
         return root
@@ -219,12 +219,12 @@ class _Composer:
     def _alias(self, event: _Event, depth: int) -> Node:
         node = self._anchors.get(event.anchor)
         if event.anchor not in self._anchors:
-            self._stop(event, f"the alias *{event.anchor} stands for no anchor")
+            self._stop(event, f"the alias *{event.anchor} has no anchor")
         if node is None:
-            self._stop(event, f"the alias *{event.anchor} stands for a value that contains it")
+            self._stop(event, f"the alias *{event.anchor} refers to a value that contains it")
         self._aliased += node.size
         if self._aliased > self._most_aliased:
-            self._stop(event, "the aliases make the document grow beyond all measure", "write the values out")
+            self._stop(event, "the aliases make the document grow far beyond its size", "write the values out")
         if depth + node.height > MAX_DEPTH:
             self._stop(event, TOO_DEEP)
         return node
