@@ -10,5 +10,5 @@ The commands in `scripts/` (`generate.py` and its neighbours) parse arguments an
     comparing    what has changed between two documents, and what that breaks
     facade       what the facade relies on in the document
 
-`build` joins merging, overlays and generating; `updating` joins all of them; `whole_api` does so for other account kinds.
+`build` joins merging, overlays and generating; `updating` joins all steps; `whole_api` serves other account kinds.
 """
