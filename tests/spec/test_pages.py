@@ -148,6 +148,11 @@ DAMAGED: dict[str, tuple[str | bytes, list[str]]] = {
             "boats.md:5: `info.version` is a number, not a string",
         ],
     ),
+    "a damaged first key": (
+        JSON_FENCE + '\n```json\n{"openapi:"3.1.0","paths":{}}\n```\n',
+        ["boats.md:6: not a JSON document"],
+    ),
+    "no first key": (JSON_FENCE + '\n```json\n{"paths": {}}\n```\n', ["boats.md:6: has no `openapi` field"]),
     "nothing described": ('```\n{"openapi": "3.1.0"}\n```\n', ["boats.md:2: describes neither paths nor components"]),
 }
 

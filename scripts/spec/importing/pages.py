@@ -20,6 +20,8 @@ MAX_LINES = 100_000  # of a Markdown page; the parser reads 30,000 list items in
 
 _LANGUAGES: dict[str, Syntax] = {"json": "json", "yaml": "yaml", "yml": "yaml"}
 _DOCUMENT = re.compile(r"""["'](openapi|swagger)["']\s*:|^(openapi|swagger)\s*:""", re.MULTILINE)
+# What a damaged document still has, although its first key cannot be read any more.
+_REMAINS = re.compile(r"""openapi|swagger|["'](paths|components)["']\s*:|^(paths|components)\s*:""", re.MULTILINE)
 _BEGINNING = re.compile(r"""\s*(\{\s*["'](openapi|swagger)["']\s*:|(openapi|swagger)\s*:\s*["']?\d)""")
 _HTML = re.compile(r"\s*<(!doctype|html)\b", re.IGNORECASE)
 _VERSION = re.compile(r"3\.[01]\.\d+(-.+)?")
@@ -130,7 +132,7 @@ class _Reader:
         except SpecError as error:
             self.problems += [problem for problem in error.problems if isinstance(problem, Problem)]
             return
-        if heading is not None and not content.keys() & {"openapi", "swagger"}:
+        if heading is not None and not content.keys() & {"openapi", "swagger", "paths", "components"}:
             self._note(source.first_line, "skipped a block whose `openapi` is not at the root")
             return
         self.problems += _unsupported(source, content)
@@ -143,7 +145,7 @@ class _Reader:
             self._problem(line, damage, "close the fence, or save the page again: a part of it may be missing")
         elif language and language not in _LANGUAGES:
             self._note(line, f"skipped a block of {language}, which is neither JSON nor YAML")
-        elif not _DOCUMENT.search(token.content):
+        elif not _may_be_document(token.content, language):
             self._note(line, f"skipped a block of {language or 'text'} that is not an OpenAPI document")
         else:
             syntax = _LANGUAGES.get(language) or syntax_of(token.content, Path())
@@ -161,6 +163,11 @@ class _Reader:
 
     def _problem(self, line: int | None, reason: str, advice: str = "") -> None:
         self.problems.append(Problem(self.file, line, reason, advice))
+
+
+def _may_be_document(text: str, language: str) -> bool:
+    is_data = language in _LANGUAGES or text.lstrip().startswith("{")
+    return bool((_REMAINS if is_data else _DOCUMENT).search(text))
 
 
 def _line(token: Token) -> int:
