@@ -77,7 +77,7 @@ def parse_version(text: str) -> Version:
     """Return the version in the text of the package's `__init__.py`."""
     found = re.search(r'__version__ = "(\d+)\.(\d+)\.(\d+)', text)
     if found is None:
-        raise SystemExit(f"check-api: {VERSION} has no version such as 1.2.3")
+        raise SystemExit(f"check-api: {VERSION} states no version such as 1.2.3")
     major, minor, patch = map(int, found.groups())
     return major, minor, patch
 
