@@ -67,7 +67,7 @@ def test_all_documents_of_a_page_are_found_in_order_with_headings_and_lines(tmp_
         "```json\n" + json.dumps(LIST, indent=2).replace("\n", "\n\n") + "\n```\n",
         f'```json\n{{"curl": "a"}}\n```\n\n```json\n{ONE_LINE}\n```\n\n```bash\ncurl -d \'{ONE_LINE}\'\n```\n',
         f"<details>\n<summary>It</summary>\n\n```json\n{ONE_LINE}\n```\n\n</details>\n",
-        f'```json\n{{"a": [{{"openapi": "3.1.0"}}]}}\n```\n\n```json\n{ONE_LINE}\n```\n',
+        f'```json\n{{"paths": [{{"openapi": "3.1.0"}}]}}\n```\n\n```json\n{ONE_LINE}\n```\n',
     ],
 )
 def test_documents_are_found_in_all_kinds_of_blocks_and_other_blocks_are_skipped(tmp_path: Path, text: str) -> None:
@@ -152,7 +152,10 @@ DAMAGED: dict[str, tuple[str | bytes, list[str]]] = {
         JSON_FENCE + '\n```json\n{"openapi:"3.1.0","paths":{}}\n```\n',
         ["boats.md:6: not a JSON document"],
     ),
-    "no first key": (JSON_FENCE + '\n```json\n{"paths": {}}\n```\n', ["boats.md:6: has no `openapi` field"]),
+    "no first key": (
+        JSON_FENCE + '\n```json\n{"info": {}, "paths": {}}\n```\n',
+        ["boats.md:6: has no `openapi` field"],
+    ),
     "nothing described": ('```\n{"openapi": "3.1.0"}\n```\n', ["boats.md:2: describes neither paths nor components"]),
 }
 

@@ -132,7 +132,8 @@ class _Reader:
         except SpecError as error:
             self.problems += [problem for problem in error.problems if isinstance(problem, Problem)]
             return
-        if heading is not None and not content.keys() & {"openapi", "swagger", "paths", "components"}:
+        known = content.keys() & {"openapi", "swagger", "info", "paths", "components"}
+        if heading is not None and not (known & {"openapi", "swagger"} or len(known) > 1):
             self._note(source.first_line, "skipped a block whose `openapi` is not at the root")
             return
         self.problems += _unsupported(source, content)
