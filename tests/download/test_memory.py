@@ -29,8 +29,8 @@ PEAK = "\nprint(next(line.split()[1] for line in open('/proc/self/status') if li
 
 
 @pytest.mark.parametrize("program", [BLOCKING, ASYNCHRONOUS], ids=["blocking", "asynchronous"])
-def test_256_mebibytes_take_less_than_60_megabytes_of_memory(program: str, tmp_path: Path) -> None:
-    with Sandbox(job_seconds=0, result_bytes=256 << 20) as sandbox:
+def test_96_mebibytes_take_less_than_60_megabytes_of_memory(program: str, tmp_path: Path) -> None:
+    with Sandbox(job_seconds=0, result_bytes=96 << 20) as sandbox:
         job_id = sandbox.add_job()
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-c", program + PEAK, job_id, str(tmp_path / "big.csv")],
