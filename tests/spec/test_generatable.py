@@ -117,6 +117,34 @@ def test_the_properties_of_all_parts_are_kept_if_they_contradict() -> None:
     assert flattened["required"] == ["a"]
 
 
+EVENTS: Any = {
+    "Kind": {"type": "string", "enum": ["Click", "SALE"]},
+    "Click": {"type": "object", "properties": {"kind": ref("Kind")}},
+    "Sale": {"allOf": [{"type": "object", "properties": {"kind": STR, "sum": STR}}]},
+}
+EVENT: Any = {"oneOf": [ref("Click"), ref("Sale")], "discriminator": {"propertyName": "kind"}}
+
+
+def test_the_classes_of_a_union_get_the_value_of_its_discriminator() -> None:
+    mapping = {"SALE": ref("Sale")["$ref"]}
+    event = EVENT | {"discriminator": {"propertyName": "kind", "mapping": mapping}}
+    schemas = schemas_of(**EVENTS, Event=event)
+    assert schemas["Click"]["properties"]["kind"] == {"const": "Click"}
+    assert schemas["Sale"]["allOf"][0]["properties"] == {"kind": {"const": "SALE"}, "sum": STR}
+
+
+def test_a_class_that_accepts_only_its_own_value_stays() -> None:
+    cats = {"Cat": {"properties": {"kind": {"enum": ["cat"]}}}, "Dog": {"properties": {"kind": {"const": "dog"}}}}
+    pet = {"anyOf": [ref("Cat"), ref("Dog"), {"type": "null"}], "discriminator": {"propertyName": "kind"}}
+    assert schemas_of(**cats, Pet=pet)["Cat"]["properties"]["kind"] == {"enum": ["cat"]}
+
+
+def test_a_union_is_noted_if_a_class_of_it_is_used_without_its_discriminator() -> None:
+    result = generatable(document({**EVENTS, "Event": EVENT, "Day": {"properties": {"click": ref("Click")}}}))
+    assert [note.place for note in result.notes] == [("components", "schemas", "Event")]
+    assert "first class that fits, without a look at 'kind'" in result.notes[0].sentence
+
+
 def test_a_schema_that_others_need_first_comes_first() -> None:
     assert list(schemas_of(A={"oneOf": [ref("B"), STR]}, B={"type": "array", "items": STR})) == ["B", "A"]
 
