@@ -83,7 +83,7 @@ def test_the_members_of_an_enum_whose_names_are_equal_get_others() -> None:
     assert names == ["A_B", "VALUE_1", "C", "VALUE_3"]
 
 
-@pytest.mark.parametrize("names", [("+1", "-1"), ("a", "d"), ("a", "to_dict")])
+@pytest.mark.parametrize("names", [("+1", "-1"), ("a", "d"), ("a", "to_dict"), ("a", "cast")])
 def test_a_property_without_a_name_of_its_own_is_left_to_the_additional_ones(names: tuple[str, str]) -> None:
     given = {"S": {"type": "object", "properties": dict.fromkeys(names, STR), "additionalProperties": False}}
     result = generatable(document(given))
@@ -91,6 +91,11 @@ def test_a_property_without_a_name_of_its_own_is_left_to_the_additional_ones(nam
     schemas: Any = result.document["components"]
     assert schemas["schemas"]["S"]["properties"].keys() == {names[0]}
     assert "additionalProperties" not in schemas["schemas"]["S"]
+
+
+def test_two_properties_that_keep_their_case_must_not_have_the_name_of_a_class() -> None:
+    result = generatable(document({"S": {"properties": {"unset": STR, "Unset": STR, "T": STR}}}))
+    assert [note.place[-1] for note in result.notes] == ["Unset"]
 
 
 def test_an_array_or_a_union_in_itself_is_any_value_there() -> None:
@@ -122,13 +127,14 @@ EVENTS: Any = {
     "Click": {"type": "object", "properties": {"kind": ref("Kind")}},
     "Sale": {"allOf": [{"type": "object", "properties": {"kind": STR, "sum": STR}}]},
 }
-EVENT: Any = {"oneOf": [ref("Click"), ref("Sale")], "discriminator": {"propertyName": "kind"}}
+EVENT: Any = {
+    "oneOf": [ref("Click"), ref("Sale")],
+    "discriminator": {"propertyName": "kind", "mapping": {"SALE": ref("Sale")["$ref"]}},
+}
 
 
 def test_the_classes_of_a_union_get_the_value_of_its_discriminator() -> None:
-    mapping = {"SALE": ref("Sale")["$ref"]}
-    event = EVENT | {"discriminator": {"propertyName": "kind", "mapping": mapping}}
-    schemas = schemas_of(**EVENTS, Event=event)
+    schemas = schemas_of(**EVENTS, Event=EVENT)
     assert schemas["Click"]["properties"]["kind"] == {"const": "Click"}
     assert schemas["Sale"]["allOf"][0]["properties"] == {"kind": {"const": "SALE"}, "sum": STR}
 
@@ -228,4 +234,5 @@ def test_classes_of_one_name_or_module_get_others() -> None:
 def test_a_class_with_a_property_of_its_own_name_gets_another_module() -> None:
     names = ClassNames()
     names.visit({"type": "object", "properties": {"Permissions": STR}}, "permissions", "", "/p")
-    assert names.modules == {"Permissions": "permissions_model"}
+    names.visit({"type": "object"}, "D", "", "/d")
+    assert names.modules == {"Permissions": "permissions_model", "D": "d_model"}

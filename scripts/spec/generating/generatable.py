@@ -51,7 +51,13 @@ def generatable(document: JsonObject) -> Generatable:
     rules.apply()
     notes = [Note(place, sentence) for place, sentence in rules.schemas.notes]
     names = name_classes(rules.document)
-    notes += [Note(place_of(document, tokens_of(place)), f"its class is {name}") for place, name in names.renamed]
+    notes += [
+        Note(
+            place_of(document, tokens_of(place)),
+            f"the class of this schema is {name}, because another one or the generated code has its name",
+        )
+        for place, name in names.renamed
+    ]
     content_types = dict(sorted(rules.content_types.items()))
     return Generatable(rules.document, content_types, dict(sorted(names.modules.items())), notes)
 
