@@ -71,6 +71,7 @@ def test_every_schema_has_its_place() -> None:
         ({"properties": {"a": True}}, {"type": "object", "properties": {"a": {}}}),
         ({"type": "object", "anyOf": [{"required": ["a"]}]}, {"type": "object"}),
         ({"allOf": [STR, {"maxLength": 3}]}, STR),
+        ({"type": ["string", "null"], "enum": ["a", None]}, {"enum": ["a", None]}),
         ({"type": ["object", "null"]}, {"anyOf": [ref("S_type_0"), {"type": "null"}]}),
     ],
 )
@@ -205,6 +206,66 @@ def test_parameters_become_what_the_generated_code_sends_rightly() -> None:
     found = {one["name"]: one["schema"] for one in operation_of(parameters=parameters)["parameters"]}
     tags = {"type": "array", "items": STR}
     assert found == {"filter[name]": STR, "ids": STR, "tags": tags, "X-When": STR, "q": STR}
+
+
+def test_what_the_generated_code_would_send_as_python_prints_it_is_a_string() -> None:
+    things: Any = {"type": "array", "items": {"type": "object"}}
+    parameters: list[Any] = [
+        {"name": "things", "in": "query", "schema": things},
+        {"name": "flag", "in": "path", "required": True, "schema": {"type": "boolean"}},
+        {"name": "nested", "in": "query", "schema": {"properties": {"inner": things}}},
+    ]
+    result = generatable(document(parameters=parameters))
+    paths: Any = without_places(result.document["paths"])
+    assert [one["schema"] for one in paths["/a"]["post"]["parameters"]][:2] == [STR, STR]
+    assert [note.place[-1] for note in result.notes] == [0, 1, 2]
+    assert "'inner' of the parameter 'nested' is sent as Python prints it" in result.notes[2].sentence
+
+
+@pytest.mark.parametrize("name", ["body", "params", "headers", "response", "quote"])
+def test_an_optional_parameter_without_an_argument_is_noted(name: str) -> None:
+    result = generatable(document(parameters=[{"name": name, "in": "query", "schema": STR}]))
+    assert [note.sentence[:56] for note in result.notes] == [
+        f"the function has no argument for the parameter {name!r}, because"[:56]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "field", "expected", "sentence"),
+    [
+        ("multipart/form-data", {"type": ["string", "null"]}, STR, "can't be None"),
+        ("multipart/form-data", {"anyOf": [STR, {"type": "null"}]}, {"anyOf": [STR]}, "can't be None"),
+        ("multipart/form-data", {"type": "boolean"}, STR, "give 'true' or 'false'"),
+        (
+            "application/x-www-form-urlencoded",
+            {"enum": ["a", None], "type": ["string", "null"]},
+            {"type": "string", "enum": ["a"]},
+            "can't be None",
+        ),
+        ("application/x-www-form-urlencoded", {"properties": {"a": STR}}, STR, "give objects as JSON"),
+        (
+            "application/x-www-form-urlencoded",
+            {"type": "array", "items": {"type": "object"}},
+            STR,
+            "give objects as JSON",
+        ),
+    ],
+)
+def test_a_field_of_a_form_is_what_the_generated_code_sends_rightly(
+    media_type: str, field: Any, expected: Any, sentence: str
+) -> None:
+    form = {"allOf": [{"properties": {"x": field}, "required": ["x"]}, {"properties": {"y": STR}}]}
+    result = generatable(document({"Form": form}, requestBody={"content": {media_type: {"schema": ref("Form")}}}))
+    paths: Any = without_places(result.document["paths"])
+    sent = paths["/a"]["post"]["requestBody"]["content"][media_type]["schema"]
+    assert sent == {"type": "object", "properties": {"x": expected, "y": STR}, "required": ["x"]}
+    assert sentence in "".join(note.sentence for note in result.notes)
+
+
+def test_a_json_body_that_may_be_null_is_noted() -> None:
+    content = {"application/json": {"schema": {"type": ["object", "null"]}}}
+    (note,) = generatable(document(requestBody={"required": True, "content": content})).notes
+    assert note.sentence.startswith("a body of None is sent as an empty body")
 
 
 def test_a_path_parameter_gets_a_name_that_the_generator_finds() -> None:

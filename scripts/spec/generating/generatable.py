@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from spec.documents import Json, JsonObject, Place, as_object, object_at, place_of, tokens_of
 from spec.generating.class_names import FORMS, name_classes
 from spec.generating.discriminators import write_discriminators
+from spec.generating.forms import form_of
 from spec.generating.parameters import ParameterRules, path_with_identifiers
 from spec.generating.schemas import SchemaRules
 from spec.walk import METHODS
@@ -127,11 +128,15 @@ class _Rules:
             if _is_json(media_type):
                 if not body.get("required") and self.schemas.look.is_union(media.get("schema", {})):
                     body["required"] = True  # the generated code would call a method of a body that is not there
-                    self.schemas.note(at, "the body has to be given")
+                    self.schemas.note(at, "the function can't be called without a body: omitting it is not possible")
+                if self.schemas.look.is_nullable(media.get("schema", {})):
+                    advice = "send `null` by `client.get_httpx_client()`"
+                    self.schemas.note(at, f"a body of None is sent as an empty body, not as `null`: {advice}")
                 self._media(media, place)
-            elif media_type.partition(";")[0] in FORMS:
+            elif (form := media_type.partition(";")[0]) in FORMS:
                 if self.schemas.look.kind(media.get("schema", {})) != "object":
                     media["schema"] = {"type": "object"}
+                media["schema"] = form_of(media["schema"], self.schemas, place, is_multipart=form == FORMS[1])
                 self._media(media, place)
             else:
                 self.content_types[media_type] = BYTES
