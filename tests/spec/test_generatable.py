@@ -268,6 +268,29 @@ def test_a_json_body_that_may_be_null_is_noted() -> None:
     assert note.sentence.startswith("a body of None is sent as an empty body")
 
 
+@pytest.mark.parametrize("default", ['a"b', "a\\b", "a\n"])
+def test_a_default_that_the_generated_code_would_corrupt_is_dropped_with_a_note(default: str) -> None:
+    result = generatable(
+        document({"S": {"properties": {"x": STR | {"default": default}, "y": STR | {"default": "é'"}}}})
+    )
+    schemas: Any = without_places(result.document["components"])
+    assert schemas["schemas"]["S"]["properties"] == {"x": STR, "y": {"type": "string", "default": "é'"}}
+    assert [note.place for note in result.notes] == [("components", "schemas", "S", "properties", "x")]
+
+
+def test_the_defaults_of_what_a_patch_sends_are_dropped_with_a_note() -> None:
+    inner = {"properties": {"x": STR | {"default": "a"}}}
+    update = {"properties": {"inner": ref("Inner"), "n": {"type": "integer", "default": 0}}}
+    create = {"properties": {"z": STR | {"default": "a"}}}
+    given: Any = document({"Inner": inner, "Update": update, "Create": create})
+    content = {"application/json": {"schema": ref("Update")}}
+    given["paths"]["/a"]["patch"] = {"requestBody": {"content": content}, "responses": {}}
+    result = generatable(given)
+    assert [note.place[2:] for note in result.notes] == [("Update", "properties", "n"), ("Inner", "properties", "x")]
+    schemas: Any = without_places(result.document["components"])
+    assert schemas["schemas"]["Create"]["properties"]["z"] == {"type": "string", "default": "a"}
+
+
 def test_a_path_parameter_gets_a_name_that_the_generator_finds() -> None:
     given = document(parameters=[{"name": "job.id", "in": "path", "required": True, "schema": STR}])
     given["paths"] = {"/jobs/{job.id}": {"get": given["paths"]["/a"]["post"]}}  # type: ignore[index,call-overload] # it is one

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from spec.documents import Json, JsonObject, Place, as_object, object_at, place_of, tokens_of
 from spec.generating.class_names import FORMS, name_classes
+from spec.generating.defaults import without_patch_defaults
 from spec.generating.discriminators import write_discriminators
 from spec.generating.forms import form_of
 from spec.generating.parameters import ParameterRules, path_with_identifiers
@@ -77,6 +78,7 @@ class _Rules:
     def apply(self) -> None:
         components = object_at(self.document, "components")
         self.document.pop("webhooks", None)
+        without_patch_defaults(self.document, self.schemas.note)
         write_discriminators(self.document, self.schemas.note)
         for name in ("headers", "examples", "links", "callbacks", "pathItems"):
             components.pop(name, None)

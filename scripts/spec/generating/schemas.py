@@ -12,7 +12,7 @@ from openapi_python_client.strings import PythonIdentifier
 
 from spec.documents import Json, JsonObject, Place, object_at, pointer
 from spec.generating.class_names import RESERVED, TAKEN
-from spec.generating.defaults import fits
+from spec.generating.defaults import fits, is_corrupted
 from spec.generating.inline_classes import move_inline_classes
 from spec.generating.lookup import DEPTH, UNIONS, Lookup, members
 from spec.generating.reading_order import in_reading_order
@@ -104,7 +104,7 @@ class SchemaRules:
         self._enum(widened, place)
         self._properties(widened, place)
         self._items(widened, place)
-        self._default(widened)
+        self._default(widened, place)
         if widened:
             widened[AT] = pointer(*place)
         return widened
@@ -285,7 +285,11 @@ class SchemaRules:
         if isinstance(prefix := schema.get("prefixItems"), list):
             schema["prefixItems"] = [self._widen(one, (*place, "prefixItems", i)) for i, one in enumerate(prefix)]
 
-    def _default(self, schema: JsonObject) -> None:
+    def _default(self, schema: JsonObject, place: Place) -> None:
+        if is_corrupted(schema.get("default"), self.look.resolve(schema)):
+            del schema["default"]
+            advice = "set it in the program, or leave the field out if the API has the same default"
+            self.note(place, f"the class lacks this default, whose quotes or line ends it would change: {advice}")
         if "default" in schema and not fits(schema["default"], schema, self.look.resolve):
             del schema["default"]  # the generator refuses the schema otherwise
 
