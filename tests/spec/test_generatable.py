@@ -7,7 +7,8 @@ from generate import ROOT
 from spec.build import describe
 from spec.documents import JsonObject, render
 from spec.generating.class_names import ClassNames
-from spec.generating.generatable import generatable
+from spec.generating.generatable import Note, generatable
+from spec.generating.generator import note_lines
 
 STR: Any = {"type": "string"}
 
@@ -224,10 +225,17 @@ def test_what_the_generated_code_would_send_as_python_prints_it_is_a_string() ->
 
 @pytest.mark.parametrize("name", ["body", "params", "headers", "response", "quote"])
 def test_an_optional_parameter_without_an_argument_is_noted(name: str) -> None:
-    result = generatable(document(parameters=[{"name": name, "in": "query", "schema": STR}]))
-    assert [note.sentence[:56] for note in result.notes] == [
-        f"the function has no argument for the parameter {name!r}, because"[:56]
+    parameters: list[Any] = [
+        {"name": name, "in": "query", "schema": STR},
+        {"name": "id", "in": "path", "required": True, "schema": STR},
     ]
+    with_body = document(parameters=parameters, requestBody={"content": {"application/json": {"schema": STR}}})
+    (note,) = generatable(with_body).notes
+    assert note.sentence.startswith(f"the function has no argument for the parameter {name!r}, because ")
+
+
+def test_a_parameter_may_have_the_name_of_a_body_that_is_not_there() -> None:
+    assert generatable(document(parameters=[{"name": "body", "in": "query", "schema": STR}])).notes == []
 
 
 @pytest.mark.parametrize(
@@ -320,3 +328,10 @@ def test_a_class_with_a_property_of_its_own_name_gets_another_module() -> None:
     names.visit({"type": "object", "properties": {"Permissions": STR}}, "permissions", "", "/p")
     names.visit({"type": "object"}, "D", "", "/d")
     assert names.modules == {"Permissions": "permissions_model", "D": "d_model"}
+
+
+def test_of_many_notes_that_differ_in_names_only_the_first_is_printed_with_their_number() -> None:
+    notes = [Note((name,), f"{name!r} is text") for name in "abcd"] + [Note(("e",), "'e' is a list")]
+    lines = note_lines(notes, lambda place: (str(place[0]), 7))
+    assert lines == ["a:7: 'a' is text (3 more like this)", "e:7: 'e' is a list"]
+    assert len(note_lines(notes[1:4], lambda place: (str(place[0]), 7))) == 3

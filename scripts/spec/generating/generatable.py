@@ -56,7 +56,7 @@ def generatable(document: JsonObject) -> Generatable:
     notes += [
         Note(
             place_of(document, tokens_of(place)),
-            f"the class of this schema is {name}, because another one or the generated code has its name",
+            f"the class of this schema is {name!r}, because another one or the generated code has its name",
         )
         for place, name in names.renamed
     ]
@@ -108,7 +108,9 @@ class _Rules:
                 operation["security"] = deepcopy(self.document["security"])
             if isinstance(parameters := operation.get("parameters"), list):
                 given = self.parameters.listed(parameters, (*place, "parameters"))
-                operation["parameters"] = self.parameters.distinguished(given, (*place, "parameters"))
+                operation["parameters"] = self.parameters.distinguished(
+                    given, (*place, "parameters"), has_body="requestBody" in operation
+                )
             self._body(object_at(operation, "requestBody"), (*place, "requestBody"))
             responses = {
                 # The generator reads ranges of statuses in capitals only.

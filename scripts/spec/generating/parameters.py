@@ -11,10 +11,9 @@ from spec.documents import Json, JsonObject, Place, as_object
 from spec.generating.schemas import SchemaRules
 from spec.python_names import PREFIX, identifier
 
-# Names of arguments that the generated functions use themselves.
-_ARGUMENTS = frozenset(
-    {"asyncio_detailed", "body", "cookies", "headers", "kwargs", "params", "quote", "response", "sync_detailed"}
-)
+# Names that the generated functions use themselves: always, or if there are parameters in a certain place.
+_VARIABLES = frozenset({"asyncio_detailed", "kwargs", "response", "sync_detailed"})
+_VARIABLES_FOR = {"query": "params", "header": "headers", "cookie": "cookies", "path": "quote"}
 _PATH_NAME = re.compile(r"\{([^{}]+)\}")
 
 
@@ -48,10 +47,12 @@ class ParameterRules:
             result.append(parameter)
         return result
 
-    def distinguished(self, parameters: list[Json], at: Place) -> list[Json]:
+    def distinguished(self, parameters: list[Json], at: Place, *, has_body: bool) -> list[Json]:
         """Leave out the optional parameters whose argument would have the name of another one."""
         result: list[Json] = []
-        taken: dict[str, list[tuple[Json, str]]] = {name: [(None, ""), (None, "")] for name in _ARGUMENTS}
+        used = {_VARIABLES_FOR.get(str(self.rules.look.follow(one).get("in")), "") for one in parameters} | _VARIABLES
+        used |= {"body", "headers"} if has_body else set[str]()
+        taken: dict[str, list[tuple[Json, str]]] = {name: [(None, ""), (None, "")] for name in used}
         for parameter in parameters:
             resolved = self.rules.look.follow(parameter)
             name = str(resolved.get("name"))

@@ -84,7 +84,10 @@ class SchemaRules:
         return found if found and self.look.is_object(schema) else None
 
     def _note_cycle(self, name: str, target: str) -> None:
-        self.note(("components", "schemas", name), f"a part that refers to {target} again has any type")
+        self.note(
+            ("components", "schemas", name),
+            f"the part of {name!r} that refers to {target!r} again has the type Any: check its value in the program",
+        )
 
     # Changing a schema
 
@@ -239,7 +242,11 @@ class SchemaRules:
             if kinds == {bool} and "type" not in schema:
                 schema["type"] = "boolean"
             elif len(kinds) > 1 or not kinds <= {bool}:
-                self.note(place, "the types do not list the values of this enum, which are not all strings or integers")
+                self.note(
+                    place,
+                    "the type does not list the values of this enum, which are not all strings or integers: "
+                    "compare them in the program",
+                )
             return
         schema["enum"] = values
         if isinstance(schema.get("type"), list):
