@@ -229,9 +229,10 @@ def test_an_optional_parameter_without_an_argument_is_noted(name: str) -> None:
         {"name": name, "in": "query", "schema": STR},
         {"name": "id", "in": "path", "required": True, "schema": STR},
     ]
-    with_body = document(parameters=parameters, requestBody={"content": {"application/json": {"schema": STR}}})
+    body: Any = {"required": True, "content": {"application/json": {"schema": STR}}}
+    with_body = document(parameters=parameters, requestBody=body)
     (note,) = generatable(with_body).notes
-    assert note.sentence.startswith(f"the function has no argument for the parameter {name!r}, because ")
+    assert note.sentence.startswith(f"the function has no argument for the query parameter {name!r}, because ")
 
 
 def test_a_parameter_may_have_the_name_of_a_body_that_is_not_there() -> None:
@@ -270,6 +271,11 @@ def test_a_field_of_a_form_is_what_the_generated_code_sends_rightly(
     assert sentence in "".join(note.sentence for note in result.notes)
 
 
+def test_the_content_type_of_a_body_that_is_left_out_is_noted() -> None:
+    (note,) = generatable(document(requestBody={"content": {"application/json": {"schema": STR}}})).notes
+    assert note.sentence.startswith("a call without a body sends `Content-Type: application/json`")
+
+
 def test_a_json_body_that_may_be_null_is_noted() -> None:
     content = {"application/json": {"schema": {"type": ["object", "null"]}}}
     (note,) = generatable(document(requestBody={"required": True, "content": content})).notes
@@ -292,7 +298,7 @@ def test_the_defaults_of_what_a_patch_sends_are_dropped_with_a_note() -> None:
     create = {"properties": {"z": STR | {"default": "a"}}}
     given: Any = document({"Inner": inner, "Update": update, "Create": create})
     content = {"application/json": {"schema": ref("Update")}}
-    given["paths"]["/a"]["patch"] = {"requestBody": {"content": content}, "responses": {}}
+    given["paths"]["/a"]["patch"] = {"requestBody": {"required": True, "content": content}, "responses": {}}
     result = generatable(given)
     assert [note.place[2:] for note in result.notes] == [("Update", "properties", "n"), ("Inner", "properties", "x")]
     schemas: Any = without_places(result.document["components"])
@@ -333,5 +339,5 @@ def test_a_class_with_a_property_of_its_own_name_gets_another_module() -> None:
 def test_of_many_notes_that_differ_in_names_only_the_first_is_printed_with_their_number() -> None:
     notes = [Note((name,), f"{name!r} is text") for name in "abcd"] + [Note(("e",), "'e' is a list")]
     lines = note_lines(notes, lambda place: (str(place[0]), 7))
-    assert lines == ["a:7: 'a' is text (3 more like this)", "e:7: 'e' is a list"]
+    assert lines == ["a:7: 'a' is text (3 more like this: 'b', 'c', 'd')", "e:7: 'e' is a list"]
     assert len(note_lines(notes[1:4], lambda place: (str(place[0]), 7))) == 3

@@ -147,6 +147,11 @@ class _Rules:
                 media["schema"] = dict(BINARY)
         if content:
             body["content"] = dict(chosen)
+        if len(chosen) == 1 and not body.get("required"):
+            advice = "if the API refuses that, give an empty body"
+            self.schemas.note(
+                at, f"a call without a body sends `Content-Type: {next(iter(chosen))}` all the same: {advice}"
+            )
         if len(chosen) > 1:
             body["required"] = False  # the generated argument is optional in any case, and lacks an import if it is not
 

@@ -20,7 +20,7 @@ from spec.trees import Files, read_files
 
 # Notes of one kind, of which all are printed; of more, only the first and their number.
 _SHOWN = 3
-_NAME = re.compile(r"'[^']*'|\S+/\S+")
+_NAME = re.compile(r"'[^']*'|[\w.+*-]+/[\w.+*-]+")
 PACKAGE = "impact_agency_api"
 GENERATOR = "openapi-python-client"
 # Do not resolve the path: in a virtual environment it is a link, and the tools are in the folder of the link.
@@ -76,7 +76,11 @@ def note_lines(notes: list[Note], locate: Locate) -> list[str]:
     lines: list[str] = []
     for same in kinds.values():
         shown = same if len(same) <= _SHOWN else same[:1]
-        more = f" ({len(same) - 1} more like this)" if len(same) > _SHOWN else ""
+        names = dict.fromkeys(name for note in same[1:] for name in _NAME.findall(note.sentence)[:1])
+        more = (
+            f" ({len(same) - 1} more like this: {', '.join(names)})" if names else f" ({len(same) - 1} more like this)"
+        )
+        more = more if len(same) > _SHOWN else ""
         lines += [f"{':'.join(map(str, locate(note.place)))}: {note.sentence}{more}" for note in shown]
     return lines
 

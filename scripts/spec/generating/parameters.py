@@ -63,8 +63,8 @@ class ParameterRules:
             if clashes and not resolved.get("required"):
                 self.rules.note(
                     at,
-                    f"the function has no argument for the parameter {name!r}, because it or another argument uses the"
-                    f" name: send a request with it by `client.get_httpx_client()`",
+                    f"the function has no argument for the {own[0]} parameter {name!r}, because the function or another"
+                    " argument uses its name: send a request with it by `client.get_httpx_client()`",
                 )
                 continue
             same.append(own)
