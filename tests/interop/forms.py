@@ -115,6 +115,15 @@ SCHEMAS: dict[str, Any] = {
     "MoreNames": obj(
         **{"": STR, "*": STR, "with space": STR, "UNSET": STR, "cast": STR, "list": array(STR), "Any": STR}
     ),
+    "CaseNames": obj(**dict.fromkeys(["UNSET", "Unset", "T", "t", "Any", "any"], STR)),
+    "Events": obj(events=array(ref("Event"))),
+    "D": obj(a=STR, kind=STR),
+    "EventKind": {"type": "string", "enum": ["CLICK", "SALE"]},
+    "Event": {
+        "oneOf": [ref("Click"), ref("Sale")],
+        "discriminator": {"propertyName": "kind", "mapping": {"CLICK": ref("Click")["$ref"], "SALE": "Sale"}},
+    },
+    "Maybe": {"anyOf": [{"type": "string", "enum": ["x", None]}, INT, {"type": "null"}]},
     "Owner": obj(owner=obj(owner=STR)),
     "Titled": {"title": "Cat", **obj(a={"title": "Cat", **obj(q=STR)}, b={"title": "Cat", **obj(r=STR)})},
     "foo_bar": obj(a=STR),
@@ -163,6 +172,11 @@ SCHEMAS: dict[str, Any] = {
             "T",
         ]
     },
+}
+# Components without operations.
+INNER: dict[str, Any] = {
+    "Click": obj(kind=ref("EventKind"), url=STR),
+    "Sale": {"allOf": [obj(kind=STR), obj(sum=INT)]},
 }
 DEFAULTS: list[Any] = [
     {"type": "integer", "default": "x"}, {"type": "string", "default": 1}, {"type": "object", "default": {}},
@@ -253,6 +267,14 @@ def document() -> JsonObject:  # noqa: C901 - a list, written as loops
             {"name": name, "in": "path", "required": True, "schema": STR} for name in ("job.id", "a b", "1", "Y")
         ],
     )
+    fields = obj(
+        text={"type": ["string", "null"]}, things=array(ref("Cat")), flag={"type": "boolean"}, maybe=ref("Maybe")
+    )
+    for name, media_type in (("form", "application/x-www-form-urlencoded"), ("multipart", "multipart/form-data")):
+        add(f"fields_{name}", "post", requestBody={"required": True, **content(media_type, fields)})
+    add("things", parameters=[{"name": name, "in": "query", "schema": array(ref("Cat"))} for name in ("a", "params")])
+    defaults = obj(n={"type": "integer", "default": 0})
+    add("change", "patch", requestBody={"required": True, **content("application/json", defaults)})
     for method in ("put", "patch", "delete", "head", "options", "trace"):
         add(f"by_{method}", method, deprecated=True, tags=["A & B/ü", "class"])
     return {
@@ -260,5 +282,5 @@ def document() -> JsonObject:  # noqa: C901 - a list, written as loops
         "info": {"title": "Forms", "version": "1"},
         "security": [{"Basic": []}],
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"Basic": {"type": "http", "scheme": "basic"}}},
+        "components": {"schemas": schemas | INNER, "securitySchemes": {"Basic": {"type": "http", "scheme": "basic"}}},
     }

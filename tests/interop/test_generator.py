@@ -24,6 +24,25 @@ import importlib, pathlib, sys
 for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.py")):
     importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
 """
+USE = """
+import importlib
+from forms import models
+
+def call(name):
+    return importlib.import_module(f"forms.api.t.{name}")
+
+found = models.Events.from_dict({"events": [{"kind": "SALE", "sum": 1}, {"kind": "CLICK", "url": "u"}]}).events
+assert [type(one).__name__ for one in found] == ["Sale", "Click"], found
+assert models.D.from_dict({"a": "x"}).to_dict() == {"a": "x"}
+names = {"UNSET": "1", "Unset": "2", "T": "3", "t": "4", "Any": "5", "any": "6"}
+assert models.CaseNames.from_dict(names).to_dict() == names
+assert models.ChangeBody().to_dict() == {}
+form = models.FieldsFormBody(text="a", things="[{}]", flag=True, maybe=3)
+assert call("fields_form")._get_kwargs(body=form)["data"] == {"text": "a", "things": "[{}]", "flag": True, "maybe": 3}
+sent = call("fields_multipart")._get_kwargs(body=models.FieldsMultipartBody(flag="true", text="a"))["files"]
+assert [(name, part[1]) for name, part in sent] == [("text", b"a"), ("flag", b"true")], sent
+assert call("things")._get_kwargs(a="[]")["params"] == {"a": "[]"}
+"""
 # Files of real APIs below node_modules, which package.json pins.
 REAL = ["@blockfrost/openapi/openapi.yaml", "@directus/specs/dist/openapi.json"]
 
@@ -34,10 +53,14 @@ def assert_sound(package: Path) -> None:
         ["-m", "mypy", "--strict", "--no-incremental", package.name],
         ["-W", "error", "-c", IMPORT_ALL, package.name],
     ):
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            [sys.executable, *command], cwd=package.parent, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        run_python(package.parent, *command)
+
+
+def run_python(folder: Path, *arguments: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def generate_with_proposals(folder: Path, pages: list[Path]) -> tuple[Path, WholeApi]:
@@ -74,6 +97,7 @@ def test_every_form_is_generated(tmp_path: Path) -> None:
     assert isinstance(paths, dict)
     assert len(operations) == len(paths)
     assert_sound(tmp_path / "forms")
+    run_python(tmp_path, "-c", USE)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

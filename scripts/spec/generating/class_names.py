@@ -32,6 +32,22 @@ RESERVED: Final = frozenset(
     }
     | {"Response", "StrEnum", "IntEnum", "T", "TextIO", "TypeVar", "UNSET", "UUID", "Unset", "FileTypes", "Datetime"}
 )
+# Attributes that the generated methods would take for their own variables, or that would replace a method.
+TAKEN: Final = frozenset(
+    {
+        "additional_keys",
+        "additional_properties",
+        "cast",
+        "cls",
+        "d",
+        "field_dict",
+        "files",
+        "from_dict",
+        "prop",
+        "prop_dict",
+    }
+    | {"prop_name", "src_dict", "to_dict", "to_multipart"}
+)
 FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MODULE_LENGTH: Final = 200
 
@@ -92,6 +108,8 @@ class ClassNames:
 
     def _model(self, schema: JsonObject, name: str, parent: str, place: str) -> None:
         own = self._class(schema, name, parent, place, identity="")
+        if self._used_modules_of(own) in TAKEN:  # the generated code has a variable of the module's name
+            self._use_module(own, f"{self._used_modules_of(own)}_model")
         for key, value in _properties(schema):
             if identifier(key) == self._used_modules_of(own):
                 self._use_module(own, f"{self._used_modules_of(own)}_model")

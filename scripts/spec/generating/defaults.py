@@ -1,12 +1,19 @@
-"""Whether the generator accepts the default value of a schema; it refuses the whole schema otherwise."""
+"""Which default values of schemas the generated code must not have.
 
+The generator refuses a schema whose default does not fit it, and escapes some characters twice.
+"""
+
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from uuid import UUID
 
-from spec.documents import Json, JsonObject
+from spec.documents import Json, JsonObject, Place, object_at, value_at
+from spec.references import place_referred_to
+from spec.walk import Kind, walk
 
 _DEPTH = 60
+_UNSAFE = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029]')
 _PARSERS: dict[Json, Callable[[str], object]] = {
     "date": date.fromisoformat,
     "date-time": datetime.fromisoformat,
@@ -21,6 +28,32 @@ _PYTHON: dict[Json, tuple[type, ...]] = {
     "array": (list,),
     None: (str, int, float),
 }
+
+
+def is_corrupted(value: Json, schema: JsonObject) -> bool:
+    """Return whether the generated code would send another text than the default."""
+    return isinstance(value, str) and not {"enum", "const"} & schema.keys() and bool(_UNSAFE.search(value))
+
+
+def without_patch_defaults(document: JsonObject, note: Callable[[Place, str], None]) -> None:
+    """Drop the defaults in bodies of PATCH, because a program would send fields that nobody has set.
+
+    Args:
+        document: The document; changed in place.
+        note: Called with the place of each such default, and a sentence.
+    """
+    waiting: list[tuple[Place, Kind]] = [
+        (("paths", path, "patch", "requestBody"), Kind.BODY) for path in object_at(document, "paths")
+    ]
+    seen: set[Place] = set()
+    while waiting:
+        place, kind = waiting.pop(0)
+        for node in walk(value_at(document, place), kind, place):
+            if (target := place_referred_to(document, node.value)) and target not in seen:
+                seen.add(target)
+                waiting.append((target, node.kind))
+            if node.kind is Kind.SCHEMA and node.value.pop("default", None) is not None:
+                note(node.place, "the class has no default here, because a PATCH would change what nobody has set")
 
 
 def fits(value: Json, schema: Json, resolve: Callable[[Json], JsonObject], depth: int = 0) -> bool:

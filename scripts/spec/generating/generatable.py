@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from spec.documents import Json, JsonObject, Place, as_object, object_at, place_of, tokens_of
 from spec.generating.class_names import FORMS, name_classes
+from spec.generating.defaults import without_patch_defaults
+from spec.generating.discriminators import write_discriminators
+from spec.generating.forms import form_of
 from spec.generating.parameters import ParameterRules, path_with_identifiers
 from spec.generating.schemas import SchemaRules
 from spec.walk import METHODS
@@ -50,7 +53,13 @@ def generatable(document: JsonObject) -> Generatable:
     rules.apply()
     notes = [Note(place, sentence) for place, sentence in rules.schemas.notes]
     names = name_classes(rules.document)
-    notes += [Note(place_of(document, tokens_of(place)), f"its class is {name}") for place, name in names.renamed]
+    notes += [
+        Note(
+            place_of(document, tokens_of(place)),
+            f"the class of this schema is {name!r}, because another one or the generated code has its name",
+        )
+        for place, name in names.renamed
+    ]
     content_types = dict(sorted(rules.content_types.items()))
     return Generatable(rules.document, content_types, dict(sorted(names.modules.items())), notes)
 
@@ -69,6 +78,8 @@ class _Rules:
     def apply(self) -> None:
         components = object_at(self.document, "components")
         self.document.pop("webhooks", None)
+        without_patch_defaults(self.document, self.schemas.note)
+        write_discriminators(self.document, self.schemas.note)
         for name in ("headers", "examples", "links", "callbacks", "pathItems"):
             components.pop(name, None)
         paths = object_at(self.document, "paths")
@@ -97,7 +108,9 @@ class _Rules:
                 operation["security"] = deepcopy(self.document["security"])
             if isinstance(parameters := operation.get("parameters"), list):
                 given = self.parameters.listed(parameters, (*place, "parameters"))
-                operation["parameters"] = self.parameters.distinguished(given, (*place, "parameters"))
+                operation["parameters"] = self.parameters.distinguished(
+                    given, (*place, "parameters"), has_body="requestBody" in operation
+                )
             self._body(object_at(operation, "requestBody"), (*place, "requestBody"))
             responses = {
                 # The generator reads ranges of statuses in capitals only.
@@ -119,17 +132,26 @@ class _Rules:
             if _is_json(media_type):
                 if not body.get("required") and self.schemas.look.is_union(media.get("schema", {})):
                     body["required"] = True  # the generated code would call a method of a body that is not there
-                    self.schemas.note(at, "the body has to be given")
+                    self.schemas.note(at, "the function can't be called without a body: omitting it is not possible")
+                if self.schemas.look.is_nullable(media.get("schema", {})):
+                    advice = "send `null` by `client.get_httpx_client()`"
+                    self.schemas.note(at, f"a body of None is sent as an empty body, not as `null`: {advice}")
                 self._media(media, place)
-            elif media_type.partition(";")[0] in FORMS:
+            elif (form := media_type.partition(";")[0]) in FORMS:
                 if self.schemas.look.kind(media.get("schema", {})) != "object":
                     media["schema"] = {"type": "object"}
+                media["schema"] = form_of(media["schema"], self.schemas, place, is_multipart=form == FORMS[1])
                 self._media(media, place)
             else:
                 self.content_types[media_type] = BYTES
                 media["schema"] = dict(BINARY)
         if content:
             body["content"] = dict(chosen)
+        if len(chosen) == 1 and not body.get("required"):
+            advice = "if the API refuses that, give an empty body"
+            self.schemas.note(
+                at, f"a call without a body sends `Content-Type: {next(iter(chosen))}` all the same: {advice}"
+            )
         if len(chosen) > 1:
             body["required"] = False  # the generated argument is optional in any case, and lacks an import if it is not
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,12 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from spec.documents import JsonObject, SpecError, render
-from spec.generating.generatable import Generatable, generatable
+from spec.generating.generatable import Generatable, Note, generatable
 from spec.generating.generator_warnings import problems_of
 from spec.references import Locate
 from spec.texts.sources import read_source
 from spec.trees import Files, read_files
 
+# Notes of one kind, of which all are printed; of more, only the first and their number.
+_SHOWN = 3
+_NAME = re.compile(r"'[^']*'|[\w.+*-]+/[\w.+*-]+")
 PACKAGE = "impact_agency_api"
 GENERATOR = "openapi-python-client"
 # Do not resolve the path: in a virtual environment it is a link, and the tools are in the folder of the link.
@@ -61,8 +65,24 @@ def generate_package(document: JsonObject, config: Path, *, locate: Locate, name
             raise SpecError(*problems)
         # The generator omits the marker for type checkers (PEP 561).
         (output / name / "py.typed").touch()
-        notes = [f"{':'.join(map(str, locate(note.place)))}: {note.sentence}" for note in prepared.notes]
-        return Package(read_files(output), [*notes, *unused])
+        return Package(read_files(output), [*note_lines(prepared.notes, locate), *unused])
+
+
+def note_lines(notes: list[Note], locate: Locate) -> list[str]:
+    """Return a line for each note, but one for all that differ in names only if there are many."""
+    kinds: dict[str, list[Note]] = {}
+    for note in notes:
+        kinds.setdefault(_NAME.sub("", note.sentence), []).append(note)
+    lines: list[str] = []
+    for same in kinds.values():
+        shown = same if len(same) <= _SHOWN else same[:1]
+        names = dict.fromkeys(name for note in same[1:] for name in _NAME.findall(note.sentence)[:1])
+        more = (
+            f" ({len(same) - 1} more like this: {', '.join(names)})" if names else f" ({len(same) - 1} more like this)"
+        )
+        more = more if len(same) > _SHOWN else ""
+        lines += [f"{':'.join(map(str, locate(note.place)))}: {note.sentence}{more}" for note in shown]
+    return lines
 
 
 def _configuration(base: Path, prepared: Generatable, name: str) -> JsonObject:

@@ -84,6 +84,29 @@ class Lookup:
             resolved.get("type") == "object" or bool({"properties", "allOf"} & resolved.keys())
         )
 
+    def is_nullable(self, schema: Json, depth: int = 0) -> bool:
+        """Return whether a schema allows null."""
+        resolved = self.resolve(schema)
+        if "null" in as_list(resolved.get("type")) or resolved.get("type") == "null":
+            return True
+        return depth < DEPTH and any(
+            self.is_nullable(one, depth + 1) for key in UNIONS for one in as_list(resolved.get(key))
+        )
+
+    def has_no_text(self, schema: Json, depth: int = 0) -> bool:
+        """Return whether a value of a schema, or an item of one, may be an object or an array in an array.
+
+        The generated code would send these outside of JSON as Python prints them.
+        """
+        resolved = self.resolve(schema)
+        if self.is_object(resolved) or "object" in as_list(resolved.get("type")):
+            return True
+        items = resolved.get("items", {})
+        inner = [*as_list(resolved.get("prefixItems")), *(one for key in UNIONS for one in as_list(resolved.get(key)))]
+        return depth < DEPTH and (
+            self.kind(items) == "array" or any(self.has_no_text(one, depth + 1) for one in (items, *inner))
+        )
+
     def all_properties(self, schema: Json, depth: int = 0) -> JsonObject:
         """Return the properties of a schema and of all parts of its `allOf`."""
         resolved = self.resolve(schema)

@@ -11,10 +11,9 @@ from spec.documents import Json, JsonObject, Place, as_object
 from spec.generating.schemas import SchemaRules
 from spec.python_names import PREFIX, identifier
 
-# Names of arguments that the generated functions use themselves.
-_ARGUMENTS = frozenset(
-    {"asyncio_detailed", "body", "cookies", "headers", "kwargs", "params", "quote", "response", "sync_detailed"}
-)
+# Names that the generated functions use themselves: always, or if there are parameters in a certain place.
+_VARIABLES = frozenset({"asyncio_detailed", "kwargs", "response", "sync_detailed"})
+_VARIABLES_FOR = {"query": "params", "header": "headers", "cookie": "cookies", "path": "quote"}
 _PATH_NAME = re.compile(r"\{([^{}]+)\}")
 
 
@@ -48,10 +47,12 @@ class ParameterRules:
             result.append(parameter)
         return result
 
-    def distinguished(self, parameters: list[Json], at: Place) -> list[Json]:
+    def distinguished(self, parameters: list[Json], at: Place, *, has_body: bool) -> list[Json]:
         """Leave out the optional parameters whose argument would have the name of another one."""
         result: list[Json] = []
-        taken: dict[str, list[tuple[Json, str]]] = {name: [(None, ""), (None, "")] for name in _ARGUMENTS}
+        used = {_VARIABLES_FOR.get(str(self.rules.look.follow(one).get("in")), "") for one in parameters} | _VARIABLES
+        used |= {"body", "headers"} if has_body else set[str]()
+        taken: dict[str, list[tuple[Json, str]]] = {name: [(None, ""), (None, "")] for name in used}
         for parameter in parameters:
             resolved = self.rules.look.follow(parameter)
             name = str(resolved.get("name"))
@@ -60,7 +61,11 @@ class ParameterRules:
             # The generator distinguishes two by their places, or else by the letters of their names.
             clashes = len(same) > 1 or any(other[1] == own[1] for other in same if other[0] == own[0])
             if clashes and not resolved.get("required"):
-                self.rules.note(at, f"the parameter {name!r} can't be set: its name in Python belongs to another one")
+                self.rules.note(
+                    at,
+                    f"the function has no argument for the {own[0]} parameter {name!r}, because the function or another"
+                    " argument uses its name: send a request with it by `client.get_httpx_client()`",
+                )
                 continue
             same.append(own)
             result.append(parameter)
@@ -71,7 +76,7 @@ class ParameterRules:
         name, schema = str(parameter.get("name")), self.rules.look.resolve(parameter.get("schema", {}))
         properties = as_object(as_object(schema).get("properties"))
         if not properties:
-            self.rules.note(at, f"the keys of the parameter {name!r} have to be written as `{name}[key]`")
+            self.rules.note(at, f"the parameter {name!r} becomes one for each key: write the keys as `{name}[key]`")
             yield parameter
         for key, value in properties.items():
             one: JsonObject = {"name": f"{name}[{key}]", "in": "query", "schema": deepcopy(value)}
@@ -87,18 +92,32 @@ class ParameterRules:
         if content := as_object(parameter.pop("content", None)):
             # The generator leaves such a parameter out.
             parameter["schema"] = {"type": "string"}
-            self.rules.note(at, f"the parameter {name!r} is a string of the type {next(iter(content))}")
+            self.rules.note(
+                at, f"the argument for the parameter {name!r} is a string: give it as {next(iter(content))}"
+            )
             return
         schema = parameter.setdefault("schema", {})
         kind = self.rules.look.kind(schema)
         if kind == "array" and (where != "query" or not _repeats(parameter)):
             # The generator would repeat the parameter, or print a Python list.
             parameter["schema"] = {"type": "string"}
-            self.rules.note(at, f"the items of the parameter {name!r} have to be joined in one string")
-        elif where in {"header", "path", "cookie"} and not self.rules.look.is_plain(schema):
+            advice = "join the items by the separator that the API expects"
+            self.rules.note(at, f"the argument for the parameter {name!r} is a string, not a list: {advice}")
+        elif (where in {"header", "path", "cookie"} and not self.rules.look.is_plain(schema)) or (
+            where in {"path", "cookie"} and kind == "boolean"  # the generated code would send `True`
+        ):
             parameter["schema"] = {"type": "string"}
-            self.rules.note(at, f"the parameter {name!r} is a string")
+            advice = "give it the text that the API expects"
+            self.rules.note(at, f"the argument for the parameter {name!r} is a string: {advice}")
+        elif where == "query" and kind != "object" and self.rules.look.has_no_text(schema):
+            parameter["schema"] = {"type": "string"}
+            advice = "write the objects as the API expects them"
+            self.rules.note(at, f"the argument for the parameter {name!r} is a string: {advice}")
         else:
+            for key, value in self.rules.look.all_properties(schema).items() if where == "query" else ():
+                if self.rules.look.has_no_text(value):
+                    advice = "omit it, or write the request by `client.get_httpx_client()`"
+                    self.rules.note(at, f"{key!r} of the parameter {name!r} is sent as Python prints it: {advice}")
             self.rules.add(schema, (*at, "schema"), lambda widened: parameter.update(schema=widened))
 
 

@@ -2,17 +2,21 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Final
 
+from openapi_python_client.strings import PythonIdentifier
+
 from spec.documents import Json, JsonObject, Place, object_at, pointer
-from spec.generating.defaults import fits
+from spec.generating.class_names import RESERVED, TAKEN
+from spec.generating.defaults import fits, is_corrupted
 from spec.generating.inline_classes import move_inline_classes
 from spec.generating.lookup import DEPTH, UNIONS, Lookup, members
 from spec.generating.reading_order import in_reading_order
-from spec.python_names import identifier
+from spec.python_names import PREFIX, identifier
 
 AT: Final = "x-at"
 # What the generator reads. The rest is left out, because an unknown keyword may stop it.
@@ -22,22 +26,6 @@ _READ = frozenset(
 )
 _TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 _SHAPES = frozenset({"$ref", "type", "enum", "const", "items", "properties", "additionalProperties", "allOf", *UNIONS})
-# Attributes that the generated methods would take for their own variables, or that would replace a method.
-_TAKEN = frozenset(
-    {
-        "additional_keys",
-        "additional_properties",
-        "cast",
-        "cls",
-        "d",
-        "field_dict",
-        "files",
-        "from_dict",
-        "prop",
-        "prop_dict",
-    }
-    | {"prop_name", "src_dict", "to_dict", "to_multipart"}
-)
 _COMPONENT = re.compile(r"#/components/schemas/[^/]+")
 
 
@@ -96,7 +84,10 @@ class SchemaRules:
         return found if found and self.look.is_object(schema) else None
 
     def _note_cycle(self, name: str, target: str) -> None:
-        self.note(("components", "schemas", name), f"a part that refers to {target} again has any type")
+        self.note(
+            ("components", "schemas", name),
+            f"the part of {name!r} that refers to {target!r} again has the type Any: check its value in the program",
+        )
 
     # Changing a schema
 
@@ -116,7 +107,7 @@ class SchemaRules:
         self._enum(widened, place)
         self._properties(widened, place)
         self._items(widened, place)
-        self._default(widened)
+        self._default(widened, place)
         if widened:
             widened[AT] = pointer(*place)
         return widened
@@ -251,7 +242,11 @@ class SchemaRules:
             if kinds == {bool} and "type" not in schema:
                 schema["type"] = "boolean"
             elif len(kinds) > 1 or not kinds <= {bool}:
-                self.note(place, "the types do not list the values of this enum, which are not all strings or integers")
+                self.note(
+                    place,
+                    "the type does not list the values of this enum, which are not all strings or integers: "
+                    "compare them in the program",
+                )
             return
         schema["enum"] = values
         if isinstance(schema.get("type"), list):
@@ -266,10 +261,17 @@ class SchemaRules:
         properties = schema.get("properties")
         if isinstance(properties, dict):
             seen: dict[str, str] = {}
+            plain = Counter(map(identifier, properties))
             kept: JsonObject = {}
             for name, value in properties.items():
-                if seen.setdefault(_attribute(name), name) != name or identifier(name) in _TAKEN:
-                    self.note((*place, "properties", name), f"{name!r} is in `additional_properties`")
+                if seen.setdefault(_attribute(name), name) != name or _is_taken(
+                    name, is_alone=plain[identifier(name)] == 1
+                ):
+                    self.note(
+                        (*place, "properties", name),
+                        f"the class has no attribute for the property {name!r}, because Python or another property uses"
+                        f" its name: read and set it by `additional_properties[{name!r}]`",
+                    )
                     schema.pop("additionalProperties", None)
                     continue
                 kept[name] = self._widen(value, (*place, "properties", name))
@@ -290,7 +292,11 @@ class SchemaRules:
         if isinstance(prefix := schema.get("prefixItems"), list):
             schema["prefixItems"] = [self._widen(one, (*place, "prefixItems", i)) for i, one in enumerate(prefix)]
 
-    def _default(self, schema: JsonObject) -> None:
+    def _default(self, schema: JsonObject, place: Place) -> None:
+        if is_corrupted(schema.get("default"), self.look.resolve(schema)):
+            del schema["default"]
+            advice = "set it in the program, or leave the field out if the API has the same default"
+            self.note(place, f"the class lacks this default, whose quotes or line ends it would change: {advice}")
         if "default" in schema and not fits(schema["default"], schema, self.look.resolve):
             del schema["default"]  # the generator refuses the schema otherwise
 
@@ -330,6 +336,16 @@ def _member_name(value: Json, index: int) -> str:
     if not text[:1].isalpha():
         return f"VALUE_{index}"
     return re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_") or f"VALUE_{index}"
+
+
+def _is_taken(name: str, *, is_alone: bool) -> bool:
+    """Return whether the attribute would replace a name that the class needs itself.
+
+    Args:
+        name: The name of the property.
+        is_alone: Whether the attribute is in lower case, because no other one has the same name then.
+    """
+    return (identifier(name) if is_alone else PythonIdentifier(name, PREFIX, skip_snake_case=True)) in TAKEN | RESERVED
 
 
 def _attribute(name: str) -> str:

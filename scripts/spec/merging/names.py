@@ -152,14 +152,15 @@ class _Checker:
                 self._refuse(parameter.place, f"{title}: {parameter} gives no Python name", _OVERLAY)
             elif name in used and parameter.is_required:
                 reason = f"{title}: {parameter} has the Python name {name!r}, which the function needs for {used[name]}"
-                self._refuse(parameter.place, reason, _OVERLAY)
+                self._refuse(parameter.place, reason, _leave_out(operation))
             elif name in {"client", "url"}:
                 self.names.notes.append(f"{title}: {parameter} becomes the argument {name}_{parameter.location}")
         for name, same in arguments.items():
             if len(same) > 1:
                 listed = " and ".join(map(str, same))
                 self.names.notes.append(
-                    f"{title}: {listed} have the same Python name, {name!r}; the generator gives their arguments others"
+                    f"{title}: {listed} have the same Python name, {name!r}: their arguments get longer names, or keep"
+                    " their capital letters; the function's signature shows them"
                 )
 
     def _refuse(self, place: Place, reason: str, advice: str) -> None:
@@ -206,6 +207,14 @@ def _tag(operation: JsonObject) -> str:
 
 def _is_nameable(name: str) -> bool:
     return any(character.isalnum() for character in sanitize(name))
+
+
+def _leave_out(operation: JsonObject) -> str:
+    name = operation.get("operationId")
+    advice = 'remove the parameter by an action of openapi/overlay.json ("remove": true)'
+    if not isinstance(name, str):
+        return advice
+    return f'{advice}, or leave out the operation in merge.yml:\n  operationId/{name}: "omit: a parameter has no name"'
 
 
 def _rename(operation: JsonObject, title: str) -> str:
