@@ -44,8 +44,9 @@ def _missed(effects: Effects, followers: dict[int, set[int]]) -> Iterator[Loss]:
             else:
                 lost.append((query, explanation))
         every = alternatives(action.target)
-        if len(lost) == len(every) and len({explanation.cause for _, explanation in lost}) == 1:
-            lost, every = [(segments_of(action.target), _explain(effects, action, segments_of(action.target)))], []
+        whole = _explain(effects, action, segments_of(action.target))
+        if len(lost) == len(every) and {explanation.cause for _, explanation in lost} == {whole.cause}:
+            lost, every = [(segments_of(action.target), whole)], []
         for query, explanation in lost:
             label = _label(query, every)
             subject = f"no longer matches {label}" if label else "matches nothing"

@@ -35,7 +35,7 @@ def _changed(effects: Effects, action: Action, record: JsonObject, removed: dict
             effects.writers(action.index, place) | effects.copies(record[path]) for path, place in changed.items()
         )
         writers = set().union(*copies)
-        first = f"correct {listed(writers)}, which write{plural_s(writers)} it again, and then " if writers else ""
+        first = f"adapt {listed(writers)}, which write{plural_s(writers)} it back, and then " if writers else ""
         advice = f"{lines}\n{first}put the page's new value into `{RECORD}` of {action.name}"
         yield Loss(action.index, f"{action} hides a change: the vendor has changed {some(changed)}", advice)
 
