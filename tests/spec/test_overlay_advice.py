@@ -191,8 +191,7 @@ CHANGES: dict[str, tuple[Change, dict[int, tuple[str, str]]]] = {
         {
             7: (
                 RENAMED,
-                ".properties.AbortedDate: write the new name in actions[7], in `target` and `x-removes`\nalso change "
-                + "actions[8] and actions[9], which write it there again",
+                "AbortedDate: write the new name in actions[7], in `target` and `x-removes`\nalso change actions[8]",
             )
         },
     ),
@@ -226,8 +225,7 @@ CHANGES: dict[str, tuple[Change, dict[int, tuple[str, str]]]] = {
         {
             4: (
                 f"{CHANGED}Status.enum",
-                '+    "PAUSED"\n   ]\n }\nadapt actions[3], which writes it back, and then '
-                + "put the page's new value into `x-removes` of actions[4]",
+                "\n }\nadapt actions[3], which writes it back, and then put the page's new value into `x-removes`",
             )
         },
     ),
@@ -341,6 +339,15 @@ def test_what_is_removed_and_not_recorded_and_the_other_way_round_is_an_error() 
     assert message.endswith("\n    correct `x-removes` of actions[0] so")
 
 
+def test_a_record_of_more_than_is_removed_is_an_error() -> None:
+    assert "records something else than it removes" in failure({"a": {"d": {}}}, removal({"$.a.d": {}, "$.e": {}}))
+
+
+def test_what_is_recorded_is_what_earlier_actions_left() -> None:
+    update: JsonObject = {"target": "$.a.b", "update": {"c": 1}}
+    assert "the vendor has changed $.a.b" in failure({"a": {"b": {"d": {}}}}, update, removal({"$.a.b": {"d": {}}}))
+
+
 def test_every_difference_from_the_records_is_reported() -> None:
     other: JsonObject = {"target": "$.g", "remove": True, "x-removes": {"$.g": []}}
     message = failure({"a": {"b": {"c": 1}, "d": {}}, "g": [1]}, removal({"$.a.b": {"c": True}}), other)
@@ -355,6 +362,12 @@ def test_a_value_without_a_description_has_a_new_name_only_if_it_is_equal() -> N
     action: JsonObject = {"target": "$.a.b", "remove": True, "x-removes": {"$.a.b": {"type": "string"}}}
     message = failure({"a": {"c": {"type": "string"}, "d": {"type": "integer"}}}, action)
     assert "the vendor has renamed what it corrects\n    it is now $.a.c: write the new name" in message
+
+
+def test_what_has_a_record_of_its_own_is_no_new_name() -> None:
+    record: JsonObject = {"$.a.b": {"type": "string"}, "$.a.c": {"type": "string"}}
+    action: JsonObject = {"target": "$.a['b','c']", "remove": True, "x-removes": record}
+    assert "renamed" not in failure({"a": {"c": {"type": "string"}}}, action)
 
 
 @pytest.mark.parametrize("action", [removal([]), removal({}, remove=False, update={})])  # type: ignore[arg-type] # a fault
