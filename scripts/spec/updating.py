@@ -25,7 +25,7 @@ from spec.copies import copy_tree
 from spec.documents import Problem, SpecError
 from spec.facade.contract import violations
 from spec.folders import set_files
-from spec.importing.plan import group_of, plan_import
+from spec.importing.plan import Import, group_of, plan_import
 from spec.trees import Files, read_files
 
 Tests = Literal["none", "quick", "all"]
@@ -73,12 +73,13 @@ class Update:
             copy = Path(scratch, self.root.resolve().name)
             before = _contents(self.root)
             self._step("copy the tree", lambda: copy_tree(self.root, copy))
-            notes = self._step("import", lambda: _import(pages, copy, self.group))
-            description = self._step("merge, overlay", lambda: describe(copy / "openapi"))
+            plan = self._step("import", lambda: _import(pages, copy, self.group))
+            # Not the fragments in the copy, so that messages name the pages and their lines.
+            description = self._step("merge, overlay", lambda: describe(copy / "openapi", plan.everything))
             self._step("validate", lambda: validate(description))
             built = self._step("generate", lambda: build(copy))
             write(copy, built.files)
-            for line in dict.fromkeys([*notes, *built.notes]):
+            for line in dict.fromkeys([*plan.notes, *built.notes]):
                 self.say(f"           {line}")
             if _contents(copy) == before:
                 return None
@@ -202,10 +203,10 @@ def run_tests(copy: Path, target: str) -> None:
         raise SpecError(Problem(f"make {target}", None, "the tests fail with the changed pages", advice))
 
 
-def _import(pages: Sequence[Path], copy: Path, group: str | None) -> list[str]:
+def _import(pages: Sequence[Path], copy: Path, group: str | None) -> Import:
     plan = plan_import(pages, copy / "openapi", group=group)
     plan.apply()
-    return list(plan.notes)
+    return plan
 
 
 def _contents(root: Path) -> dict[str, Files]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ import pytest
 from generate import ROOT
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from spec.build import describe
-from spec.fragments import PROVENANCE
+from spec.documents import Place, value_at
+from spec.fragments import PROVENANCE, read_fragments
 from spec.importing.provenance import read_records
+from spec.merging.merge import merge
+from spec.merging.rules import read_rules
+from spec.overlays.targets import json_path
 from spec.texts.sources import read_source
 
 OPENAPI = ROOT / "openapi"
@@ -40,6 +45,15 @@ def operations(document: Any) -> dict[str, Any]:
     by_id = {operation["operationId"]: operation for operation in found}
     assert len(by_id) == len(found)
     return by_id
+
+
+def leaves(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Yield the places of all texts, numbers, booleans and nulls."""
+    if not isinstance(value, dict | list):
+        yield place
+        return
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves(child, (*place, key))
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +95,18 @@ def test_every_document_has_the_same_format(path: Path) -> None:
 def test_every_action_states_its_reason() -> None:
     for action in load("overlay.json")["actions"]:
         assert len(action["description"].split()) > 3, action["target"]
+
+
+def test_every_action_that_removes_records_it() -> None:
+    assert all("x-removes" in action for action in load("overlay.json")["actions"] if action.get("remove"))
+
+
+def test_nothing_published_is_replaced_that_is_not_recorded(document: Any) -> None:
+    recorded = {path for action in load("overlay.json")["actions"] for path in action.get("x-removes", ())}
+    merged = merge(read_fragments(OPENAPI), read_rules(OPENAPI)).document
+    lost = [json_path(place) for place in leaves(merged) if value_at(document, place) != value_at(merged, place)]
+    assert lost
+    assert [path for path in lost if not path.startswith(tuple(recorded))] == []
 
 
 def test_the_document_is_built_from_the_fragments_and_the_overlay(document: Any) -> None:

@@ -117,6 +117,7 @@ def move(place: str) -> Change:
 
 
 MENDED, MOVED, GONE = ("the vendor has " + verb for verb in ("mended the fault", "moved what", "removed what"))
+RENAMED, CHANGED = "the vendor has renamed what", "the vendor has changed $.components.schemas.Job.properties."
 STANDS = "the same key now stands at $"
 OF_JOBS = (4, 5, 6, 7, 8, 9, 10, 11)
 TASK = "components.schemas.Task.properties"
@@ -184,6 +185,56 @@ CHANGES: dict[str, tuple[Change, dict[int, tuple[str, str]]]] = {
                 "take 'AbandonedDate' out of actions[7], or change the target\nalso change actions[8] and actions[9]",
             )
         },
+    ),
+    "one date is renamed": (
+        lambda document: job(document).update(AbortedDate=job(document).pop("AbandonedDate")),
+        {
+            7: (
+                RENAMED,
+                "AbortedDate: write the new name in actions[7], in `target` and `x-removes`\nalso change actions[8]",
+            )
+        },
+    ),
+    "one date is renamed and has another type": (
+        lambda document: job(document).update(AbortedDate={**job(document).pop("AbandonedDate"), "type": "integer"}),
+        {7: (RENAMED, "it is now $.components.schemas.Job.properties.AbortedDate: ")},
+    ),
+    "both enums have new names": (
+        lambda document: job(document).update(Kind=job(document).pop("Type"), State=job(document).pop("Status")),
+        {
+            4: (RENAMED, "it is now $.components.schemas.Job.properties.State.enum: "),
+            5: (MOVED, f"{STANDS}.components.schemas.Job.properties.Kind: "),
+            6: (MOVED, f"{STANDS}.components.schemas.Job.properties.State: "),
+        },
+    ),
+    "one date is an integer": (
+        lambda document: job(document).update(FailedDate={**job(document)["FailedDate"], "type": "integer"}),
+        {
+            7: (
+                f"{CHANGED}FailedDate",
+                "\nadapt actions[8] and actions[9], which write it back, and then put the page's",
+            )
+        },
+    ),
+    "one date is described anew": (
+        lambda document: job(document)["FailedDate"].update(description="When it failed."),
+        {7: (f"{CHANGED}FailedDate", '\n+    "description": "When it failed."\n')},
+    ),
+    "a status is new": (
+        lambda document: job(document)["Status"]["enum"].append("PAUSED"),
+        {
+            4: (
+                f"{CHANGED}Status.enum",
+                "\n }\nadapt actions[3], which writes it back, and then put the page's new value into `x-removes`",
+            )
+        },
+    ),
+    "two of the numbers are changed": (
+        lambda document: [
+            job(document)["ProgramId"].update(type="object"),
+            job(document)["PercentageComplete"].update(maximum=1000),
+        ],
+        {10: (f"{CHANGED}PercentageComplete, $.components.schemas.Job.properties.ProgramId", "\nadapt actions[11], ")},
     ),
     "the numbers are mended": (
         mend(*LOOSE),
@@ -274,6 +325,54 @@ def failure(document: JsonObject, *actions: JsonObject) -> str:
     with pytest.raises(SpecError) as caught:
         apply(document, Source("overlay.json", render(overlay).decode()))
     return str(caught.value)
+
+
+def removal(record: JsonObject, **more: Any) -> JsonObject:
+    return {"target": "$.a.*", "remove": True, "x-removes": record, **more}
+
+
+def test_what_is_removed_and_not_recorded_and_the_other_way_round_is_an_error() -> None:
+    message = failure({"a": {"b": {"c": 1}, "d": {}}}, removal({"$.a.d": {}, "$.e": {"f": 2}}))
+    assert "actions[0] (target $.a.*) records something else than it removes\n" in message
+    assert all(f"\n    {line}\n" in message for line in ('-  "$.e": {', '+  "$.a.b": {', '+    "c": 1'))
+    assert "$.a.d" not in message
+    assert message.endswith("\n    correct `x-removes` of actions[0] so")
+
+
+def test_a_record_of_more_than_is_removed_is_an_error() -> None:
+    assert "records something else than it removes" in failure({"a": {"d": {}}}, removal({"$.a.d": {}, "$.e": {}}))
+
+
+def test_what_is_recorded_is_what_earlier_actions_left() -> None:
+    update: JsonObject = {"target": "$.a.b", "update": {"c": 1}}
+    assert "the vendor has changed $.a.b" in failure({"a": {"b": {"d": {}}}}, update, removal({"$.a.b": {"d": {}}}))
+
+
+def test_every_difference_from_the_records_is_reported() -> None:
+    other: JsonObject = {"target": "$.g", "remove": True, "x-removes": {"$.g": []}}
+    message = failure({"a": {"b": {"c": 1}, "d": {}}, "g": [1]}, removal({"$.a.b": {"c": True}}), other)
+    assert [line.rpartition(") ")[2] for line in message.splitlines() if line.startswith("overlay.json:")] == [
+        "hides a change: the vendor has changed $.a.b",
+        "records something else than it removes",
+        "hides a change: the vendor has changed $.g",
+    ]
+
+
+def test_a_value_without_a_description_has_a_new_name_only_if_it_is_equal() -> None:
+    action: JsonObject = {"target": "$.a.b", "remove": True, "x-removes": {"$.a.b": {"type": "string"}}}
+    message = failure({"a": {"c": {"type": "string"}, "d": {"type": "integer"}}}, action)
+    assert "the vendor has renamed what it corrects\n    it is now $.a.c: write the new name" in message
+
+
+def test_what_has_a_record_of_its_own_is_no_new_name() -> None:
+    record: JsonObject = {"$.a.b": {"type": "string"}, "$.a.c": {"type": "string"}}
+    action: JsonObject = {"target": "$.a['b','c']", "remove": True, "x-removes": record}
+    assert "renamed" not in failure({"a": {"c": {"type": "string"}}}, action)
+
+
+@pytest.mark.parametrize("action", [removal([]), removal({}, remove=False, update={})])  # type: ignore[arg-type] # a fault
+def test_a_record_is_an_object_in_an_action_that_removes(action: JsonObject) -> None:
+    assert "`x-removes` has to be an object, in an action that removes" in failure({"a": {"b": {}}}, action)
 
 
 def test_an_action_that_depends_on_a_lost_one_is_not_blamed() -> None:

@@ -142,7 +142,7 @@ def test_a_change_that_breaks_programs_is_a_problem_until_it_is_accepted(
 DOUBTS: dict[str, tuple[Change, str]] = {
     "what the facade relies on": (lambda document: job(document).pop("Id"), "facade"),
     "an overlay action without a match": (remove_field, "openapi/overlay.json:"),
-    "invalid OpenAPI": (lambda document: job(document)["Id"].update(type="fish"), "openapi/jobs/"),
+    "invalid OpenAPI": (lambda document: job(document)["Id"].update(type="fish"), "/jobs.md:"),
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from spec.documents import Json, JsonObject, Problem, SpecError
 from spec.texts.sources import Source
 
+RECORD = "x-removes"  # an extension of ours
 VERSION = re.compile(r"1\.0\.\d+(-.+)?")
 ROOT_FIELDS = frozenset({"overlay", "info", "extends", "actions"})
 ACTION_FIELDS = frozenset({"target", "description", "update", "remove"})
@@ -17,12 +18,21 @@ class OverlayError(SpecError):
 
 @dataclass(frozen=True)
 class Action:
-    """A valid action: it has a target, and it either removes or updates."""
+    """A valid action: it has a target, and it either removes or updates.
+
+    Attributes:
+        index: Its index.
+        target: A JSONPath query.
+        remove: Whether it removes.
+        update: What it adds otherwise.
+        record: What it removes, by the JSONPath of each place; None if it has no record.
+    """
 
     index: int
     target: str
     remove: bool
     update: Json
+    record: JsonObject | None
 
     @property
     def name(self) -> str:
@@ -74,7 +84,11 @@ class _Parser:
         if not remove and "update" not in action:
             raise self._error(f"{name} (target {target}) neither updates nor removes anything", *place)
         self._refuse_unknown(action, ACTION_FIELDS, f"{name} (target {target})", *place)
-        return Action(index, target, remove, action.get("update"))
+        record = action.get(RECORD)
+        if RECORD in action and not (remove and isinstance(record, dict)):
+            reason = f"`{RECORD}` has to be an object, in an action that removes"
+            raise self._error(f"{name} (target {target}): {reason}", *place, RECORD)
+        return Action(index, target, remove, action.get("update"), record if isinstance(record, dict) else None)
 
     def _refuse_unknown(self, value: JsonObject, known: frozenset[str], name: str, *place: str | int) -> None:
         unknown = [key for key in value if key not in known and not key.startswith("x-")]

@@ -12,9 +12,9 @@ import jsonpath_rfc9535 as jsonpath
 from jsonpath_rfc9535.filter_expressions import Expression, LogicalExpression, PrefixExpression
 from jsonpath_rfc9535.selectors import FilterSelector
 
-from spec.documents import Json, JsonObject, value_at
-from spec.overlays.likeness import resembles
-from spec.overlays.targets import Segments, json_path, select, short
+from spec.documents import Json, JsonObject, object_at, value_at
+from spec.overlays.likeness import is_successor, resembles
+from spec.overlays.targets import Segments, json_path, names, select, short
 from spec.references import place_referred_to
 
 
@@ -23,6 +23,7 @@ class Cause(Enum):
 
     MENDED = "the vendor has mended the fault"
     MOVED = "the vendor has moved what it corrects"
+    RENAMED = "the vendor has renamed what it corrects"
     GONE = "the vendor has removed what it corrects"
 
 
@@ -39,7 +40,7 @@ class Explanation:
     places: tuple[str, ...] = ()
 
 
-def explain(segments: Segments, published: JsonObject, *, update: Json, keeps: bool) -> Explanation:
+def explain(segments: Segments, published: JsonObject, *, update: Json, keeps: bool, record: JsonObject) -> Explanation:
     """Explain why a query selects nothing.
 
     Args:
@@ -47,12 +48,15 @@ def explain(segments: Segments, published: JsonObject, *, update: Json, keeps: b
         published: The document as published.
         update: What the action adds; None if it removes.
         keeps: Whether the overlay needs the target, because this action updates it or another one writes it again.
+        record: What the action removed when it was written, by the JSONPath of each place.
     """
     relaxed = tuple(map(_relaxed, segments))
     if relaxed != segments and (found := select(relaxed, published)):
         return Explanation(Cause.MENDED, tuple(map(json_path, found)))
     if targets := dict.fromkeys(_moved(segments, published, update)):
         return Explanation(Cause.MOVED, tuple(targets))
+    if places := tuple(_renamed(segments, published, record)):
+        return Explanation(Cause.RENAMED, places)
     if not keeps and select(segments[:-1], published):
         return Explanation(Cause.MENDED)
     lengths = range(1, len(segments) + 1)
@@ -99,3 +103,15 @@ def _moved(segments: Segments, published: JsonObject, update: Json) -> Iterator[
         if found:
             yield from (json_path(location[: -len(end)]) + short(end) for location in found)
             return
+
+
+def _renamed(segments: Segments, published: JsonObject, record: JsonObject) -> Iterator[str]:
+    """Find where the recorded value stands under another name."""
+    location = names(segments)
+    if location is None or (old := record.get(json_path(location))) is None:
+        return
+    known = max(length for length in range(len(location)) if select(segments[:length], published))
+    for key in object_at(published, *location[:known]):
+        place = (*location[:known], key, *location[known + 1 :])
+        if json_path(place) not in record and is_successor(value_at(published, place), old):
+            yield json_path(place)

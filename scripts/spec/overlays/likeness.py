@@ -24,6 +24,21 @@ def resembles(value: Json, update: Json) -> bool:
     return 2 * len(value.keys() & update.keys()) >= len(update) > 0
 
 
+def is_successor(value: Json, old: Json) -> bool:
+    """Return whether a value under another key is an old one: it is equal, or an object with the same description."""
+    if isinstance(value, dict) and isinstance(old, dict) and (description := old.get("description")):
+        return value.get("description") == description
+    return first_difference(value, old) is None
+
+
+def contains(value: Json, part: Json) -> bool:
+    """Return whether a value is another one, or contains it at any depth."""
+    if isinstance(value, dict | list):
+        children = value.values() if isinstance(value, dict) else value
+        return first_difference(value, part) is None or any(contains(child, part) for child in children)
+    return False
+
+
 def without_prose(value: Json) -> Json:
     """Return a value without descriptions and examples, or None if nothing is left."""
     if isinstance(value, list):

@@ -4,6 +4,9 @@ It is stricter than the specification in one point: an action that matches nothi
 because the published page has changed and the correction needs a review. The error says what has become of its target;
 see `losses`. Public tools exit with 0 in that case.
 
+An action may record what it removes, in `x-removes`. A change of that is an error, too, because it would not show in
+the result.
+
 Version 1.0.0 only says that an update must be "compatible" with its target. This module follows the wording of 1.1.0:
 objects merge, arrays are concatenated, primitives replace primitives, and anything else is an error.
 """
@@ -15,7 +18,8 @@ import jsonpath_rfc9535 as jsonpath
 
 from spec.documents import Json, JsonObject, Place, Problem, pointer, value_at
 from spec.overlays.actions import Action, OverlayError, parse
-from spec.overlays.losses import Effects, losses
+from spec.overlays.effects import Effects
+from spec.overlays.losses import losses
 from spec.overlays.targets import alternatives, select
 from spec.texts.sources import Source, read_source
 
@@ -65,10 +69,12 @@ class _UnfitError(Exception):
 
 def _apply(action: Action, effects: Effects) -> None:
     # Change the deepest and last matches first, so that the other locations stay valid.
-    for location in sorted(_select(action, effects), reverse=True):
+    locations = sorted(_select(action, effects), reverse=True)
+    if action.remove:
+        effects.record_removals(action, locations)
+    for location in locations:
         if action.remove:
             _remove(effects.result, location)
-            effects.record_removal(action, location)
         elif effects.is_new(action, location):
             _update(effects.result, location, action.update)
 
