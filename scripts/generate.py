@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spec import interruptions
 from spec.build import DOCUMENT, GENERATED, build, check, write
 from spec.documents import SpecError
 
@@ -26,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check(options.root)
         else:
             built = build(options.root)
-            write(options.root, built.files)
+            with interruptions.uninterrupted():
+                write(options.root, built.files)
             for note in built.notes:
                 print(note)
     except (SpecError, OSError) as error:

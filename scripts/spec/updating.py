@@ -9,8 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -26,6 +26,7 @@ from spec.documents import Problem, SpecError
 from spec.facade.contract import violations
 from spec.folders import set_files
 from spec.importing.plan import group_of, plan_import
+from spec.interruptions import uninterrupted
 from spec.trees import Files, read_files
 
 Tests = Literal["none", "quick", "all"]
@@ -129,7 +130,7 @@ class Update:
         if now != before:
             raise SpecError("the tree has changed in the meantime: start again")
         moved: list[str] = []
-        with _no_interruption():
+        with uninterrupted():
             try:
                 for folder in CHANGED:
                     if after[folder] != before[folder]:
@@ -210,14 +211,3 @@ def _import(pages: Sequence[Path], copy: Path, group: str | None) -> list[str]:
 
 def _contents(root: Path) -> dict[str, Files]:
     return {folder: read_files(root / folder) for folder in CHANGED}
-
-
-@contextmanager
-def _no_interruption() -> Iterator[None]:
-    """Deliver Ctrl-C and requests to end only after the block, which takes a moment."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)

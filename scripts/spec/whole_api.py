@@ -14,6 +14,7 @@ from spec.documents import Json, Problem, SpecError, as_object, object_at, rende
 from spec.folders import set_files
 from spec.generating.generator import require_pinned_tools
 from spec.importing.plan import plan_import
+from spec.interruptions import uninterrupted
 from spec.merging.rules import read_rules
 from spec.texts.sources import read_source
 from spec.trees import Files, read_files
@@ -57,7 +58,8 @@ def generate_all(
     description = describe(openapi, fragments, rules=chosen)
     package = build_package(description, root / "openapi" / "generator.yml", name=into.name)
     files = {name.partition("/")[2]: content for name, content in package.files.items()}
-    set_files(into, files | {RECORD: _record(files)})
+    with uninterrupted():
+        set_files(into, files | {RECORD: _record(files)})
     items = object_at(description.document, "paths").values()
     operations = sum(method in as_object(item) for item in items for method in METHODS)
     return WholeApi(operations, len(files), package.notes)
@@ -77,7 +79,8 @@ def _refuse_name(into: Path) -> None:
 def _is_installed(name: str, into: Path) -> bool:
     scripts = Path(__file__).resolve().parents[1]
     found = PathFinder.find_spec(name, [entry for entry in sys.path if Path(entry).resolve() != scripts])
-    return bool(found and found.origin) and not Path(str(found.origin)).resolve().is_relative_to(into.resolve())
+    origin = found.origin if found else None
+    return origin is not None and not Path(origin).resolve().is_relative_to(into.resolve())
 
 
 def _refuse_foreign(into: Path, root: Path) -> None:
