@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -28,6 +29,7 @@ from spec.folders import set_files
 from spec.importing.plan import group_of, plan_import
 from spec.interruptions import uninterrupted
 from spec.trees import Files, read_files
+from spec.uncommitted import uncommitted
 
 Tests = Literal["none", "quick", "all"]
 _T = TypeVar("_T")
@@ -83,11 +85,12 @@ class Update:
                 self.say(f"           {line}")
             if _contents(copy) == before:
                 return None
+            self._refuse_overwriting(before, _contents(copy))
             found = self._step("compare", lambda: self._compare(copy))
             self._step("facade contract", lambda: check_facade(description))
             self._refuse_breaks(found)
             if note := note_of(found, self._topic(copy)):
-                (copy / "docs/changelog.d" / note.name).write_text(note.text, encoding="utf-8")
+                _unused(copy / "docs/changelog.d" / note.name).write_text(note.text, encoding="utf-8")
             if self.tests != "none":
                 target = _TARGETS[self.tests]
                 self._step(f"make {target}", lambda: run_tests(copy, target))
@@ -100,6 +103,14 @@ class Update:
             return work()
         finally:
             self.say(f"{time.monotonic() - started:7.1f} s  {name}")
+
+    def _refuse_overwriting(self, before: dict[str, Files], after: dict[str, Files]) -> None:
+        """Refuse to replace what git could not restore."""
+        lost = uncommitted(self.root, CHANGED).intersection(_differing(before, after))
+        if lost:
+            reason = "the update would overwrite a change that is not committed"
+            problems = [Problem(name, None, reason) for name in sorted(lost)]
+            raise SpecError(*problems, "commit these files, or put them aside with `git stash`, and start again")
 
     def _topic(self, copy: Path) -> str:
         return self.group or group_of(min(self.pages), copy / "openapi")
@@ -141,11 +152,7 @@ class Update:
                     with suppress(OSError):
                         set_files(self.root / folder, before[folder])
                 raise SpecError(Problem(str(error.filename or self.root), None, f"{error.strerror}")) from error
-        for folder in CHANGED:
-            old, new = before[folder], after[folder]
-            self.changed += [
-                f"{folder}/{name}" for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)
-            ]
+        self.changed += _differing(before, after)
 
 
 def validate(description: Description) -> None:
@@ -211,3 +218,19 @@ def _import(pages: Sequence[Path], copy: Path, group: str | None) -> list[str]:
 
 def _contents(root: Path) -> dict[str, Files]:
     return {folder: read_files(root / folder) for folder in CHANGED}
+
+
+def _unused(path: Path) -> Path:
+    """Return a path, with a number if there is such a file: the changelog fragment of an earlier update."""
+    topic, _, kind = path.name.partition(".")
+    numbered = (path.with_name(f"{topic}-{number}.{kind}") for number in count(2))
+    return next(free for free in chain([path], numbered) if not free.exists())
+
+
+def _differing(before: dict[str, Files], after: dict[str, Files]) -> list[str]:
+    return [
+        f"{folder}/{name}"
+        for folder in CHANGED
+        for name in sorted(before[folder].keys() | after[folder].keys())
+        if before[folder].get(name) != after[folder].get(name)
+    ]

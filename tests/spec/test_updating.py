@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from generate import ROOT
+from import_pages import main as import_main
 from spec import updating
 from spec.build import DOCUMENT, GENERATED, Build, describe
 from spec.copies import copy_tree
@@ -42,7 +44,11 @@ def _without_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the generated package as it is, because the generator takes a second."""
 
     def build(root: Path) -> Build:
-        package = {f"{GENERATED}/{name}": content for name, content in read_files(root / GENERATED).items()}
+        package = {
+            f"{GENERATED}/{name}": content
+            for name, content in read_files(root / GENERATED).items()
+            if name != "notes.txt"
+        }
         return Build({DOCUMENT: render(describe(root / "openapi").document)} | package, [])
 
     monkeypatch.setattr(updating, "build", build)
@@ -120,6 +126,16 @@ def test_new_prose_needs_no_changelog_fragment(project: Path, tmp_path: Path) ->
     assert notes(project) == set()
 
 
+def test_a_second_update_keeps_the_changelog_fragment_of_the_first(project: Path, tmp_path: Path) -> None:
+    assert run(project, page(tmp_path, add_field)) == 0
+    (project / DOCUMENT).write_bytes((project / DOCUMENT).read_bytes().replace(b'"Colour"', b'"Color"'))
+    assert run(project, page(tmp_path, add_field), "--breaking", "accept") == 0
+    assert notes(project) == {"+jobs-page.added.md", "+jobs-page.changed.md"}
+    assert run(project, page(tmp_path), "--breaking", "accept") == 0
+    assert run(project, page(tmp_path, add_field)) == 0
+    assert "+jobs-page-2.added.md" in notes(project)
+
+
 def test_a_change_that_breaks_programs_is_a_problem_until_it_is_accepted(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +170,42 @@ def test_at_a_problem_it_stops_with_the_reason_and_changes_nothing(
     assert run(project, page(tmp_path, change)) == 1
     assert reason in capsys.readouterr().err
     assert state(project) == before
+
+
+@pytest.fixture
+def committed(project: Path) -> Path:
+    """Commit the project."""
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+    for command in (("init", "--quiet"), ("add", "."), (*identity, "commit", "--quiet", "--message=All")):
+        subprocess.run(["git", "-C", project, *command], check=True)  # noqa: S603, S607
+    return project
+
+
+def test_uncommitted_work_that_would_be_lost_is_named_and_stays(
+    committed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = page(tmp_path, add_field)
+    fragment = committed / "openapi/jobs/get-job.json"
+    fragment.write_bytes(fragment.read_bytes().replace(b'"uuid"', b'"UUID"'))
+    for name in ("openapi/merge.yml", "generated/notes.txt", "docs/changelog.d/+mine.added.md"):
+        (committed / name).write_text("# mine\n")
+    before = state(committed)
+    assert run(committed, changed) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert error[:2] == [
+        f"{name}: the update would overwrite a change that is not committed"
+        for name in ("update: generated/notes.txt", "openapi/jobs/get-job.json")
+    ]
+    assert error[2].startswith("commit these files")
+    assert state(committed) == before
+
+
+def test_an_import_may_precede_the_update_of_the_same_page(committed: Path, tmp_path: Path) -> None:
+    changed = page(tmp_path, add_field)
+    assert import_main(["--root", str(committed), str(changed)]) == 0
+    (committed / "openapi/merge.yml").write_text("# mine\n")
+    assert run(committed, changed) == 0
+    assert notes(committed) == {"+jobs-page.added.md"}
 
 
 def test_a_damaged_page_is_named_and_changes_nothing(
