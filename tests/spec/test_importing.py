@@ -328,6 +328,36 @@ def test_a_page_of_another_group_has_to_name_it(tmp_path: Path, openapi: Path) -
     assert {name.split("/")[0] for name in names(openapi)} == {"boats", "harbour"}
 
 
+@pytest.mark.parametrize("group", [None, "boats", "others"])
+def test_a_copy_of_a_page_under_another_name_changes_nothing(tmp_path: Path, openapi: Path, group: str | None) -> None:
+    imported(openapi, good(tmp_path))
+    before = state(openapi)
+    copy = write(tmp_path / "boats (1).md", good(tmp_path).read_bytes())
+    report = imported(openapi, copy, group=group, today=SECOND_DAY)
+    assert report == f"{copy}: the same as boats.md in group boats\nopenapi/ is up to date"
+    assert state(openapi) == before
+
+
+@pytest.mark.parametrize("group", [(), ("--group", "jobs")])
+def test_a_newer_version_under_another_name_is_told_apart_from_another_page(
+    tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str], group: tuple[str, ...]
+) -> None:
+    newer = write(tmp_path / "jobs (1).md", page(changed_job(tree)))
+    before = state(tree)
+    error = fails(capsys, newer, "--root", tree, *group).splitlines()
+    assert error[:2] == [
+        f"{newer}: it describes the operations of jobs.md (group jobs)",
+        "    if it is a newer version, save it as jobs.md and import again",
+    ]
+    assert "schemas/Job differs" in error[2]
+    assert state(tree) == before
+
+
+def test_a_page_that_repeats_an_operation_without_a_contradiction_gives_a_note(tmp_path: Path, tree: Path) -> None:
+    path = write(tmp_path / "more.md", page(json.loads((tree / "openapi/jobs/get-job.json").read_bytes())))
+    assert f"{path}: it describes the operations of jobs.md (group jobs): if it" in imported(tree / "openapi", path)
+
+
 @pytest.mark.parametrize(
     "content",
     ["{}", '{"pages": {}}', '{"pages":\n[1]}', '{"pages": [{"name": "a", "sha256": "", "day": "", "fragments": [1]}]}'],

@@ -128,9 +128,6 @@ def test_new_prose_needs_no_changelog_fragment(project: Path, tmp_path: Path) ->
 
 def test_a_second_update_keeps_the_changelog_fragment_of_the_first(project: Path, tmp_path: Path) -> None:
     assert run(project, page(tmp_path, add_field)) == 0
-    (project / DOCUMENT).write_bytes((project / DOCUMENT).read_bytes().replace(b'"Colour"', b'"Color"'))
-    assert run(project, page(tmp_path, add_field), "--breaking", "accept") == 0
-    assert notes(project) == {"+jobs-page.added.md", "+jobs-page.changed.md"}
     assert run(project, page(tmp_path), "--breaking", "accept") == 0
     assert run(project, page(tmp_path, add_field)) == 0
     assert "+jobs-page-2.added.md" in notes(project)
