@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from spec.checks import check_document
 from spec.documents import JsonObject, SpecError, render
 from spec.folders import replace_folder, set_files
 from spec.fragments import Fragment, read_fragments
 from spec.generating.generator import PACKAGE, generate_package, require_pinned_tools
 from spec.merging.merge import merge
-from spec.merging.names import check_names
 from spec.merging.rules import Rules, read_rules
 from spec.overlays.overlay import corrected
-from spec.references import Locate, reference_problems
+from spec.references import Locate
 from spec.trees import Files, differences, read_files
 
 DOCUMENT = "openapi/agency-api.json"
@@ -82,11 +82,9 @@ def build_package(description: Description, config: Path, *, name: str = PACKAGE
     Raises:
         SpecError: The package would lack an operation or break; with all reasons.
     """
-    names = check_names(description.document, description.locate)
-    if problems := [*reference_problems(description.document, description.locate), *names.problems]:
-        raise SpecError(*problems)
+    notes = check_document(description.document, description.locate)
     package = generate_package(description.document, config, locate=description.locate, name=name)
-    return Build(package.files, [*description.notes, *names.notes, *package.notes])
+    return Build(package.files, [*description.notes, *notes, *package.notes])
 
 
 def current(root: Path) -> Files:

@@ -6,11 +6,11 @@ or an interruption leaves the old one.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from spec.checks import check_document
 from spec.documents import Problem, SpecError, render
 from spec.folders import replace_folder
 from spec.fragments import PROVENANCE, Fragment, read_fragments
@@ -21,8 +21,7 @@ from spec.importing.provenance import PageRecord, read_records, render_records
 from spec.merging.merge import MergeError, merge
 from spec.merging.rules import Rules, read_rules
 from spec.overlays.actions import OverlayError
-from spec.overlays.overlay import corrected
-from spec.references import reference_problems
+from spec.overlays.overlay import OVERLAY, corrected
 from spec.trees import Files
 
 _GROUP = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -139,7 +138,7 @@ def plan_import(
 
 
 def check(fragments: Iterable[Fragment], openapi: Path, *, rules: Rules | None = None) -> list[str]:
-    """Merge fragments, and return the notes about what the rules settled.
+    """Merge fragments and check what is generated from them; return the notes about what the rules settled.
 
     Args:
         fragments: All fragments.
@@ -147,15 +146,15 @@ def check(fragments: Iterable[Fragment], openapi: Path, *, rules: Rules | None =
         rules: Other rules.
 
     Raises:
-        SpecError: The fragments contradict each other, or refer to what none of them defines; with all problems.
+        SpecError: The fragments contradict each other, or can't be generated; with all problems.
     """
     merged = merge(fragments, rules or read_rules(openapi))
-    document = merged.document
-    # An overlay that does not fit the new pages is adapted to them after the import.
-    with suppress(OverlayError):
-        document = corrected(document, openapi)
-    if problems := reference_problems(document, merged.locate):
-        raise SpecError(*problems)
+    try:
+        document = corrected(merged.document, openapi)
+    except OverlayError:
+        # It is adapted to the new pages after the import, and may correct what the checks would refuse.
+        return [*merged.notes, f"{openapi.name}/{OVERLAY} does not fit the new pages: `make generate` says what to do"]
+    check_document(document, merged.locate)
     return merged.notes
 
 
