@@ -94,19 +94,24 @@ def current(root: Path) -> Files:
     return ({DOCUMENT: document.read_bytes()} if document.exists() else {}) | package
 
 
-def write(root: Path, built: Files) -> None:
+def write(root: Path, built: Files) -> tuple[list[str], list[str]]:
     """Replace the generated files of a tree, and remove all others in generated/.
 
     An interruption leaves the old or the new package, and the old or the new document.
 
+    Returns:
+        The files that were written because they are new or differ, and those that were removed.
+
     Raises:
         OSError: A folder can't be prepared.
     """
+    old = current(root)
     document = root / DOCUMENT
     package = {name.removeprefix(f"{GENERATED}/"): content for name, content in built.items() if name != DOCUMENT}
     if not document.exists() or document.read_bytes() != built[DOCUMENT]:
         replace_folder(document.parent, written={document.name: built[DOCUMENT]}, removed=())
     set_files(root / GENERATED, package)
+    return [name for name in built if old.get(name) != built[name]], sorted(old.keys() - built.keys())
 
 
 def check(root: Path) -> None:
