@@ -19,14 +19,14 @@ from typing import Final, Literal, TypeVar
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from spec.build import Description, build, describe, write
-from spec.comparing.change_note import note_of
+from spec.comparing.change_note import WHOLE_API, note_of
 from spec.comparing.report import Report, report
 from spec.comparing.states import state_of_tree, version_of_tree
 from spec.copies import copy_tree
 from spec.documents import Problem, SpecError
 from spec.facade.contract import violations
 from spec.folders import set_files
-from spec.importing.plan import group_of, plan_import
+from spec.importing.plan import Import, group_of, plan_import
 from spec.interruptions import uninterrupted
 from spec.trees import Files, read_files
 from spec.uncommitted import uncommitted
@@ -71,17 +71,17 @@ class Update:
         Raises:
             SpecError: There is a problem; the tree is as it was.
         """
-        pages = [page.resolve() for page in self.pages]
         with tempfile.TemporaryDirectory(prefix="update-") as scratch:
             copy = Path(scratch, self.root.resolve().name)
             before = _contents(self.root)
             self._step("copy the tree", lambda: copy_tree(self.root, copy))
-            notes = self._step("import", lambda: _import(pages, copy, self.group))
-            description = self._step("merge, overlay", lambda: describe(copy / "openapi"))
+            plan = self._step("import", lambda: _import(self.pages, copy, self.group))
+            # The fragments of the plan name the user's pages in messages, because the copy is discarded.
+            description = self._step("merge, overlay", lambda: describe(copy / "openapi", plan.everything))
             self._step("validate", lambda: validate(description))
-            built = self._step("generate", lambda: build(copy))
+            built = self._step("generate", lambda: build(copy, plan.everything))
             write(copy, built.files)
-            for line in dict.fromkeys([*notes, *built.notes]):
+            for line in dict.fromkeys([*plan.notes, *built.notes]):
                 self.say(f"           {line}")
             if _contents(copy) == before:
                 return None
@@ -113,7 +113,9 @@ class Update:
             raise SpecError(*problems, "commit these files, or put them aside with `git stash`, and start again")
 
     def _topic(self, copy: Path) -> str:
-        return self.group or group_of(min(self.pages), copy / "openapi")
+        """Return the group of the pages, or `api` if there are several."""
+        groups = {group_of(page, copy / "openapi", group=self.group) for page in self.pages}
+        return groups.pop() if len(groups) == 1 else WHOLE_API
 
     def _compare(self, copy: Path) -> Report:
         new = replace(state_of_tree(copy), name="the changed pages")
@@ -210,10 +212,10 @@ def run_tests(copy: Path, target: str) -> None:
         raise SpecError(Problem(f"make {target}", None, "the tests fail with the changed pages", advice))
 
 
-def _import(pages: Sequence[Path], copy: Path, group: str | None) -> list[str]:
+def _import(pages: Sequence[Path], copy: Path, group: str | None) -> Import:
     plan = plan_import(pages, copy / "openapi", group=group)
     plan.apply()
-    return list(plan.notes)
+    return plan
 
 
 def _contents(root: Path) -> dict[str, Files]:

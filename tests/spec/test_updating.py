@@ -20,6 +20,8 @@ from spec.folders import set_files
 from spec.trees import Files, read_files
 from update import main
 
+from tests.spec import published
+
 Change = Callable[[Any], object]
 
 
@@ -43,7 +45,7 @@ def project(tmp_path: Path) -> Path:
 def _without_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the generated package as it is, because the generator takes a second."""
 
-    def build(root: Path) -> Build:
+    def build(root: Path, _fragments: object) -> Build:
         package = {
             f"{GENERATED}/{name}": content
             for name, content in read_files(root / GENERATED).items()
@@ -110,6 +112,14 @@ def test_a_harmless_change_reaches_the_tree_with_a_changelog_fragment(
     assert not list(project.rglob(".*.new"))
 
 
+def test_the_changelog_fragment_of_pages_of_several_groups_names_the_api(project: Path, tmp_path: Path) -> None:
+    boats = tmp_path / "boats.md"
+    boats.write_text(published.page(published.operation("listBoats", "/Boats")))
+    assert run(project, page(tmp_path, add_field), boats) == 0
+    text = (project / "docs/changelog.d/+api-page.changed.md").read_text()
+    assert text.startswith("The generated client follows the vendor's changed description of the API. Nothing breaks: ")
+
+
 def test_the_same_page_again_changes_nothing(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(project, page(tmp_path)) == 0
     before = state(project)
@@ -155,7 +165,7 @@ def test_a_change_that_breaks_programs_is_a_problem_until_it_is_accepted(
 DOUBTS: dict[str, tuple[Change, str]] = {
     "what the facade relies on": (lambda document: job(document).pop("Id"), "facade"),
     "an overlay action without a match": (remove_field, "openapi/overlay.json:"),
-    "invalid OpenAPI": (lambda document: job(document)["Id"].update(type="fish"), "openapi/jobs/"),
+    "invalid OpenAPI": (lambda document: job(document)["Id"].update(type="fish"), "/jobs.md:"),
 }
 
 
