@@ -9,10 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spec import interruptions
 from spec.build import DOCUMENT, GENERATED, build, check, write
 from spec.documents import SpecError
 
 ROOT = Path(__file__).resolve().parent.parent
+_OUTPUT = f"{DOCUMENT} and {GENERATED}/"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,16 +26,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.check:
             check(options.root)
+            print(f"{_OUTPUT} are up to date")
         else:
-            built = build(options.root)
-            write(options.root, built.files)
-            for note in built.notes:
-                print(note)
+            _generate(options.root)
     except (SpecError, OSError) as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1
-    print(f"{DOCUMENT} and {GENERATED}/ are up to date")
     return 0
+
+
+def _generate(root: Path) -> None:
+    built = build(root)
+    with interruptions.uninterrupted():
+        written, removed = write(root, built.files)
+    for note in built.notes:
+        print(note)
+    if written or removed:
+        print(f"{_OUTPUT}: {len(written)} of {len(built.files)} files written, {len(removed)} removed")
+    else:
+        print(f"{_OUTPUT} are up to date; nothing has changed")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spec import interruptions  # noqa: F401 - the first import of ours, so that it serves the others
 from spec.documents import SpecError
 from spec.whole_api import generate_all
 

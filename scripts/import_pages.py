@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spec import interruptions
 from spec.documents import SpecError
 from spec.importing.plan import plan_import
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         planned = plan_import(options.pages, options.spec or options.root / "openapi", group=options.group)
-        planned.apply()
+        with interruptions.uninterrupted():
+            planned.apply()
     except (SpecError, OSError) as error:
         print(f"import: {error}", file=sys.stderr)
         return 1

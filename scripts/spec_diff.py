@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spec import interruptions  # noqa: F401 - the first import of ours, so that it serves the others
 from spec.comparing.formats import FORMATS
 from spec.comparing.report import Report, report
 from spec.comparing.states import state_of_commit, state_of_file, state_of_tree, version_of_tree

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from spec import interruptions  # noqa: F401 - the first import of ours, so that it serves the others
 from spec.comparing.formats import as_text
 from spec.documents import SpecError
 from spec.updating import Update
@@ -46,9 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SpecError, OSError) as error:
         print(f"update: {error}\nupdate: stopped; nothing has changed", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("update: interrupted; nothing has changed", file=sys.stderr)
-        return 130
     finally:
         signal.signal(signal.SIGTERM, previous)
     if found is None:

@@ -10,6 +10,7 @@ The commands in `scripts/` (`generate.py` and its neighbours) parse arguments an
     comparing    what has changed between two documents, and what that breaks
     facade       what the facade relies on in the document
 
-`documents`, `references`, `walk` and `python_names` serve all of them. `build` joins merging, overlays and generating;
-`updating` joins all steps; `whole_api` generates a package for any account kind.
+`documents`, `references`, `walk` and `python_names` serve all of them. `checks` finds what can't be generated, and
+`interruptions` ends any command on Ctrl-C. `build` joins merging, overlays and generating; `updating` joins all steps;
+`whole_api` generates a package for any account kind.
 """

@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from spec.checks import check_document
 from spec.documents import JsonObject, SpecError, render
 from spec.folders import replace_folder, set_files
 from spec.fragments import Fragment, read_fragments
 from spec.generating.generator import PACKAGE, generate_package, require_pinned_tools
 from spec.merging.merge import merge
-from spec.merging.names import check_names
 from spec.merging.rules import Rules, read_rules
 from spec.overlays.overlay import corrected
-from spec.references import Locate, reference_problems
+from spec.references import Locate
 from spec.trees import Files, differences, read_files
 
 DOCUMENT = "openapi/agency-api.json"
@@ -57,15 +57,19 @@ def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rule
     return Description(corrected(merged.document, openapi), merged.locate, merged.notes)
 
 
-def build(root: Path) -> Build:
+def build(root: Path, fragments: Iterable[Fragment] | None = None) -> Build:
     """Build all generated files in memory from a tree's openapi/.
+
+    Args:
+        root: The tree.
+        fragments: The fragments; by default those on disk.
 
     Raises:
         SpecError: The fragments, the overlay or the generator fail, or a tool is not the pinned one.
     """
     require_pinned_tools(root / "pyproject.toml")
     openapi = root / "openapi"
-    description = describe(openapi)
+    description = describe(openapi, fragments)
     package = build_package(description, openapi / "generator.yml")
     files = {f"{GENERATED}/{path}": content for path, content in package.files.items()}
     return Build({DOCUMENT: render(description.document)} | files, package.notes)
@@ -82,11 +86,9 @@ def build_package(description: Description, config: Path, *, name: str = PACKAGE
     Raises:
         SpecError: The package would lack an operation or break; with all reasons.
     """
-    names = check_names(description.document, description.locate)
-    if problems := [*reference_problems(description.document, description.locate), *names.problems]:
-        raise SpecError(*problems)
+    notes = check_document(description.document, description.locate)
     package = generate_package(description.document, config, locate=description.locate, name=name)
-    return Build(package.files, [*description.notes, *names.notes, *package.notes])
+    return Build(package.files, [*description.notes, *notes, *package.notes])
 
 
 def current(root: Path) -> Files:
@@ -96,19 +98,24 @@ def current(root: Path) -> Files:
     return ({DOCUMENT: document.read_bytes()} if document.exists() else {}) | package
 
 
-def write(root: Path, built: Files) -> None:
+def write(root: Path, built: Files) -> tuple[list[str], list[str]]:
     """Replace the generated files of a tree, and remove all others in generated/.
 
     An interruption leaves the old or the new package, and the old or the new document.
 
+    Returns:
+        The files that were written because they are new or differ, and those that were removed.
+
     Raises:
         OSError: A folder can't be prepared.
     """
+    old = current(root)
     document = root / DOCUMENT
     package = {name.removeprefix(f"{GENERATED}/"): content for name, content in built.items() if name != DOCUMENT}
     if not document.exists() or document.read_bytes() != built[DOCUMENT]:
         replace_folder(document.parent, written={document.name: built[DOCUMENT]}, removed=())
     set_files(root / GENERATED, package)
+    return [name for name in built if old.get(name) != built[name]], sorted(old.keys() - built.keys())
 
 
 def check(root: Path) -> None:

@@ -9,16 +9,17 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from spec.build import Description, build, describe, write
-from spec.comparing.change_note import note_of
+from spec.comparing.change_note import WHOLE_API, note_of
 from spec.comparing.report import Report, report
 from spec.comparing.states import state_of_tree, version_of_tree
 from spec.copies import copy_tree
@@ -26,7 +27,9 @@ from spec.documents import Problem, SpecError
 from spec.facade.contract import violations
 from spec.folders import set_files
 from spec.importing.plan import Import, group_of, plan_import
+from spec.interruptions import uninterrupted
 from spec.trees import Files, read_files
+from spec.uncommitted import uncommitted
 
 Tests = Literal["none", "quick", "all"]
 _T = TypeVar("_T")
@@ -68,26 +71,26 @@ class Update:
         Raises:
             SpecError: There is a problem; the tree is as it was.
         """
-        pages = [page.resolve() for page in self.pages]
         with tempfile.TemporaryDirectory(prefix="update-") as scratch:
             copy = Path(scratch, self.root.resolve().name)
             before = _contents(self.root)
             self._step("copy the tree", lambda: copy_tree(self.root, copy))
-            plan = self._step("import", lambda: _import(pages, copy, self.group))
-            # Not the fragments in the copy, so that messages name the pages and their lines.
+            plan = self._step("import", lambda: _import(self.pages, copy, self.group))
+            # The fragments of the plan name the user's pages in messages, because the copy is discarded.
             description = self._step("merge, overlay", lambda: describe(copy / "openapi", plan.everything))
             self._step("validate", lambda: validate(description))
-            built = self._step("generate", lambda: build(copy))
+            built = self._step("generate", lambda: build(copy, plan.everything))
             write(copy, built.files)
             for line in dict.fromkeys([*plan.notes, *built.notes]):
                 self.say(f"           {line}")
             if _contents(copy) == before:
                 return None
+            self._refuse_overwriting(before, _contents(copy))
             found = self._step("compare", lambda: self._compare(copy))
             self._step("facade contract", lambda: check_facade(description))
             self._refuse_breaks(found)
             if note := note_of(found, self._topic(copy)):
-                (copy / "docs/changelog.d" / note.name).write_text(note.text, encoding="utf-8")
+                _unused(copy / "docs/changelog.d" / note.name).write_text(note.text, encoding="utf-8")
             if self.tests != "none":
                 target = _TARGETS[self.tests]
                 self._step(f"make {target}", lambda: run_tests(copy, target))
@@ -101,8 +104,18 @@ class Update:
         finally:
             self.say(f"{time.monotonic() - started:7.1f} s  {name}")
 
+    def _refuse_overwriting(self, before: dict[str, Files], after: dict[str, Files]) -> None:
+        """Refuse to replace what git could not restore."""
+        lost = uncommitted(self.root, CHANGED).intersection(_differing(before, after))
+        if lost:
+            reason = "the update would overwrite a change that is not committed"
+            problems = [Problem(name, None, reason) for name in sorted(lost)]
+            raise SpecError(*problems, "commit these files, or put them aside with `git stash`, and start again")
+
     def _topic(self, copy: Path) -> str:
-        return self.group or group_of(min(self.pages), copy / "openapi")
+        """Return the group of the pages, or `api` if there are several."""
+        groups = {group_of(page, copy / "openapi", group=self.group) for page in self.pages}
+        return groups.pop() if len(groups) == 1 else WHOLE_API
 
     def _compare(self, copy: Path) -> Report:
         new = replace(state_of_tree(copy), name="the changed pages")
@@ -130,7 +143,7 @@ class Update:
         if now != before:
             raise SpecError("the tree has changed in the meantime: start again")
         moved: list[str] = []
-        with _no_interruption():
+        with uninterrupted():
             try:
                 for folder in CHANGED:
                     if after[folder] != before[folder]:
@@ -141,11 +154,7 @@ class Update:
                     with suppress(OSError):
                         set_files(self.root / folder, before[folder])
                 raise SpecError(Problem(str(error.filename or self.root), None, f"{error.strerror}")) from error
-        for folder in CHANGED:
-            old, new = before[folder], after[folder]
-            self.changed += [
-                f"{folder}/{name}" for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)
-            ]
+        self.changed += _differing(before, after)
 
 
 def validate(description: Description) -> None:
@@ -213,12 +222,17 @@ def _contents(root: Path) -> dict[str, Files]:
     return {folder: read_files(root / folder) for folder in CHANGED}
 
 
-@contextmanager
-def _no_interruption() -> Iterator[None]:
-    """Deliver Ctrl-C and requests to end only after the block, which takes a moment."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+def _unused(path: Path) -> Path:
+    """Return a path, with a number if there is such a file: the changelog fragment of an earlier update."""
+    topic, _, kind = path.name.partition(".")
+    numbered = (path.with_name(f"{topic}-{number}.{kind}") for number in count(2))
+    return next(free for free in chain([path], numbered) if not free.exists())
+
+
+def _differing(before: dict[str, Files], after: dict[str, Files]) -> list[str]:
+    return [
+        f"{folder}/{name}"
+        for folder in CHANGED
+        for name in sorted(before[folder].keys() | after[folder].keys())
+        if before[folder].get(name) != after[folder].get(name)
+    ]

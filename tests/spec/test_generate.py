@@ -92,7 +92,7 @@ def test_check_reports_every_difference_and_changes_nothing(
 
 
 @pytest.mark.usefixtures("_prebuilt")
-def test_generating_replaces_all_old_files(tree: Path) -> None:
+def test_generating_replaces_all_old_files(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = files(tree)
     corrupt(tree / JOB)
     (tree / JOB).with_name("stale.py").touch()
@@ -102,6 +102,9 @@ def test_generating_replaces_all_old_files(tree: Path) -> None:
     assert main(["--root", str(tree)]) == 0
     assert files(tree) == expected
     assert not (tree / "generated" / "stale").exists()
+    assert re.search(r"/: 2 of \d+ files written, 2 removed\n", capsys.readouterr().out)
+    assert main(["--root", str(tree)]) == 0
+    assert capsys.readouterr().out.endswith("are up to date; nothing has changed\n")
 
 
 @pytest.mark.usefixtures("_prebuilt")

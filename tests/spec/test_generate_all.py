@@ -15,7 +15,10 @@ import pytest
 from generate import ROOT
 from generate_all import main
 from impact_jobs.sandbox import Sandbox
+from spec import whole_api
+from spec.build import Build
 from spec.trees import read_files
+from spec.whole_api import RECORD
 
 from tests.spec.made_up_api import write_pages
 
@@ -109,7 +112,13 @@ def test_its_asynchronous_functions_run_too(imported: ModuleType, sandbox: Sandb
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("agency-api", "is not a name for a Python package"), ("class", "is not a name for a Python package")],
+    [
+        ("agency-api", "is not a name for a Python package"),
+        ("class", "is not a name for a Python package"),
+        ("json", "is the name of a module"),
+        ("httpx", "is the name of a module"),
+        ("impact_jobs", "is the name of a module"),
+    ],
 )
 def test_a_folder_that_can_be_no_package_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, reason: str
@@ -125,6 +134,39 @@ def test_a_folder_with_files_of_others_is_refused(tmp_path: Path, capsys: pytest
     assert main([str(tmp_path / "notes")]) == 1
     assert "has files that were not generated" in capsys.readouterr().err
     assert read_files(tmp_path / "notes") == {"a.txt": b"mine"}
+
+
+def test_a_generated_folder_with_files_of_the_user_or_edits_is_refused(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    into = shutil.copytree(package, tmp_path / "agency_api")
+    (into / "client.py").write_text("# edited\n")
+    (into / "errors.py").unlink()
+    for name in ("mine.py", "api/mine.py", "README.md", "__pycache__/mine.pyc"):
+        (into / name).parent.mkdir(exist_ok=True)
+        (into / name).write_text("mine")
+    before = read_files(into)
+    assert main([str(into)]) == 1
+    refused = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(" ")]
+    assert [line.removeprefix("generate-all: ").removeprefix(f"{into}/") for line in refused] == [
+        "README.md: was not generated",
+        "api/mine.py: was not generated",
+        "client.py: was edited after it was generated",
+        "mine.py: was not generated",
+    ]
+    assert read_files(into) == before
+
+
+def test_a_folder_of_an_earlier_run_is_generated_again(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole_api, "build_package", lambda *_, **__: Build({"agency_api/new.py": b""}, []))
+    into = shutil.copytree(package, tmp_path / "agency_api")
+    spec = package.parent / "spec"
+    (into / "models" / "__pycache__").mkdir(exist_ok=True)
+    assert main(["--spec", str(spec), str(into)]) == 0
+    assert read_files(into).keys() == {"new.py", RECORD}
+    assert main(["--spec", str(spec), str(into)]) == 0
 
 
 @pytest.mark.parametrize("folder", [ROOT / "generated" / "impact_agency_api", ROOT / "generated" / "other"])

@@ -232,6 +232,10 @@ PATHS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a folder": (lambda folder: folder, ": is not a file"),
     "a device": (lambda _: Path("/dev/zero"), "/dev/zero: is not a file"),
     "a link to itself": (cyclic_link, "link.md: Too many levels of symbolic links"),
+    "an address": (
+        lambda _: Path("https://boats.example/page.md"),
+        "page.md: is an address, not a file\n    save the page first, and give its file",
+    ),
     "binary": (lambda folder: write(folder / "a.md", b"\x89PNG\r\n\x1a\n\0"), "a.md:1: is not text in UTF-8"),
     "empty": (lambda folder: write(folder / "a.md", b""), "a.md: is empty"),
     "too large": (sparse, f"large.md: has {LARGEST + 1} bytes; at most {LARGEST} are read"),
@@ -326,6 +330,36 @@ def test_a_page_of_another_group_has_to_name_it(tmp_path: Path, openapi: Path) -
     imported(openapi, good(tmp_path), group="boats")
     imported(openapi, good(tmp_path))
     assert {name.split("/")[0] for name in names(openapi)} == {"boats", "harbour"}
+
+
+@pytest.mark.parametrize("group", [None, "boats", "others"])
+def test_a_copy_of_a_page_under_another_name_changes_nothing(tmp_path: Path, openapi: Path, group: str | None) -> None:
+    imported(openapi, good(tmp_path))
+    before = state(openapi)
+    copy = write(tmp_path / "boats (1).md", good(tmp_path).read_bytes())
+    report = imported(openapi, copy, group=group, today=SECOND_DAY)
+    assert report == f"{copy}: the same as boats.md in group boats\nopenapi/ is up to date"
+    assert state(openapi) == before
+
+
+@pytest.mark.parametrize("group", [(), ("--group", "jobs")])
+def test_a_newer_version_under_another_name_is_told_apart_from_another_page(
+    tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str], group: tuple[str, ...]
+) -> None:
+    newer = write(tmp_path / "jobs (1).md", page(changed_job(tree)))
+    before = state(tree)
+    error = fails(capsys, newer, "--root", tree, *group).splitlines()
+    assert error[:2] == [
+        f"{newer}: it describes the operations of jobs.md (group jobs)",
+        "    if it is a newer version, save it as jobs.md and import again",
+    ]
+    assert "schemas/Job differs" in error[2]
+    assert state(tree) == before
+
+
+def test_a_page_that_repeats_an_operation_without_a_contradiction_gives_a_note(tmp_path: Path, tree: Path) -> None:
+    path = write(tmp_path / "more.md", page(json.loads((tree / "openapi/jobs/get-job.json").read_bytes())))
+    assert f"{path}: it describes the operations of jobs.md (group jobs): if it" in imported(tree / "openapi", path)
 
 
 @pytest.mark.parametrize(
@@ -436,6 +470,56 @@ UNMERGED: dict[str, tuple[Callable[[Path], str], str]] = {
 }
 
 
+def oars(path: str, *parameters: str, operation_id: str = "listOars") -> JsonObject:
+    declared = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters]
+    document: Any = operation(operation_id, path)
+    document["paths"][path]["get"]["parameters"] = declared
+    return dict(document)
+
+
+UNGENERATABLE: dict[str, tuple[list[JsonObject], str]] = {
+    "a parameter twice": ([oars("/Oars/{Id}", "Id", "Id")], "the path parameter 'Id' appears twice"),
+    "a parameter of the path that is not declared": (
+        [oars("/Oars/{OarId}")],
+        "GET /Oars/{OarId}: the path has {OarId}, but no parameter of that name",
+    ),
+    "a declared parameter that is not in the path": ([oars("/Oars", "Id")], "path parameter 'Id' is not in the path"),
+    "an empty operationId": ([oars("/Oars", operation_id="")], "the operationId '' of GET /Oars gives no Python name"),
+    "an emoji": ([oars("/Oars", operation_id="🚣")], "gives no Python name"),
+    "one name in two spellings": (
+        [oars("/Oars"), oars("/Oars/All", operation_id="list_oars")],
+        "give the same module",
+    ),
+    "a name too long for a file": (
+        [oars("/Oars", operation_id="x" * 300)],
+        "has 300 characters; a module's name may have 200",
+    ),
+    "a schema's name too long for a file": ([models(**{"x" * 300: "object"})], "has 300 characters"),
+}
+
+
+@pytest.mark.parametrize(("documents", "reason"), UNGENERATABLE.values(), ids=UNGENERATABLE)
+def test_pages_that_the_generator_would_refuse_are_refused_unless_the_overlay_corrects_them(
+    tmp_path: Path,
+    tree: Path,
+    capsys: pytest.CaptureFixture[str],
+    documents: list[JsonObject],
+    reason: str,
+) -> None:
+    path = write(tmp_path / "oars.md", page(*documents))
+    before = state(tree)
+    error = fails(capsys, path, "--root", tree)
+    assert error.startswith(f"{path}:")
+    assert reason in error
+    assert state(tree) == before
+    overlay: Any = json.loads((tree / "openapi/overlay.json").read_bytes())
+    targets = [f"$.paths['{name}']" for document in documents for name in document.get("paths", ())]  # type: ignore[union-attr]
+    targets += ["$.components.schemas." + "x" * 300] if not targets else []
+    overlay["actions"] += [{"target": target, "remove": True} for target in targets]
+    write(tree / "openapi/overlay.json", json.dumps(overlay))
+    imported(tree / "openapi", path)
+
+
 @pytest.mark.parametrize(("text", "reason"), UNMERGED.values(), ids=UNMERGED)
 def test_pages_that_cannot_be_merged_with_the_tree_are_refused(
     tmp_path: Path,
@@ -463,4 +547,7 @@ def test_an_overlay_that_does_not_fit_the_new_pages_is_no_obstacle(tmp_path: Pat
         shutil.rmtree(group)  # those that describe a job as well would contradict
     jobs = [json.loads(path.read_bytes()) for path in (tree / "openapi/jobs").glob("*-job*.json")]
     text = page(*jobs).replace('"enum":', '"examples":')
-    assert "changed  openapi/jobs/get-job.json" in imported(tree / "openapi", write(tmp_path / "jobs.md", text))
+    text = text.replace('{"name": "JobId", "in": "path"', '{"name": "Id", "in": "path"')
+    report = imported(tree / "openapi", write(tmp_path / "jobs.md", text))
+    assert "changed  openapi/jobs/get-job.json" in report
+    assert "openapi/overlay.json does not fit the new pages" in report

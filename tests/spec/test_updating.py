@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from generate import ROOT
+from import_pages import main as import_main
 from spec import updating
 from spec.build import DOCUMENT, GENERATED, Build, describe
 from spec.copies import copy_tree
@@ -17,6 +19,8 @@ from spec.documents import render
 from spec.folders import set_files
 from spec.trees import Files, read_files
 from update import main
+
+from tests.spec import published
 
 Change = Callable[[Any], object]
 
@@ -41,8 +45,12 @@ def project(tmp_path: Path) -> Path:
 def _without_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the generated package as it is, because the generator takes a second."""
 
-    def build(root: Path) -> Build:
-        package = {f"{GENERATED}/{name}": content for name, content in read_files(root / GENERATED).items()}
+    def build(root: Path, _fragments: object) -> Build:
+        package = {
+            f"{GENERATED}/{name}": content
+            for name, content in read_files(root / GENERATED).items()
+            if name != "notes.txt"
+        }
         return Build({DOCUMENT: render(describe(root / "openapi").document)} | package, [])
 
     monkeypatch.setattr(updating, "build", build)
@@ -104,6 +112,14 @@ def test_a_harmless_change_reaches_the_tree_with_a_changelog_fragment(
     assert not list(project.rglob(".*.new"))
 
 
+def test_the_changelog_fragment_of_pages_of_several_groups_names_the_api(project: Path, tmp_path: Path) -> None:
+    boats = tmp_path / "boats.md"
+    boats.write_text(published.page(published.operation("listBoats", "/Boats")))
+    assert run(project, page(tmp_path, add_field), boats) == 0
+    text = (project / "docs/changelog.d/+api-page.changed.md").read_text()
+    assert text.startswith("The generated client follows the vendor's changed description of the API. Nothing breaks: ")
+
+
 def test_the_same_page_again_changes_nothing(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(project, page(tmp_path)) == 0
     before = state(project)
@@ -118,6 +134,13 @@ def test_new_prose_needs_no_changelog_fragment(project: Path, tmp_path: Path) ->
 
     assert run(project, page(tmp_path, reword)) == 0
     assert notes(project) == set()
+
+
+def test_a_second_update_keeps_the_changelog_fragment_of_the_first(project: Path, tmp_path: Path) -> None:
+    assert run(project, page(tmp_path, add_field)) == 0
+    assert run(project, page(tmp_path), "--breaking", "accept") == 0
+    assert run(project, page(tmp_path, add_field)) == 0
+    assert "+jobs-page-2.added.md" in notes(project)
 
 
 def test_a_change_that_breaks_programs_is_a_problem_until_it_is_accepted(
@@ -156,6 +179,42 @@ def test_at_a_problem_it_stops_with_the_reason_and_changes_nothing(
     assert state(project) == before
 
 
+@pytest.fixture
+def committed(project: Path) -> Path:
+    """Commit the project."""
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+    for command in (("init", "--quiet"), ("add", "."), (*identity, "commit", "--quiet", "--message=All")):
+        subprocess.run(["git", "-C", project, *command], check=True)  # noqa: S603, S607
+    return project
+
+
+def test_uncommitted_work_that_would_be_lost_is_named_and_stays(
+    committed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = page(tmp_path, add_field)
+    fragment = committed / "openapi/jobs/get-job.json"
+    fragment.write_bytes(fragment.read_bytes().replace(b'"uuid"', b'"UUID"'))
+    for name in ("openapi/merge.yml", "generated/notes.txt", "docs/changelog.d/+mine.added.md"):
+        (committed / name).write_text("# mine\n")
+    before = state(committed)
+    assert run(committed, changed) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert error[:2] == [
+        f"{name}: the update would overwrite a change that is not committed"
+        for name in ("update: generated/notes.txt", "openapi/jobs/get-job.json")
+    ]
+    assert error[2].startswith("commit these files")
+    assert state(committed) == before
+
+
+def test_an_import_may_precede_the_update_of_the_same_page(committed: Path, tmp_path: Path) -> None:
+    changed = page(tmp_path, add_field)
+    assert import_main(["--root", str(committed), str(changed)]) == 0
+    (committed / "openapi/merge.yml").write_text("# mine\n")
+    assert run(committed, changed) == 0
+    assert notes(committed) == {"+jobs-page.added.md"}
+
+
 def test_a_damaged_page_is_named_and_changes_nothing(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,7 +241,8 @@ def test_an_interruption_changes_nothing(
 ) -> None:
     monkeypatch.setattr(updating, "run_tests", lambda *_: os.kill(os.getpid(), number))
     before = state(project)
-    assert run(project, page(tmp_path, add_field), tests="all") == 130
+    with pytest.raises(KeyboardInterrupt):
+        run(project, page(tmp_path, add_field), tests="all")
     assert state(project) == before
 
 

@@ -2,10 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from spec.comparing.report import Report
 
 _MOST = 6
+
+# The topic of pages of several groups.
+WHOLE_API: Final = "api"
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ def note_of(found: Report, topic: str) -> ChangeNote | None:
 
     Args:
         found: What has changed.
-        topic: What the pages are about, in small letters and hyphens.
+        topic: What the pages are about, in small letters and hyphens, or `WHOLE_API`.
     """
     changes = [change for change in found.changes if not change.is_prose]
     if not changes:
@@ -34,7 +38,7 @@ def note_of(found: Report, topic: str) -> ChangeNote | None:
     if len(ordered) > _MOST:
         words.append(f"and {len(ordered) - _MOST} further changes")
     verdict = "Programs that use them have to change" if breaking else "Nothing breaks"
-    pages = topic.replace("-", " ")
+    pages = "the API" if topic == WHOLE_API else topic.replace("-", " ")
     text = f"The generated client follows the vendor's changed description of {pages}. {verdict}: {'; '.join(words)}.\n"
     return ChangeNote(f"+{_topic(topic)}-page.{kind}.md", re.sub(r"\s+", " ", text).strip() + "\n")
 

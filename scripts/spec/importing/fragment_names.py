@@ -23,7 +23,7 @@ def fragment_name(document: Document, *, stem: str) -> str:
 
     It is that of the only operation, or of the first schema if there are no operations, or else that of the page.
     """
-    operations = [*_operations(document.content)]
+    operations = [*operations_of(document.content)]
     if len(operations) == 1:
         path, method, operation = operations[0]
         name = operation.get("operationId")
@@ -33,7 +33,8 @@ def fragment_name(document: Document, *, stem: str) -> str:
     return next((name for candidate in [*candidates, stem] if (name := kebab(candidate))), "document")
 
 
-def _operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
+def operations_of(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
+    """Yield the operations of a document, each with its path and its method."""
     for section in ("paths", "webhooks"):
         for path, item in object_at(document, section).items():
             for method, operation in as_object(item).items():

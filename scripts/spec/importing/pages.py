@@ -24,6 +24,7 @@ _DOCUMENT = re.compile(r"""["'](openapi|swagger)["']\s*:|^(openapi|swagger)\s*:"
 _REMAINS = re.compile(r"""openapi|swagger|["'](paths|components)["']\s*:|^(paths|components)\s*:""", re.MULTILINE)
 _BEGINNING = re.compile(r"""\s*(\{\s*["'](openapi|swagger)["']\s*:|(openapi|swagger)\s*:\s*["']?\d)""")
 _HTML = re.compile(r"\s*<(!doctype|html)\b", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-z]+:/", re.IGNORECASE)  # a path has one slash of the two
 _VERSION = re.compile(r"3\.[01]\.\d+(-.+)?")
 # Only blocks are of interest, and the rules for text inside them are slow.
 _MARKDOWN = MarkdownIt("commonmark", {"maxNesting": 100}).disable(["inline", "reference"])
@@ -67,7 +68,10 @@ def read_page(path: Path) -> Page:
     Raises:
         SpecError: It can't be read, is damaged, or contains no OpenAPI document; with all problems that were found.
     """
-    file, raw = str(path), read_text(path, str(path))
+    file = str(path)
+    if _ADDRESS.match(file):
+        raise SpecError(Problem(file, None, "is an address, not a file", "save the page first, and give its file"))
+    raw = read_text(path, file)
     text = unified(raw)
     if "\0" in text:
         raise SpecError(Problem(file, text.count("\n", 0, text.index("\0")) + 1, "has a NUL character: it is not text"))

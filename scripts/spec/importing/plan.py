@@ -6,22 +6,22 @@ or an interruption leaves the old one.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from spec.checks import check_document
 from spec.documents import Problem, SpecError, render
 from spec.folders import replace_folder
 from spec.fragments import PROVENANCE, Fragment, read_fragments
 from spec.importing.fragment_names import LONGEST_NAME, fragment_name, kebab
+from spec.importing.newer_pages import copied_page, repeated_pages
 from spec.importing.pages import Page, read_page
 from spec.importing.provenance import PageRecord, read_records, render_records
-from spec.merging.merge import merge
+from spec.merging.merge import MergeError, merge
 from spec.merging.rules import Rules, read_rules
 from spec.overlays.actions import OverlayError
-from spec.overlays.overlay import corrected
-from spec.references import reference_problems
+from spec.overlays.overlay import OVERLAY, corrected
 from spec.trees import Files
 
 _GROUP = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -94,13 +94,21 @@ def plan_import(
     problems: list[Problem | str] = []
     pages: list[Page] = []
     groups: dict[str, _Group] = {}
+    copies: list[str] = []
+    records = _all_records(openapi)
+    named = {path.name for path in paths}
+    recorded = {key: record for key, record in records.items() if record.name not in named}
     # In the order of names, so that the order of the arguments makes no difference.
     for path in sorted(paths, key=lambda path: (path.name, path)):
         try:
             name = group_of(path, openapi, group=group)
+            page = read_page(path)
+            if copied := copied_page(path, page, recorded):
+                copies.append(f"{path}: the same as {copied}")
+                continue
             groups.setdefault(name, _Group.read(openapi, name)).claim(path, is_shared=group is not None)
-            pages.append(read_page(path))
-            groups[name].add(path.name, pages[-1], today or datetime.now(UTC).date())
+            pages.append(page)
+            groups[name].add(path.name, page, today or datetime.now(UTC).date())
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -108,22 +116,29 @@ def plan_import(
     found = [fragment for each in groups.values() for fragment in each.fragments]
     written = {name: content for each in groups.values() for name, content in each.files()}
     removed = sorted({name for each in groups.values() for name in each.replaced} - written.keys())
-    everything = (*read_fragments(openapi, without={*removed, *written}), *found)
-    settled = check(everything, openapi, rules=rules)
+    others = read_fragments(openapi, without={*removed, *written})
+    repeated = [*repeated_pages(found, others, recorded)]
+    everything = (*others, *found)
+    try:
+        settled = check(everything, openapi, rules=rules)
+    except MergeError as error:
+        raise MergeError(*repeated, *error.problems, proposals=error.proposals) from error
+    except SpecError as error:
+        raise SpecError(*repeated, *error.problems) from error
     old = {name: path.read_bytes() for name in written if (path := openapi / name).exists()}
     return Import(
         openapi,
         {name: content for name, content in written.items() if old.get(name) != content},
         tuple(removed),
         frozenset(written.keys() - old.keys()),
-        (*(note for page in pages for note in page.notes), *settled),
+        (*copies, *(note for page in pages for note in page.notes), *map(_as_note, repeated), *settled),
         len(found),
         everything,
     )
 
 
 def check(fragments: Iterable[Fragment], openapi: Path, *, rules: Rules | None = None) -> list[str]:
-    """Merge fragments, and return the notes about what the rules settled.
+    """Merge fragments and check what is generated from them; return the notes about what the rules settled.
 
     Args:
         fragments: All fragments.
@@ -131,15 +146,15 @@ def check(fragments: Iterable[Fragment], openapi: Path, *, rules: Rules | None =
         rules: Other rules.
 
     Raises:
-        SpecError: The fragments contradict each other, or refer to what none of them defines; with all problems.
+        SpecError: The fragments contradict each other, or can't be generated; with all problems.
     """
     merged = merge(fragments, rules or read_rules(openapi))
-    document = merged.document
-    # An overlay that does not fit the new pages is adapted to them after the import.
-    with suppress(OverlayError):
-        document = corrected(document, openapi)
-    if problems := reference_problems(document, merged.locate):
-        raise SpecError(*problems)
+    try:
+        document = corrected(merged.document, openapi)
+    except OverlayError:
+        # It is adapted to the new pages after the import, and may correct what the checks would refuse.
+        return [*merged.notes, f"{openapi.name}/{OVERLAY} does not fit the new pages: `make generate` says what to do"]
+    check_document(document, merged.locate)
     return merged.notes
 
 
@@ -159,13 +174,21 @@ def group_of(path: Path, openapi: Path, *, group: str | None = None) -> str:
     folder = openapi / name
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise SpecError(Problem(str(folder), None, "is not a folder, and so can't hold a group of fragments"))
-    homes = {
-        file.parent.name for file in openapi.glob(f"*/{PROVENANCE}") if path.name in _records(openapi, file.parent)
-    }
+    homes = {home for home, page in _all_records(openapi) if page == path.name}
     if group is None and homes and name not in homes:
         reason = f"a page of this name is in the group {' and '.join(sorted(homes))!r}, not in {name!r}"
         raise SpecError(Problem(str(path), None, reason, advice))
     return name
+
+
+def _as_note(problem: Problem) -> str:
+    return f"{problem.file}: {problem.reason}: {problem.advice}"
+
+
+def _all_records(openapi: Path) -> dict[tuple[str, str], PageRecord]:
+    """Return all recorded pages, by their groups and names."""
+    folders = [file.parent for file in sorted(openapi.glob(f"*/{PROVENANCE}"))]
+    return {(it.name, name): record for it in folders for name, record in _records(openapi, it).items()}
 
 
 def _records(openapi: Path, folder: Path) -> dict[str, PageRecord]:
