@@ -30,14 +30,13 @@ def end(kind: type[BaseException], error: BaseException, traceback: TracebackTyp
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Run the last step of a command, which takes a moment, to its end: a request to stop comes too late then."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    requests = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = [signal.signal(number, signal.SIG_IGN) for number in requests]
     try:
         yield
-        while pending := held & signal.sigpending():
-            signal.sigwait(pending)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+        for number, handler in zip(requests, previous, strict=True):
+            signal.signal(number, handler)
 
 
 sys.excepthook = end

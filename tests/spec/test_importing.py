@@ -234,7 +234,7 @@ PATHS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a link to itself": (cyclic_link, "link.md: Too many levels of symbolic links"),
     "an address": (
         lambda _: Path("https://boats.example/page.md"),
-        "page.md: is an address, not a file\n    save the page first, and give its file",
+        "https://boats.example/page.md: is an address, not a file\n    save the page first, and give its file",
     ),
     "binary": (lambda folder: write(folder / "a.md", b"\x89PNG\r\n\x1a\n\0"), "a.md:1: is not text in UTF-8"),
     "empty": (lambda folder: write(folder / "a.md", b""), "a.md: is empty"),

@@ -70,7 +70,8 @@ def read_page(path: Path) -> Page:
     """
     file = str(path)
     if _ADDRESS.match(file):
-        raise SpecError(Problem(file, None, "is an address, not a file", "save the page first, and give its file"))
+        advice = "save the page first, and give its file"
+        raise SpecError(Problem(file.replace(":/", "://", 1), None, "is an address, not a file", advice))
     raw = read_text(path, file)
     text = unified(raw)
     if "\0" in text:
