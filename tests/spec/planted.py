@@ -307,6 +307,14 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "A parameter of the path holds for its operations in the same way."),
     ("component parameter JobId becomes JobIdentifier", rename_component("JobIdentifier", "parameters", "JobId"),
      False, False, "Parameters make no classes, so the component's name does not matter."),
+    ("style and explode of parameter CreatedAfter are written out", together(
+        put("form", *LIST, "parameters", 1, "style"), put(True, *LIST, "parameters", 1, "explode")),  # noqa: FBT003
+     False, False, "They are the defaults of a query parameter."),
+    ("explode of parameter CreatedAfter becomes false", put(
+        False, *LIST, "parameters", 1, "explode"), False, False,  # noqa: FBT003
+     "It has a meaning for lists and objects only."),
+    ("style of path parameter JobId is written out", put("simple", *SECTION_OF_JOB_ID, "style"), False, False,
+     "It is the default of a path parameter."),
     # Fields of the job.
     ("field Job.Priority is added", put(_PRIORITY, *FIELDS, "Priority"), False, False,
      "A new optional field is a new keyword with a default; yesterday's package keeps it as an additional property."),
@@ -402,6 +410,8 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      True, True, "The server refuses the credentials that programs send."),
     ("server moves", put("https://api.impact.invalid", "servers", 0, "url"), True, True,
      "Programs and the facade's default address the old one."),
+    ("server gets a slash at its end", put("https://api.impact.com/", "servers", 0, "url"), False, False,
+     "Clients join the address with a path by one slash in either case."),
     ("server is added", insert({"url": "https://eu.impact.invalid"}, "servers"), False, False,
      "The first server is as it was."),
     ("info.title changes", put("Agency API", "info", "title"), False, False, "Only a docstring shows it."),
@@ -488,6 +498,18 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
      "The server refuses values that were right, although the signature stays."),
     ("maximum of parameter limit is raised", put(1000, *LIMIT, "schema", "maximum"), False,
      "Every value that was right still is."),
+    ("style and explode of parameter rows are written out", together(
+        put("form", *BEDS, "get", "parameters", 2, "style"),
+        put(True, *BEDS, "get", "parameters", 2, "explode")), False,  # noqa: FBT003
+     "They are the defaults of a query parameter."),
+    ("explode of parameter rows becomes false", put(
+        False, *BEDS, "get", "parameters", 2, "explode"), True,  # noqa: FBT003
+     "The server reads one list where yesterday's package sends each item, and the generated argument becomes a str."),
+    ("style of path parameter bedId becomes matrix", put(
+        "matrix", *BEDS, "get", "parameters", 0, "style"), True,
+     "The server reads ;bedId= before the name of the bed, although the signature stays."),
+    ("minItems 0 of parameter rows is written out", put(0, *BEDS, "get", "parameters", 2, "schema", "minItems"), False,
+     "No list has fewer items."),
     ("parameter minHeight becomes a number", put(
         "number", *BEDS, "get", "parameters", 3, "schema", "type"), False,
      "Type checkers accept an int as a float, and every integer is a number."),

@@ -237,7 +237,7 @@ MORE: dict[str, tuple[Any, str, bool]] = {
     ),
     "parameter-format-changed": (
         put(False, "paths", "/beds/{bedId}/seedlings", "get", "parameters", 2, "explode"),  # noqa: FBT003
-        "explode of parameter rows of listSeedlings is written differently (None → False)",
+        "explode of parameter rows of listSeedlings is written differently (True → False)",
         True,
     ),
     "body-removed": (

@@ -6,10 +6,10 @@ operations that use it; operations are paired by path and method and by operatio
 
 import json
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from spec.comparing.api import Api, Node, changed_keys, schema_name
+from spec.comparing.api import Api, Node, address, changed_keys, schema_name
 from spec.comparing.change import Change as Change  # noqa: PLC0414 - part of this module's interface
 from spec.comparing.change import Changes, becomes
 from spec.comparing.facade_verdicts import with_facade
@@ -66,7 +66,9 @@ class _Root:
             self.changes.add("document-changed", f"{key} of the API", ("info", key), detail=detail)
 
     def _servers(self) -> None:
-        old, new = ({it.text("url"): it for it in api.node("servers").entries()} for api in (self.old, self.new))
+        old, new = (
+            {address(it.text("url")): it for it in api.node("servers").entries()} for api in (self.old, self.new)
+        )
         everywhere = [operation.id for operation in self.new.operations]
         for url, server in old.items():
             if url not in new:
@@ -75,7 +77,11 @@ class _Root:
             if url not in old:
                 self.changes.add("server-added", f"server {url}", server.place)
             else:
-                self._prose(f"server {url}", old[url], server)
+                before, after = old[url].text("url"), server.text("url")
+                if before != after:
+                    detail = becomes(before, after)
+                    self.changes.add("server-respelled", f"server {url}", (*server.place, "url"), detail=detail)
+                self._prose(f"server {url}", old[url], server, but={"url"})
 
     def _tags(self) -> None:
         old, new = ({it.text("name"): it for it in api.node("tags").entries()} for api in (self.old, self.new))
@@ -119,8 +125,10 @@ class _Root:
             )
         self._prose(f"security scheme {name}", old, new, only=hidden)
 
-    def _prose(self, subject: str, old: Node, new: Node, *, only: Container[str] | None = None) -> None:
-        for key in changed_keys(old, new):
+    def _prose(
+        self, subject: str, old: Node, new: Node, *, only: Container[str] | None = None, but: Iterable[str] = ()
+    ) -> None:
+        for key in changed_keys(old, new, but=but):
             if only is None or key in only:
                 kind = "description-changed" if key in PROSE else "keyword-changed"
                 self.changes.add(kind, f"{key} of {subject}", (*new.place, key))

@@ -4,18 +4,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spec.comparing.api import Api, Node, Operation
+from spec.comparing.api import Api, Node, Operation, address
 from spec.comparing.change import Direction, becomes
 from spec.comparing.exchange_changes import ExchangeComparison
 from spec.comparing.python_types import Reader, is_expressible
 from spec.comparing.schema_changes import SchemaComparison
 from spec.comparing.where import Where
-from spec.documents import Place, canonical
+from spec.documents import JsonObject, Place, canonical
+from spec.generating.lookup import Lookup
 from spec.python_names import identifier
 
 _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
 _COMPARED = frozenset({"operationId", "tags", "security", "parameters", "requestBody", "responses", "servers"})
-_OF_PARAMETER = frozenset({"name", "in", "required", "schema", "content", "style", "explode", "allowReserved"})
+_OF_PARAMETER = frozenset({"name", "in", "required", "schema", "content", "style", "explode"})
+_SCALARS = ("string", "number", "integer", "boolean", "null")
 _RESERVED = ("client", "url")  # Python names of the generated functions
 
 
@@ -112,7 +114,7 @@ class _OneOperation:
         old, new = self.before.node, self.after.node
         where = Where(self.after.id, "", "", "field", "both", (self.after.id,))
         self.schemas.keywords(old, new, where, but=_COMPARED)
-        urls = [{it.text("url") for it in node.get("servers").entries()} for node in (old, new)]
+        urls = [{address(it.text("url")) for it in node.get("servers").entries()} for node in (old, new)]
         if urls[0] != urls[1]:
             kind = "server-added" if urls[0] and urls[0] <= urls[1] else "server-removed"
             self._add(kind, f"server of {self.after.id}", (*new.place, "servers"))
@@ -187,9 +189,10 @@ class _OneOperation:
         if was != is_now:
             kind = "parameter-required" if is_now else "parameter-optional"
             self._add(kind, subject, (*new.place, "required"), direction="request")
-        for key in ("style", "explode", "allowReserved", "content"):
-            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
-                detail = "" if key == "content" else becomes(old.object.get(key), new.object.get(key))
+        before, after = _serialization(self.schemas.old, old), _serialization(self.schemas.new, new)
+        for key in sorted(before.keys() & after.keys()) if old.text("in") == new.text("in") else ():
+            if canonical(before[key]) != canonical(after[key]):
+                detail = "" if key == "content" else becomes(before[key], after[key])
                 self._add("parameter-format-changed", f"{key} of {subject}", (*new.place, key), detail, "request")
         where = Where(subject, new.text("name"), self.after.id, "parameter", "request", (self.after.id,))
         self.schemas.keywords(old, new, where, but=_OF_PARAMETER)
@@ -205,6 +208,19 @@ def _alternatives(api: Api, operation: Operation) -> set[str]:
     own = operation.node.object.get("security")
     found = own if own is not None else api.document.get("security")
     return {canonical(it) for it in found} if isinstance(found, list) else set()
+
+
+def _serialization(api: Api, parameter: Node) -> JsonObject:
+    """Return how a parameter is written; a default that is written out is the same as none."""
+    location = parameter.text("in")
+    style = parameter.object.get("style", "form" if location in ("query", "cookie") else "simple")
+    explode = parameter.object.get("explode", style == "form")
+    found: JsonObject = {"style": style, "explode": explode, "content": parameter.object.get("content")}
+    schema = Lookup(api.document).resolve(parameter.object.get("schema", {}))
+    kinds = schema.get("type")
+    if {*(kinds if isinstance(kinds, list) else [kinds])} <= {*_SCALARS}:
+        del found["explode"]  # it has a meaning for lists and objects only
+    return found
 
 
 def _key(parameter: Node) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from spec.python_names import class_name
 PROSE = frozenset({"description", "summary", "title", "example", "examples", "externalDocs", "$comment"})
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_COUNTS = ("minLength", "minItems", "minProperties")
 _OTHER_LIMITS = ("pattern", "multipleOf", "uniqueItems", "format", "const")
 _COMPARED = frozenset({"$ref", "enum", "anyOf", "oneOf", "allOf", "items", "properties", "required", "default",
                        "additionalProperties", *_UPPER, *_LOWER, *_OTHER_LIMITS})  # fmt: skip
@@ -167,7 +168,9 @@ class SchemaComparison:
 
     def _limits(self, old: Node, new: Node, where: Where) -> None:
         for key in (*_UPPER, *_LOWER, *_OTHER_LIMITS):
-            before, after = old.object.get(key), new.object.get(key)
+            # A list or a text has no fewer items than none.
+            before, after = (None if key in _COUNTS and it.object.get(key) == 0 else it.object.get(key)
+                             for it in (old, new))  # fmt: skip
             if before != after:
                 kind = "limit-tightened" if _is_tighter(key, before, after) else "limit-loosened"
                 self._add("limit-unchecked" if where.direction == "response" else kind,

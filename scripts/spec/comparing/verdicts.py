@@ -40,6 +40,7 @@ VERDICTS: dict[str, Verdict] = {
     "undeprecated": _keeps("is no longer deprecated", _IGNORED),
     "server-added": _keeps("is added", "the other servers are as they were"),
     "server-removed": _breaks("is removed", "programs send their requests there"),
+    "server-respelled": _keeps("is spelled differently", "clients join both with a path in the same way"),
     "tags-changed": _keeps("change", "only the first tag of an operation has a meaning for the generator"),
     "security-scheme-added": _keeps("is added", "operations that need it are listed themselves"),
     "security-scheme-removed": _keeps("is removed", "operations that needed it are listed themselves"),
