@@ -395,9 +395,22 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
     ("content type of the result becomes text/csv", put(
         {"text/csv": {"schema": {"type": "string"}}}, *DOWNLOAD, "responses", "200", "content"), True, False,
      "The return type becomes str instead of File; the facade streams the bytes of any type."),
+    ("content type of the result becomes text/csv, still with format binary", rename(
+        "text/csv", *DOWNLOAD, "responses", "200", "content", "application/octet-stream"), False, False,
+     "The generator makes a File of both, and asks for no type; the facade streams the bytes of any type."),
+    ("content type of the result becomes application/zip", rename(
+        "application/zip", *DOWNLOAD, "responses", "200", "content", "application/octet-stream"), False, False,
+     "The generator makes a File of both, and asks for no type; the facade streams the bytes of any type."),
+    ("format binary of the result is dropped", drop(
+        *DOWNLOAD, "responses", "200", "content", "application/octet-stream", "schema", "format"), False, False,
+     "The generator makes a File of any content that is neither JSON nor text."),
+    ("text/plain is added before application/json in getJob", put(
+        {"text/plain": {"schema": {"type": "string"}},
+         "application/json": {"schema": {"$ref": "#/components/schemas/Job"}}},
+        *GET, "responses", "200", "content"), False, False, "Generated code reads JSON if there is some."),
     ("content type of getJob becomes application/xml", rename(
         "application/xml", *GET, "responses", "200", *JSON), True, True,
-     "Neither the generated code nor the facade reads XML."),
+     "Generated code returns a File for XML, and the facade reads none."),
     ("header Location of the redirect is removed", drop(*DOWNLOAD, "responses", "302", "headers"), True, True,
      "Programs and the facade take the address of the result from it."),
     ("header X-Request-Id of getJob is added", put(
@@ -549,7 +562,7 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
      "The return type gets Any, which type checkers accept everywhere, and None came back already."),
     ("content type text/csv of listSeedlings is removed", drop(
         *BEDS, "get", "responses", "200", "content", "text/csv"), False,
-     "Generated code reads the first type only, which is JSON."),
+     "Generated code reads JSON if there is some, and no other type then."),
     ("listSeedlings needs a key", put([{"Key": []}], *BEDS, "get", "security"), True,
      "A Client without credentials does not type-check, and the server refuses it."),
     ("maximum of field NewSeedling.depth is lowered", put(20, *NEW, "properties", "depth", "maximum"), True,

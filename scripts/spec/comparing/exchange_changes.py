@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from spec.comparing.api import Api, Node, Operation
 from spec.comparing.change import Direction, becomes
-from spec.comparing.python_types import ANY, body_parent, chosen_content, reading, sending, shown
+from spec.comparing.contents import chosen_content, reading
+from spec.comparing.python_types import ANY, body_parent, sending, shown
 from spec.comparing.schema_changes import SchemaComparison, is_missed, is_same
 from spec.comparing.where import Where
 from spec.documents import Place
@@ -124,22 +125,31 @@ class ExchangeComparison:
 
     def _one_response(self, old: Node, new: Node, where: Where) -> None:
         before, after = chosen_content(old), chosen_content(new)
-        kinds = reading(before), reading(after)
+        kinds = reading(self.schemas.old, before), reading(self.schemas.new, after)
         if kinds[0] != kinds[1] and old.get("content").object and new.get("content").object:
             self._other_content(before, after, where)
         else:
             self._unread_content(old, new, where)
             nothing = Node(None, new.place)
-            self._media(before or nothing, after or nothing, where)
+            if kinds in (("text", "text"), ("bytes", "bytes")):
+                self._unparsed(before or nothing, after or nothing, where)
+            else:
+                self._media(before or nothing, after or nothing, where)
         self._headers(old, new, where)
         self._prose(old, new, where.subject)
+
+    def _unparsed(self, old: Node, new: Node, where: Where) -> None:
+        """Compare contents that are one text or one file to generated code, which does not look at their schema."""
+        self.schemas.keywords(old, new, where, but={"schema"})
+        one, other = self.schemas.old.follow(old.get("schema")), self.schemas.new.follow(new.get("schema"))
+        self.schemas.keywords(one, other, where, but=())
 
     def _other_content(self, before: Node | None, after: Node | None, where: Where) -> None:
         readers = self.schemas.old_types, self.schemas.new_types
         texts = []
         for node, reader in zip((before, after), readers, strict=True):
-            types = shown(reader.types(node.get("schema"), where.name, where.parent)) if node else "nothing"
-            texts.append(f"{node.place[-1]}, {types}" if node else "none that can be read")
+            types = shown(reader.types_of_content(node, where.name, where.parent))
+            texts.append(f"{node.place[-1]}, {types}" if node else "none")
         node = after or before
         place = node.place if node else ()
         self._add("content-type-changed", f"content of {where.subject}", place, becomes(*texts), "response")
@@ -153,6 +163,12 @@ class ExchangeComparison:
                 self._add("keyword-changed", subject, after[content_type].place, direction="response")
         if not (before and after):
             return
+        chosen = chosen_content(old), chosen_content(new)
+        names = tuple(str(media.place[-1]) if media else "" for media in chosen)
+        if names[0] != names[1] and names[0] not in after and names[1] not in before:
+            place = chosen[1].place if chosen[1] else new.place
+            self._add("content-type-respelled", f"content of {where.subject}", place, becomes(*names), "response")
+            before, after = ({name: it for name, it in its.items() if name not in names} for its in (before, after))
         for kind, its, others in (("content-type-removed", before, after), ("content-type-added", after, before)):
             for content_type in (it for it in its if it not in others):
                 subject = f"content type {content_type} of {where.subject}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from spec.comparing.api import Api, Node, Operation
+from spec.comparing.contents import chosen_content, reading
 from spec.python_names import class_name
 
 Types: TypeAlias = frozenset[str]
@@ -118,23 +119,16 @@ class Reader:
 
     def types_of_response(self, response: Node, status: str, operation: str) -> Types:
         """Return the types that an operation returns for a status."""
-        chosen = chosen_content(response)
-        if chosen is None or chosen.get("schema").value is None:
-            return ANY
-        return self.types(chosen.get("schema"), f"response {status}", operation)
+        return self.types_of_content(chosen_content(response), f"response {status}", operation)
 
-
-def chosen_content(response: Node) -> Node | None:
-    """Return the first content of a response that generated code can read; None if there is none."""
-    return next((media for media in response.get("content").members().values() if reading(media)), None)
-
-
-def reading(media: Node | None) -> str:
-    """Return how generated code reads a content: as json, text or bytes; an empty text if it can't, or is None."""
-    kind = str(media.place[-1]).partition(";")[0].strip().lower() if media else ""
-    if kind == "application/json" or kind.endswith("+json"):
-        return "json"
-    return "text" if kind.startswith("text/") else "bytes" if kind == "application/octet-stream" else ""
+    def types_of_content(self, chosen: Node | None, name: str, parent: str) -> Types:
+        """Return the types that an operation returns for the content that it reads; any if there is none."""
+        match reading(self.api, chosen):
+            case "text":
+                return frozenset({"str"})
+            case "bytes":
+                return frozenset({"File"})
+        return self.types(chosen.get("schema"), name, parent) if chosen else ANY
 
 
 def _single_reference(node: Node) -> Node | None:

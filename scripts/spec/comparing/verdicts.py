@@ -121,6 +121,7 @@ VERDICTS: dict[str, Verdict] = {
     "content-type-changed": _breaks(
         "is not what generated code reads any more", "yesterday's package reads a type that the server no longer sends"
     ),
+    "content-type-respelled": _keeps("is of another type", "generated code reads both in the same way"),
     "header-added": _keeps("is added", "nobody reads it yet"),
     "header-removed": _breaks("is removed", "programs that read it find nothing"),
     "header-changed": _breaks("gets another type", "programs that read its text find another one"),
