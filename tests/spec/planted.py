@@ -480,14 +480,25 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
         {"name": "bedId", "in": "query", "schema": {"type": "string"}}, *BEDS, "get", "parameters"), True,
      "The keyword bed_id becomes bed_id_path, because two parameters have that Python name."),
     ("body of labelSeedling may be JSON as well", put(
-        {"schema": {"$ref": f"{_REF}/Label"}}, *LABEL, "requestBody", "content", "application/json"), True,
-     "Generated code cannot tell two bodies of one class apart, and sends a form that it calls JSON."),
-    ("body of plantSeedling may be application/vnd.nursery+json as well", _MORE_JSON, True,
-     "If a required body has two types, the generator forgets to import Unset, and the module cannot be imported."),
+        {"schema": {"$ref": f"{_REF}/Label"}}, *LABEL, "requestBody", "content", "application/json"), False,
+     "The server accepts the form as before; generated code sends the same class as JSON from now on."),
+    ("body of plantSeedling may be application/vnd.nursery+json as well", _MORE_JSON, False,
+     "Generated code cannot tell two bodies of one class apart, and sends the first, which the server accepts."),
     ("body of plantSeedling may be application/vnd.nursery+json as well, beside a new header", together(
         _MORE_JSON, insert({"name": "X-Note", "in": "header", "schema": {"type": "string"}},
                            *BEDS, "post", "parameters")), False,
-     "Both are JSON, the server accepts either name, and the optional header makes the generator import Unset."),
+     "The body is sent as before, and the header is a new keyword with a default."),
+    ("body of plantSeedling may be a file as well", put(
+        {"schema": {"type": "string", "format": "binary"}},
+        *BEDS, "post", "requestBody", "content", "image/png"), False,
+     "The argument takes a File beside the class."),
+    ("body of plantSeedling becomes text/csv", rename(
+        "text/csv", *BEDS, "post", "requestBody", "content", "application/json"), True,
+     "The server refuses JSON, and the argument takes a File."),
+    ("body of labelSeedling may be a list in JSON as well", put(
+        {"schema": {"type": "array", "items": {"type": "string"}}},
+        *LABEL, "requestBody", "content", "application/json"), True,
+     "Generated code sends JSON if it is no object, so the argument takes no Label any more."),
     ("photo of addPhoto may be JSON as well", put(
         {"schema": {"type": "object", "properties": {"url": {"type": "string"}}}},
         *PHOTO[:-1], "application/json"), True,

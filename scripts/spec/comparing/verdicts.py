@@ -91,13 +91,10 @@ VERDICTS: dict[str, Verdict] = {
     "body-required": _breaks("becomes required", _REFUSED),
     "body-optional": _keeps("becomes optional", _OLD_CALLS),
     "body-type-added": _keeps("may be of one more content type", "bodies of the others are as right as before"),
-    "body-type-confused": _breaks(
-        "may be of two content types of one class", "generated code sends it as the one and calls it the other"
+    "body-type-replaced": _breaks(
+        "is of another class", "the argument takes other classes if generated code sends other content types"
     ),
-    "body-type-unimportable": _breaks(
-        "is required and may be of several content types",
-        "the generator forgets to import Unset then, so the module cannot be imported",
-    ),
+    "body-type-unsent": _keeps("loses a content type", "generated code never sent it"),
     "body-type-removed": _breaks(
         "loses a content type", "the server refuses the bodies of this type that yesterday's package sends"
     ),
