@@ -299,8 +299,8 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "The class DownloadJobResultMode is gone, which the facade imports as well."),
     ("enum of parameter Mode becomes component DownloadMode", _name_the_modes, True, True,
      "The class DownloadJobResultMode gets the component's name, although the server is the same."),
-    ("title is added to the enum of parameter Mode", put("Delivery", *MODE, "schema", "title"), True, True,
-     "The generator names the class after the title, so DownloadJobResultMode is gone."),
+    ("title is added to the enum of parameter Mode", put("Delivery", *MODE, "schema", "title"), False, False,
+     "The generator does not get titles, so that DownloadJobResultMode keeps its name."),
     ("parameter CreatedAfter becomes a component", _name_a_parameter, False, False,
      "Parameters make no classes, so where one is described does not matter."),
     ("parameter AccountSID moves from listJobs to its path", _share_account_sid, False, False,
@@ -351,6 +351,16 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "The member JobType.UPLOADADS is gone, which the facade exports."),
     ("value PAUSED of JobStatus is added", insert("PAUSED", *SCHEMAS, "JobStatus", "enum"), False, False,
      "The enum is open, so yesterday's package reads the new value as a str."),
+    ("value completed of JobStatus is added before COMPLETED", insert(
+        "completed", *SCHEMAS, "JobStatus", "enum", at=0), True, True,
+     "The member JobStatus.COMPLETED gets the value completed, and the facade waits for COMPLETED by it."),
+    ("value completed of JobStatus is added after COMPLETED", insert(
+        "completed", *SCHEMAS, "JobStatus", "enum"), False, False,
+     "Both give the member COMPLETED, so the generator names the new one by its number."),
+    ("field Job.status is added", put({"type": "string"}, *FIELDS, "status"), True, False,
+     "Both give the attribute status, so that of Status becomes Status; the facade reads Status."),
+    ("field Job.JOBS is added", put({"type": "string"}, *FIELDS, "JOBS"), False, False,
+     "No other field gives its Python name."),
     ("values of JobStatus change places", put(
         ["RUNNING", "QUEUED", "COMPLETED", "CANCELLED", "ERROR", "FAILED"], *SCHEMAS, "JobStatus", "enum"),
      False, False, "The order of an enum has no meaning."),
@@ -369,8 +379,8 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "The generator joins allOf, so the class has the same fields."),
     ("response 200 of getJob repeats the schema of Job inline", _inline_the_job, True, False,
      "The generator makes a second class, and a function that takes a Job does not accept it."),
-    ("title is added to component Job", put("Scheduled job", *JOB, "title"), True, True,
-     "The generator names the class after the title, so Job is gone."),
+    ("title is added to component Job", put("Scheduled job", *JOB, "title"), False, False,
+     "The generator does not get titles, so that Job keeps its name."),
     ("component Job gets additionalProperties: false", put(
         False, *JOB, "additionalProperties"), True, False,  # noqa: FBT003
      "The attribute additional_properties is gone; the facade does not use it."),
@@ -450,6 +460,14 @@ _MORE_JSON = put(
     *(*BEDS, "post", "requestBody", "content", "application/vnd.nursery+json"),
 )
 
+
+def _add_kind_first(document: Document) -> None:
+    fields = find(document, *SEEDLING)["properties"]
+    others = dict(fields)
+    fields.clear()
+    fields.update({"Kind": {"type": "string"}, **others})
+
+
 _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
     ("field NewSeedling.origin is added", put({"type": "string"}, *NEW, "properties", "origin"), False,
      "A new optional field of a body is a new keyword with a default."),
@@ -509,8 +527,8 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
         {"allOf": [{"$ref": f"{_REF}/Seedling"}]}, *SEEDLING, "properties", "offspring", "items"), False,
      "The generator takes a single reference for the schema itself."),
     ("values of field Seedling.kind get names", put(
-        ["TREE_KIND", "HERB_KIND"], *SEEDLING, "properties", "kind", "x-enum-varnames"), True,
-     "The extension names the members, so TREE and HERB are gone."),
+        ["TREE_KIND", "HERB_KIND"], *SEEDLING, "properties", "kind", "x-enum-varnames"), False,
+     "The generator does not get these names, so that TREE and HERB stay."),
     ("credentials of plantSeedling become optional", insert({}, *BEDS, "post", "security"), False,
      "The server accepts the key as before, and the function still takes an AuthenticatedClient."),
     ("items of parameter rows become strings", put(
@@ -548,6 +566,15 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
      "The enum is closed, so yesterday's package raises ValueError."),
     ("value herb of field Seedling.kind is removed", drop(*SEEDLING, "properties", "kind", "enum", 1), True,
      "The member is gone."),
+    ("value 0.5 of field NewSeedling.pot is added before 1.5", together(
+        insert("0.5", *NEW, "properties", "pot", "enum", at=0)), True,
+     "The generator names such values by their places, so VALUE_0 gets another value."),
+    ("value 9 of field NewSeedling.pot is added after 1.5", insert("9", *NEW, "properties", "pot", "enum"), False,
+     "The members of the other values keep their names."),
+    ("field Seedling.ID is added", put({"type": "integer"}, *SEEDLING, "properties", "ID"), False,
+     "The attribute id stays, because that of the new field is ID."),
+    ("field Seedling.Kind is added before kind", _add_kind_first, False,
+     "Both give the attribute kind, so the new one becomes Kind, and kind stays."),
     ("value hourly of field NewSeedling.watering is added", insert(
         "hourly", *NEW, "properties", "watering", "enum"), False,
      "Only requests have it, and they may say more than before."),

@@ -42,7 +42,7 @@ class Reader:
 
         Args:
             node: The schema, or a reference to it.
-            name: What a class of its own is called, unless the schema has a title.
+            name: What a class of its own is called.
             parent: What its name begins with.
             depth: How many schemas contain this one; aliases of themselves end there.
         """
@@ -81,7 +81,7 @@ class Reader:
     def _composed(self, node: Node, name: str, parent: str, depth: int) -> Types:
         """Return the types of an enum, a union, a list or an object."""
         schema, kind, values = node.object, node.object.get("type"), node.object.get("enum")
-        own = frozenset({class_in(parent, node.text("title") or name)})
+        own = frozenset({class_in(parent, name)})
         if isinstance(values, list) and values:
             return (own if values != [None] else frozenset()) | ({"None"} if None in values else set())
         variants = variants_of(node)

@@ -132,13 +132,18 @@ VERDICTS: dict[str, Verdict] = {
     "field-added": _keeps("is added", "a new optional field is a new keyword with a default"),
     "field-required-added": _breaks("is added and required", "the constructor gets a required argument"),
     "field-removed": _breaks("is removed", "its attribute is gone, or reads what the server no longer sends"),
+    "field-attribute-renamed": _breaks(
+        "gets another attribute", "another field of the object has the same Python name, or had it"
+    ),
     "field-required": _breaks("becomes required", "the constructor gets a required argument"),
     "field-optional": _breaks("becomes optional", "programs that read it may get UNSET"),
     "value-added": _keeps("is added", "a request may say more than before"),
     "value-added-open": _keeps("is added", "the enum is open, so yesterday's package reads the new value as a str"),
     "value-added-closed": _breaks("is added", "the enum is closed, so yesterday's package raises ValueError"),
     "value-removed": _breaks("is removed", "its member is gone"),
-    "value-names-changed": _breaks("change", "members of the class get other names"),
+    "value-member-renamed": _breaks(
+        "gets another member", "another value has the same Python name, or the place in the list gives the name"
+    ),
     "limit-tightened": _breaks("becomes tighter", "the server refuses some of what it accepted, though types stay"),
     "limit-loosened": _keeps("becomes wider", "what was right still is"),
     "limit-unchecked": _keeps("changes", "generated code does not check it in what the server sends"),

@@ -152,9 +152,7 @@ class _Contract:
             yield violation(schema, relies=relies, says=f"{says} there", file=_ENDPOINTS)
             return
         inline = operation.class_of(query)
-        title = self.view.object(target).get("title")
-        made = str(target[-1]) if target != schema else f"{inline.removesuffix(query.name)}{title or query.name}"
-        if made != inline:
+        if target != schema and (made := str(target[-1])) != inline:
             relies = f"imports {inline}, the generated class of the parameter {query.name}"
             yield violation(schema, relies=relies, says=f"makes it {made}", file=_ENDPOINTS)
 
@@ -178,21 +176,20 @@ class _Contract:
     def _class(self, name: str) -> Iterator[Violation]:
         place = ("components", "schemas", name)
         relies = f"imports the generated class {name}"
-        title = self.view.object(place).get("title", name)
         if self.view.at(place) is None:
             yield violation(place[:-1], relies=relies, says="has no schema of that name", file="models.py")
             return
-        if title != name:
-            says = f"gives it the title {title}, of which the generator makes the name"
-            yield violation((*place, "title"), relies=relies, says=says, file="models.py")
         values = self.view.values(place)
         needed = self.facade.members.get(name, frozenset()) | EXPORTED.get(name, frozenset())
         if needed and not values:
             yield violation(place, relies=f"relies on the values of {name}", says="lists none there", file="models.py")
-        named = [self.view.at(each) for each in self.view.places((*place, "x-enum-varnames"))] or values
-        if needed and [str(each).upper() for each in named] != [str(value).upper() for value in values]:
-            relies = f"names the members of {name} like their values"
-            yield violation(place, relies=relies, says=f"names them {listed(named)}", file="models.py")
+        for value in sorted(needed.intersection(map(str, values))):
+            # The generator gives the name to the first value that has it.
+            first = next(str(each) for each in values if str(each).upper() == value.upper())
+            if first != value:
+                relies = f"relies on {value} in {name}"
+                says = f"lists {first} before it, which takes the name of its member"
+                yield violation(place, relies=relies, says=says, file="models.py")
         for value in sorted(needed.difference(map(str, values))) if values else ():
             relies, says = f"relies on {value} in {name}", f"lists {listed(values)} there"
             yield violation(place, relies=relies, says=says, file="models.py")
