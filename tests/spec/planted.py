@@ -229,6 +229,15 @@ def _inline_the_job(document: Document) -> None:
     put(find(document, *JOB), *GET, "responses", "200", *JSON, "schema")(document)
 
 
+def _add_component_first(name: str) -> Change:
+    """Return a change that adds a component before all others."""
+
+    def change(document: Document) -> None:
+        find(document, "components")["schemas"] = {name: deepcopy(_PROBLEM), **find(document, *SCHEMAS)}
+
+    return change
+
+
 _REF = "#/components/schemas"
 _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
     # Operations and paths.
@@ -315,6 +324,12 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "It has a meaning for lists and objects only."),
     ("style of path parameter JobId is written out", put("simple", *SECTION_OF_JOB_ID, "style"), False, False,
      "It is the default of a path parameter."),
+    ("query parameter createdAfter of listJobs is added", insert(
+        _query("createdAfter"), *LIST, "parameters"), True, True,
+     "Both give the keyword created_after, so that of CreatedAfter becomes CreatedAfter."),
+    ("optional query parameter Created.After of listJobs is added after CreatedAfter", insert(
+        _query("Created.After"), *LIST, "parameters"), False, False,
+     "The generator cannot distinguish the two, so the new one gets no keyword."),
     # Fields of the job.
     ("field Job.Priority is added", put(_PRIORITY, *FIELDS, "Priority"), False, False,
      "A new optional field is a new keyword with a default; yesterday's package keeps it as an additional property."),
@@ -384,6 +399,10 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
     ("component Job gets additionalProperties: false", put(
         False, *JOB, "additionalProperties"), True, False,  # noqa: FBT003
      "The attribute additional_properties is gone; the facade does not use it."),
+    ("component job is added before Job", _add_component_first("job"), True, True,
+     "Both give the class Job, which is that of the new component, and the old one becomes Job2."),
+    ("component job is added after Job", put(_PROBLEM, *SCHEMAS, "job"), False, False,
+     "The class of the new component gets a number, and Job stays."),
     ("component Unused is added", put(_PROBLEM, *SCHEMAS, "Unused"), False, False,
      "A new class changes no program."),
     # Responses.
@@ -531,6 +550,9 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
      "The generator does not get these names, so that TREE and HERB stay."),
     ("credentials of plantSeedling become optional", insert({}, *BEDS, "post", "security"), False,
      "The server accepts the key as before, and the function still takes an AuthenticatedClient."),
+    ("query parameter Limit of listSeedlings is added", insert(
+        {"name": "Limit", "in": "query", "schema": {"type": "string"}}, *BEDS, "get", "parameters", at=0), False,
+     "Both give the keyword limit, so the new one becomes Limit, and limit stays."),
     ("items of parameter rows become strings", put(
         "string", *BEDS, "get", "parameters", 2, "schema", "items", "type"), True,
      "A list of int is no list of str."),

@@ -194,7 +194,7 @@ CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
         drop(*FIELDS, "Status", "anyOf", 1), (*FIELDS, "Status"),
         "reads Status of a job even if its value is a new one", "limits it to the values that it lists", PARSING),
     "a closed Type": (
-        put(["ApiReport"], *FIELDS, "Type", "enum"), (*FIELDS, "Type"),
+        put({"$ref": "#/components/schemas/JobType"}, *FIELDS, "Type"), (*FIELDS, "Type"),
         "reads Type of a job even if its value is a new one", "limits it to the values that it lists", PARSING),
     "no class": (
         rename_component("Work", "schemas", "Job"), SCHEMAS,
@@ -203,6 +203,10 @@ CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
         put(["QUEUED", "RUNNING", "COMPLETED", "CANCELLED", "ERROR"], *SCHEMAS, "JobStatus", "enum"),
         (*SCHEMAS, "JobStatus"), "relies on FAILED in JobStatus",
         "lists QUEUED, RUNNING, COMPLETED, CANCELLED or ERROR there", MODELS),
+    "a parameter that takes the keyword of another one": (
+        insert({"name": "createdAfter", "in": "query", "schema": {"type": "string"}}, *LIST, "parameters"),
+        (*LIST, "parameters"), "passes created_after to listJobs",
+        "makes it CreatedAfter, because another parameter has that name in Python", ENDPOINTS),
     "a value that takes the name of a member": (
         insert("completed", *SCHEMAS, "JobStatus", "enum", at=0), (*SCHEMAS, "JobStatus"),
         "relies on COMPLETED in JobStatus", "lists completed before it, which takes the name of its member", MODELS),

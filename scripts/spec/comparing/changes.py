@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from spec.comparing.api import Api, Node, address, changed_keys, schema_name
 from spec.comparing.change import Change as Change  # noqa: PLC0414 - part of this module's interface
 from spec.comparing.change import Changes, becomes
+from spec.comparing.class_numbers import numbered_classes
 from spec.comparing.facade_verdicts import with_facade
 from spec.comparing.operation_changes import OperationComparison
 from spec.comparing.schema_changes import PROSE, SchemaComparison
 from spec.comparing.usage import Usages
 from spec.comparing.where import Where
-from spec.documents import JsonObject, Place, canonical
+from spec.documents import JsonObject, Place, canonical, tokens_of
 from spec.references import references_in
 
 _ROOT = frozenset({"info", "servers", "tags", "paths", "components"})  # those that are compared part by part
@@ -156,6 +157,22 @@ class _Components:
                 self._add("component-added", self._where(name, usages), node)
         for section in _SHARED:
             self._names(section)
+        self._numbers()
+
+    def _numbers(self) -> None:
+        """Find classes that get a number, or another one, because another class has their name."""
+        old, new = (numbered_classes(api.document) for api in (self.schemas.old, self.schemas.new))
+        for place in sorted(old.keys() | new.keys()):
+            before, after = old.get(place), new.get(place)
+            node = self.schemas.new.node(*tokens_of(place))
+            if before == after or node.value is None or self.schemas.old.node(*tokens_of(place)).value is None:
+                continue
+            component = "#/" + "/".join(map(str, node.place[:3]))
+            used_in = [it.id for it in self.schemas.new.operations if node.place[:3] == it.node.place]
+            used_in += self.schemas.new.users.get(component, [])
+            subject = f"class of {'.'.join(map(str, node.place[2:]))}"
+            detail = becomes(before or "its own name", after or "its own name")
+            self.schemas.changes.add("class-renumbered", subject, node.place, detail=detail, used_in=used_in)
 
     def _where(self, name: str, usages: tuple[Usages, Usages]) -> Where:
         previous = next((old for old, new in self.schemas.renamed.items() if new == name), name)

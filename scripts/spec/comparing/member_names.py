@@ -4,13 +4,16 @@ If two of them give one Python name, the generator renames one or both; `spec.ge
 """
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
 
 from openapi_python_client.strings import PythonIdentifier, snake_case
 
 from spec.documents import Json, JsonObject, as_list, canonical
 from spec.python_names import PREFIX, identifier
+
+Parameter: TypeAlias = tuple[str, str]  # its location and name
+_RESERVED: Final = ("client", "url")  # Python names of the generated functions
 
 
 def attributes(names: Iterable[str]) -> dict[str, str]:
@@ -27,6 +30,29 @@ def attributes(names: Iterable[str]) -> dict[str, str]:
         for other in [it for it in found if it != name]:
             if found[other] == found[name]:
                 found[name], found[other] = _raw(name), _raw(other)
+    return found
+
+
+def keywords(parameters: Mapping[Parameter, bool]) -> dict[Parameter, str]:
+    """Return the keywords of an operation's parameters; one that has none of its own is left out.
+
+    Args:
+        parameters: Their locations and names, in the order of the document, and whether each is required.
+    """
+    kept: list[Parameter] = []
+    for location, name in parameters:
+        same = [it for it in kept if identifier(it[1]) == identifier(name)]
+        clashes = len(same) > 1 or any(it[0] == location and _raw(it[1]) == _raw(name) for it in same)
+        if parameters[location, name] or not clashes:
+            kept.append((location, name))
+    found: dict[Parameter, str] = {}
+    for location, name in kept:
+        python = identifier(name)
+        same = [it for it in kept if identifier(it[1]) == python]
+        if python in _RESERVED or any(it[0] != location for it in same):
+            found[location, name] = f"{python}_{location}"
+        else:
+            found[location, name] = _raw(name) if len(same) > 1 else python
     return found
 
 

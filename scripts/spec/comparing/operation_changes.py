@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from spec.comparing.api import Api, Node, Operation, address
 from spec.comparing.change import Direction, becomes
 from spec.comparing.exchange_changes import ExchangeComparison
+from spec.comparing.member_names import keywords
 from spec.comparing.python_types import Reader, is_expressible
 from spec.comparing.schema_changes import SchemaComparison
 from spec.comparing.where import Where
@@ -18,7 +19,6 @@ _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
 _COMPARED = frozenset({"operationId", "tags", "security", "parameters", "requestBody", "responses", "servers"})
 _OF_PARAMETER = frozenset({"name", "in", "required", "schema", "content", "style", "explode"})
 _SCALARS = ("string", "number", "integer", "boolean", "null")
-_RESERVED = ("client", "url")  # Python names of the generated functions
 
 
 @dataclass(frozen=True)
@@ -228,9 +228,6 @@ def _key(parameter: Node) -> tuple[str, str]:
 
 
 def _keywords(operation: Operation) -> dict[tuple[str, str], str]:
-    """Return the Python names of parameters: with the location if two of them are equal, or if they are reserved."""
-    names = {key: identifier(key[1]) for key in operation.parameters}
-    counted = [*names.values()]
-    return {
-        key: f"{name}_{key[0]}" if name in _RESERVED or counted.count(name) > 1 else name for key, name in names.items()
-    }
+    required = {key: it.object.get("required") is True for key, it in operation.parameters.items()}
+    names = keywords(required)
+    return {key: names.get(key, "none of its own") for key in required}

@@ -157,6 +157,7 @@ VERDICTS: dict[str, Verdict] = {
     "component-removed": _breaks("is removed", "its class is gone, which programs may have imported"),
     "component-alias-removed": _keeps("is removed", "it made no class"),
     "component-renamed": _breaks("gets another class name", "programs import the class by its name"),
+    "class-renumbered": _breaks("gets another name", "another class of the document has the same one, or had it"),
     "component-respelled": _keeps("is spelled differently", "both names make the same class"),
     "facade-violated": _keeps("is violated", "it is the facade alone that relies on it"),
 }

@@ -7,7 +7,9 @@ not looked at: further operations, and optional parameters, fields, states and s
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spec.documents import JsonObject, Place
+from spec.comparing.class_numbers import numbered_classes
+from spec.comparing.member_names import keywords
+from spec.documents import JsonObject, Place, pointer
 from spec.facade import answers as facade_answers
 from spec.facade.source import FacadeSource, read_facade
 from spec.facade.table import EXPORTED, FORMS, OPERATIONS, PATH_FORMATS, TAG, WORDS, Operation, Query
@@ -93,7 +95,13 @@ class _Contract:
         for name, form in zip(in_path, PATH_FORMATS, strict=False):
             if parameter := declared.pop(("path", name), None):
                 yield from self._sent(operation, name, parameter, form)
+        required = {key: self.view.object(it).get("required") is True for key, it in declared.items()}
         for query in operation.query:
+            keyword = keywords(required).get(("query", query.name), identifier(query.name))
+            if keyword != identifier(query.name):
+                relies = f"passes {identifier(query.name)} to {operation.name}"
+                says = f"makes it {keyword}, because another parameter has that name in Python"
+                yield violation((*place, "parameters"), relies=relies, says=says, file=_ENDPOINTS)
             yield from self._query(operation, query, place, declared)
         for (location, name), parameter in declared.items():
             if self.view.object(parameter).get("required") is True:
@@ -179,6 +187,9 @@ class _Contract:
         if self.view.at(place) is None:
             yield violation(place[:-1], relies=relies, says="has no schema of that name", file="models.py")
             return
+        if (made := numbered_classes(self.view.document).get(pointer(*place), name)) != name:
+            says = f"makes it {made}, because another class has that name"
+            yield violation(place, relies=relies, says=says, file="models.py")
         values = self.view.values(place)
         needed = self.facade.members.get(name, frozenset()) | EXPORTED.get(name, frozenset())
         if needed and not values:
