@@ -553,6 +553,10 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
     ("query parameter Limit of listSeedlings is added", insert(
         {"name": "Limit", "in": "query", "schema": {"type": "string"}}, *BEDS, "get", "parameters", at=0), False,
      "Both give the keyword limit, so the new one becomes Limit, and limit stays."),
+    ("header X-Day of listSeedlings with a date is added", insert(
+        {"name": "X-Day", "in": "header", "schema": {"type": "string", "format": "date"}},
+        *BEDS, "get", "parameters"), False,
+     "The generator makes a str of it, because it puts no dates in headers."),
     ("items of parameter rows become strings", put(
         "string", *BEDS, "get", "parameters", 2, "schema", "items", "type"), True,
      "A list of int is no list of str."),

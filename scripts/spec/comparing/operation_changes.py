@@ -8,8 +8,7 @@ from spec.comparing.api import Api, Node, Operation, address
 from spec.comparing.change import Direction, becomes
 from spec.comparing.exchange_changes import ExchangeComparison
 from spec.comparing.member_names import keywords
-from spec.comparing.python_types import Reader, is_expressible
-from spec.comparing.schema_changes import SchemaComparison
+from spec.comparing.schema_changes import PROSE, SchemaComparison
 from spec.comparing.where import Where
 from spec.documents import JsonObject, Place, canonical
 from spec.generating.lookup import Lookup
@@ -145,14 +144,6 @@ class _OneOperation:
                 self._add(kind, self._subject(new), new.place, direction="request")
             elif old is not None and new is not None:
                 self._parameter(old, new, (names[0][_key(old)], names[1][_key(new)]))
-            was_expressible = old is None or self._is_expressible(self.schemas.old_types, old)
-            if new is not None and was_expressible and not self._is_expressible(self.schemas.new_types, new):
-                self._add("parameter-inexpressible", self._subject(new), new.place, direction="request")
-
-    def _is_expressible(self, reader: Reader, parameter: Node) -> bool:
-        schema = parameter.get("schema")
-        types = reader.types(schema, parameter.text("name"), self.after.id)
-        return is_expressible(types, parameter, is_enum="enum" in reader.api.follow(schema).object)
 
     def _default(self, parameter: Node) -> object:
         return self.schemas.new.follow(parameter.get("schema")).object.get("default")
@@ -196,7 +187,7 @@ class _OneOperation:
                 self._add("parameter-format-changed", f"{key} of {subject}", (*new.place, key), detail, "request")
         where = Where(subject, new.text("name"), self.after.id, "parameter", "request", (self.after.id,))
         self.schemas.keywords(old, new, where, but=_OF_PARAMETER)
-        self.schemas.compare(old.get("schema"), new.get("schema"), where)
+        self.schemas.compare(_schema(self.schemas.old, old), _schema(self.schemas.new, new), where)
 
     def _subject(self, parameter: Node) -> str:
         name, location = parameter.text("name"), parameter.text("in")
@@ -221,6 +212,20 @@ def _serialization(api: Api, parameter: Node) -> JsonObject:
     if {*(kinds if isinstance(kinds, list) else [kinds])} <= {*_SCALARS}:
         del found["explode"]  # it has a meaning for lists and objects only
     return found
+
+
+def _schema(api: Api, parameter: Node) -> Node:
+    """Return the schema of a parameter; that of a string if the generator cannot express it where it stands."""
+    location, schema, look = parameter.text("in"), parameter.get("schema"), Lookup(api.document)
+    if look.kind(schema.value) == "array":
+        written = _serialization(api, parameter)
+        is_text = location != "query" or (written["style"], written["explode"]) != ("form", True)
+    else:
+        is_text = location != "query" and not look.is_plain(schema.value)
+    if not is_text and "content" not in parameter.object:
+        return schema
+    kept: JsonObject = {key: value for key, value in api.follow(schema).object.items() if key in PROSE}
+    return Node(kept | {"type": "string"}, schema.place)
 
 
 def _key(parameter: Node) -> tuple[str, str]:

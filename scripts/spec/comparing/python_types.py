@@ -16,7 +16,6 @@ Types: TypeAlias = frozenset[str]
 ANY: Types = frozenset({"Any"})
 _FORMATS = {"date": "datetime.date", "date-time": "datetime.datetime", "uuid": "UUID", "binary": "File"}
 _PLAIN = {"number": "float", "integer": "int", "boolean": "bool", "null": "None"}
-_IN_HEADERS = frozenset({"bool", "float", "int", "str", "UUID", "None"})
 _DEPTH = 20
 
 
@@ -160,19 +159,6 @@ def sending(content_type: str) -> str:
     """Return how generated code sends a body of a content type."""
     kinds = {"application/x-www-form-urlencoded": "data", "multipart/form-data": "files"}
     return kinds.get(content_type, "content" if content_type == "application/octet-stream" else "json")
-
-
-def is_expressible(types: Types, parameter: Node, *, is_enum: bool) -> bool:
-    """Return whether the generator accepts a parameter of some types where it stands.
-
-    Args:
-        types: Its types.
-        parameter: What describes it.
-        is_enum: Whether its schema is an enum.
-    """
-    if parameter.text("in") == "path":
-        return parameter.object.get("required") is True and "None" not in types
-    return parameter.text("in") != "header" or is_enum or types <= _IN_HEADERS
 
 
 def body_parent(operation: str, content_type: str, count: int) -> str:

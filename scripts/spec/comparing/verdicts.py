@@ -78,9 +78,6 @@ VERDICTS: dict[str, Verdict] = {
     "parameter-moved": _breaks("moves", "yesterday's package sends it where the server ignores it"),
     "parameter-required": _breaks("becomes required", _REFUSED),
     "parameter-optional": _keeps("becomes optional", _OLD_CALLS),
-    "parameter-inexpressible": _breaks(
-        "cannot be generated", "the generator refuses such a parameter, so the operation would be missing"
-    ),
     "parameter-format-changed": _breaks(
         "is written differently", "yesterday's package writes it in a way that the server does not read"
     ),
