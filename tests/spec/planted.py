@@ -601,6 +601,8 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
      "The attribute id stays, because that of the new field is ID."),
     ("field Seedling.Kind is added before kind", _add_kind_first, False,
      "Both give the attribute kind, so the new one becomes Kind, and kind stays."),
+    ("number 5 is added to the values of field NewSeedling.pot", insert(5, *NEW, "properties", "pot", "enum"), True,
+     "The generator makes no class of mixed values, so NewSeedlingPot is gone."),
     ("value hourly of field NewSeedling.watering is added", insert(
         "hourly", *NEW, "properties", "watering", "enum"), False,
      "Only requests have it, and they may say more than before."),

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from spec.comparing.api import Api, Node, Operation
 from spec.comparing.contents import chosen_content, reading
+from spec.documents import JsonObject, as_list
 from spec.python_names import class_name
 
 Types: TypeAlias = frozenset[str]
@@ -52,6 +53,7 @@ class Reader:
             return frozenset({name}) if self.makes_class(target) else self.types(target, name, depth=depth + 1)
         if following := self.api.follow(node) if node.ref else _single_reference(node):
             return self.types(following, name, parent, depth + 1)
+        node = _without_mixed_values(node)
         if (plain := self._plain(node)) is not None:
             return plain
         return self._composed(node, name, parent, depth)
@@ -97,6 +99,7 @@ class Reader:
         """Return whether a component becomes a class of its own; others are aliases."""
         if node.ref or _single_reference(node) or "anyOf" in node.object or "oneOf" in node.object:
             return False
+        node = _without_mixed_values(node)
         kind = node.object.get("type")
         if kind == "boolean" or isinstance(kind, list):
             return False
@@ -134,6 +137,15 @@ def _single_reference(node: Node) -> Node | None:
     """Return the only entry of allOf, anyOf and oneOf if it is a reference: the generator takes it for the schema."""
     entries = node.get("allOf").entries() + variants_of(node)
     return entries[0] if len(entries) == 1 and entries[0].ref else None
+
+
+def _without_mixed_values(node: Node) -> Node:
+    """Return a schema without an enum of which the generator makes no class: one not all of strings or integers."""
+    kinds = {type(value) for value in as_list(node.object.get("enum")) if value is not None}
+    if kinds in (set(), {str}, {int}):
+        return node
+    rest: JsonObject = {"type": "boolean"} if kinds == {bool} else {}
+    return Node(rest | {key: value for key, value in node.object.items() if key != "enum"}, node.place)
 
 
 def variants_of(node: Node) -> list[Node]:
