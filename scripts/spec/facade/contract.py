@@ -42,8 +42,8 @@ class _Contract:
     facade: FacadeSource
 
     def server(self) -> Iterator[Violation]:
-        urls = [str(self.view.object(place).get("url")) for place in self.view.places(("servers",))]
-        if urls and self.facade.base_url not in [url.rstrip("/") for url in urls]:
+        urls = [str(self.view.object(place).get("url")).rstrip("/") for place in self.view.places(("servers",))]
+        if urls and self.facade.base_url not in urls:
             relies = f"sends its requests to {self.facade.base_url}"
             yield violation(("servers",), relies=relies, says=f"names {listed(urls)}", file="_account.py")
 
