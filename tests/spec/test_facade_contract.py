@@ -53,7 +53,7 @@ TEXT = {"type": "string"}
 CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
     "another server": (
         put("https://api.invalid/", "servers", 0, "url"), ("servers",),
-        "sends its requests to https://api.impact.com", "names https://api.invalid/", "_account.py"),
+        "sends its requests to https://api.impact.com", "names https://api.invalid", "_account.py"),
     "no operation": (
         drop(*REPLAY[:2]), ("paths",),
         "calls replayJob (PUT /Agencies/{AccountSID}/Jobs/{JobId}/Replay)", "has neither that name nor that path",
