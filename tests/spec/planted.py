@@ -229,6 +229,15 @@ def _inline_the_job(document: Document) -> None:
     put(find(document, *JOB), *GET, "responses", "200", *JSON, "schema")(document)
 
 
+def _add_component_first(name: str) -> Change:
+    """Return a change that adds a component before all others."""
+
+    def change(document: Document) -> None:
+        find(document, "components")["schemas"] = {name: deepcopy(_PROBLEM), **find(document, *SCHEMAS)}
+
+    return change
+
+
 _REF = "#/components/schemas"
 _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
     # Operations and paths.
@@ -299,14 +308,28 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "The class DownloadJobResultMode is gone, which the facade imports as well."),
     ("enum of parameter Mode becomes component DownloadMode", _name_the_modes, True, True,
      "The class DownloadJobResultMode gets the component's name, although the server is the same."),
-    ("title is added to the enum of parameter Mode", put("Delivery", *MODE, "schema", "title"), True, True,
-     "The generator names the class after the title, so DownloadJobResultMode is gone."),
+    ("title is added to the enum of parameter Mode", put("Delivery", *MODE, "schema", "title"), False, False,
+     "The generator does not get titles, so that DownloadJobResultMode keeps its name."),
     ("parameter CreatedAfter becomes a component", _name_a_parameter, False, False,
      "Parameters make no classes, so where one is described does not matter."),
     ("parameter AccountSID moves from listJobs to its path", _share_account_sid, False, False,
      "A parameter of the path holds for its operations in the same way."),
     ("component parameter JobId becomes JobIdentifier", rename_component("JobIdentifier", "parameters", "JobId"),
      False, False, "Parameters make no classes, so the component's name does not matter."),
+    ("style and explode of parameter CreatedAfter are written out", together(
+        put("form", *LIST, "parameters", 1, "style"), put(True, *LIST, "parameters", 1, "explode")),  # noqa: FBT003
+     False, False, "They are the defaults of a query parameter."),
+    ("explode of parameter CreatedAfter becomes false", put(
+        False, *LIST, "parameters", 1, "explode"), False, False,  # noqa: FBT003
+     "It has a meaning for lists and objects only."),
+    ("style of path parameter JobId is written out", put("simple", *SECTION_OF_JOB_ID, "style"), False, False,
+     "It is the default of a path parameter."),
+    ("query parameter createdAfter of listJobs is added", insert(
+        _query("createdAfter"), *LIST, "parameters"), True, True,
+     "Both give the keyword created_after, so that of CreatedAfter becomes CreatedAfter."),
+    ("optional query parameter Created.After of listJobs is added after CreatedAfter", insert(
+        _query("Created.After"), *LIST, "parameters"), False, False,
+     "The generator cannot distinguish the two, so the new one gets no keyword."),
     # Fields of the job.
     ("field Job.Priority is added", put(_PRIORITY, *FIELDS, "Priority"), False, False,
      "A new optional field is a new keyword with a default; yesterday's package keeps it as an additional property."),
@@ -343,6 +366,13 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "The member JobType.UPLOADADS is gone, which the facade exports."),
     ("value PAUSED of JobStatus is added", insert("PAUSED", *SCHEMAS, "JobStatus", "enum"), False, False,
      "The enum is open, so yesterday's package reads the new value as a str."),
+    ("value completed of JobStatus is added before COMPLETED", insert(
+        "completed", *SCHEMAS, "JobStatus", "enum", at=0), True, True,
+     "The member JobStatus.COMPLETED gets the value completed, and the facade waits for COMPLETED by it."),
+    ("field Job.status is added", put({"type": "string"}, *FIELDS, "status"), True, False,
+     "Both give the attribute status, so that of Status becomes Status; the facade reads Status."),
+    ("field Job.JOBS is added", put({"type": "string"}, *FIELDS, "JOBS"), False, False,
+     "No other field gives its Python name."),
     ("values of JobStatus change places", put(
         ["RUNNING", "QUEUED", "COMPLETED", "CANCELLED", "ERROR", "FAILED"], *SCHEMAS, "JobStatus", "enum"),
      False, False, "The order of an enum has no meaning."),
@@ -361,11 +391,13 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
      "The generator joins allOf, so the class has the same fields."),
     ("response 200 of getJob repeats the schema of Job inline", _inline_the_job, True, False,
      "The generator makes a second class, and a function that takes a Job does not accept it."),
-    ("title is added to component Job", put("Scheduled job", *JOB, "title"), True, True,
-     "The generator names the class after the title, so Job is gone."),
+    ("title is added to component Job", put("Scheduled job", *JOB, "title"), False, False,
+     "The generator does not get titles, so that Job keeps its name."),
     ("component Job gets additionalProperties: false", put(
         False, *JOB, "additionalProperties"), True, False,  # noqa: FBT003
      "The attribute additional_properties is gone; the facade does not use it."),
+    ("component job is added after Job", put(_PROBLEM, *SCHEMAS, "job"), False, False,
+     "The class of the new component gets a number, and Job stays."),
     ("component Unused is added", put(_PROBLEM, *SCHEMAS, "Unused"), False, False,
      "A new class changes no program."),
     # Responses.
@@ -387,9 +419,18 @@ _JOBS: tuple[tuple[str, Change, bool, bool, str], ...] = (
     ("content type of the result becomes text/csv", put(
         {"text/csv": {"schema": {"type": "string"}}}, *DOWNLOAD, "responses", "200", "content"), True, False,
      "The return type becomes str instead of File; the facade streams the bytes of any type."),
+    ("content type of the result becomes text/csv, still with format binary", rename(
+        "text/csv", *DOWNLOAD, "responses", "200", "content", "application/octet-stream"), False, False,
+     "The generator makes a File of both, and asks for no type; the facade streams the bytes of any type."),
+    ("content type of the result becomes application/zip", rename(
+        "application/zip", *DOWNLOAD, "responses", "200", "content", "application/octet-stream"), False, False,
+     "The generator makes a File of both, and asks for no type; the facade streams the bytes of any type."),
+    ("format binary of the result is dropped", drop(
+        *DOWNLOAD, "responses", "200", "content", "application/octet-stream", "schema", "format"), False, False,
+     "The generator makes a File of any content that is neither JSON nor text."),
     ("content type of getJob becomes application/xml", rename(
         "application/xml", *GET, "responses", "200", *JSON), True, True,
-     "Neither the generated code nor the facade reads XML."),
+     "Generated code returns a File for XML, and the facade reads none."),
     ("header Location of the redirect is removed", drop(*DOWNLOAD, "responses", "302", "headers"), True, True,
      "Programs and the facade take the address of the result from it."),
     ("header X-Request-Id of getJob is added", put(
@@ -427,6 +468,14 @@ _MORE_JSON = put(
     *(*BEDS, "post", "requestBody", "content", "application/vnd.nursery+json"),
 )
 
+
+def _add_kind_first(document: Document) -> None:
+    fields = find(document, *SEEDLING)["properties"]
+    others = dict(fields)
+    fields.clear()
+    fields.update({"Kind": {"type": "string"}, **others})
+
+
 _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
     ("field NewSeedling.origin is added", put({"type": "string"}, *NEW, "properties", "origin"), False,
      "A new optional field of a body is a new keyword with a default."),
@@ -457,14 +506,25 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
         {"name": "bedId", "in": "query", "schema": {"type": "string"}}, *BEDS, "get", "parameters"), True,
      "The keyword bed_id becomes bed_id_path, because two parameters have that Python name."),
     ("body of labelSeedling may be JSON as well", put(
-        {"schema": {"$ref": f"{_REF}/Label"}}, *LABEL, "requestBody", "content", "application/json"), True,
-     "Generated code cannot tell two bodies of one class apart, and sends a form that it calls JSON."),
-    ("body of plantSeedling may be application/vnd.nursery+json as well", _MORE_JSON, True,
-     "If a required body has two types, the generator forgets to import Unset, and the module cannot be imported."),
+        {"schema": {"$ref": f"{_REF}/Label"}}, *LABEL, "requestBody", "content", "application/json"), False,
+     "The server accepts the form as before; generated code sends the same class as JSON from now on."),
+    ("body of plantSeedling may be application/vnd.nursery+json as well", _MORE_JSON, False,
+     "Generated code cannot tell two bodies of one class apart, and sends the first, which the server accepts."),
     ("body of plantSeedling may be application/vnd.nursery+json as well, beside a new header", together(
         _MORE_JSON, insert({"name": "X-Note", "in": "header", "schema": {"type": "string"}},
                            *BEDS, "post", "parameters")), False,
-     "Both are JSON, the server accepts either name, and the optional header makes the generator import Unset."),
+     "The body is sent as before, and the header is a new keyword with a default."),
+    ("body of plantSeedling may be a file as well", put(
+        {"schema": {"type": "string", "format": "binary"}},
+        *BEDS, "post", "requestBody", "content", "image/png"), False,
+     "The argument takes a File beside the class."),
+    ("body of plantSeedling becomes text/csv", rename(
+        "text/csv", *BEDS, "post", "requestBody", "content", "application/json"), True,
+     "The server refuses JSON, and the argument takes a File."),
+    ("body of labelSeedling may be a list in JSON as well", put(
+        {"schema": {"type": "array", "items": {"type": "string"}}},
+        *LABEL, "requestBody", "content", "application/json"), True,
+     "Generated code sends JSON if it is no object, so the argument takes no Label any more."),
     ("photo of addPhoto may be JSON as well", put(
         {"schema": {"type": "object", "properties": {"url": {"type": "string"}}}},
         *PHOTO[:-1], "application/json"), True,
@@ -475,10 +535,17 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
         {"allOf": [{"$ref": f"{_REF}/Seedling"}]}, *SEEDLING, "properties", "offspring", "items"), False,
      "The generator takes a single reference for the schema itself."),
     ("values of field Seedling.kind get names", put(
-        ["TREE_KIND", "HERB_KIND"], *SEEDLING, "properties", "kind", "x-enum-varnames"), True,
-     "The extension names the members, so TREE and HERB are gone."),
+        ["TREE_KIND", "HERB_KIND"], *SEEDLING, "properties", "kind", "x-enum-varnames"), False,
+     "The generator does not get these names, so that TREE and HERB stay."),
     ("credentials of plantSeedling become optional", insert({}, *BEDS, "post", "security"), False,
      "The server accepts the key as before, and the function still takes an AuthenticatedClient."),
+    ("query parameter Limit of listSeedlings is added", insert(
+        {"name": "Limit", "in": "query", "schema": {"type": "string"}}, *BEDS, "get", "parameters", at=0), False,
+     "Both give the keyword limit, so the new one becomes Limit, and limit stays."),
+    ("header X-Day of listSeedlings with a date is added", insert(
+        {"name": "X-Day", "in": "header", "schema": {"type": "string", "format": "date"}},
+        *BEDS, "get", "parameters"), False,
+     "The generator makes a str of it, because it puts no dates in headers."),
     ("items of parameter rows become strings", put(
         "string", *BEDS, "get", "parameters", 2, "schema", "items", "type"), True,
      "A list of int is no list of str."),
@@ -488,6 +555,18 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
      "The server refuses values that were right, although the signature stays."),
     ("maximum of parameter limit is raised", put(1000, *LIMIT, "schema", "maximum"), False,
      "Every value that was right still is."),
+    ("style and explode of parameter rows are written out", together(
+        put("form", *BEDS, "get", "parameters", 2, "style"),
+        put(True, *BEDS, "get", "parameters", 2, "explode")), False,  # noqa: FBT003
+     "They are the defaults of a query parameter."),
+    ("explode of parameter rows becomes false", put(
+        False, *BEDS, "get", "parameters", 2, "explode"), True,  # noqa: FBT003
+     "The server reads one list where yesterday's package sends each item, and the generated argument becomes a str."),
+    ("style of path parameter bedId becomes matrix", put(
+        "matrix", *BEDS, "get", "parameters", 0, "style"), True,
+     "The server reads ;bedId= before the name of the bed, although the signature stays."),
+    ("minItems 0 of parameter rows is written out", put(0, *BEDS, "get", "parameters", 2, "schema", "minItems"), False,
+     "No list has fewer items."),
     ("parameter minHeight becomes a number", put(
         "number", *BEDS, "get", "parameters", 3, "schema", "type"), False,
      "Type checkers accept an int as a float, and every integer is a number."),
@@ -502,6 +581,24 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
      "The enum is closed, so yesterday's package raises ValueError."),
     ("value herb of field Seedling.kind is removed", drop(*SEEDLING, "properties", "kind", "enum", 1), True,
      "The member is gone."),
+    ("value 0.5 of field NewSeedling.pot is added before 1.5", together(
+        insert("0.5", *NEW, "properties", "pot", "enum", at=0)), True,
+     "The generator names such values by their places, so VALUE_0 gets another value."),
+    ("value 9 of field NewSeedling.pot is added after 1.5", insert("9", *NEW, "properties", "pot", "enum"), False,
+     "The members of the other values keep their names."),
+    ("field Seedling.ID is added", put({"type": "integer"}, *SEEDLING, "properties", "ID"), False,
+     "The attribute id stays, because that of the new field is ID."),
+    ("field Seedling.Kind is added before kind", _add_kind_first, False,
+     "Both give the attribute kind, so the new one becomes Kind, and kind stays."),
+    ("number 5 is added to the values of field NewSeedling.pot", insert(5, *NEW, "properties", "pot", "enum"), True,
+     "The generator makes no class of mixed values, so NewSeedlingPot is gone."),
+    ("component seedling is added before Seedling", _add_component_first("seedling"), True,
+     "Both give the class Seedling, which is that of the new component, and the old one becomes Seedling2."),
+    ("value Daily of field NewSeedling.watering is added after daily", insert(
+        "Daily", *NEW, "properties", "watering", "enum"), False,
+     "Both give the member DAILY, so the generator names the new one by its number."),
+    ("server of the nursery gets a slash at its end", put("https://nursery.invalid/", "servers", 0, "url"), False,
+     "Clients join the address with a path by one slash in either case."),
     ("value hourly of field NewSeedling.watering is added", insert(
         "hourly", *NEW, "properties", "watering", "enum"), False,
      "Only requests have it, and they may say more than before."),
@@ -527,7 +624,7 @@ _MADE_UP: tuple[tuple[str, Change, bool, str], ...] = (
      "The return type gets Any, which type checkers accept everywhere, and None came back already."),
     ("content type text/csv of listSeedlings is removed", drop(
         *BEDS, "get", "responses", "200", "content", "text/csv"), False,
-     "Generated code reads the first type only, which is JSON."),
+     "Generated code reads JSON if there is some, and no other type then."),
     ("listSeedlings needs a key", put([{"Key": []}], *BEDS, "get", "security"), True,
      "A Client without credentials does not type-check, and the server refuses it."),
     ("maximum of field NewSeedling.depth is lowered", put(20, *NEW, "properties", "depth", "maximum"), True,

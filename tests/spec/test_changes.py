@@ -150,7 +150,7 @@ def test_a_component_is_compared_once_and_says_where_it_is_used() -> None:
 
 def test_a_shared_parameter_is_compared_once_and_says_where_it_is_used() -> None:
     (found,) = changed(put("date", "components", "parameters", "JobId", "schema", "format"))
-    assert (str(found), found.direction) == ("parameter JobId gets another type (UUID → datetime.date)", "request")
+    assert (str(found), found.direction) == ("parameter JobId gets another type (UUID → str)", "request")
     assert set(found.used_in) == {"downloadJobResult", "getJob", "replayJob"}
 
 
@@ -236,8 +236,8 @@ MORE: dict[str, tuple[Any, str, bool]] = {
         False,
     ),
     "parameter-format-changed": (
-        put(False, "paths", "/beds/{bedId}/seedlings", "get", "parameters", 2, "explode"),  # noqa: FBT003
-        "explode of parameter rows of listSeedlings is written differently (None → False)",
+        put("matrix", "paths", "/beds/{bedId}/seedlings", "get", "parameters", 0, "style"),
+        "style of parameter bedId of listSeedlings is written differently (simple → matrix)",
         True,
     ),
     "body-removed": (
@@ -300,14 +300,14 @@ def test_other_kinds_of_changes(kind: str, case: tuple[Any, str, bool]) -> None:
     pytest.fail("the change fits no document")
 
 
-def test_a_parameter_that_the_generator_refuses_breaks() -> None:
-    bed = (*LIST, "parameters", 0)
-    assert lines(changed(put(False, *bed, "required"), name="made-up")) == [  # noqa: FBT003
-        "parameter bedId of listSeedlings becomes optional",
-        "parameter bedId of listSeedlings cannot be generated",
-    ]
-    nullable = changed(put(["string", "null"], *bed, "schema", "type"), name="made-up")
-    assert [it.kind for it in nullable if it.breaks_generated] == ["parameter-inexpressible"]
+def test_a_parameter_that_the_generator_cannot_express_where_it_stands_is_a_string() -> None:
+    day = {"name": "X-Day", "in": "header", "schema": {"type": "string", "format": "date"}}
+    added = insert(day, *LIST, "parameters")
+    assert [it.kind for it in changed(added, name="made-up")] == ["parameter-added"]
+    rows = (*LIST, "parameters", 2, "in")
+    moved = changed(put("header", *rows), name="made-up")
+    assert [it.kind for it in moved if it.breaks_generated] == ["parameter-moved", "parameter-type-narrowed"]
+    assert moved[-1].detail == "list[int] → str"
 
 
 def test_every_kind_of_change_has_a_verdict_in_words() -> None:

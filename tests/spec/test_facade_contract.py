@@ -53,7 +53,7 @@ TEXT = {"type": "string"}
 CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
     "another server": (
         put("https://api.invalid/", "servers", 0, "url"), ("servers",),
-        "sends its requests to https://api.impact.com", "names https://api.invalid/", "_account.py"),
+        "sends its requests to https://api.impact.com", "names https://api.invalid", "_account.py"),
     "no operation": (
         drop(*REPLAY[:2]), ("paths",),
         "calls replayJob (PUT /Agencies/{AccountSID}/Jobs/{JobId}/Replay)", "has neither that name nor that path",
@@ -194,23 +194,22 @@ CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
         drop(*FIELDS, "Status", "anyOf", 1), (*FIELDS, "Status"),
         "reads Status of a job even if its value is a new one", "limits it to the values that it lists", PARSING),
     "a closed Type": (
-        put(["ApiReport"], *FIELDS, "Type", "enum"), (*FIELDS, "Type"),
+        put({"$ref": "#/components/schemas/JobType"}, *FIELDS, "Type"), (*FIELDS, "Type"),
         "reads Type of a job even if its value is a new one", "limits it to the values that it lists", PARSING),
     "no class": (
         rename_component("Work", "schemas", "Job"), SCHEMAS,
         "imports the generated class Job", "has no schema of that name", MODELS),
-    "a title": (
-        put("Work", *JOB, "title"), (*JOB, "title"), "imports the generated class Job",
-        "gives it the title Work, of which the generator makes the name", MODELS),
     "no state": (
         put(["QUEUED", "RUNNING", "COMPLETED", "CANCELLED", "ERROR"], *SCHEMAS, "JobStatus", "enum"),
         (*SCHEMAS, "JobStatus"), "relies on FAILED in JobStatus",
         "lists QUEUED, RUNNING, COMPLETED, CANCELLED or ERROR there", MODELS),
-    "other names of the members": (
-        put(["WAITING", "RUNNING", "COMPLETED", "CANCELLED", "ERROR", "FAILED"], *SCHEMAS, "JobStatus",
-            "x-enum-varnames"),
-        (*SCHEMAS, "JobStatus"), "names the members of JobStatus like their values",
-        "names them WAITING, RUNNING, COMPLETED, CANCELLED, ERROR or FAILED", MODELS),
+    "a parameter that takes the keyword of another one": (
+        insert({"name": "createdAfter", "in": "query", "schema": {"type": "string"}}, *LIST, "parameters"),
+        (*LIST, "parameters"), "passes created_after to listJobs",
+        "makes it CreatedAfter, because another parameter has that name in Python", ENDPOINTS),
+    "a value that takes the name of a member": (
+        insert("completed", *SCHEMAS, "JobStatus", "enum", at=0), (*SCHEMAS, "JobStatus"),
+        "relies on COMPLETED in JobStatus", "lists completed before it, which takes the name of its member", MODELS),
     "no states": (
         drop(*SCHEMAS, "JobStatus", "enum"), (*SCHEMAS, "JobStatus"),
         "relies on the values of JobStatus", "lists none there", MODELS),
@@ -220,6 +219,10 @@ CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
 }  # fmt: skip
 
 HARMLESS: dict[str, Change] = {
+    "a title": put("Work", *JOB, "title"),
+    "other names of the members, which the generator does not get": put(
+        ["WAITING", "RUNNING", "COMPLETED", "CANCELLED", "ERROR", "FAILED"], *SCHEMAS, "JobStatus", "x-enum-varnames"),
+    "a value of the same name after that of a member": insert("completed", *SCHEMAS, "JobStatus", "enum"),
     "eleven more operations": lambda document: document["paths"].update(
         {f"/Agencies/{{AccountSID}}/Things{number}": {"get": {"operationId": f"thing{number}"}} for number in range(11)}
     ),

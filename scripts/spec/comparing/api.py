@@ -192,6 +192,11 @@ def changed_keys(old: Node, new: Node, *, but: Iterable[str] = ()) -> list[str]:
     return [key for key in keys if canonical(old.object.get(key)) != canonical(new.object.get(key))]
 
 
+def address(url: str) -> str:
+    """Return a server's URL without what makes no difference: clients join it with a path by one slash."""
+    return url.rstrip("/")
+
+
 def schema_name(ref: str) -> str:
     """Return the name of the schema that a reference leads to directly; an empty text if it leads to none."""
     match target(ref):

@@ -6,18 +6,19 @@ operations that use it; operations are paired by path and method and by operatio
 
 import json
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from spec.comparing.api import Api, Node, changed_keys, schema_name
+from spec.comparing.api import Api, Node, address, changed_keys, schema_name
 from spec.comparing.change import Change as Change  # noqa: PLC0414 - part of this module's interface
 from spec.comparing.change import Changes, becomes
+from spec.comparing.class_numbers import numbered_classes
 from spec.comparing.facade_verdicts import with_facade
 from spec.comparing.operation_changes import OperationComparison
 from spec.comparing.schema_changes import PROSE, SchemaComparison
 from spec.comparing.usage import Usages
 from spec.comparing.where import Where
-from spec.documents import JsonObject, Place, canonical
+from spec.documents import JsonObject, Place, canonical, tokens_of
 from spec.references import references_in
 
 _ROOT = frozenset({"info", "servers", "tags", "paths", "components"})  # those that are compared part by part
@@ -66,7 +67,9 @@ class _Root:
             self.changes.add("document-changed", f"{key} of the API", ("info", key), detail=detail)
 
     def _servers(self) -> None:
-        old, new = ({it.text("url"): it for it in api.node("servers").entries()} for api in (self.old, self.new))
+        old, new = (
+            {address(it.text("url")): it for it in api.node("servers").entries()} for api in (self.old, self.new)
+        )
         everywhere = [operation.id for operation in self.new.operations]
         for url, server in old.items():
             if url not in new:
@@ -75,7 +78,11 @@ class _Root:
             if url not in old:
                 self.changes.add("server-added", f"server {url}", server.place)
             else:
-                self._prose(f"server {url}", old[url], server)
+                before, after = old[url].text("url"), server.text("url")
+                if before != after:
+                    detail = becomes(before, after)
+                    self.changes.add("server-respelled", f"server {url}", (*server.place, "url"), detail=detail)
+                self._prose(f"server {url}", old[url], server, but={"url"})
 
     def _tags(self) -> None:
         old, new = ({it.text("name"): it for it in api.node("tags").entries()} for api in (self.old, self.new))
@@ -119,8 +126,10 @@ class _Root:
             )
         self._prose(f"security scheme {name}", old, new, only=hidden)
 
-    def _prose(self, subject: str, old: Node, new: Node, *, only: Container[str] | None = None) -> None:
-        for key in changed_keys(old, new):
+    def _prose(
+        self, subject: str, old: Node, new: Node, *, only: Container[str] | None = None, but: Iterable[str] = ()
+    ) -> None:
+        for key in changed_keys(old, new, but=but):
             if only is None or key in only:
                 kind = "description-changed" if key in PROSE else "keyword-changed"
                 self.changes.add(kind, f"{key} of {subject}", (*new.place, key))
@@ -148,6 +157,22 @@ class _Components:
                 self._add("component-added", self._where(name, usages), node)
         for section in _SHARED:
             self._names(section)
+        self._numbers()
+
+    def _numbers(self) -> None:
+        """Find classes that get a number, or another one, because another class has their name."""
+        old, new = (numbered_classes(api.document) for api in (self.schemas.old, self.schemas.new))
+        for place in sorted(old.keys() | new.keys()):
+            before, after = old.get(place), new.get(place)
+            node = self.schemas.new.node(*tokens_of(place))
+            if before == after or node.value is None or self.schemas.old.node(*tokens_of(place)).value is None:
+                continue
+            component = "#/" + "/".join(map(str, node.place[:3]))
+            used_in = [it.id for it in self.schemas.new.operations if node.place[:3] == it.node.place]
+            used_in += self.schemas.new.users.get(component, [])
+            subject = f"class of {'.'.join(map(str, node.place[2:]))}"
+            detail = becomes(before or "its own name", after or "its own name")
+            self.schemas.changes.add("class-renumbered", subject, node.place, detail=detail, used_in=used_in)
 
     def _where(self, name: str, usages: tuple[Usages, Usages]) -> Where:
         previous = next((old for old, new in self.schemas.renamed.items() if new == name), name)

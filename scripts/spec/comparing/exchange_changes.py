@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from spec.comparing.api import Api, Node, Operation
 from spec.comparing.change import Direction, becomes
-from spec.comparing.python_types import ANY, body_parent, chosen_content, reading, sending, shown
+from spec.comparing.contents import chosen_content, is_form, is_json, must_be_given, reading, sent_contents
+from spec.comparing.python_types import ANY, body_parent, shown
 from spec.comparing.schema_changes import SchemaComparison, is_missed, is_same
 from spec.comparing.where import Where
 from spec.documents import Place
@@ -39,6 +40,7 @@ class ExchangeComparison:
     def _body(self) -> None:
         old, new = (api.follow(it.node.get("requestBody")) for api, it in self._sides())
         subject = f"body of {self.after.id}"
+        given = must_be_given(self.schemas.old, old), must_be_given(self.schemas.new, new)
         was, is_now = (it.object.get("required") is True for it in (old, new))
         if not old.object or not new.object:
             if new.object:
@@ -46,38 +48,46 @@ class ExchangeComparison:
             elif old.object:
                 self._add("body-removed", subject, old.place, direction="request")
             return
-        if was != is_now:
-            kind = "body-required" if is_now else "body-optional"
+        if was != is_now or given == (False, True):
+            kind = "body-required" if (is_now and not was) or given == (False, True) else "body-optional"
             self._add(kind, subject, (*new.place, "required"), direction="request")
-        contents = old.get("content").members(), new.get("content").members()
-        self._classes_of_body(contents, subject)
-        for kind, its, others in (("body-type-removed", *contents), ("body-type-added", contents[1], contents[0])):
-            for content_type in (it for it in its if it not in others):
-                self._add(kind, subject, its[content_type].place, content_type, "request")
-        for content_type in sorted(contents[0].keys() & contents[1].keys()):
-            parent = body_parent(self.after.id, content_type, len(contents[1]))
-            where = Where(subject, "body", parent, "parameter", "request", (self.after.id,))
-            self._media(contents[0][content_type], contents[1][content_type], where)
+        self._contents_of_body(old, new, subject)
         self._prose(old, new, subject)
 
-    def _classes_of_body(self, contents: tuple[dict[str, Node], dict[str, Node]], subject: str) -> None:
-        """Find classes that get another name, or can't be told apart, because the body has several content types."""
+    def _contents_of_body(self, old: Node, new: Node, subject: str) -> None:
+        contents = old.get("content").members(), new.get("content").members()
+        sent = sent_contents(self.schemas.old, old), sent_contents(self.schemas.new, new)
+        for content_type in (it for it in contents[0] if it not in contents[1]):
+            kind = "body-type-removed" if content_type in sent[0] else "body-type-unsent"
+            self._add(kind, subject, contents[0][content_type].place, content_type, "request")
+        for content_type in (it for it in contents[1] if it not in contents[0]):
+            self._add("body-type-added", subject, contents[1][content_type].place, content_type, "request")
+        self._classes_of_body(sent, contents, subject)
+        for content_type in sorted(contents[0].keys() & contents[1].keys()):
+            parent = body_parent(self.after.id, content_type, len(sent[1]))
+            where = Where(subject, "body", parent, "parameter", "request", (self.after.id,))
+            if is_json(content_type) or is_form(content_type):
+                self._media(contents[0][content_type], contents[1][content_type], where)
+            else:
+                self._unparsed(contents[0][content_type], contents[1][content_type], where)
+
+    def _classes_of_body(
+        self, sent: tuple[dict[str, Node], dict[str, Node]], contents: tuple[dict[str, Node], dict[str, Node]],
+        subject: str,
+    ) -> None:  # fmt: skip
+        """Find types that the argument does not accept any more, although the server accepts the body as before."""
         before, after = (
             {kind: reader.types(it.get("schema"), "body", body_parent(self.after.id, kind, len(its)))
+             if is_json(kind) or is_form(kind) else frozenset({"File"})
              for kind, it in its.items()}
-            for reader, its in zip((self.schemas.old_types, self.schemas.new_types), contents, strict=True)
+            for reader, its in zip((self.schemas.old_types, self.schemas.new_types), sent, strict=True)
         )  # fmt: skip
-        for kind in sorted(before.keys() & after.keys()):
-            place = contents[1][kind].place
-            if (len(before) > 1) != (len(after) > 1) and before[kind] != after[kind]:
-                detail = becomes(shown(before[kind]), shown(after[kind]))
-                self._add("parameter-type-narrowed", subject, place, detail, "request")
-            twins = [other for other in sorted(after.keys() - before.keys())
-                     if after[kind] & after[other] and sending(kind) != sending(other)]  # fmt: skip
-            for other in twins:
-                self._add("body-type-confused", subject, contents[1][other].place, f"{kind} and {other}", "request")
-        if not _lacks_import(self.before, self.schemas.old) and _lacks_import(self.after, self.schemas.new):
-            self._add("body-type-unimportable", subject, (*self.after.node.place, "requestBody"), direction="request")
+        accepted = frozenset[str]().union(*after.values())
+        for kind in sorted(before.keys() & contents[1].keys()):
+            is_renamed = kind in after and (len(before) > 1) != (len(after) > 1)
+            if (is_renamed or kind not in after) and not before[kind] <= accepted:
+                detail = becomes(shown(before[kind]), shown(accepted))
+                self._add("body-type-replaced", subject, contents[1][kind].place, detail, "request")
 
     def _media(self, old: Node, new: Node, where: Where) -> None:
         self.schemas.keywords(old, new, where, but={"schema"})
@@ -124,22 +134,31 @@ class ExchangeComparison:
 
     def _one_response(self, old: Node, new: Node, where: Where) -> None:
         before, after = chosen_content(old), chosen_content(new)
-        kinds = reading(before), reading(after)
+        kinds = reading(self.schemas.old, before), reading(self.schemas.new, after)
         if kinds[0] != kinds[1] and old.get("content").object and new.get("content").object:
             self._other_content(before, after, where)
         else:
             self._unread_content(old, new, where)
             nothing = Node(None, new.place)
-            self._media(before or nothing, after or nothing, where)
+            if kinds in (("text", "text"), ("bytes", "bytes")):
+                self._unparsed(before or nothing, after or nothing, where)
+            else:
+                self._media(before or nothing, after or nothing, where)
         self._headers(old, new, where)
         self._prose(old, new, where.subject)
+
+    def _unparsed(self, old: Node, new: Node, where: Where) -> None:
+        """Compare contents that are one text or one file to generated code, which does not look at their schema."""
+        self.schemas.keywords(old, new, where, but={"schema"})
+        one, other = self.schemas.old.follow(old.get("schema")), self.schemas.new.follow(new.get("schema"))
+        self.schemas.keywords(one, other, where, but=())
 
     def _other_content(self, before: Node | None, after: Node | None, where: Where) -> None:
         readers = self.schemas.old_types, self.schemas.new_types
         texts = []
         for node, reader in zip((before, after), readers, strict=True):
-            types = shown(reader.types(node.get("schema"), where.name, where.parent)) if node else "nothing"
-            texts.append(f"{node.place[-1]}, {types}" if node else "none that can be read")
+            types = shown(reader.types_of_content(node, where.name, where.parent))
+            texts.append(f"{node.place[-1]}, {types}" if node else "none")
         node = after or before
         place = node.place if node else ()
         self._add("content-type-changed", f"content of {where.subject}", place, becomes(*texts), "response")
@@ -153,6 +172,12 @@ class ExchangeComparison:
                 self._add("keyword-changed", subject, after[content_type].place, direction="response")
         if not (before and after):
             return
+        chosen = chosen_content(old), chosen_content(new)
+        names = tuple(str(media.place[-1]) if media else "" for media in chosen)
+        if names[0] != names[1] and names[0] not in after and names[1] not in before:
+            place = chosen[1].place if chosen[1] else new.place
+            self._add("content-type-respelled", f"content of {where.subject}", place, becomes(*names), "response")
+            before, after = ({name: it for name, it in its.items() if name not in names} for its in (before, after))
         for kind, its, others in (("content-type-removed", before, after), ("content-type-added", after, before)):
             for content_type in (it for it in its if it not in others):
                 subject = f"content type {content_type} of {where.subject}"
@@ -176,13 +201,6 @@ class ExchangeComparison:
     def _prose(self, old: Node, new: Node, subject: str) -> None:
         where = Where(subject, "", "", "field", "both", (self.after.id,))
         self.schemas.keywords(old, new, where, but={"content", "headers", "required", "$ref"})
-
-
-def _lacks_import(operation: Operation, api: Api) -> bool:
-    """Return whether the generator makes a module that uses Unset without importing it."""
-    body = api.follow(operation.node.get("requestBody"))
-    is_given = body.object.get("required") is True and len(body.get("content").object) > 1
-    return is_given and all(it.object.get("required") is True for it in operation.parameters.values())
 
 
 def _is_success(status: str) -> bool:

@@ -4,19 +4,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spec.comparing.api import Api, Node, Operation
+from spec.comparing.api import Api, Node, Operation, address
 from spec.comparing.change import Direction, becomes
 from spec.comparing.exchange_changes import ExchangeComparison
-from spec.comparing.python_types import Reader, is_expressible
-from spec.comparing.schema_changes import SchemaComparison
+from spec.comparing.member_names import keywords
+from spec.comparing.schema_changes import PROSE, SchemaComparison
 from spec.comparing.where import Where
-from spec.documents import Place, canonical
+from spec.documents import JsonObject, Place, canonical
+from spec.generating.lookup import Lookup
 from spec.python_names import identifier
 
 _PLACEHOLDER = re.compile(r"\{([^}]*)\}")
 _COMPARED = frozenset({"operationId", "tags", "security", "parameters", "requestBody", "responses", "servers"})
-_OF_PARAMETER = frozenset({"name", "in", "required", "schema", "content", "style", "explode", "allowReserved"})
-_RESERVED = ("client", "url")  # Python names of the generated functions
+_OF_PARAMETER = frozenset({"name", "in", "required", "schema", "content", "style", "explode"})
+_SCALARS = ("string", "number", "integer", "boolean", "null")
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class _OneOperation:
         old, new = self.before.node, self.after.node
         where = Where(self.after.id, "", "", "field", "both", (self.after.id,))
         self.schemas.keywords(old, new, where, but=_COMPARED)
-        urls = [{it.text("url") for it in node.get("servers").entries()} for node in (old, new)]
+        urls = [{address(it.text("url")) for it in node.get("servers").entries()} for node in (old, new)]
         if urls[0] != urls[1]:
             kind = "server-added" if urls[0] and urls[0] <= urls[1] else "server-removed"
             self._add(kind, f"server of {self.after.id}", (*new.place, "servers"))
@@ -143,14 +144,6 @@ class _OneOperation:
                 self._add(kind, self._subject(new), new.place, direction="request")
             elif old is not None and new is not None:
                 self._parameter(old, new, (names[0][_key(old)], names[1][_key(new)]))
-            was_expressible = old is None or self._is_expressible(self.schemas.old_types, old)
-            if new is not None and was_expressible and not self._is_expressible(self.schemas.new_types, new):
-                self._add("parameter-inexpressible", self._subject(new), new.place, direction="request")
-
-    def _is_expressible(self, reader: Reader, parameter: Node) -> bool:
-        schema = parameter.get("schema")
-        types = reader.types(schema, parameter.text("name"), self.after.id)
-        return is_expressible(types, parameter, is_enum="enum" in reader.api.follow(schema).object)
 
     def _default(self, parameter: Node) -> object:
         return self.schemas.new.follow(parameter.get("schema")).object.get("default")
@@ -187,13 +180,14 @@ class _OneOperation:
         if was != is_now:
             kind = "parameter-required" if is_now else "parameter-optional"
             self._add(kind, subject, (*new.place, "required"), direction="request")
-        for key in ("style", "explode", "allowReserved", "content"):
-            if canonical(old.object.get(key)) != canonical(new.object.get(key)):
-                detail = "" if key == "content" else becomes(old.object.get(key), new.object.get(key))
+        before, after = _serialization(self.schemas.old, old), _serialization(self.schemas.new, new)
+        for key in sorted(before.keys() & after.keys()) if old.text("in") == new.text("in") else ():
+            if canonical(before[key]) != canonical(after[key]):
+                detail = "" if key == "content" else becomes(before[key], after[key])
                 self._add("parameter-format-changed", f"{key} of {subject}", (*new.place, key), detail, "request")
         where = Where(subject, new.text("name"), self.after.id, "parameter", "request", (self.after.id,))
         self.schemas.keywords(old, new, where, but=_OF_PARAMETER)
-        self.schemas.compare(old.get("schema"), new.get("schema"), where)
+        self.schemas.compare(_schema(self.schemas.old, old), _schema(self.schemas.new, new), where)
 
     def _subject(self, parameter: Node) -> str:
         name, location = parameter.text("name"), parameter.text("in")
@@ -207,14 +201,38 @@ def _alternatives(api: Api, operation: Operation) -> set[str]:
     return {canonical(it) for it in found} if isinstance(found, list) else set()
 
 
+def _serialization(api: Api, parameter: Node) -> JsonObject:
+    """Return how a parameter is written; a default that is written out is the same as none."""
+    location = parameter.text("in")
+    style = parameter.object.get("style", "form" if location in ("query", "cookie") else "simple")
+    explode = parameter.object.get("explode", style == "form")
+    found: JsonObject = {"style": style, "explode": explode, "content": parameter.object.get("content")}
+    schema = Lookup(api.document).resolve(parameter.object.get("schema", {}))
+    kinds = schema.get("type")
+    if {*(kinds if isinstance(kinds, list) else [kinds])} <= {*_SCALARS}:
+        del found["explode"]  # it has a meaning for lists and objects only
+    return found
+
+
+def _schema(api: Api, parameter: Node) -> Node:
+    """Return the schema of a parameter; that of a string if the generator cannot express it where it stands."""
+    location, schema, look = parameter.text("in"), parameter.get("schema"), Lookup(api.document)
+    if look.kind(schema.value) == "array":
+        written = _serialization(api, parameter)
+        is_text = location != "query" or (written["style"], written["explode"]) != ("form", True)
+    else:
+        is_text = location != "query" and not look.is_plain(schema.value)
+    if not is_text and "content" not in parameter.object:
+        return schema
+    kept: JsonObject = {key: value for key, value in api.follow(schema).object.items() if key in PROSE}
+    return Node(kept | {"type": "string"}, schema.place)
+
+
 def _key(parameter: Node) -> tuple[str, str]:
     return parameter.text("in"), parameter.text("name")
 
 
 def _keywords(operation: Operation) -> dict[tuple[str, str], str]:
-    """Return the Python names of parameters: with the location if two of them are equal, or if they are reserved."""
-    names = {key: identifier(key[1]) for key in operation.parameters}
-    counted = [*names.values()]
-    return {
-        key: f"{name}_{key[0]}" if name in _RESERVED or counted.count(name) > 1 else name for key, name in names.items()
-    }
+    required = {key: it.object.get("required") is True for key, it in operation.parameters.items()}
+    names = keywords(required)
+    return {key: names.get(key, "none of its own") for key in required}

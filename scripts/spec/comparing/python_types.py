@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from spec.comparing.api import Api, Node, Operation
+from spec.comparing.contents import chosen_content, reading
+from spec.documents import JsonObject, as_list
 from spec.python_names import class_name
 
 Types: TypeAlias = frozenset[str]
@@ -15,7 +17,6 @@ Types: TypeAlias = frozenset[str]
 ANY: Types = frozenset({"Any"})
 _FORMATS = {"date": "datetime.date", "date-time": "datetime.datetime", "uuid": "UUID", "binary": "File"}
 _PLAIN = {"number": "float", "integer": "int", "boolean": "bool", "null": "None"}
-_IN_HEADERS = frozenset({"bool", "float", "int", "str", "UUID", "None"})
 _DEPTH = 20
 
 
@@ -41,7 +42,7 @@ class Reader:
 
         Args:
             node: The schema, or a reference to it.
-            name: What a class of its own is called, unless the schema has a title.
+            name: What a class of its own is called.
             parent: What its name begins with.
             depth: How many schemas contain this one; aliases of themselves end there.
         """
@@ -52,6 +53,7 @@ class Reader:
             return frozenset({name}) if self.makes_class(target) else self.types(target, name, depth=depth + 1)
         if following := self.api.follow(node) if node.ref else _single_reference(node):
             return self.types(following, name, parent, depth + 1)
+        node = _without_mixed_values(node)
         if (plain := self._plain(node)) is not None:
             return plain
         return self._composed(node, name, parent, depth)
@@ -80,7 +82,7 @@ class Reader:
     def _composed(self, node: Node, name: str, parent: str, depth: int) -> Types:
         """Return the types of an enum, a union, a list or an object."""
         schema, kind, values = node.object, node.object.get("type"), node.object.get("enum")
-        own = frozenset({class_in(parent, node.text("title") or name)})
+        own = frozenset({class_in(parent, name)})
         if isinstance(values, list) and values:
             return (own if values != [None] else frozenset()) | ({"None"} if None in values else set())
         variants = variants_of(node)
@@ -97,6 +99,7 @@ class Reader:
         """Return whether a component becomes a class of its own; others are aliases."""
         if node.ref or _single_reference(node) or "anyOf" in node.object or "oneOf" in node.object:
             return False
+        node = _without_mixed_values(node)
         kind = node.object.get("type")
         if kind == "boolean" or isinstance(kind, list):
             return False
@@ -118,29 +121,31 @@ class Reader:
 
     def types_of_response(self, response: Node, status: str, operation: str) -> Types:
         """Return the types that an operation returns for a status."""
-        chosen = chosen_content(response)
-        if chosen is None or chosen.get("schema").value is None:
-            return ANY
-        return self.types(chosen.get("schema"), f"response {status}", operation)
+        return self.types_of_content(chosen_content(response), f"response {status}", operation)
 
-
-def chosen_content(response: Node) -> Node | None:
-    """Return the first content of a response that generated code can read; None if there is none."""
-    return next((media for media in response.get("content").members().values() if reading(media)), None)
-
-
-def reading(media: Node | None) -> str:
-    """Return how generated code reads a content: as json, text or bytes; an empty text if it can't, or is None."""
-    kind = str(media.place[-1]).partition(";")[0].strip().lower() if media else ""
-    if kind == "application/json" or kind.endswith("+json"):
-        return "json"
-    return "text" if kind.startswith("text/") else "bytes" if kind == "application/octet-stream" else ""
+    def types_of_content(self, chosen: Node | None, name: str, parent: str) -> Types:
+        """Return the types that an operation returns for the content that it reads; any if there is none."""
+        match reading(self.api, chosen):
+            case "text":
+                return frozenset({"str"})
+            case "bytes":
+                return frozenset({"File"})
+        return self.types(chosen.get("schema"), name, parent) if chosen else ANY
 
 
 def _single_reference(node: Node) -> Node | None:
     """Return the only entry of allOf, anyOf and oneOf if it is a reference: the generator takes it for the schema."""
     entries = node.get("allOf").entries() + variants_of(node)
     return entries[0] if len(entries) == 1 and entries[0].ref else None
+
+
+def _without_mixed_values(node: Node) -> Node:
+    """Return a schema without an enum of which the generator makes no class: one not all of strings or integers."""
+    kinds = {type(value) for value in as_list(node.object.get("enum")) if value is not None}
+    if kinds in (set(), {str}, {int}):
+        return node
+    rest: JsonObject = {"type": "boolean"} if kinds == {bool} else {}
+    return Node(rest | {key: value for key, value in node.object.items() if key != "enum"}, node.place)
 
 
 def variants_of(node: Node) -> list[Node]:
@@ -166,19 +171,6 @@ def sending(content_type: str) -> str:
     """Return how generated code sends a body of a content type."""
     kinds = {"application/x-www-form-urlencoded": "data", "multipart/form-data": "files"}
     return kinds.get(content_type, "content" if content_type == "application/octet-stream" else "json")
-
-
-def is_expressible(types: Types, parameter: Node, *, is_enum: bool) -> bool:
-    """Return whether the generator accepts a parameter of some types where it stands.
-
-    Args:
-        types: Its types.
-        parameter: What describes it.
-        is_enum: Whether its schema is an enum.
-    """
-    if parameter.text("in") == "path":
-        return parameter.object.get("required") is True and "None" not in types
-    return parameter.text("in") != "header" or is_enum or types <= _IN_HEADERS
 
 
 def body_parent(operation: str, content_type: str, count: int) -> str:

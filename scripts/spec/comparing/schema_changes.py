@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from spec.comparing.api import Api, Node, Property, changed_keys
 from spec.comparing.change import Changes, becomes
+from spec.comparing.member_names import attributes, members
 from spec.comparing.python_types import ANY, Reader, Types, accepts, shown, variants_of
 from spec.comparing.usage import is_open
 from spec.comparing.where import Where
@@ -14,6 +15,7 @@ from spec.python_names import class_name
 PROSE = frozenset({"description", "summary", "title", "example", "examples", "externalDocs", "$comment"})
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_COUNTS = ("minLength", "minItems", "minProperties")
 _OTHER_LIMITS = ("pattern", "multipleOf", "uniqueItems", "format", "const")
 _COMPARED = frozenset({"$ref", "enum", "anyOf", "oneOf", "allOf", "items", "properties", "required", "default",
                        "additionalProperties", *_UPPER, *_LOWER, *_OTHER_LIMITS})  # fmt: skip
@@ -59,7 +61,7 @@ class SchemaComparison:
         )
         if before != after:
             self._type(before, after, new.place, where)
-            self._rest(_like(old, new, "title", "type"), new, where)
+            self._rest(_like(old, new, "type"), new, where)
         elif (name := self.new_types.component(new)) and self.old_types.component(old) == name:
             self._rest(old, new, where)  # what stands beside the references; the component is compared by itself
         else:
@@ -111,6 +113,14 @@ class SchemaComparison:
                         kind, replace(where, subject=f"value {entry.value} of {_bare(where.subject)}"), entry.place
                     )
 
+        names = members(old.object), members(new.object)
+        for entry in after:
+            one, other = (it.get(canonical(entry.value)) for it in names)
+            if one and one != other:
+                subject = f"value {entry.value} of {_bare(where.subject)}"
+                detail = becomes(one, other)
+                self._add("value-member-renamed", replace(where, subject=subject), entry.place, detail=detail)
+
     def _added_value(self, where: Where) -> str:
         if where.direction == "request":
             return "value-added"
@@ -118,6 +128,11 @@ class SchemaComparison:
 
     def _fields(self, old: Node, new: Node, where: Where) -> None:
         before, after = self.old.properties(old), self.new.properties(new)
+        names = attributes(before), attributes(after)
+        for name, it in after.items():
+            one, other = (names[0].get(name), names[1].get(name, "none of its own"))
+            if name in before and one is not None and one != other:
+                self._add("field-attribute-renamed", where.of_field(name), it.node.place, detail=becomes(one, other))
         for name, it in before.items():
             if name not in after:
                 self._add("field-removed", where.of_field(name), it.node.place)
@@ -167,7 +182,9 @@ class SchemaComparison:
 
     def _limits(self, old: Node, new: Node, where: Where) -> None:
         for key in (*_UPPER, *_LOWER, *_OTHER_LIMITS):
-            before, after = old.object.get(key), new.object.get(key)
+            # A list or a text has no fewer items than none.
+            before, after = (None if key in _COUNTS and it.object.get(key) == 0 else it.object.get(key)
+                             for it in (old, new))  # fmt: skip
             if before != after:
                 kind = "limit-tightened" if _is_tighter(key, before, after) else "limit-loosened"
                 self._add("limit-unchecked" if where.direction == "response" else kind,
@@ -194,7 +211,7 @@ class SchemaComparison:
             self._add("deprecated" if is_set else "undeprecated", where, place)
             return
         kind = "extension-changed" if key.startswith("x-") else "keyword-changed"
-        kind = "value-names-changed" if key == "x-enum-varnames" else "description-changed" if key in PROSE else kind
+        kind = "description-changed" if key in PROSE else kind
         self._add(kind, replace(where, subject=f"{key} of {where.subject}"), place)
 
     def component(self, old: Node, new: Node, where: Where) -> None:
@@ -204,7 +221,7 @@ class SchemaComparison:
         is_class = self.old_types.makes_class(old), self.new_types.makes_class(new)
         names = str(old.place[-1]), str(new.place[-1])
         if is_class == (True, True):
-            classes = [class_name(node.text("title") or name) for node, name in zip((old, new), names, strict=True)]
+            classes = [*map(class_name, names)]
             if classes[0] != classes[1]:
                 self._add("component-renamed", where, new.place, detail=becomes(*classes))
             elif names[0] != names[1]:
@@ -212,7 +229,7 @@ class SchemaComparison:
             if bool(old.object.get("enum")) != bool(new.object.get("enum")):
                 self._add("field-type-changed", where, new.place, detail="an enum → an object, or the reverse")
             else:
-                self.contents(_like(old, new, "title") if classes[0] != classes[1] else old, new, where)
+                self.contents(old, new, where)
         elif is_class == (False, False):
             self.compare(old, new, where)
         else:

@@ -40,6 +40,7 @@ VERDICTS: dict[str, Verdict] = {
     "undeprecated": _keeps("is no longer deprecated", _IGNORED),
     "server-added": _keeps("is added", "the other servers are as they were"),
     "server-removed": _breaks("is removed", "programs send their requests there"),
+    "server-respelled": _keeps("is spelled differently", "clients join both with a path in the same way"),
     "tags-changed": _keeps("change", "only the first tag of an operation has a meaning for the generator"),
     "security-scheme-added": _keeps("is added", "operations that need it are listed themselves"),
     "security-scheme-removed": _keeps("is removed", "operations that needed it are listed themselves"),
@@ -77,9 +78,6 @@ VERDICTS: dict[str, Verdict] = {
     "parameter-moved": _breaks("moves", "yesterday's package sends it where the server ignores it"),
     "parameter-required": _breaks("becomes required", _REFUSED),
     "parameter-optional": _keeps("becomes optional", _OLD_CALLS),
-    "parameter-inexpressible": _breaks(
-        "cannot be generated", "the generator refuses such a parameter, so the operation would be missing"
-    ),
     "parameter-format-changed": _breaks(
         "is written differently", "yesterday's package writes it in a way that the server does not read"
     ),
@@ -90,13 +88,10 @@ VERDICTS: dict[str, Verdict] = {
     "body-required": _breaks("becomes required", _REFUSED),
     "body-optional": _keeps("becomes optional", _OLD_CALLS),
     "body-type-added": _keeps("may be of one more content type", "bodies of the others are as right as before"),
-    "body-type-confused": _breaks(
-        "may be of two content types of one class", "generated code sends it as the one and calls it the other"
+    "body-type-replaced": _breaks(
+        "is of another class", "the argument takes other classes if generated code sends other content types"
     ),
-    "body-type-unimportable": _breaks(
-        "is required and may be of several content types",
-        "the generator forgets to import Unset then, so the module cannot be imported",
-    ),
+    "body-type-unsent": _keeps("loses a content type", "generated code never sent it"),
     "body-type-removed": _breaks(
         "loses a content type", "the server refuses the bodies of this type that yesterday's package sends"
     ),
@@ -120,6 +115,7 @@ VERDICTS: dict[str, Verdict] = {
     "content-type-changed": _breaks(
         "is not what generated code reads any more", "yesterday's package reads a type that the server no longer sends"
     ),
+    "content-type-respelled": _keeps("is of another type", "generated code reads both in the same way"),
     "header-added": _keeps("is added", "nobody reads it yet"),
     "header-removed": _breaks("is removed", "programs that read it find nothing"),
     "header-changed": _breaks("gets another type", "programs that read its text find another one"),
@@ -133,13 +129,18 @@ VERDICTS: dict[str, Verdict] = {
     "field-added": _keeps("is added", "a new optional field is a new keyword with a default"),
     "field-required-added": _breaks("is added and required", "the constructor gets a required argument"),
     "field-removed": _breaks("is removed", "its attribute is gone, or reads what the server no longer sends"),
+    "field-attribute-renamed": _breaks(
+        "gets another attribute", "another field of the object has the same Python name, or had it"
+    ),
     "field-required": _breaks("becomes required", "the constructor gets a required argument"),
     "field-optional": _breaks("becomes optional", "programs that read it may get UNSET"),
     "value-added": _keeps("is added", "a request may say more than before"),
     "value-added-open": _keeps("is added", "the enum is open, so yesterday's package reads the new value as a str"),
     "value-added-closed": _breaks("is added", "the enum is closed, so yesterday's package raises ValueError"),
     "value-removed": _breaks("is removed", "its member is gone"),
-    "value-names-changed": _breaks("change", "members of the class get other names"),
+    "value-member-renamed": _breaks(
+        "gets another member", "another value has the same Python name, or the place in the list gives the name"
+    ),
     "limit-tightened": _breaks("becomes tighter", "the server refuses some of what it accepted, though types stay"),
     "limit-loosened": _keeps("becomes wider", "what was right still is"),
     "limit-unchecked": _keeps("changes", "generated code does not check it in what the server sends"),
@@ -153,6 +154,7 @@ VERDICTS: dict[str, Verdict] = {
     "component-removed": _breaks("is removed", "its class is gone, which programs may have imported"),
     "component-alias-removed": _keeps("is removed", "it made no class"),
     "component-renamed": _breaks("gets another class name", "programs import the class by its name"),
+    "class-renumbered": _breaks("gets another name", "another class of the document has the same one, or had it"),
     "component-respelled": _keeps("is spelled differently", "both names make the same class"),
     "facade-violated": _keeps("is violated", "it is the facade alone that relies on it"),
 }

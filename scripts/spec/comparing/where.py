@@ -15,7 +15,7 @@ class Where:
 
     Attributes:
         subject: Its name in the words of the API.
-        name: What a class of its own is called, unless it has a title.
+        name: What a class of its own is called.
         parent: What the name of such a class begins with.
         role: Whether it is the type of a parameter or body, of a field, of a response or of a header.
         direction: Whether requests, responses or both contain it.

@@ -7,7 +7,9 @@ not looked at: further operations, and optional parameters, fields, states and s
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spec.documents import JsonObject, Place
+from spec.comparing.class_numbers import numbered_classes
+from spec.comparing.member_names import keywords
+from spec.documents import JsonObject, Place, pointer
 from spec.facade import answers as facade_answers
 from spec.facade.source import FacadeSource, read_facade
 from spec.facade.table import EXPORTED, FORMS, OPERATIONS, PATH_FORMATS, TAG, WORDS, Operation, Query
@@ -40,8 +42,8 @@ class _Contract:
     facade: FacadeSource
 
     def server(self) -> Iterator[Violation]:
-        urls = [str(self.view.object(place).get("url")) for place in self.view.places(("servers",))]
-        if urls and self.facade.base_url not in [url.rstrip("/") for url in urls]:
+        urls = [str(self.view.object(place).get("url")).rstrip("/") for place in self.view.places(("servers",))]
+        if urls and self.facade.base_url not in urls:
             relies = f"sends its requests to {self.facade.base_url}"
             yield violation(("servers",), relies=relies, says=f"names {listed(urls)}", file="_account.py")
 
@@ -93,7 +95,13 @@ class _Contract:
         for name, form in zip(in_path, PATH_FORMATS, strict=False):
             if parameter := declared.pop(("path", name), None):
                 yield from self._sent(operation, name, parameter, form)
+        required = {key: self.view.object(it).get("required") is True for key, it in declared.items()}
         for query in operation.query:
+            keyword = keywords(required).get(("query", query.name), identifier(query.name))
+            if keyword != identifier(query.name):
+                relies = f"passes {identifier(query.name)} to {operation.name}"
+                says = f"makes it {keyword}, because another parameter has that name in Python"
+                yield violation((*place, "parameters"), relies=relies, says=says, file=_ENDPOINTS)
             yield from self._query(operation, query, place, declared)
         for (location, name), parameter in declared.items():
             if self.view.object(parameter).get("required") is True:
@@ -152,9 +160,7 @@ class _Contract:
             yield violation(schema, relies=relies, says=f"{says} there", file=_ENDPOINTS)
             return
         inline = operation.class_of(query)
-        title = self.view.object(target).get("title")
-        made = str(target[-1]) if target != schema else f"{inline.removesuffix(query.name)}{title or query.name}"
-        if made != inline:
+        if target != schema and (made := str(target[-1])) != inline:
             relies = f"imports {inline}, the generated class of the parameter {query.name}"
             yield violation(schema, relies=relies, says=f"makes it {made}", file=_ENDPOINTS)
 
@@ -178,21 +184,23 @@ class _Contract:
     def _class(self, name: str) -> Iterator[Violation]:
         place = ("components", "schemas", name)
         relies = f"imports the generated class {name}"
-        title = self.view.object(place).get("title", name)
         if self.view.at(place) is None:
             yield violation(place[:-1], relies=relies, says="has no schema of that name", file="models.py")
             return
-        if title != name:
-            says = f"gives it the title {title}, of which the generator makes the name"
-            yield violation((*place, "title"), relies=relies, says=says, file="models.py")
+        if (made := numbered_classes(self.view.document).get(pointer(*place), name)) != name:
+            says = f"makes it {made}, because another class has that name"
+            yield violation(place, relies=relies, says=says, file="models.py")
         values = self.view.values(place)
         needed = self.facade.members.get(name, frozenset()) | EXPORTED.get(name, frozenset())
         if needed and not values:
             yield violation(place, relies=f"relies on the values of {name}", says="lists none there", file="models.py")
-        named = [self.view.at(each) for each in self.view.places((*place, "x-enum-varnames"))] or values
-        if needed and [str(each).upper() for each in named] != [str(value).upper() for value in values]:
-            relies = f"names the members of {name} like their values"
-            yield violation(place, relies=relies, says=f"names them {listed(named)}", file="models.py")
+        for value in sorted(needed.intersection(map(str, values))):
+            # The generator gives the name to the first value that has it.
+            first = next(str(each) for each in values if str(each).upper() == value.upper())
+            if first != value:
+                relies = f"relies on {value} in {name}"
+                says = f"lists {first} before it, which takes the name of its member"
+                yield violation(place, relies=relies, says=says, file="models.py")
         for value in sorted(needed.difference(map(str, values))) if values else ():
             relies, says = f"relies on {value} in {name}", f"lists {listed(values)} there"
             yield violation(place, relies=relies, says=says, file="models.py")
