@@ -132,7 +132,7 @@ class Update:
             "If the change is intended, accept it: BREAKING=accept",
             "If the page is wrong, correct it",
         ]
-        reason = f"{len(listed)} changes break programs"
+        reason = "1 change breaks programs" if len(listed) == 1 else f"{len(listed)} changes break programs"
         raise SpecError(
             Problem("openapi/agency-api.json", None, reason, "\n".join(advice) + " in openapi/overlay.json")
         )
@@ -206,9 +206,7 @@ def run_tests(copy: Path, target: str) -> None:
             process.wait()
     if process.returncode:
         end = "\n".join(printed.splitlines()[-_LAST_LINES:])
-        advice = (
-            f"{end}\nAdapt the facade, the sandbox or the tests to the page first, or correct the page in the overlay"
-        )
+        advice = f"{end}\nCorrect the page in the overlay, or take it in with TESTS=none and adapt the project"
         raise SpecError(Problem(f"make {target}", None, "the tests fail with the changed pages", advice))
 
 

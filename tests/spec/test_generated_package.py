@@ -121,7 +121,7 @@ def test_a_job_that_deviates_from_the_documentation_is_parsed() -> None:
         "RecordsProcessed": "12",
         "PercentageComplete": "100",
         "Replayable": "true",
-        "Priority": {"New": "field"},
+        "NotOnThePage": {"New": "field"},
     }
     job = Job.from_dict(raw)
     assert (job.type_, job.status) == ("ClickExport", "PAUSED")
@@ -132,7 +132,7 @@ def test_a_job_that_deviates_from_the_documentation_is_parsed() -> None:
         "100",
         "true",
     )
-    assert job.additional_properties == {"Priority": {"New": "field"}}
+    assert job.additional_properties == {"NotOnThePage": {"New": "field"}}
     assert job.to_dict() == raw
 
 
