@@ -57,19 +57,19 @@ def describe(openapi: Path, fragments: Iterable[Fragment] | None = None, *, rule
     return Description(corrected(merged.document, openapi), merged.locate, merged.notes)
 
 
-def build(root: Path, fragments: Iterable[Fragment] | None = None) -> Build:
+def build(root: Path, description: Description | None = None) -> Build:
     """Build all generated files in memory from a tree's openapi/.
 
     Args:
         root: The tree.
-        fragments: The fragments; by default those on disk.
+        description: The description; by default that of the files in openapi/.
 
     Raises:
         SpecError: The fragments, the overlay or the generator fail, or a tool is not the pinned one.
     """
     require_pinned_tools(root / "pyproject.toml")
     openapi = root / "openapi"
-    description = describe(openapi, fragments)
+    description = description or describe(openapi)
     package = build_package(description, openapi / "generator.yml")
     files = {f"{GENERATED}/{path}": content for path, content in package.files.items()}
     return Build({DOCUMENT: render(description.document)} | files, package.notes)

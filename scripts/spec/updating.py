@@ -79,7 +79,7 @@ class Update:
             # The fragments of the plan name the user's pages in messages, because the copy is discarded.
             description = self._step("merge, overlay", lambda: describe(copy / "openapi", plan.everything))
             self._step("validate", lambda: validate(description))
-            built = self._step("generate", lambda: build(copy, plan.everything))
+            built = self._step("generate", lambda: build(copy, description))
             write(copy, built.files)
             for line in dict.fromkeys([*plan.notes, *built.notes]):
                 self.say(f"           {line}")
