@@ -86,9 +86,10 @@ def table(found: Iterable[Row]) -> str:
     """Return the figures and the table."""
     found = [*found]
     differing = [row for row in found if not row.is_redocly_right]
-    ours, theirs = sum(row.is_right for row in found), sum(row.is_redocly_right for row in found)
+    total, ours = len(found), sum(row.is_right for row in found)
+    theirs = sum(row.is_redocly_right for row in found)
     lines = [
-        f"Of {len(found)} planted changes, `make spec-diff` classes {ours} rightly, for the generated interface and",
+        f"`make spec-diff` classifies {ours} of {total} planted changes correctly, for the generated interface and",
         f"for the facade. Redocly calls a change `major` if and only if it breaks one of the two in {theirs} cases.",
         f"In the other {len(differing)}, its verdict is not the one that we need:",
         "",

@@ -136,7 +136,7 @@ def test_list_and_as_completed_can_be_iterated(sandbox: Sandbox) -> None:
 
 
 class GetFile:
-    """Like a generated operation, for an address that no generated operation has."""
+    """Stands in for a generated operation, because none returns a file from this address."""
 
     @staticmethod
     def sync_detailed(path: str, *, client: AuthenticatedClient) -> httpx.Response:

@@ -14,6 +14,8 @@ from impact_agency_api.api.jobs import download_job_result, get_job, list_jobs, 
 from impact_agency_api.models import DownloadJobResultMode, Job, JobStatus, JobType
 from impact_agency_api.types import UNSET, File, Response, Unset
 
+from tests.spec.test_agency_api import DATES
+
 SID = "IRx/1"
 ID = UUID("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
 URL = f"/Agencies/IRx%2F1/Jobs/{ID}"
@@ -136,18 +138,7 @@ def test_a_job_that_deviates_from_the_documentation_is_parsed() -> None:
     assert job.to_dict() == raw
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "CreatedDate",
-        "StartedDate",
-        "CompletedDate",
-        "AbandonedDate",
-        "CancelledDate",
-        "FailedDate",
-        "LastProgressUpdateDate",
-    ],
-)
+@pytest.mark.parametrize("name", DATES)
 def test_any_date_may_be_empty_null_or_a_time(name: str) -> None:
     time = "2026-05-29T04:33:50+00:00"
     assert [Job.from_dict({name: value}).to_dict()[name] for value in ("", None, time)] == ["", None, time]
