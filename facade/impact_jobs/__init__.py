@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from impact_jobs._account import JobReference
+    from impact_jobs._account_kinds import AccountKindName
     from impact_jobs._download.options import Mode, OnProgress
     from impact_jobs._operations.fetch_all import FetchReport
     from impact_jobs._operations.stream import AsyncResultStream, ResultStream
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
         ConfigurationError,
         DestinationExistsError,
         DownloadError,
+        ExportUncertainError,
         FieldError,
         IntegrityError,
+        InvalidParameterError,
         JobCancelledError,
         JobFailedError,
         JobNotFoundError,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         RateLimitError,
         ReplayUncertainError,
+        ReportNotFoundError,
         RequestTimeoutError,
         ResultExpiredError,
         ResultNotReadyError,
@@ -48,19 +52,24 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from impact_jobs.models import DownloadResult, Job, JobStatus, JobType
+    from impact_jobs.report_models import DataType, Report, ReportColumn, ReportFilter, ReportMetadata
 
 __all__ = [
+    "AccountKindName",
     "ApiError",
     "AsyncJobsClient",
     "AsyncResultStream",
     "AuthenticationError",
     "ConfigurationError",
+    "DataType",
     "DestinationExistsError",
     "DownloadError",
     "DownloadResult",
+    "ExportUncertainError",
     "FetchReport",
     "FieldError",
     "IntegrityError",
+    "InvalidParameterError",
     "Job",
     "JobCancelledError",
     "JobFailedError",
@@ -77,6 +86,11 @@ __all__ = [
     "Polling",
     "RateLimitError",
     "ReplayUncertainError",
+    "Report",
+    "ReportColumn",
+    "ReportFilter",
+    "ReportMetadata",
+    "ReportNotFoundError",
     "RequestTimeoutError",
     "ResultExpiredError",
     "ResultNotReadyError",
@@ -94,6 +108,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "_account": ("JobReference",),
+    "_account_kinds": ("AccountKindName",),
+    "report_models": ("DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata"),
     "_download.options": ("Mode", "OnProgress"),
     "_operations.fetch_all": ("FetchReport",),
     "_operations.stream": ("AsyncResultStream", "ResultStream"),

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from attrs import frozen
 
+from impact_jobs._account_kinds import AGENCY, AccountKind
 from impact_jobs._redaction import Secret, redact, shorten
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import GeneratedJob, Job
@@ -43,15 +44,24 @@ class Account:
     sid: str
     token: Secret
     base_url: str
+    kind: AccountKind = AGENCY  # whose rules hold
+    advertiser: str | None = None  # the id of the brand that an agency's client is for
+
+    @property
+    def path(self) -> str:
+        """The path below which everything of the account is, such as "/Agencies/IRabc"."""
+        if self.advertiser is not None:
+            return f"/Agencies/{self.sid}/Advertisers/{self.advertiser}"
+        return f"/{self.kind.collection}/{self.sid}"
 
     @classmethod
-    def create(cls, sid: str, token: Secret, base_url: Secret) -> Account:
+    def create(cls, sid: str, token: Secret, base_url: Secret, *, kind: AccountKind = AGENCY) -> Account:
         """Check the parts of an account and create it."""
         if not isinstance(sid, str) or not _ACCOUNT_SID.fullmatch(sid):
             # The message does not show it, because it may be the token, passed in the wrong place.
             raise ConfigurationError("account_sid is not an Account SID: copy it from the API settings page.")
         _check_token(token)
-        return cls(sid=sid, token=token, base_url=_check_base_url(base_url))
+        return cls(sid=sid, token=token, base_url=_check_base_url(base_url), kind=kind)
 
     def redact(self, text: str) -> str:
         """Return `redact(text)` without the credentials, in case a gateway returns the request's headers."""

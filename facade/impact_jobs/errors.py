@@ -5,11 +5,13 @@
     ├─ TransportError ─ RequestTimeoutError   no response
     ├─ ApiError                               an error response
     │  ├─ AuthenticationError 401   ├─ PermissionDeniedError 403   ├─ NotReplayableError 403 on replay
-    │  ├─ JobNotFoundError 404      ├─ RateLimitError 429          └─ ServerError 5xx
+    │  ├─ JobNotFoundError 404      ├─ RateLimitError 429          ├─ ServerError 5xx
+    │  └─ ReportNotFoundError, InvalidParameterError   on an export, with 200 or 404
     ├─ UnexpectedResponseError                an unreadable response
     ├─ JobFailedError ─ JobCancelledError
     ├─ WaitTimeoutError (also a TimeoutError)
     ├─ ReplayUncertainError
+    ├─ ExportUncertainError
     └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError
 
 Each message says what happened, to which job, and what to do next. No message contains a credential or the query of a
@@ -234,6 +236,30 @@ class RateLimitError(ApiError):
     """
 
 
+class ReportNotFoundError(ApiError):
+    """The account has no report of that id, or may not export it. What to do: choose one of `jobs.reports()`.
+
+    Example:
+        >>> try:
+        ...     jobs.export_report("agency_action_listin")
+        ... except ReportNotFoundError as error:
+        ...     print(error)
+        export of report agency_action_listin: ... Did you mean 'agency_action_listing'? ...
+    """
+
+
+class InvalidParameterError(ApiError):
+    """The server refused a date or a filter of an export. What to do: correct what its message names.
+
+    Example:
+        >>> try:
+        ...     jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2199-01-01")
+        ... except InvalidParameterError as error:
+        ...     print(error.message)
+        Invalid value for END_DATE: ...
+    """
+
+
 class ServerError(ApiError):
     """5xx: the server, the storage or a gateway failed. What to do: call again later.
 
@@ -361,6 +387,31 @@ class ReplayUncertainError(JobsError):
         )
         self.source = source
         self.candidates: tuple[Job, ...] = tuple(candidates)
+
+
+class ExportUncertainError(JobsError):
+    """The response to an export was lost, and the list of jobs could not be read. The request was not sent again.
+
+    What to do: call again later. An export that equals an earlier one returns the existing job.
+
+    Attributes:
+        report_id: The report.
+
+    Example:
+        >>> try:
+        ...     jobs.export_report("agency_action_listing")
+        ... except ExportUncertainError as error:
+        ...     print(error.report_id)
+        agency_action_listing
+    """
+
+    def __init__(self, report_id: str, *, cause: str = "") -> None:
+        super().__init__(
+            f"the export of report {report_id} may or may not have been accepted ({cause or 'no readable response'}), "
+            "and it was not sent again, because exports are limited to 100 a day. Call again later: if it was "
+            "accepted, the server returns the existing job."
+        )
+        self.report_id = report_id
 
 
 class DownloadError(JobsError):

@@ -105,6 +105,10 @@ class DownloadResult:
         seconds: How long the download took, from the first request to the final rename.
         pages_total: The number of pages of a JSON result that states it, or None. The file holds the first page only.
             If there are more, schedule the result as CSV to get all of it. None for the last of several pages.
+        rows: The number of records, if the call has counted them, or None.
+        fresh: Whether the data are as new as the export asked for; False for an older result that could not be
+            replayed, and None if the call was not an export.
+        unchanged: Whether the file that was there already has the same bytes; None if that was not compared.
 
     Example:
         >>> result = jobs.wait_and_download(job, "actions.csv")
@@ -123,3 +127,6 @@ class DownloadResult:
     connections: int
     seconds: float
     pages_total: int | None = None
+    rows: int | None = None
+    fresh: bool | None = None
+    unchanged: bool | None = None

@@ -1,0 +1,75 @@
+"""The three kinds of account. They share one Jobs API under different paths, and differ in a few rules."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from attrs import frozen
+
+from impact_jobs.errors import ConfigurationError
+
+AccountKindName = Literal["agency", "brand", "partner"]
+"""The kind of an account, as users name it."""
+
+
+@frozen(kw_only=True)
+class AccountKind:
+    """What differs between the kinds of account.
+
+    Source: the vendor's pages of the agency API (version 3), the brand API (14) and the partner API (16).
+
+    Attributes:
+        name: The kind.
+        collection: The first segment of its paths.
+        api_version: The value of the header `IR-Version`.
+        lists_by_moment: Whether `CreatedAfter` and `CreatedBefore` are moments; otherwise they are days.
+        bounds_are_exclusive: Whether a job that was created at the bound itself is left out of the list.
+        error_grace: How long the server may retry a job in ERROR; None if ERROR is final.
+        start_parameter: The export parameter of the first day.
+        end_parameter: The export parameter of the last day.
+        exports_by_moment: Whether these two are moments; otherwise they are days.
+    """
+
+    name: AccountKindName
+    collection: str
+    api_version: str
+    lists_by_moment: bool = False
+    bounds_are_exclusive: bool = False
+    error_grace: timedelta | None = None
+    start_parameter: str = "START_DATE"
+    end_parameter: str = "END_DATE"
+    exports_by_moment: bool = False
+
+
+# Five retries, one every 15 minutes, and a few minutes for the last one to run.
+_RETRIES = timedelta(minutes=5 * 15 + 10)
+
+AGENCY = AccountKind(name="agency", collection="Agencies", api_version="3")
+BRAND = AccountKind(
+    name="brand",
+    collection="Advertisers",
+    api_version="14",
+    lists_by_moment=True,
+    bounds_are_exclusive=True,
+    error_grace=_RETRIES,
+    start_parameter="StartDate",
+    end_parameter="EndDate",
+    exports_by_moment=True,
+)
+PARTNER = AccountKind(
+    name="partner",
+    collection="Mediapartners",
+    api_version="16",
+    bounds_are_exclusive=True,
+    error_grace=_RETRIES,
+)
+_KINDS: dict[object, AccountKind] = {kind.name: kind for kind in (AGENCY, BRAND, PARTNER)}
+
+
+def account_kind(name: object) -> AccountKind:
+    """Return the kind that a user names; raise ConfigurationError if there is none."""
+    found = _KINDS.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise ConfigurationError(f"account={name!r} is not a kind of account: give 'agency', 'brand' or 'partner'.")
+    return found
