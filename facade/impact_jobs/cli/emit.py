@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from impact_jobs import DownloadResult, Job, JobsError
 from impact_jobs.cli import exit_codes, output
 from impact_jobs.cli.state import CliState
+from impact_jobs.cli.columns import folded_table
 from impact_jobs.cli.tables import coloured, print_job, print_job_briefly, print_result
 
 Outcome: TypeAlias = Job | DownloadResult | JobsError
@@ -48,6 +49,21 @@ def emit_all(
             else:
                 emit_job(state, outcome, in_full=in_full)
     return exit_codes.worst(errors)
+
+
+def emit_rows(state: CliState, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> None:
+    """Write the rows to stdout: of each, a JSON object, its first column, or all `columns` (their keys, by title)."""
+    keys = list(columns.values())
+    cells = [["" if row[key] is None else output.one_line(row[key]) for key in keys] for row in rows]
+    if state.wants_tables:
+        if rows:
+            state.out.print(folded_table(list(columns), cells))
+        return
+    for row, texts in zip(rows, cells, strict=True):
+        if state.json:
+            output.write_json(state.out, row)
+        else:
+            output.write_line(state.out, texts[0] if state.quiet else "\t".join(text or "-" for text in texts))
 
 
 def emit_job(state: CliState, job: Job, *, in_full: bool = False) -> None:

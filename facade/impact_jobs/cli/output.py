@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from attrs import fields
+from attrs import AttrsInstance, asdict
 from click import ClickException
 from rich.console import Console
 
@@ -76,16 +76,23 @@ def _to_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+def attributes(value: AttrsInstance, *, without: Collection[str] = ("raw",)) -> dict[str, Any]:
+    """Return the attributes of a value as JSON, redacted, without those named."""
+    return asdict(
+        value,
+        filter=lambda attribute, _: attribute.name not in without,
+        value_serializer=lambda _owner, _attribute, found: _redacted(found),
+    )
+
+
 def job_object(job: Job) -> dict[str, Any]:
     """Return a job as JSON: the attributes of `impact_jobs.Job` except `raw`, and `is_terminal`."""
-    names = [field.name for field in fields(Job) if field.name != "raw"]
-    return {name: _redacted(getattr(job, name)) for name in (*names, "is_terminal")}
+    return attributes(job) | {"is_terminal": job.is_terminal}
 
 
 def result_object(result: DownloadResult) -> dict[str, Any]:
     """Return a file as JSON: the job's `id`, and the attributes of `impact_jobs.DownloadResult` except `job`."""
-    names = [field.name for field in fields(DownloadResult) if field.name not in {"job", "job_id"}]
-    found = {name: _redacted(getattr(result, name)) for name in names}
+    found = attributes(result, without=("job", "job_id"))
     return {"id": result.job_id} | found | {"path": str(result.path)}  # never redacted, because scripts open it
 
 
@@ -109,9 +116,7 @@ def error_object(error: BaseException, *, code: int, job_id: str | None = None) 
 
 
 def _redacted(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float | datetime):
-        return value
-    return redact(str(value))  # of an enum, its value
+    return redact(str(value)) if isinstance(value, str) else value  # of an enum, its value
 
 
 def error_message(error: BaseException) -> str:

@@ -57,6 +57,15 @@ class CliState:
         found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
         return JobsClient.from_env() if found is None else found.client()
 
+    def account_key(self) -> tuple[str, ...]:
+        """Return what tells the account from others, without its token."""
+        from impact_jobs.cli import profiles  # noqa: PLC0415 - slow to load
+
+        found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
+        if found is not None:
+            return found.url, found.account_sid
+        return tuple(os.environ.get(name, "") for name in ("IMPACT_BASE_URL", "IMPACT_ACCOUNT_SID"))
+
     def note(self, text: str) -> None:
         """Write a note to stderr, unless `--quiet` was given."""
         from impact_jobs.cli import output  # noqa: PLC0415 - loads rich
