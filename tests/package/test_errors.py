@@ -72,10 +72,10 @@ def job(status: JobStatus | str = JobStatus.FAILED, **fields: Any) -> Job:
     return Job(id=JOB_ID, status=status, created_date=datetime(2026, 5, 29, tzinfo=UTC), raw={"Id": JOB_ID}, **fields)
 
 
-def incomplete() -> ExportReport:
+def incomplete(*failures: JobsError) -> ExportReport:
     january, february = (ExportWindow(date(2026, month, 1), date(2026, month, 28)) for month in (1, 2))
     return ExportReport(
-        outcomes={january: JobFailedError(job(status_message="Out of memory."))},
+        outcomes=dict.fromkeys([january], *failures) if failures else {},
         left=(february,),
         again_at=datetime(2026, 5, 30, 4, 33, tzinfo=UTC),
     )
@@ -201,7 +201,9 @@ def test_a_pickled_error_keeps_its_job() -> None:
             ),
         ),
         (
-            ExportIncompleteError(incomplete(), report_id="agency_action_listing"),
+            ExportIncompleteError(
+                incomplete(JobFailedError(job(status_message="Out of memory."))), report_id="agency_action_listing"
+            ),
             (
                 "the export of report agency_action_listing is incomplete: 0 of 2 windows are there; "
                 f"2026-01-01 to 2026-01-28 failed (job {JOB_ID} ended as FAILED: Out of memory. "
