@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +28,9 @@ _ADVICE_AT_A_PROMPT = {
     "wait for it, then download": "pass --wait",
     "created_after": "--since",
     "created_before": "--until",
+    "start_date": "--from",
+    "end_date": "--to",
+    "Make the same call again": "Run the same command again",
 }
 
 
@@ -73,7 +76,7 @@ def write_json(console: Console, value: Mapping[str, Any]) -> None:
 
 
 def _to_text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def attributes(value: AttrsInstance, *, without: Collection[str] = ("raw",)) -> dict[str, Any]:
@@ -96,7 +99,7 @@ def result_object(result: DownloadResult) -> dict[str, Any]:
     return {"id": result.job_id} | found | {"path": str(result.path)}  # never redacted, because scripts open it
 
 
-def error_object(error: BaseException, *, code: int, job_id: str | None = None) -> dict[str, Any]:
+def error_object(error: BaseException, *, code: int) -> dict[str, Any]:
     """Return a failure as JSON: the `id` of the job, if it concerns one, and `error`."""
     snapshot = getattr(error, "job", None)
     candidates = getattr(error, "candidates", ())
@@ -111,7 +114,7 @@ def error_object(error: BaseException, *, code: int, job_id: str | None = None) 
         "job": job_object(snapshot) if isinstance(snapshot, Job) else None,
     }
     known = {name: value for name, value in found.items() if value not in (None, [])}
-    job_id = job_id or getattr(error, "job_id", None)
+    job_id = getattr(error, "job_id", None)
     return ({"id": _redacted(job_id)} if job_id else {}) | {"error": known}
 
 
@@ -129,12 +132,12 @@ def error_message(error: BaseException) -> str:
     return message
 
 
-def write_error(console: Console, error: BaseException, *, code: int, as_json: bool, job_id: str | None = None) -> None:
+def write_error(console: Console, error: BaseException, *, code: int, as_json: bool) -> None:
     """Write an error as one line, or as one JSON object."""
     if as_json:
-        write_json(console, error_object(error, code=code, job_id=job_id))
-        return
-    note(console, error_message(error), about=job_id)
+        write_json(console, error_object(error, code=code))
+    else:
+        note(console, error_message(error))
 
 
 def note(console: Console, text: str, *, about: str | None = None) -> None:

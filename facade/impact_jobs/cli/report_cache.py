@@ -7,16 +7,16 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
-from impact_jobs import ConfigurationError, Report
+from impact_jobs import ConfigurationError
 from impact_jobs.cli.state import CliState, state_of
 
 _KEPT_SECONDS: Final = 30 * 86_400.0
@@ -24,12 +24,13 @@ _MAX_BYTES: Final = 1_000_000
 _REPORT_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}")  # of a shell word without quotes, because a shell may evaluate it
 
 
-def remember(state: CliState, reports: Iterable[Report]) -> None:
-    """Add the reports to the cache of the account; a cache that cannot be written is left as it is."""
+def remember(state: CliState, names: Mapping[str, str]) -> None:
+    """Add reports, their names by id, to the cache of the account; a cache that cannot be written is left as it is."""
     with suppress(OSError, RuntimeError, ConfigurationError):
         file = _file(state)
-        seen = int(time.time())
-        known = _read(file) | {report.id: {"name": report.name, "seen": seen} for report in reports}
+        known = _read(file)
+        for report, name in names.items():
+            known[report] = {"name": name or known.get(report, {}).get("name", ""), "seen": time.time()}
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Such a file is readable by its owner alone, and a reader sees either the old entries or the new ones.
         with tempfile.NamedTemporaryFile("w", dir=file.parent, encoding="utf-8", delete=False) as new:
@@ -41,11 +42,13 @@ def complete_report(context: click.Context, _parameter: click.Parameter, incompl
     """Return the known reports whose ids begin with `incomplete`."""
     with suppress(OSError, RuntimeError, ConfigurationError):
         known = _read(_file(state_of(context)))
-        return [CompletionItem(each, help=entry["name"]) for each, entry in known.items() if each.startswith(incomplete)]
+        return [
+            CompletionItem(each, help=entry["name"]) for each, entry in known.items() if each.startswith(incomplete)
+        ]
     return []
 
 
-def _read(file: Path) -> dict[str, dict[str, str]]:
+def _read(file: Path) -> dict[str, Any]:
     """Return the entries that are well-formed and new enough, by report id."""
     oldest = time.time() - _KEPT_SECONDS
     try:

@@ -66,7 +66,9 @@ def parse_split(text: str) -> str | timedelta:
         return typed
     days, rest = divmod(_parse_span(typed) or 0.0, _DAY.total_seconds())
     if not days or rest:
-        raise BadParameter(f"{shorten(text)!r} is not a length of windows: write 'day', 'week', 'month', or days, such as '7d'.")
+        raise BadParameter(
+            f"{shorten(text)!r} is not a length of windows: write 'day', 'week', 'month', or days, such as '7d'."
+        )
     return days * _DAY
 
 

@@ -15,7 +15,7 @@ _KEPT_STEPS = 8  # the rate is computed from the latest steps only, because olde
 _NEARLY_DONE, _DONE = 99, 100  # percent; servers often rest at 99
 # Running jobs come first, then those that need attention, because a terminal may not hold all rows. Within a group
 # the jobs keep their order, because rows that move cannot be read.
-_RANKS = {"FAILED": 1, "ERROR": 1, "CANCELLED": 1, "QUEUED": 2, "COMPLETED": 3}
+_RANKS = {"FAILED": 1, "ERROR": 1, "CANCELLED": 1, "QUEUED": 2, "COMPLETED": 3, "DONE": 3}
 
 
 @define

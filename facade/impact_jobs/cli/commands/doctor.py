@@ -54,7 +54,7 @@ def _write(state: CliState, found: list[Check]) -> None:
     found = [check for check in found if not state.quiet or check.state in {"warning", "failed"}]
     if not state.out.is_terminal:
         for check in found:
-            output.write_line(state.out, "\t".join((check.state, check.name, check.found, check.advice)).rstrip("\t"))
+            output.write_line(state.out, f"{check.state}\t{check.name}\t{check.found}\t{check.advice}".rstrip("\t"))
         return
     rows: list[list[str | Text]] = []
     for check in found:

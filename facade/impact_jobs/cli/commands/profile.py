@@ -61,7 +61,9 @@ def add(
 def list_profiles(state: CliState) -> None:
     """Show the names, accounts and API URLs of the profiles, but not their tokens."""
     folder = profiles.config_folder()
-    found = [{"name": each.name, "account_sid": each.account_sid, "base_url": each.url} for each in profiles.stored(folder)]
+    found = [
+        {"name": each.name, "account_sid": each.account_sid, "base_url": each.url} for each in profiles.stored(folder)
+    ]
     if not found:
         state.note(f"{folder / profiles.FILE_NAME} has no profiles: create one with `impact-jobs profile add default`")
     emit_rows(state, found, {"PROFILE": "name", "ACCOUNT": "account_sid", "API": "base_url"})

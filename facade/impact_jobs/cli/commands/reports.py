@@ -34,9 +34,10 @@ def reports(state: CliState, report: str | None, *, show_all: bool) -> None:
     """
     with state.client() as client:
         if report is not None:
-            return _show(state, client.report_metadata(report))
+            _show(state, client.report_metadata(report))
+            return
         found = [each for each in client.reports() if show_all or each.is_exportable]
-    report_cache.remember(state, [each for each in found if each.is_exportable])
+    report_cache.remember(state, {each.id: each.name for each in found if each.is_exportable})
     emit_rows(state, [output.attributes(each) for each in found], _LIST)
     if state.wants_tables and not found:
         state.note("no reports")
