@@ -17,8 +17,8 @@ from attrs import define, field, frozen
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.content import MAGIC_BYTES, Paging, is_compressed_name, true_name
-from impact_jobs._download.destination import Place, check_file, check_folder, is_folder
-from impact_jobs._download.filesystem import SuppressSystemErrors, exists, is_of_system, sync_folder
+from impact_jobs._download.destination import Place, check_file, check_folder, make_folder
+from impact_jobs._download.filesystem import is_of_system
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.part_names import remove_part
@@ -131,7 +131,7 @@ async def fetch_all(
         polling=polling,
         on_update=on_update,
     )
-    await context.transport.run(lambda: _make_folder(folder.path))  # once all arguments have been checked
+    await context.transport.run(lambda: make_folder(folder.path))  # once all arguments have been checked
     entries = await context.transport.run(lambda: _scan_folder(folder.path, jobs))
     complete = {key: entries[key] for key, (_, snapshot) in jobs.items() if entries[key].holds_result_of(snapshot)}
     batch.leave_out(complete)
@@ -310,24 +310,6 @@ def _check_connections(concurrency: int, connections: int | None) -> None:
             f"concurrency={concurrency} with connections={connections} may use {in_all} connections: "
             f"the maximum is {MAX_CONNECTIONS}."
         )
-
-
-def _make_folder(folder: Path) -> None:
-    made = [each for each in (folder, *folder.parents) if not exists(each)]
-    for each in reversed(made or [folder]):
-        try:
-            each.mkdir()
-        except OSError as error:
-            if not is_of_system(error):
-                raise
-            if not is_folder(each):
-                raise ConfigurationError(
-                    f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
-                ) from None
-    check_folder(folder)
-    for each in made:
-        with SuppressSystemErrors():
-            sync_folder(each.parent)
 
 
 def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]:
