@@ -69,24 +69,22 @@ class WindowState:
     """How far a window has come."""
 
     window: str = ""  # its days, for people
-    sending_at: datetime | None = None  # when its export was about to be sent, if no answer is recorded
-    job_id: str | None = None
-    is_settled: bool = False  # whether the job has been checked for its age, and replayed if it was too old
-    fresh: bool | None = None
+    sent_at: datetime | None = None  # when its export was about to be sent, by the local clock
+    job_id: str | None = None  # None if no answer is recorded
+    fresh: bool | None = None  # None until the age of the job's result has been checked
     is_saving: bool = False  # whether the target may be a file of ours that is not recorded as complete
     file: CompleteFile | None = None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> WindowState:
         """Return what `fields` wrote; raise an error if it is something else."""
-        sending, job_id, fresh, file = data["sending"], data["job"], data["fresh"], data["file"]
+        sent, job_id, fresh, file = data["sent"], data["job"], data["fresh"], data["file"]
         if not (job_id is None or is_job_id(job_id)) or fresh not in {None, True, False}:
             raise ValueError
         return cls(
             window=str(data["window"]),
-            sending_at=None if sending is None else datetime.fromisoformat(sending),
+            sent_at=None if sent is None else datetime.fromisoformat(sent),
             job_id=job_id,
-            is_settled=bool(data["settled"]),
             fresh=fresh,
             is_saving=bool(data["saving"]),
             file=None if file is None else CompleteFile.parse(file),
@@ -97,9 +95,8 @@ class WindowState:
         """What the journal holds."""
         return {
             "window": self.window,
-            "sending": None if self.sending_at is None else self.sending_at.isoformat(),
+            "sent": None if self.sent_at is None else self.sent_at.isoformat(),
             "job": self.job_id,
-            "settled": self.is_settled,
             "fresh": self.fresh,
             "saving": self.is_saving,
             "file": None if self.file is None else self.file.fields,
