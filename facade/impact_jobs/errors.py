@@ -428,7 +428,8 @@ class ExportReport:
 
     Example:
         >>> report = jobs.export_and_download(
-        ...     "agency_action_listing", "{start:%Y-%m}.csv", start_date="2026-04-01", end_date="2026-05-31", split="month"
+        ...     "agency_action_listing", "{start:%Y-%m}.csv", split="month",
+        ...     start_date="2026-04-01", end_date="2026-05-31",
         ... )
         >>> [file.path.name for file in report.files.values()], report.is_complete
         (['2026-04.csv', '2026-05.csv'], True)

@@ -35,7 +35,8 @@ class ExportWindow:
 
     Example:
         >>> report = jobs.export_and_download(
-        ...     "agency_action_listing", "{start:%Y-%m}.csv", start_date="2026-04-15", end_date="2026-05-31", split="month"
+        ...     "agency_action_listing", "{start:%Y-%m}.csv", split="month",
+        ...     start_date="2026-04-15", end_date="2026-05-31",
         ... )
         >>> [str(window) for window in report.outcomes]
         ['2026-04-15 to 2026-04-30', '2026-05-01 to 2026-05-31']

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -105,8 +105,11 @@ class Pages:
     raised once the jobs before it are handed on.
 
     With a `deadline` on the transport's clock, each page is requested once, without retries, and in time: for callers
-    that list again anyway. `entries` counts the entries of the pages so far, including skipped ones.
+    that list again anyway. `entries` counts the entries of the pages so far, including skipped ones; `head` is that of
+    the last page's response.
     """
+
+    head: Head
 
     def __init__(
         self,
@@ -138,7 +141,9 @@ class Pages:
         if url is None:
             raise StopAsyncIteration
         request = _build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
-        page = read_page(await self._send(request, "list jobs"), "list jobs", parse=self._parse)
+        response = await self._send(request, "list jobs")
+        page = read_page(response, "list jobs", parse=self._parse)
+        self.head = response.head
         self.entries += len(page.keys)
         self._url, self._link, self._total = url, page.next_uri, page.total
         self._read_urls.add(url.reveal())
@@ -182,7 +187,7 @@ class Pages:
         return None
 
 
-def _list_url(account: Account, link: object, asked: str) -> str | None:
+def _list_url(account: Account, link: object, asked: str, *, lists: Sequence[list[str]] = _LISTS) -> str | None:
     """Return the URL of the next page, if it is the account's list. The link may lack the path of the account."""
     if not isinstance(link, str):
         return None
@@ -192,7 +197,7 @@ def _list_url(account: Account, link: object, asked: str) -> str | None:
         below, own = account.path_below(url), ["Agencies", account.sid]
         if below and below[:2] == own:
             below = below[2:]
-        if below in _LISTS and url.encode():
+        if below and below in lists and url.encode():
             query = urlsplit(url).query
             return f"{account.base_url}/{'/'.join([*own, *below])}{'?' if query else ''}{query}"
     return None

@@ -1,4 +1,4 @@
-"""How the results of windows become files: the interface between the windows of an export and the format of its files."""
+"""How the results of windows become one file: what the machinery for windows needs of a file format."""
 
 from __future__ import annotations
 
