@@ -177,6 +177,10 @@ SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     "FieldError": answering("GET", "/Jobs/", status=400, body=INVALID),
     "DestinationExistsError": beside_a_file,
     "DownloadError": answering("GET", "/Download", status=302, headers={"Location": "http://files.example/report.csv"}),
+    "ExportUncertainError": answering("GET", "/ReportExport/", status=None),
+    "InvalidParameterError": answering(
+        "GET", "/ReportExport/", status=200, body='{"Status":"ERROR","Message":"Invalid value for END_DATE: too late"}'
+    ),
     "IntegrityError": answering(
         "GET", "/results/", status=200, body=WRONG, headers={"x-amz-checksum-sha256": OTHER_SHA256}
     ),

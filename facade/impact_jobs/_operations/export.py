@@ -288,7 +288,7 @@ async def _jobs_since(context: ClientContext, sent_at: float) -> tuple[list[Job]
     first_day = utc().date() - 2 * _DAY
     while True:
         jobs: list[Job] = []
-        pages = Pages(context, Window.create(first_day, None))
+        pages = Pages(context, Window.create(first_day, None, context.account.kind))
         async for page in pages:
             jobs += page
         since = time_of_sending(context, pages.head, sent_at) - CLOCK_SLACK
@@ -367,7 +367,11 @@ async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None)
     now, sent = server_time(head), context.report_memory.export_sent(job.id)
     if sent is not None and current.created_date is not None and current.created_date >= sent - CLOCK_SLACK:
         return current, True
-    if not current.is_terminal or (current.status == JobStatus.ERROR and context.account.kind.error_grace):
+    started = current.started_date or current.created_date
+    is_retried = (
+        current.status == JobStatus.ERROR and started and (now - started).total_seconds() < context.error_grace()
+    )
+    if not current.is_terminal or is_retried:
         return current, True  # its result is still to come
     if current.status == JobStatus.COMPLETED:
         made = current.completed_date or current.created_date
