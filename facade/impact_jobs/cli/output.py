@@ -28,6 +28,7 @@ _ADVICE_AT_A_PROMPT = {
     "wait for it, then download": "pass --wait",
     "created_after": "--since",
     "created_before": "--until",
+    "`reports()`": "`impact-jobs reports`",
     "start_date": "--from",
     "end_date": "--to",
     "Make the same call again": "Run the same command again",
