@@ -30,7 +30,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _ACCOUNT_SID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]+")
 _SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
 _JOB_PATH = re.compile(
-    r"(?:(?P<prefix>.*?)/)?"
+    r"(?:(?P<prefix>.*?)/)??"
     r"(?P<scope>(?P<collection>Agencies|Advertisers|Mediapartners)/(?P<sid>[^/]+)"
     r"(?:/Advertisers/(?P<advertiser>[^/]+))?)"
     r"/Jobs/(?P<job>[^/]+?)(?:\.json)?(?:/(?:Download|Replay)(?:\.json)?)?/?"
@@ -121,6 +121,16 @@ class Account:
             if _segments(urlsplit(reference).path)[: len(steps)] != steps:
                 reference = own + reference
         return urljoin(asked, reference)
+
+    def job_id_in_answer(self, uri: object) -> str:
+        """Return the id of the job that a URI in a response names, as `job_id` does.
+
+        By passthrough, the server may name the job as the brand's own account does, whose SID is not known here.
+        """
+        text = uri.strip() if isinstance(uri, str) else ""
+        if self.advertiser is not None and f"{AGENCY.collection}/" not in text:
+            text = re.sub(rf"(^|/){BRAND.collection}/[^/]+(?=/Jobs/)", self.path, text, count=1)
+        return self.job_id(text)
 
     def job_id(self, reference: JobReference) -> str:
         """Return the id of the job that `reference` names; refuse a job of another host, account or scope."""
