@@ -16,7 +16,7 @@ from uuid import UUID
 
 from attrs import evolve, field, frozen
 
-from impact_jobs._account_kinds import AGENCY, BRAND, AccountKind, kind_of_collection
+from impact_jobs._account_kinds import AGENCY, BRAND, AccountKind, AccountKindName, account_kind, kind_of_collection
 from impact_jobs._redaction import Secret, redact, shorten
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import GeneratedJob, Job
@@ -186,6 +186,13 @@ def setting(name: str, value: str | None, *, default: str | None = None) -> str:
     if not found:
         raise ConfigurationError(f"{name} is not set: export it, or pass the value to the client.")
     return found
+
+
+def kind_setting(kind: AccountKindName | None) -> AccountKindName:
+    """Return `kind`, or the one that the environment names, or that of an agency; raise if it is not a kind."""
+    if kind is not None:
+        return account_kind(kind).name
+    return account_kind(os.environ.get("IMPACT_ACCOUNT_KIND") or AGENCY.name, "IMPACT_ACCOUNT_KIND").name
 
 
 def is_loopback(host: str | None) -> bool:

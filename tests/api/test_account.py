@@ -146,7 +146,7 @@ class TestJobId:
         for path in (f"/Advertisers/IRbrand/Jobs/{JOB_ID}", f"{brand.path}/Jobs/{JOB_ID}"):
             for uri in (path, f"{path}.json", f" {path}/Replay", path[1:], f"https://api.impact.com{path}/Download"):
                 assert brand.job_id_in_answer(uri) == JOB_ID
-        for uri in (
+        for wrong in (
             f"https://evil.example/Advertisers/IRbrand/Jobs/{JOB_ID}",
             f"{SCOPES['other passthrough'].path}/Jobs/{JOB_ID}",
             f"{SCOPES['agency'].path}/Jobs/{JOB_ID}",
@@ -154,7 +154,7 @@ class TestJobId:
             7,
         ):
             with pytest.raises(ConfigurationError):
-                brand.job_id_in_answer(uri)
+                brand.job_id_in_answer(wrong)
         with pytest.raises(ConfigurationError):
             account().job_id_in_answer(f"/Advertisers/IRbrand/Jobs/{JOB_ID}")
 
