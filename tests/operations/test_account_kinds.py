@@ -103,9 +103,8 @@ def scope(request: pytest.FixtureRequest) -> Scope:
 
 @pytest.fixture(params=clients, ids=lambda make: make.__name__)
 def setting(request: pytest.FixtureRequest, scope: Scope, virtual: VirtualClock) -> Iterator[Setting]:
-    options = {"account": scope.account, "job_seconds": 0, "result_bytes": 2_000}
     with (
-        Sandbox(**options, clock=virtual.time) as sandbox,
+        Sandbox(account=scope.account, job_seconds=0, result_bytes=2_000, clock=virtual.time) as sandbox,
         asyncio.Runner() as runner,
         request.param(sandbox, runner, retry=QUICK) as jobs,
     ):
@@ -352,7 +351,8 @@ def test_the_client_of_a_brand_shares_connections_and_the_hourly_limit(setting: 
     brand = agency.for_advertiser(ADVERTISER)
     own, of_brand = sandbox.add_job(), sandbox.add_job(advertiser=ADVERTISER)
     assert ([job.id for job in agency.list()], [job.id for job in brand.list()]) == ([own], [of_brand])
-    agency_context, context = (getattr(each, "_inner", each)._context for each in (agency, brand))
+    inner: list[Any] = [getattr(each, "_inner", each) for each in (agency, brand)]
+    agency_context, context = (each._context for each in inner)
     assert context.transport is agency_context.transport
     for shared in ("rate_limiter", "replay_claims", "recent_replays"):
         assert getattr(context, shared) is getattr(agency_context, shared)
@@ -377,7 +377,7 @@ def test_only_an_agency_gives_clients_for_brands(setting: Setting) -> None:
 def test_the_generated_operations_are_an_agencys_and_its_connections_serve_every_kind(setting: Setting) -> None:
     """Requests of any path, such as those of a brand by an agency, go through the httpx client."""
     job_id = setting.add_job()
-    inner = getattr(setting.jobs, "_inner", setting.jobs)
+    inner: Any = getattr(setting.jobs, "_inner", setting.jobs)
     is_blocking = isinstance(inner, JobsClient)
 
     def request(path: str) -> Any:
