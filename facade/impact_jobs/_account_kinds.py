@@ -32,6 +32,7 @@ class AccountKind:
         start_parameter: The export parameter of the first day.
         end_parameter: The export parameter of the last day.
         exports_by_moment: Whether these two are moments; otherwise they are days.
+        requires_export_dates: Whether an export needs both of them.
     """
 
     name: AccountKindName
@@ -44,6 +45,7 @@ class AccountKind:
     start_parameter: str = "START_DATE"
     end_parameter: str = "END_DATE"
     exports_by_moment: bool = False
+    requires_export_dates: bool = False
 
 
 # Five retries, one every 15 minutes, and a few minutes for the last one to run.
@@ -69,6 +71,7 @@ PARTNER = AccountKind(
     bounds_are_exclusive=True,
     error_grace=_RETRIES,
     replays_in_place=True,
+    requires_export_dates=True,
 )
 _KINDS: dict[str, AccountKind] = {kind.name: kind for kind in (AGENCY, BRAND, PARTNER)}
 # What else the vendor calls them.

@@ -17,9 +17,10 @@ from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, kind_s
 from impact_jobs._account_kinds import AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
+from impact_jobs._api.reports import ReportIterator
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
+from impact_jobs._operations import download, export, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
@@ -32,6 +33,7 @@ from impact_jobs._transport.loop_closing import closing_with_loop
 from impact_jobs.client import describe
 from impact_jobs.errors import JobsError
 from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import Report, ReportMetadata
 
 __all__ = ["AsyncJobsClient", "closed_with_its_loop"]
 
@@ -605,6 +607,87 @@ class AsyncJobsClient:
             >>> fresh = await jobs.replay_if_replayable(job) or job
         """
         return await replay.replay_if_replayable(self._context, job)
+
+    def reports(self) -> AsyncIterator[Report]:
+        """Iterate over the reports of the account in the server's order.
+
+        Each page is fetched when its first report is needed, and each report is yielded at most once. An entry that
+        names no report is skipped.
+
+        Raises:
+            JobsError: While iterating, as for `get`.
+
+        Example:
+            >>> [report.id async for report in jobs.reports()][0]
+            'agency_action_listing'
+        """
+        return ReportIterator(self._context)
+
+    async def report_metadata(self, report_id: str) -> ReportMetadata:
+        """Return the filters and columns of a report.
+
+        Args:
+            report_id: The report's id, as `reports` lists it.
+
+        Raises:
+            ConfigurationError: `report_id` is not the id of a report. No request was sent.
+            ReportNotFoundError: The account has no such report. Choose one of `reports`.
+            JobsError: As for `get`.
+
+        Example:
+            >>> metadata = await jobs.report_metadata("agency_action_listing")
+            >>> [each.parameter for each in metadata.filters][:2]
+            ['START_DATE', 'END_DATE']
+        """
+        return await export.report_metadata(self._context, report_id)
+
+    async def export_report(
+        self,
+        report_id: str,
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        result_format: str = "CSV",
+        filters: Mapping[str, object] | None = None,
+    ) -> Job:
+        """Schedule the export of a report, and return its job.
+
+        An export that equals an earlier one returns the existing job, which may have ended long ago; `replay` makes a
+        new one. If the response is lost, the job is looked for in the list of jobs. If the list leaves it open, the
+        request is sent again, which returns the same job if the first request was accepted.
+
+        Args:
+            report_id: The report's id, as `reports` lists it.
+            start_date: The first day, inclusive: a date, a datetime (whose day counts), or text such as "2026-05-01".
+                Most reports need both days, and a partner account's always do.
+            end_date: The last day, inclusive.
+            result_format: "CSV", "JSON" or "XML". A large JSON result may be cut off after its first page.
+            filters: Values by the filter's name, such as "Program", or its parameter, such as "SUBAID": text, numbers,
+                booleans and dates. They are checked against the report's metadata, which is then requested, once an
+                hour.
+
+        Raises:
+            ConfigurationError: An argument is malformed, a day is out of range, or a filter does not exist or has
+                another type. No export was requested.
+            ReportNotFoundError: The account has no such report. Choose one of `reports`.
+            PermissionDeniedError: The account or the token may not export it.
+            InvalidParameterError: The server refused a date or a filter. Correct what the message names.
+            RateLimitError: 429. Exports are limited to 100 a day as well.
+            ExportUncertainError: The response was lost, and the list of jobs could not settle the matter. Call again.
+            JobsError: As for `get`.
+
+        Example:
+            >>> job = await jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
+            >>> result = await jobs.wait_and_download(job, "may.csv")
+        """
+        return await export.export_report(
+            self._context,
+            report_id,
+            start_date=start_date,
+            end_date=end_date,
+            result_format=result_format,
+            filters=filters,
+        )
 
     @property
     def generated(self) -> endpoints.AuthenticatedClient:

@@ -15,6 +15,7 @@ from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
 from impact_jobs._policy.recent_replays import RECENT_REPLAYS, RecentReplays
 from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
+from impact_jobs._policy.report_memory import ReportMemory
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number, plain_number, shown
@@ -48,6 +49,8 @@ class ClientContext:
     recent_replays: RecentReplays = field(
         default=Factory(lambda self: RECENT_REPLAYS.get(self.account), takes_self=True), repr=False
     )
+    # The copies of this client share it.
+    report_memory: ReportMemory = field(factory=ReportMemory, repr=False)
 
     def with_options(
         self, *, request_timeout: float | None, retry: Retry | None, polling: Polling | None

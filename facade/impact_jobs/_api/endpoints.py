@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -110,8 +110,11 @@ class Pages:
     raised once the jobs before it are handed on.
 
     With a `deadline` on the transport's clock, each page is requested once, without retries, and in time: for callers
-    that list again anyway. `entries` counts the entries of the pages so far, including skipped ones.
+    that list again anyway. `entries` counts the entries of the pages so far, including skipped ones; `head` is that of
+    the last page's response.
     """
+
+    head: Head
 
     def __init__(
         self,
@@ -143,7 +146,9 @@ class Pages:
         if url is None:
             raise StopAsyncIteration
         request = _build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
-        page = read_page(await self._send(request, "list jobs"), "list jobs", parse=self._parse)
+        response = await self._send(request, "list jobs")
+        page = read_page(response, "list jobs", parse=self._parse)
+        self.head = response.head
         self.entries += len(page.keys)
         self._url, self._link, self._total = url, page.next_uri, page.total
         self._read_urls.add(url.reveal())
@@ -187,7 +192,7 @@ class Pages:
         return None
 
 
-def _list_url(account: Account, link: object, asked: str) -> str | None:
+def _list_url(account: Account, link: object, asked: str, *, lists: Sequence[list[str]] = _LISTS) -> str | None:
     """Return the URL of the next page, if it is the account's list. The link may lack the path of the account."""
     if not isinstance(link, str):
         return None
@@ -199,7 +204,7 @@ def _list_url(account: Account, link: object, asked: str) -> str | None:
             below = below[len(own) :]
         elif account.advertiser is not None and below[:1] == [BRAND.collection]:  # as the brand's own account has it
             below = below[2:]
-        if below in _LISTS and url.encode():
+        if below and below in lists and url.encode():
             query = urlsplit(url).query
             return f"{account.base_url}{account.path}/{'/'.join(below)}{'?' if query else ''}{query}"
     return None

@@ -1,4 +1,4 @@
-"""Which new job was made by which replay of this process, so that no call takes another call's job."""
+"""Which new job was made by which replay or export of this process, so that no call takes another call's job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from threading import Lock
 from attrs import define, field, frozen
 
 from impact_jobs._policy.per_account import PerAccount
-from impact_jobs.errors import JobsError, ReplayUncertainError
+from impact_jobs.errors import ExportUncertainError, JobsError, ReplayUncertainError
 from impact_jobs.models import Job
 
 # The hourly limit allows 1,000 replays, and no attempt takes an hour to find its job.
@@ -38,7 +38,7 @@ class _Claim:
 
 @define(eq=False)
 class ReplayAttempt:
-    """One call that replays the job `source`."""
+    """One call that replays the job `source`, or that exports what `source` identifies."""
 
     number: int  # counts the beginnings of attempts and the first sightings of jobs, in the order of these events
     source: str
@@ -79,7 +79,9 @@ class ReplayClaims:
         try:
             yield attempt
         except BaseException as error:
-            if isinstance(error, ReplayUncertainError) or not isinstance(error, JobsError):  # also if interrupted
+            if isinstance(error, ReplayUncertainError | ExportUncertainError) or not isinstance(
+                error, JobsError
+            ):  # also if interrupted
                 with self._lock:
                     attempt.ended_at = now()
                     self._unresolved.append(attempt)
