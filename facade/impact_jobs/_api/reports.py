@@ -28,7 +28,7 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_ID_CHARACTERS = 200
 _LISTS = (["Reports"], ["Reports.json"])
-_ID_IN_URI = re.compile(r"/(?:ReportExport|Reports)/([^/?#]+?)(?:\.json)?(?:/MetaData(?:\.json)?)?(?:[?#].*)?")
+_ID_IN_URI = re.compile(r".*/(?:ReportExport|Reports)/([^/?#]+?)(?:\.json)?(?:/MetaData(?:\.json)?)?(?:[?#].*)?")
 _URIS = ("DeferredApiRunUri", "MetaDataUri", "ApiRunUri")
 _JOB_URIS = ("QueuedUri", "Uri", "ResultUri")
 _TYPE = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
@@ -164,7 +164,7 @@ def _id_of(item: Mapping[str, Any]) -> str | None:
     if found and _is_report_id(found):
         return found
     uris = (uri.strip() for uri in map(item.get, _URIS) if isinstance(uri, str))
-    matches = (_ID_IN_URI.search(uri) for uri in uris)
+    matches = (_ID_IN_URI.fullmatch(uri) for uri in uris)
     return next((text for match in matches if match and _is_report_id(text := unquote(match[1]))), None)
 
 
