@@ -125,18 +125,18 @@ def export(
         "max_age": None if max_age is None else timedelta(seconds=max_age),
         "timeout": timeout,
         "overwrite": overwrite,
-    }
+    } | ({} if parquet else {"result_format": result_format})
     with state.client() as client:
-        call: Callable[..., DownloadResult | ExportReport] = client.to_parquet
-        if not parquet:
-            call = partial(client.export_and_download, result_format=result_format.upper())
+        call: Callable[..., DownloadResult | ExportReport] = partial(
+            client.to_parquet if parquet else client.export_and_download, report, path, **settings
+        )
         try:
             if split:
                 with window_progress_on(state) as on_window:
-                    found = call(report, path, on_window=on_window, **settings)
+                    found = call(on_window=on_window)
             else:
                 with progress_on(state) as progress:
-                    found = call(report, path, on_update=progress.on_job, **settings)
+                    found = call(on_update=progress.on_job)
         except ExportIncompleteError as error:
             found = error.report
     report_cache.remember(state, {report: ""})
