@@ -14,6 +14,7 @@ from typing import Literal, Self, overload
 from attrs import evolve
 
 from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs._account_kinds import AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.reports import ReportIterator
@@ -64,6 +65,7 @@ class AsyncJobsClient:
         account_sid: str,
         auth_token: str,
         *,
+        account: AccountKindName = "agency",
         base_url: str = DEFAULT_BASE_URL,
         request_timeout: float = 30.0,
         retry: Retry = Retry(),
@@ -73,10 +75,10 @@ class AsyncJobsClient:
     ) -> None:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
-        account = Account.create(account_sid, token, url)
-        self._transport = AsyncTransport(account, http_client=http_client, storage_client=storage_client)
+        checked = Account.create(account_sid, token, url, kind=account_kind(account))
+        self._transport = AsyncTransport(checked, http_client=http_client, storage_client=storage_client)
         self._context = ClientContext(
-            account=account,
+            account=checked,
             transport=self._transport,
             retry=retry,
             polling=polling,
@@ -90,6 +92,7 @@ class AsyncJobsClient:
         account_sid: str | None = None,
         auth_token: str | None = None,
         *,
+        account: AccountKindName | None = None,
         base_url: str | None = None,
         request_timeout: float = 30.0,
         retry: Retry = Retry(),
@@ -102,6 +105,7 @@ class AsyncJobsClient:
         Args:
             account_sid: Replaces IMPACT_ACCOUNT_SID.
             auth_token: Replaces IMPACT_AUTH_TOKEN.
+            account: Replaces IMPACT_ACCOUNT_KIND, which is optional.
             base_url: Replaces IMPACT_BASE_URL, which is optional.
             request_timeout, retry, polling, http_client, storage_client: As for the class.
 
@@ -114,6 +118,7 @@ class AsyncJobsClient:
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
+            account=account_kind(setting("IMPACT_ACCOUNT_KIND", account, default="agency")).name,
             base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
             request_timeout=request_timeout,
             retry=retry,
@@ -141,6 +146,27 @@ class AsyncJobsClient:
         other._context = self._context.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
         return other
 
+    def for_advertiser(self, advertiser_id: int | str) -> Self:
+        """Return a client for one brand of this agency, over this client's connections. Close only the original.
+
+        It reaches the brand's jobs by passthrough, with the agency's credentials and within its hourly budget. The
+        rules of a brand's account hold, as docs/account-kinds.md lists them.
+
+        Args:
+            advertiser_id: The brand's numeric account id, such as 2747168; not its Account SID.
+
+        Raises:
+            ConfigurationError: The id is not a number, or this client is not an agency's.
+
+        Example:
+            >>> brand = jobs.for_advertiser(2747168)
+            >>> brand
+            JobsClient('IRsandbox', base_url='http://127.0.0.1:...').for_advertiser(2747168)
+        """
+        other = copy(self)
+        other._context = self._context.for_advertiser(advertiser_id)  # noqa: SLF001 - our own
+        return other
+
     def list(
         self, created_after: date | str | None = None, created_before: date | str | None = None
     ) -> AsyncIterator[Job]:
@@ -152,7 +178,7 @@ class AsyncJobsClient:
         Args:
             created_after: The first day or moment, inclusive: a date, a datetime (UTC if it has no offset), or text
                 such as "2026-05-29" or "29 May 2026". A day is the server's, whose time zone is not documented. A
-                moment is compared exactly, by this client.
+                moment is compared exactly, by this client, and so are the days of brand and partner accounts.
             created_before: The last day or moment, inclusive.
 
         Raises:
@@ -165,7 +191,8 @@ class AsyncJobsClient:
             >>> [job.id async for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
-        return endpoints.JobIterator(endpoints.Pages(self._context, Window.create(created_after, created_before)))
+        window = Window.create(created_after, created_before, self._context.account.kind)
+        return endpoints.JobIterator(endpoints.Pages(self._context, window))
 
     async def get(self, job: JobReference) -> Job:
         """Return the job's current state.
@@ -174,8 +201,8 @@ class AsyncJobsClient:
             job: The job's id, a `Job`, or the job's path or URL.
 
         Raises:
-            ConfigurationError: `job` is not a job reference, or names another host or account, or a brand's job. No
-                request was sent.
+            ConfigurationError: `job` is not a job reference, or names another host, account or brand; the message
+                names the client that takes it. No request was sent.
             AuthenticationError: 401. Check the credentials.
             PermissionDeniedError: 403. Check the token's scope.
             JobNotFoundError: 404. Check the id.
@@ -591,7 +618,7 @@ class AsyncJobsClient:
             JobsError: While iterating, as for `get`.
 
         Example:
-            >>> [report.id for report in jobs.reports()][0]
+            >>> [report.id async for report in jobs.reports()][0]
             'agency_action_listing'
         """
         return ReportIterator(self._context)
@@ -677,7 +704,8 @@ class AsyncJobsClient:
         """
         from impact_jobs._api.generated import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
 
-        return generated_client(self._transport, request_timeout=self._context.request_timeout)
+        context = self._context
+        return generated_client(self._transport, context.account, request_timeout=context.request_timeout)
 
     async def aclose(self) -> None:
         """Close the connections. Clients that you passed in stay open.

@@ -12,6 +12,7 @@ from os import PathLike
 from typing import Literal, Self, overload
 
 from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, setting
+from impact_jobs._account_kinds import AGENCY, AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.reports import ReportIterator
@@ -49,7 +50,7 @@ __all__ = [
 
 
 class JobsClient:
-    """A client for the Jobs API of one impact.com agency account: wait for jobs, download results, replay jobs.
+    """A client for the Jobs API of one impact.com account: wait for jobs, download results, replay jobs.
 
     One client serves any number of jobs and threads. Use it in a `with` block, or call `close`, to close its
     connections. Every method accepts a job as its id (a string or UUID), a `Job`, the generated `Job`, or the job's
@@ -58,6 +59,8 @@ class JobsClient:
     Args:
         account_sid: The Account SID, from the account's API settings page.
         auth_token: The Auth Token, from the same page. It never appears in a `repr`, log record, error or pickle.
+        account: The kind of the account: "agency", "brand" (an advertiser) or "partner" (a publisher). Their paths and
+            some rules differ; see docs/account-kinds.md.
         base_url: The API's URL. It may have a path, such as that of a gateway; the token is sent to no URL outside of
             it. Plain http is accepted for this machine only.
         request_timeout: Seconds for one whole exchange with the API. A download may take that many seconds until the
@@ -88,6 +91,7 @@ class JobsClient:
         account_sid: str,
         auth_token: str,
         *,
+        account: AccountKindName = "agency",
         base_url: str = DEFAULT_BASE_URL,
         request_timeout: float = 30.0,
         retry: Retry = Retry(),
@@ -97,10 +101,10 @@ class JobsClient:
     ) -> None:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
-        account = Account.create(account_sid, token, url)
-        self._transport = BlockingTransport(account, http_client=http_client, storage_client=storage_client)
+        checked = Account.create(account_sid, token, url, kind=account_kind(account))
+        self._transport = BlockingTransport(checked, http_client=http_client, storage_client=storage_client)
         self._context = ClientContext(
-            account=account,
+            account=checked,
             transport=self._transport,
             retry=retry,
             polling=polling,
@@ -114,6 +118,7 @@ class JobsClient:
         account_sid: str | None = None,
         auth_token: str | None = None,
         *,
+        account: AccountKindName | None = None,
         base_url: str | None = None,
         request_timeout: float = 30.0,
         retry: Retry = Retry(),
@@ -126,6 +131,7 @@ class JobsClient:
         Args:
             account_sid: Replaces IMPACT_ACCOUNT_SID.
             auth_token: Replaces IMPACT_AUTH_TOKEN.
+            account: Replaces IMPACT_ACCOUNT_KIND, which is optional.
             base_url: Replaces IMPACT_BASE_URL, which is optional.
             request_timeout, retry, polling, http_client, storage_client: As for the class.
 
@@ -138,6 +144,7 @@ class JobsClient:
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
+            account=account_kind(setting("IMPACT_ACCOUNT_KIND", account, default="agency")).name,
             base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
             request_timeout=request_timeout,
             retry=retry,
@@ -165,6 +172,27 @@ class JobsClient:
         other._context = self._context.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
         return other
 
+    def for_advertiser(self, advertiser_id: int | str) -> Self:
+        """Return a client for one brand of this agency, over this client's connections. Close only the original.
+
+        It reaches the brand's jobs by passthrough, with the agency's credentials and within its hourly budget. The
+        rules of a brand's account hold, as docs/account-kinds.md lists them.
+
+        Args:
+            advertiser_id: The brand's numeric account id, such as 2747168; not its Account SID.
+
+        Raises:
+            ConfigurationError: The id is not a number, or this client is not an agency's.
+
+        Example:
+            >>> brand = jobs.for_advertiser(2747168)
+            >>> brand
+            JobsClient('IRsandbox', base_url='http://127.0.0.1:...').for_advertiser(2747168)
+        """
+        other = copy(self)
+        other._context = self._context.for_advertiser(advertiser_id)  # noqa: SLF001 - our own
+        return other
+
     def list(self, created_after: date | str | None = None, created_before: date | str | None = None) -> Iterator[Job]:
         """Iterate over the account's jobs in the server's order. Each page is fetched when its first job is needed.
 
@@ -174,7 +202,7 @@ class JobsClient:
         Args:
             created_after: The first day or moment, inclusive: a date, a datetime (UTC if it has no offset), or text
                 such as "2026-05-29" or "29 May 2026". A day is the server's, whose time zone is not documented. A
-                moment is compared exactly, by this client.
+                moment is compared exactly, by this client, and so are the days of brand and partner accounts.
             created_before: The last day or moment, inclusive.
 
         Raises:
@@ -187,7 +215,7 @@ class JobsClient:
             >>> [job.id for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
-        window = Window.create(created_after, created_before)
+        window = Window.create(created_after, created_before, self._context.account.kind)
         return chain.from_iterable(SyncIterator(endpoints.Pages(self._context, window)))
 
     def get(self, job: JobReference) -> Job:
@@ -197,8 +225,8 @@ class JobsClient:
             job: The job's id, a `Job`, or the job's path or URL.
 
         Raises:
-            ConfigurationError: `job` is not a job reference, or names another host or account, or a brand's job. No
-                request was sent.
+            ConfigurationError: `job` is not a job reference, or names another host, account or brand; the message
+                names the client that takes it. No request was sent.
             AuthenticationError: 401. Check the credentials.
             PermissionDeniedError: 403. Check the token's scope.
             JobNotFoundError: 404. Check the id.
@@ -706,7 +734,8 @@ class JobsClient:
         """
         from impact_jobs._api.generated import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
 
-        return generated_client(self._transport, request_timeout=self._context.request_timeout)
+        context = self._context
+        return generated_client(self._transport, context.account, request_timeout=context.request_timeout)
 
     def close(self) -> None:
         """Close the connections. Clients that you passed in stay open.
@@ -731,7 +760,12 @@ def describe(client: object) -> str:
     context: ClientContext | None = vars(client).get("_context")
     if context is None:  # __init__ refused its arguments, and a traceback shows the object
         return f"<{type(client).__name__}, refused>"
-    return f"{type(client).__name__}({context.account.sid!r}, base_url={context.account.base_url!r})"
+    account = context.account
+    if account.advertiser is not None:
+        kind, call = "", f".for_advertiser({account.advertiser})"
+    else:
+        kind, call = "" if account.kind == AGENCY else f"account={account.kind.name!r}, ", ""
+    return f"{type(client).__name__}({account.sid!r}, {kind}base_url={account.base_url!r}){call}"
 
 
 def probe(client: JobsClient | None, *, base_url: str = DEFAULT_BASE_URL, timeout: float = 10.0) -> Probe:

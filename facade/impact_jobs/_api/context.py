@@ -63,6 +63,15 @@ class ClientContext:
             polling=polling or self.polling,
         )
 
+    def for_advertiser(self, advertiser_id: int | str) -> ClientContext:
+        """Return a copy for one brand of this agency: over the same connections, and within the same rate limit."""
+        return evolve(self, account=self.account.for_advertiser(advertiser_id))
+
+    def error_grace(self, polling: Polling | None = None) -> float:
+        """Return for how many seconds a job in ERROR may still be retried by the server."""
+        chosen = (polling or self.polling).error_grace
+        return (self.account.kind.error_grace if chosen is None else chosen).total_seconds()
+
     async def open(self, request: Request) -> Stream:
         """Send a request to the API once; return the response, of any status, as soon as its head has arrived."""
         self.rate_limiter.on_request(self.transport.now())

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 from attrs import evolve, field, frozen
 
-from impact_jobs._account_kinds import AccountKind
+from impact_jobs._account_kinds import AGENCY, AccountKind
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import Pages, get_with_head
 from impact_jobs._api.reports import (
-    ReportIterator,
     check_report_id,
     export_request,
     metadata_request,
@@ -33,10 +31,10 @@ from impact_jobs._operations.replay import (
     replay_if_replayable,
     time_of_sending,
 )
+from impact_jobs._operations.report_errors import explained, is_daily
 from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._policy.replay_claims import ReplayAttempt
-from impact_jobs._policy.report_filters import check_filters, closest, split_dates
-from impact_jobs._redaction import shorten
+from impact_jobs._policy.report_filters import check_filters, split_dates
 from impact_jobs._transport.base import read_all
 from impact_jobs._transport.clock import utc
 from impact_jobs._validators import shown
@@ -44,11 +42,8 @@ from impact_jobs.errors import (
     ApiError,
     ConfigurationError,
     ExportUncertainError,
-    InvalidParameterError,
     JobsError,
     PermissionDeniedError,
-    RateLimitError,
-    ReportNotFoundError,
     TransportError,
     UnexpectedResponseError,
 )
@@ -60,22 +55,8 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 _FORMATS = ("CSV", "JSON", "XML")
 _SUCCESSES = frozenset({200, 201, 202})
 _DAY = timedelta(days=1)
-_HOUR = 3600.0
-_OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
+_COMPANY = timedelta(minutes=10)  # if there are jobs of other processes this young, more may come
 _OTHER_TYPES = frozenset({*JobType, "ClickExport"})
-
-_ABOUT_REPORT = re.compile(
-    r"not permitted to run|\breport\b.*\b(not found|unknown|does ?n.t exist|not exist|not available)"
-    r"|\b(no such|unknown|invalid) report\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_ABOUT_VALUE = re.compile(
-    r"\bdates?\b|_DATE\b|(Start|End)Date|\bvalues?\b|\bparameters?\b|\bfilters?\b|\b(Result)?Format\b|\brange\b",
-    re.IGNORECASE,
-)
-_ABOUT_DAY = re.compile(r"\bday\b|\bdaily\b|\bexports?\b", re.IGNORECASE)
-_LIST_HINT = "`reports()` lists those that it may export."
-_DAILY = "Exports are limited to 100 a day: export larger ranges, or wait until tomorrow."
 
 
 @frozen(kw_only=True)
@@ -123,7 +104,8 @@ async def plan_export(
     _check_range(start, end, context.account.kind)
     parameters: dict[str, str] = {}
     if others:
-        parameters = check_filters(others, await cached_metadata(context, checked_id))
+        metadata = await cached_metadata(context, checked_id)
+        parameters = check_filters(others, metadata, takes_program=context.account.kind is AGENCY)
     return ExportRequest(report_id=checked_id, result_format=result_format, start=start, end=end, parameters=parameters)
 
 
@@ -164,7 +146,7 @@ async def report_metadata(context: ClientContext, report_id: object) -> ReportMe
         memory, path = context.report_memory, context.account.path
         memory.record_metadata(path, checked_id, found, now=context.transport.now())
         return found
-    raise await _explained(context, failure, checked_id, what)
+    raise await explained(context, failure, checked_id, what)
 
 
 async def cached_metadata(context: ClientContext, report_id: str) -> ReportMetadata:
@@ -245,9 +227,9 @@ def _remember(context: ClientContext, job: Job, sent: datetime) -> None:
 async def _pause_or_raise(context: ClientContext, retries: RetryState, failure: JobsError, report_id: str) -> None:
     """Pause before an export that was certainly not accepted is sent again, or raise what the failure means."""
     if isinstance(failure, ApiError):
-        is_long = (failure.retry_after or 0.0) > context.retry.max_delay
+        is_long = (failure.retry_after or 0.0) > context.retry.max_delay or is_daily(failure)
         if is_long or context.retry.delay(failure, retries.failures + 1, random=context.random) is None:
-            raise await _explained(context, failure, report_id, retries.what)
+            raise await explained(context, failure, report_id, retries.what)
     await retries.pause_after(failure)
 
 
@@ -262,20 +244,22 @@ async def _find_job(
 ) -> Job | None:
     """Return the job that an export without a response made, if the list leaves no doubt.
 
-    The list is read up to `retry.attempts` times, because it may lag; once, if it shows several.
+    The list is read up to `retry.attempts` times, because it may lag; once, if it shows several candidates, or that
+    others export, too. Whether the request was accepted then shows when it is sent again.
     """
     for reads in range(context.retry.attempts):
         if reads:
             await context.transport.sleep(context.retry.pause(failure, reads, random=context.random))
         try:
-            jobs, since = await _jobs_since(context, sent_at)
+            jobs, since = await _recent_jobs(context, sent_at)
         except JobsError as error:
             unread = f"{failure}; and the list could not be read: {error}"
             raise ExportUncertainError(request.report_id, cause=unread) from None
         free = context.replay_claims.unclaimed(_candidates(jobs, request, claimed))
-        if len(free) > 1:
+        new = [job for job in free if _is_since(job, since)]
+        if len(new) > 1 or (new and any(_is_since(job, since - _COMPANY) for job in free if job not in new)):
             return None
-        own, _ = context.replay_claims.claim(attempt, free, now=context.transport.now())
+        own, _ = context.replay_claims.claim(attempt, new, now=context.transport.now())
         if own is not None:
             _remember(context, own, since)
             logger.info("the export of report %s was found in the list: job %s", request.report_id, own.id)
@@ -283,79 +267,35 @@ async def _find_job(
     return None
 
 
-async def _jobs_since(context: ClientContext, sent_at: float) -> tuple[list[Job], datetime]:
-    """Return the jobs that were created since a request was sent, and that moment by the server's clock."""
+async def _recent_jobs(context: ClientContext, sent_at: float) -> tuple[list[Job], datetime]:
+    """Return the jobs of at least a day, and the time by the server's clock when a request was sent."""
     first_day = utc().date() - 2 * _DAY
     while True:
         jobs: list[Job] = []
-        pages = Pages(context, Window.create(first_day, None))
+        pages = Pages(context, Window.create(first_day, None, context.account.kind))
         async for page in pages:
             jobs += page
         since = time_of_sending(context, pages.head, sent_at) - CLOCK_SLACK
         if first_day < since.date():
-            return [job for job in jobs if job.created_date is not None and job.created_date >= since], since
+            return jobs, since
         first_day = since.date() - _DAY  # this machine's clock is ahead of the server's
 
 
+def _is_since(job: Job, moment: datetime) -> bool:
+    return job.created_date is not None and job.created_date >= moment
+
+
 def _candidates(jobs: Iterable[Job], request: ExportRequest, claimed: Collection[str]) -> list[Job]:
-    """Return the jobs that may be the export's, by their type and program."""
+    """Return the jobs that may be an export's, by their type and program."""
     taken = {job_id.lower() for job_id in claimed}
     program = request.parameters.get("SUBAID")
     return [
         job
         for job in jobs
         if job.id.lower() not in taken
-        and (job.type is None or job.type == JobType.APIREPORT or job.type not in _OTHER_TYPES)
+        and (job.type == JobType.APIREPORT or job.type not in _OTHER_TYPES)
         and (program is None or job.program_id in {None, program})
     ]
-
-
-async def _explained(context: ClientContext, error: ApiError, report_id: str, what: str) -> JobsError:
-    """Return the error that says why a request about a report was refused."""
-    details = " ".join([error.message, *(f"{entry.field} {entry.message}" for entry in error.errors)])
-    said = shorten(error.message.rstrip(".") or "no message")
-    if isinstance(error, RateLimitError):
-        is_daily = (error.retry_after or 0.0) > _HOUR or _ABOUT_DAY.search(error.message)
-        return _restated(error, RateLimitError, f"{what}: HTTP 429: {said}. {_DAILY}") if is_daily else error
-    if error.status_code == _NOT_FOUND or (error.status_code == _OK and _ABOUT_REPORT.search(details)):
-        kind, advice = await _why_refused(context, report_id, is_missing=error.status_code == _NOT_FOUND)
-        return _restated(error, kind, f"{what}: HTTP {error.status_code}: {said}. {advice}")
-    if error.status_code in {_OK, _BAD_REQUEST} and _ABOUT_VALUE.search(details):
-        return _restated(error, InvalidParameterError, str(error))
-    return error
-
-
-async def _why_refused(context: ClientContext, report_id: str, *, is_missing: bool) -> tuple[type[ApiError], str]:
-    """Look a refused report up in the account's list; return the error's class, and what to do."""
-    try:
-        reports = {report.id: report async for report in ReportIterator(context, is_brief=True)}
-    except JobsError as error:
-        logger.info("the list of reports could not be read: %s", error)
-        return ReportNotFoundError, _LIST_HINT
-    listed = reports.get(report_id)
-    if listed is None:
-        names = {name: report.id for report in reports.values() for name in (report.name, report.id)}
-        close = closest(report_id, names)
-        hint = f"Did you mean {names[close]!r}? " if close else ""
-        return ReportNotFoundError, f"The account's list does not have it. {hint}{_LIST_HINT}"
-    if not listed.is_exportable:
-        return ReportNotFoundError, "The report exists in the web application only. " + _LIST_HINT
-    if is_missing:
-        return ReportNotFoundError, "The account's list has it, so check base_url and the kind of account."
-    return PermissionDeniedError, "The account's list has it, but the token or the account may not run it."
-
-
-def _restated(error: ApiError, kind: type[ApiError], text: str) -> ApiError:
-    restated = kind(
-        text,
-        status_code=error.status_code,
-        message=error.message,
-        errors=error.errors,
-        request_id=error.request_id,
-        body=error.body,
-    )
-    restated.retry_after = error.retry_after
-    return restated
 
 
 async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None) -> tuple[Job, bool | None]:
@@ -367,7 +307,11 @@ async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None)
     now, sent = server_time(head), context.report_memory.export_sent(job.id)
     if sent is not None and current.created_date is not None and current.created_date >= sent - CLOCK_SLACK:
         return current, True
-    if not current.is_terminal or (current.status == JobStatus.ERROR and context.account.kind.error_grace):
+    started = current.started_date or current.created_date
+    is_retried = (
+        current.status == JobStatus.ERROR and started and (now - started).total_seconds() < context.error_grace()
+    )
+    if not current.is_terminal or is_retried:
         return current, True  # its result is still to come
     if current.status == JobStatus.COMPLETED:
         made = current.completed_date or current.created_date

@@ -134,7 +134,7 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
             source, head = await get_with_head(context, attempt.source)
             attempt.kind = kind_of(source)
             since = time_of_sending(context, head, sent_at) - CLOCK_SLACK
-            async for page in Pages(context, Window.create(since, None)):
+            async for page in Pages(context, Window.create(since, None, context.account.kind)):
                 jobs += page
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"

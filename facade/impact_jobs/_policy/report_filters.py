@@ -20,8 +20,8 @@ from impact_jobs.report_models import DataType, ReportFilter, ReportMetadata
 DATE_PARAMETERS: dict[str, str] = {"startdate": "start_date", "enddate": "end_date"}
 """Our arguments for the range of an export, by what `_letters` leaves of the names of the filters."""
 
-# Every report takes it, whether its metadata lists it or not.
-_PROGRAM = ReportFilter(name="Program", parameter="SUBAID", data_type=DataType.STRING)
+# Every report of an agency takes it, whether its metadata lists it or not.
+_PROGRAM = ReportFilter(name="SUBAID", parameter="SUBAID", data_type=DataType.STRING)
 _MAX_DIGITS = 40
 _MAX_TEXT = 2000
 _MAX_SHOWN_NAMES = 12
@@ -54,10 +54,12 @@ def split_dates(filters: object) -> tuple[dict[str, object], dict[str, object]]:
     return dates, others
 
 
-def check_filters(filters: Mapping[str, object], metadata: ReportMetadata) -> dict[str, str]:
+def check_filters(
+    filters: Mapping[str, object], metadata: ReportMetadata, *, takes_program: bool = True
+) -> dict[str, str]:
     """Return the values of a report's filters as text, by parameter, in the order of the parameters."""
     known = list(metadata.filters)
-    if all(each.parameter != _PROGRAM.parameter for each in known):
+    if takes_program and all(each.parameter != _PROGRAM.parameter for each in known):
         known.append(_PROGRAM)
     names: dict[str, str] = {}
     found: dict[str, str] = {}
@@ -88,10 +90,8 @@ def _find(name: str, known: list[ReportFilter], report_id: str) -> ReportFilter:
     names = {text: text for each in known for text in (each.name, each.parameter)}
     close = closest(name, names)
     hint = f"Did you mean {close!r}? " if close else ""
-    raise ConfigurationError(
-        f"filters: report {report_id} has no filter {shorten(name)!r}. {hint}It takes "
-        f"{_listed(each.name for each in known)}."
-    )
+    taken = _listed(each.name for each in known) or "none"
+    raise ConfigurationError(f"filters: report {report_id} has no filter {shorten(name)!r}. {hint}It takes {taken}.")
 
 
 def closest(text: str, names: Iterable[str]) -> str | None:
