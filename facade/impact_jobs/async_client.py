@@ -815,9 +815,10 @@ class AsyncJobsClient:
         replayed first, if it can be; the result's `fresh` says whether the data are as new as that.
 
         With `split`, a long range becomes one export for each window. They are sent one after another, within the limit
-        of 100 a day; their jobs are waited for together, and each result is downloaded once it is there. A window whose job fails is replayed or exported again, alone and at most twice. Each step is recorded in
-        a folder beside the files, whose name ends in `.windows`, so that after an error, Ctrl-C, a crash or a used-up
-        day, the same call continues and exports nothing twice. The folder is removed once everything is complete.
+        of 100 a day; their jobs are waited for together, and each result is downloaded once it is there. A window whose
+        job fails is replayed or exported again, alone and at most twice. Each step is recorded in a folder beside the
+        files, whose name ends in `.windows`, so that after an error, Ctrl-C, a crash or a used-up day, the same call
+        continues and exports nothing twice. The folder is removed once everything is complete.
 
         Without `join`, each window has a file of its own, and the `manifest.jsonl` beside it says what it is: the same
         call on another day exports only the windows without a file, and with `max_age`, those whose result is older.

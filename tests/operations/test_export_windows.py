@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
-import fcntl
 import json
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from impact_jobs import (
-    ConfigurationError,
     DestinationExistsError,
-    DownloadError,
     ExportIncompleteError,
     ExportReport,
-    ExportUncertainError,
     ExportWindow,
-    JobCancelledError,
-    JobFailedError,
-    JobsError,
-    ReportNotFoundError,
-    Retry,
-    WaitTimeoutError,
 )
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
 
-from tests.support.driving import AnyClient, clients
+from tests.support.driving import AnyClient
 
 REPORT = "agency_action_listing"
 YEAR: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-12-31"}

@@ -50,7 +50,7 @@ class ExportNames:
         """Return the place of the file for a range of days."""
         if self.template is None:
             return Place.of_target(self.path)
-        return Place.at(self.template.format({**self.values, "start": start, "end": end}))
+        return Place.at(self.template.format(**self.values, start=start, end=end))
 
     def places(self, windows: Sequence[ExportWindow]) -> list[Place]:
         """Return the place of each window; raise ConfigurationError if two have the same one."""

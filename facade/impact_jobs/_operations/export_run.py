@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path
 
 from attrs import define, evolve, field
@@ -51,6 +52,7 @@ class ExportRun:
     assemble: Assemble | None
     count_rows: Callable[[Path], int] | None
     tasks: Sequence[WindowTask] = field(init=False)
+    _manifests: dict[Path, Manifest] = field(factory=dict)  # by folder
 
     def __attrs_post_init__(self) -> None:
         self.tasks = self._tasks()
@@ -124,48 +126,52 @@ class ExportRun:
                 journal.remove()
                 return self._joined_result(state, state.file)
             check_file(target.path, overwrite=self.options.overwrite)
-        manifests: dict[Path, Mapping[str, ManifestEntry]] = {}
         for task in self.tasks:
             found = journal.states.get(task.key)
             if found is None and task.target is not None and not self.options.overwrite:
-                folder = task.target.path.parent
-                if folder not in manifests:
-                    manifests[folder] = Manifest.read(folder)
-                found = self._from_manifest(task, manifests[folder].get(task.target.path.name))
+                found = self._from_manifest(task)
             self._resume(task, found or WindowState())
         return None
 
-    def _from_manifest(self, task: WindowTask, entry: ManifestEntry | None) -> WindowState | None:
+    def _from_manifest(self, task: WindowTask) -> WindowState | None:
         """Return the state of a window whose file an earlier run has completed, if its request was equal."""
-        if entry is None or self._manifest_entry(task, job_id=entry.job_id) != evolve(
-            entry, rows=None, sha256=None, bytes=0, completed=None
-        ):
+        entry = self._manifest(task).entries.get(task.path.name)
+        if entry is None or entry.request != task.key or entry.job is None or entry.bytes is None:
             return None
-        file = CompleteFile(size=entry.bytes, rows=entry.rows, sha256=entry.sha256, completed_at=entry.completed)
-        return WindowState(job_id=entry.job_id, file=file)
+        file = CompleteFile(
+            size=entry.bytes, rows=entry.rows, sha256=entry.sha256, completed_at=_moment(entry.completed)
+        )
+        return WindowState(job_id=entry.job, file=file)
 
-    def _manifest_entry(self, task: WindowTask, *, job_id: str) -> ManifestEntry:
-        return ManifestEntry(
+    def _note(self, task: WindowTask, job: Job, result: DownloadResult) -> None:
+        """Record in the manifest what the file of a window is."""
+        account = self.context.account
+        entry = ManifestEntry(
             file=task.path.name,
-            job_id=job_id,
+            job=job.id.lower(),
+            type=job.type,
+            program=job.program_id,
             report=task.request.report_id,
             filters=task.request.parameters,
             start=task.request.start,
             end=task.request.end,
-            account=self.context.account.sid,
-        )
-
-    def _note(self, task: WindowTask, job: Job, result: DownloadResult) -> None:
-        """Record in the manifest what the file of a window is."""
-        entry = evolve(
-            self._manifest_entry(task, job_id=job.id),
-            rows=result.rows,
-            sha256=result.sha256,
-            bytes=result.bytes_written,
+            account=f"{account.sid}/{account.advertiser}" if account.advertiser else account.sid,
+            format=task.request.result_format,
+            request=task.key,
+            created=job.created_date,
             completed=job.completed_date,
+            rows=result.rows,
+            bytes=result.bytes_written,
+            sha256=result.sha256,
         )
         with disk_errors(task.path):
-            Manifest.append(task.path.parent, entry)
+            self._manifest(task).append(entry)
+
+    def _manifest(self, task: WindowTask) -> Manifest:
+        folder = task.path.parent
+        if folder not in self._manifests:
+            self._manifests[folder] = Manifest.read(folder)
+        return self._manifests[folder]
 
     def _resume(self, task: WindowTask, state: WindowState) -> None:
         task.state = state
@@ -255,3 +261,10 @@ class ExportRun:
 def _has(path: Path, file: CompleteFile) -> bool:
     """Return whether the file at `path` has these bytes."""
     return size_of(path) == file.size and (file.sha256 is None or sha256_of(path) == file.sha256)
+
+
+def _moment(text: str | None) -> datetime | None:
+    with suppress(ValueError, TypeError):
+        moment = datetime.fromisoformat(text or "")
+        return moment if moment.tzinfo else None
+    return None
