@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
-from datetime import date
+from datetime import date, timedelta
 from io import BufferedReader
 from os import PathLike
 from typing import Literal, Self, overload
@@ -20,18 +20,20 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._api.reports import ReportIterator
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import download, export, fetch_all, replay, wait, wait_many
+from impact_jobs._operations import download, export, export_and_download, fetch_all, replay, wait, wait_many
+from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
+from impact_jobs._policy.windows import Split
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.asynchronous import AsyncTransport
 from impact_jobs._transport.httpx_common import AsyncHttpClient
 from impact_jobs._transport.loop_closing import closing_with_loop
 from impact_jobs.client import describe
-from impact_jobs.errors import JobsError
+from impact_jobs.errors import ExportReport, JobsError
 from impact_jobs.models import DownloadResult, Job
 from impact_jobs.report_models import Report, ReportMetadata
 
@@ -687,6 +689,196 @@ class AsyncJobsClient:
             end_date=end_date,
             result_format=result_format,
             filters=filters,
+        )
+
+    @overload
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: None = ...,
+        join: bool = ...,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult: ...
+
+    @overload
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split,
+        join: Literal[True],
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult: ...
+
+    @overload
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split,
+        join: Literal[False] = ...,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> ExportReport: ...
+
+    @overload
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split | None,
+        join: bool,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult | ExportReport: ...
+
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        result_format: str = "CSV",
+        filters: Mapping[str, object] | None = None,
+        split: Split | None = None,
+        join: bool = False,
+        max_age: timedelta | None = None,
+        timeout: float | None = 3600.0,
+        polling: Polling | None = None,
+        overwrite: bool = False,
+        resume: bool = True,
+        connections: int | None = None,
+        digest: bool = True,
+        mode: Mode = "redirect",
+        on_update: Callable[[Job], object] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> DownloadResult | ExportReport:
+        """Export a report and download its result to a file: from a report's name to its data in one call.
+
+        An export that equals an earlier one returns the existing job. With `max_age`, a result that is older is
+        replayed first, if it can be; the result's `fresh` says whether the data are as new as that.
+
+        With `split`, a long range becomes one export for each window. They are sent one after another, within the limit
+        of 100 a day; their jobs are waited for together, and each result is downloaded once it is there. A window whose
+        job fails is replayed or exported again, alone and at most twice. Each step is recorded in a folder beside the
+        files, whose name ends in `.windows`, so that after an error, Ctrl-C, a crash or a used-up day, the same call
+        continues and exports nothing twice. The folder is removed once everything is complete.
+
+        Without `join`, each window has a file of its own, and the `manifest.jsonl` beside it says what it is: the same
+        call on another day exports only the windows without a file, and with `max_age`, those whose result is older.
+        With `join`, the windows become one file: CSV with one header, or JSON lines. It appears whole, or not at all.
+
+        Args:
+            report_id, start_date, end_date, result_format, filters: As for `export_report`.
+            path: As for `download`, or a template, such as "{report}/{start:%Y-%m}.csv", whose folders are created. Its
+                fields are `report`, `start`, `end` and `account`. It is checked before the export.
+            split: "day", "week" (from Monday), "month", or a timedelta of whole days. The first and the last window may
+                be shorter. None for a single export.
+            join: Whether to join the windows into one file, in order. XML is not joined.
+            max_age: How old a result may be. None accepts any.
+            timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
+            polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
+            overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
+            resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
+                there are up to four at once.
+            on_progress: As for `download`; with `split`, it is called with the bytes of all windows and None.
+
+        Returns:
+            The file; with `split` and without `join`, an `ExportReport`: the file or the error of each window, and the
+            windows that are left because the account has no exports left.
+
+        Raises:
+            ConfigurationError: As for `export_report` and `download`, or windows would have the same name.
+            ExportIncompleteError: With `join`, windows are missing. Make the same call again: it continues.
+            DestinationExistsError: A file exists that this call has not made, or another process works on the same
+                files. Pass `overwrite=True`, or choose another path.
+            JobsError: As for `export_report`, `wait` and `download`; with `split`, only if all windows are affected.
+
+        Example:
+            >>> result = await jobs.export_and_download(
+            ...     "agency_action_listing", "2026.csv", start_date="2026-01-01", end_date="2026-05-31",
+            ...     split="month", join=True,
+            ... )
+            >>> result.path
+            PosixPath('2026.csv')
+        """
+        options = DownloadOptions(
+            overwrite=overwrite,
+            resume=resume,
+            connections=connections,
+            digest=digest,
+            mode=mode,
+            on_progress=on_progress,
+        )
+        export_options = ExportOptions(
+            split=split, join=join, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
+        )
+        return await export_and_download.export_and_download(
+            self._context,
+            report_id,
+            path,
+            options,
+            start_date=start_date,
+            end_date=end_date,
+            result_format=result_format,
+            filters=filters,
+            export=export_options,
         )
 
     @property

@@ -173,7 +173,7 @@ def suggested_name(content_disposition: str | None) -> str | None:
     """
     found = {name.lower(): value for name, value in _PARAMETER.findall(content_disposition or "")}
     plain = found.get("filename", "").strip().removeprefix('"').removesuffix('"')
-    return _safe(_decode(found.get("filename*", ""))) or _safe(re.sub(r'\\(["\\])', r"\1", plain))
+    return safe_name(_decode(found.get("filename*", ""))) or safe_name(re.sub(r'\\(["\\])', r"\1", plain))
 
 
 def _decode(extended: str) -> str:
@@ -183,7 +183,8 @@ def _decode(extended: str) -> str:
     return unquote(rest.partition("'")[2], encoding=charset, errors="replace") if charset in _CHARSETS else ""
 
 
-def _safe(name: str) -> str | None:
+def safe_name(name: str) -> str | None:
+    """Return the last part of a path as a name that every file system accepts; None if nothing is left."""
     base = PureWindowsPath(name).name  # splits at both / and \
     clean = _LEADING.sub("", _UNSAFE.sub("_", base)).rstrip()
     extension = Path(clean).suffix if len(os.fsencode(Path(clean).suffix)) <= _MAX_EXTENSION_BYTES else ""

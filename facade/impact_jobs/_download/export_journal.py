@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from impact_jobs._account import is_job_id
 from impact_jobs._download.destination import make_folder
@@ -138,20 +138,19 @@ class ExportJournal:
                     file.close()
             raise OSError(errno.ESTALE, f"{folder.name!r} is replaced again and again")
 
-    def record(self, key: str, **changes: Any) -> WindowState:  # noqa: ANN401 - fields of WindowState
-        """Change the state of a window, and return it once it is on disk. Thread-safe."""
-        with self._lock:
-            state = evolve(self.states.get(key, WindowState()), **changes)
-            line = f"\n{json.dumps({'format': _FORMAT, 'key': key, **state.fields})}\n".encode()  # one may be torn
-            with disk_errors(self.folder):
-                if self._file.write(line) != len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                sync(self._file.fileno())
+    def record(self, key: str, state: WindowState) -> None:
+        """Record the state of a window, and return once it is on disk. Thread-safe."""
+        line = f"\n{json.dumps({'format': _FORMAT, 'key': key, **state.fields})}\n".encode()  # one may be torn
+        with self._lock, disk_errors(self.folder):
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            sync(self._file.fileno())
             self.states[key] = state
-            return state
 
     def close(self) -> None:
-        """Close the journal, and keep it."""
+        """Close the journal, and keep it unless it is empty. Harmless after `remove`."""
+        if not self._file.closed and not self.states:
+            self.remove()
         self._file.close()
 
     def remove(self) -> None:
