@@ -17,7 +17,7 @@ from impact_jobs.cli.output import one_line
 _STYLES: Final = {
     "QUEUED": "dim",
     "RUNNING": "cyan",
-    "DOWNLOADING": "cyan",  # of a window of an export, as is "DONE"
+    "DOWNLOADING": "cyan",
     "COMPLETED": "green",
     "DONE": "green",
     "CANCELLED": "yellow",

@@ -24,6 +24,7 @@ from impact_jobs.errors import redact, shorten
 # The library's messages name Python arguments; at a prompt, they must name options instead.
 _ADVICE_AT_A_PROMPT = {
     "pass overwrite=True": "pass --overwrite",
+    "pass join=True": "pass --join",
     "export it, or pass the value to the client": "export it, or make a profile with `impact-jobs profile add default`",
     "wait for it, then download": "pass --wait",
     "created_after": "--since",

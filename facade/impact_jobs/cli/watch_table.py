@@ -19,6 +19,7 @@ from impact_jobs.models import Job, JobStatus
 
 _FRAMES_PER_SECOND = 2
 _RESERVED_LINES = 3  # of the terminal: the table's head, its summary, and the line of the cursor
+_ECHO_COLUMNS = 2  # for the ^C that a terminal echoes, which would wrap, and leave a line of the table behind
 _MIN_ID = 8
 _BESIDE_ID = 25  # columns for status, percentage and time left, which matter more than a complete id
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -31,7 +32,7 @@ def live_table(console: Console, *, title: str = "JOB", transient: bool = False)
 
     def draw() -> Table:
         rows = max(console.height - _RESERVED_LINES, 1)
-        return watch_table(jobs, now=datetime.now(UTC), width=console.width, rows=rows, title=title)
+        return watch_table(jobs, now=datetime.now(UTC), width=console.width - _ECHO_COLUMNS, rows=rows, title=title)
 
     with Live(
         get_renderable=draw,

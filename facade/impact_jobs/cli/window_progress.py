@@ -34,5 +34,7 @@ def _row(window: ExportWindow, found: Job | DownloadResult | JobsError) -> Job:
     if isinstance(found, JobsError):
         return Job(id=name, status=JobStatus.FAILED, status_message=one_line(found))
     if isinstance(found, DownloadResult):
-        return Job(id=name, status="DONE", percentage_complete=100, records_processed=found.rows)
-    return evolve(found, id=name, status="DOWNLOADING" if found.status == JobStatus.COMPLETED else found.status)
+        return Job(id=name, status="DONE", records_processed=found.rows)
+    if found.status == JobStatus.COMPLETED:
+        return evolve(found, id=name, status="DOWNLOADING", percentage_complete=None)
+    return evolve(found, id=name)
