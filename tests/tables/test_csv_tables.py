@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from impact_jobs import ConversionError, DataType, DownloadError
 from impact_jobs._tables import csv_tables, parquet
 from impact_jobs._tables.parquet import read_table, write_parquet
+from pyarrow import parquet as arrow_parquet
 
 from tests.tables.reports import COLUMNS, HEADER, ROW, metadata, write
 
@@ -116,16 +116,13 @@ def test_a_row_that_is_larger_than_a_block_is_refused(tmp_path: Path, monkeypatc
 
 
 def test_a_parquet_file_holds_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyarrow import parquet as arrow_parquet  # noqa: PLC0415
-
     monkeypatch.setattr(csv_tables, "_BLOCK_BYTES", 4000)
     monkeypatch.setattr(parquet, "_ROW_GROUP_BYTES", 20_000)
     sources = [write(tmp_path, f"{HEADER}\n" + f"{ROW}\n" * 500, f"{number}.csv") for number in range(2)]
-    target = io.BytesIO()
-    assert write_parquet(sources, target, metadata(), details={"impact_jobs.jobs": "1 2"}) == 1000
+    target = tmp_path / "actions.parquet"
+    assert write_parquet(sources, target, metadata()) == 1000
     file = arrow_parquet.ParquetFile(target)
     assert file.read().equals(read_table(sources, metadata()))
     assert file.schema_arrow.field("Action_Date").type == pa.timestamp("us", "UTC")
     assert file.num_row_groups > 2
     assert file.metadata.metadata[b"impact_jobs.report"] == b"agency_action_listing"
-    assert file.metadata.metadata[b"impact_jobs.jobs"] == b"1 2"

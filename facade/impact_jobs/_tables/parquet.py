@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from impact_jobs._tables.csv_tables import CsvTable
 from impact_jobs.report_models import ReportMetadata
@@ -24,16 +24,8 @@ def read_table(sources: Sequence[Path], metadata: ReportMetadata) -> pa.Table:
     return pa.Table.from_batches(rows, rows.schema)
 
 
-def write_parquet(
-    sources: Sequence[Path], target: BinaryIO, metadata: ReportMetadata, *, details: Mapping[str, str] | None = None
-) -> int:
-    """Write the rows of CSV files to one Parquet file, with bounded memory, and return their number.
-
-    Args:
-        sources: The files, in the order of their rows.
-        target: An empty file, open for writing.
-        metadata: The report's filters and columns, which give the types.
-        details: What to add to the metadata of the file, such as the ids of its jobs.
+def write_parquet(sources: Sequence[Path], target: Path, metadata: ReportMetadata) -> int:
+    """Write the rows of CSV files to a new Parquet file, with bounded memory, and return their number.
 
     Raises:
         DownloadError, ConversionError: As for `CsvTable`.
@@ -42,9 +34,7 @@ def write_parquet(
 
     rows = CsvTable(sources=sources, metadata=metadata)
     count = 0
-    with parquet.ParquetWriter(target, rows.schema, compression=_COMPRESSION) as writer:
-        if details:
-            writer.add_key_value_metadata(details)
+    with target.open("wb") as file, parquet.ParquetWriter(file, rows.schema, compression=_COMPRESSION) as writer:
         for group in _row_groups(rows, rows.schema):
             writer.write_table(group)
             count += len(group)
