@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from impact_jobs._tables.schema import DECIMAL_DIGITS, DECIMAL_PLACES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_TOO_LARGE = Decimal(10) ** (DECIMAL_DIGITS - DECIMAL_PLACES)
-_MAY_BE_TOO_LARGE = rf"\d{{{DECIMAL_DIGITS - DECIMAL_PLACES + 1}}}|[eE]"
+_INTEGER_DIGITS = DECIMAL_DIGITS - DECIMAL_PLACES
+_TOO_LARGE = Decimal(10) ** _INTEGER_DIGITS
 _DAY = r"^(\d{4}-\d\d-\d\d)$"
 _MOMENT_WITHOUT_OFFSET = r"^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?)$"
 
@@ -62,16 +63,15 @@ def _check_size(texts: pa.Array) -> None:
     """Raise ValueError if a number is too large for a decimal, because Arrow does not notice some that overflow."""
     from pyarrow import compute  # noqa: PLC0415 - an extra, and slow to load
 
-    suspects = compute.match_substring_regex(texts, _MAY_BE_TOO_LARGE)
-    if not compute.any(suspects).as_py():
+    point = compute.find_substring(texts, ".")
+    digits = compute.if_else(compute.equal(point, -1), compute.binary_length(texts), point)
+    characters = bytes(texts.buffers()[2] or b"")  # of all values, one after another
+    if (compute.max(digits).as_py() or 0) <= _INTEGER_DIGITS and b"e" not in characters and b"E" not in characters:
         return
-    for text in compute.filter(texts, suspects).to_pylist():
-        try:
-            fits = abs(Decimal(text)) < _TOO_LARGE
-        except InvalidOperation:
-            fits = False
-        if not fits:
-            raise ValueError(text)
+    for text in texts.to_pylist():
+        with suppress(InvalidOperation):  # which the cast refuses, too
+            if text is not None and abs(Decimal(text)) >= _TOO_LARGE:
+                raise ValueError(text)
 
 
 def _normalized(texts: pa.Array, target: pa.DataType) -> pa.Array:

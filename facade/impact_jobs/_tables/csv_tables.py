@@ -81,11 +81,11 @@ class _CsvFile:
         """Return the rows as batches of `schema`, which may have more columns, or others in another order."""
         import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to load
 
-        row = 0
+        row, names = 0, set(unique_names(self.header))
         for texts in self._texts():
             columns = []
             for name, target in zip(schema.names, schema.types, strict=True):
-                if name not in texts.schema.names:
+                if name not in names:
                     columns.append(pa.nulls(len(texts), target))
                     continue
                 try:

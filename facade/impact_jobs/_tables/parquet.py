@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from impact_jobs._tables.csv_tables import CsvTable
 from impact_jobs.report_models import ReportMetadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 _ROW_GROUP_BYTES = 32 * 1024 * 1024  # in memory: some 100,000 rows, which readers take at a time and in parallel
 _COMPRESSION = "zstd"  # two thirds of snappy's size in the same time
@@ -35,7 +38,7 @@ def write_parquet(sources: Sequence[Path], target: Path, metadata: ReportMetadat
     rows = CsvTable(sources=sources, metadata=metadata)
     count = 0
     with target.open("wb") as file, parquet.ParquetWriter(file, rows.schema, compression=_COMPRESSION) as writer:
-        for group in _row_groups(rows, rows.schema):
+        for group in _one_ahead(_row_groups(rows, rows.schema)):
             writer.write_table(group)
             count += len(group)
     return count
@@ -54,3 +57,12 @@ def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterato
             held, size = [], 0
     if held:
         yield pa.Table.from_batches(held, schema)
+
+
+def _one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """Produce each item in another thread while the one before is used, because Arrow works without the GIL."""
+    with ThreadPoolExecutor(1, "impact-jobs-parquet") as pool:
+        following = pool.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = pool.submit(next, items, None)
+            yield item
