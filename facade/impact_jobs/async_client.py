@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
-from datetime import date
+from datetime import date, timedelta
 from io import BufferedReader
 from os import PathLike
 from typing import Literal, Self, overload
@@ -14,23 +14,28 @@ from typing import Literal, Self, overload
 from attrs import evolve
 
 from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs._account_kinds import AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
+from impact_jobs._api.reports import ReportIterator
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
+from impact_jobs._operations import download, export, export_and_download, fetch_all, replay, wait, wait_many
+from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
+from impact_jobs._policy.windows import Split
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.asynchronous import AsyncTransport
 from impact_jobs._transport.httpx_common import AsyncHttpClient
 from impact_jobs._transport.loop_closing import closing_with_loop
 from impact_jobs.client import describe
-from impact_jobs.errors import JobsError
+from impact_jobs.errors import ExportReport, JobsError
 from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import Report, ReportMetadata
 
 __all__ = ["AsyncJobsClient", "closed_with_its_loop"]
 
@@ -62,6 +67,7 @@ class AsyncJobsClient:
         account_sid: str,
         auth_token: str,
         *,
+        account: AccountKindName = "agency",
         base_url: str = DEFAULT_BASE_URL,
         request_timeout: float = 30.0,
         retry: Retry = Retry(),
@@ -71,10 +77,10 @@ class AsyncJobsClient:
     ) -> None:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
-        account = Account.create(account_sid, token, url)
-        self._transport = AsyncTransport(account, http_client=http_client, storage_client=storage_client)
+        checked = Account.create(account_sid, token, url, kind=account_kind(account))
+        self._transport = AsyncTransport(checked, http_client=http_client, storage_client=storage_client)
         self._context = ClientContext(
-            account=account,
+            account=checked,
             transport=self._transport,
             retry=retry,
             polling=polling,
@@ -88,6 +94,7 @@ class AsyncJobsClient:
         account_sid: str | None = None,
         auth_token: str | None = None,
         *,
+        account: AccountKindName | None = None,
         base_url: str | None = None,
         request_timeout: float = 30.0,
         retry: Retry = Retry(),
@@ -100,6 +107,7 @@ class AsyncJobsClient:
         Args:
             account_sid: Replaces IMPACT_ACCOUNT_SID.
             auth_token: Replaces IMPACT_AUTH_TOKEN.
+            account: Replaces IMPACT_ACCOUNT_KIND, which is optional.
             base_url: Replaces IMPACT_BASE_URL, which is optional.
             request_timeout, retry, polling, http_client, storage_client: As for the class.
 
@@ -112,6 +120,7 @@ class AsyncJobsClient:
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
+            account=account_kind(setting("IMPACT_ACCOUNT_KIND", account, default="agency")).name,
             base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
             request_timeout=request_timeout,
             retry=retry,
@@ -139,6 +148,27 @@ class AsyncJobsClient:
         other._context = self._context.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
         return other
 
+    def for_advertiser(self, advertiser_id: int | str) -> Self:
+        """Return a client for one brand of this agency, over this client's connections. Close only the original.
+
+        It reaches the brand's jobs by passthrough, with the agency's credentials and within its hourly budget. The
+        rules of a brand's account hold, as docs/account-kinds.md lists them.
+
+        Args:
+            advertiser_id: The brand's numeric account id, such as 2747168; not its Account SID.
+
+        Raises:
+            ConfigurationError: The id is not a number, or this client is not an agency's.
+
+        Example:
+            >>> brand = jobs.for_advertiser(2747168)
+            >>> brand
+            JobsClient('IRsandbox', base_url='http://127.0.0.1:...').for_advertiser(2747168)
+        """
+        other = copy(self)
+        other._context = self._context.for_advertiser(advertiser_id)  # noqa: SLF001 - our own
+        return other
+
     def list(
         self, created_after: date | str | None = None, created_before: date | str | None = None
     ) -> AsyncIterator[Job]:
@@ -150,7 +180,7 @@ class AsyncJobsClient:
         Args:
             created_after: The first day or moment, inclusive: a date, a datetime (UTC if it has no offset), or text
                 such as "2026-05-29" or "29 May 2026". A day is the server's, whose time zone is not documented. A
-                moment is compared exactly, by this client.
+                moment is compared exactly, by this client, and so are the days of brand and partner accounts.
             created_before: The last day or moment, inclusive.
 
         Raises:
@@ -163,7 +193,8 @@ class AsyncJobsClient:
             >>> [job.id async for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
-        return endpoints.JobIterator(endpoints.Pages(self._context, Window.create(created_after, created_before)))
+        window = Window.create(created_after, created_before, self._context.account.kind)
+        return endpoints.JobIterator(endpoints.Pages(self._context, window))
 
     async def get(self, job: JobReference) -> Job:
         """Return the job's current state.
@@ -172,8 +203,8 @@ class AsyncJobsClient:
             job: The job's id, a `Job`, or the job's path or URL.
 
         Raises:
-            ConfigurationError: `job` is not a job reference, or names another host or account, or a brand's job. No
-                request was sent.
+            ConfigurationError: `job` is not a job reference, or names another host, account or brand; the message
+                names the client that takes it. No request was sent.
             AuthenticationError: 401. Check the credentials.
             PermissionDeniedError: 403. Check the token's scope.
             JobNotFoundError: 404. Check the id.
@@ -579,6 +610,277 @@ class AsyncJobsClient:
         """
         return await replay.replay_if_replayable(self._context, job)
 
+    def reports(self) -> AsyncIterator[Report]:
+        """Iterate over the reports of the account in the server's order.
+
+        Each page is fetched when its first report is needed, and each report is yielded at most once. An entry that
+        names no report is skipped.
+
+        Raises:
+            JobsError: While iterating, as for `get`.
+
+        Example:
+            >>> [report.id async for report in jobs.reports()][0]
+            'agency_action_listing'
+        """
+        return ReportIterator(self._context)
+
+    async def report_metadata(self, report_id: str) -> ReportMetadata:
+        """Return the filters and columns of a report.
+
+        Args:
+            report_id: The report's id, as `reports` lists it.
+
+        Raises:
+            ConfigurationError: `report_id` is not the id of a report. No request was sent.
+            ReportNotFoundError: The account has no such report. Choose one of `reports`.
+            JobsError: As for `get`.
+
+        Example:
+            >>> metadata = await jobs.report_metadata("agency_action_listing")
+            >>> [each.parameter for each in metadata.filters][:2]
+            ['START_DATE', 'END_DATE']
+        """
+        return await export.report_metadata(self._context, report_id)
+
+    async def export_report(
+        self,
+        report_id: str,
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        result_format: str = "CSV",
+        filters: Mapping[str, object] | None = None,
+    ) -> Job:
+        """Schedule the export of a report, and return its job.
+
+        An export that equals an earlier one returns the existing job, which may have ended long ago; `replay` makes a
+        new one. If the response is lost, the job is looked for in the list of jobs. If the list leaves it open, the
+        request is sent again, which returns the same job if the first request was accepted.
+
+        Args:
+            report_id: The report's id, as `reports` lists it.
+            start_date: The first day, inclusive: a date, a datetime (whose day counts), or text such as "2026-05-01".
+                Most reports need both days, and a partner account's always do.
+            end_date: The last day, inclusive.
+            result_format: "CSV", "JSON" or "XML". A large JSON result may be cut off after its first page.
+            filters: Values by the filter's name, such as "Program", or its parameter, such as "SUBAID": text, numbers,
+                booleans and dates. They are checked against the report's metadata, which is then requested, once an
+                hour.
+
+        Raises:
+            ConfigurationError: An argument is malformed, a day is out of range, or a filter does not exist or has
+                another type. No export was requested.
+            ReportNotFoundError: The account has no such report. Choose one of `reports`.
+            PermissionDeniedError: The account or the token may not export it.
+            InvalidParameterError: The server refused a date or a filter. Correct what the message names.
+            RateLimitError: 429. Exports are limited to 100 a day as well.
+            ExportUncertainError: The response was lost, and the list of jobs could not settle the matter. Call again.
+            JobsError: As for `get`.
+
+        Example:
+            >>> job = await jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
+            >>> result = await jobs.wait_and_download(job, "may.csv")
+        """
+        return await export.export_report(
+            self._context,
+            report_id,
+            start_date=start_date,
+            end_date=end_date,
+            result_format=result_format,
+            filters=filters,
+        )
+
+    @overload
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: None = ...,
+        join: bool = ...,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult: ...
+
+    @overload
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split,
+        join: Literal[True],
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult: ...
+
+    @overload
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split,
+        join: Literal[False] = ...,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> ExportReport: ...
+
+    @overload
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split | None,
+        join: bool,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult | ExportReport: ...
+
+    async def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        result_format: str = "CSV",
+        filters: Mapping[str, object] | None = None,
+        split: Split | None = None,
+        join: bool = False,
+        max_age: timedelta | None = None,
+        timeout: float | None = 3600.0,
+        polling: Polling | None = None,
+        overwrite: bool = False,
+        resume: bool = True,
+        connections: int | None = None,
+        digest: bool = True,
+        mode: Mode = "redirect",
+        on_update: Callable[[Job], object] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> DownloadResult | ExportReport:
+        """Export a report and download its result to a file: from a report's name to its data in one call.
+
+        An export that equals an earlier one returns the existing job. With `max_age`, a result that is older is
+        replayed first, if it can be; the result's `fresh` says whether the data are as new as that.
+
+        With `split`, a long range becomes one export for each window. They are sent one after another, within the limit
+        of 100 a day; their jobs are waited for together, and each result is downloaded once it is there. A window whose
+        job fails is replayed or exported again, alone and at most twice. Each step is recorded in a folder beside the
+        files, whose name ends in `.windows`, so that after an error, Ctrl-C, a crash or a used-up day, the same call
+        continues and exports nothing twice. The folder is removed once everything is complete.
+
+        Without `join`, each window has a file of its own, and the `manifest.jsonl` beside it says what it is: the same
+        call on another day exports only the windows without a file, and with `max_age`, those whose result is older.
+        With `join`, the windows become one file: CSV with one header, or JSON lines. It appears whole, or not at all.
+
+        Args:
+            report_id, start_date, end_date, result_format, filters: As for `export_report`.
+            path: As for `download`, or a template, such as "{report}/{start:%Y-%m}.csv", whose folders are created. Its
+                fields are `report`, `start`, `end` and `account`. It is checked before the export.
+            split: "day", "week" (from Monday), "month", or a timedelta of whole days. The first and the last window may
+                be shorter. None for a single export.
+            join: Whether to join the windows into one file, in order. XML is not joined.
+            max_age: How old a result may be. None accepts any.
+            timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
+            polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
+            overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
+            resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
+                there are up to four at once.
+            on_progress: As for `download`; with `split`, it is called with the bytes of all windows and None.
+
+        Returns:
+            The file; with `split` and without `join`, an `ExportReport`: the file or the error of each window, and the
+            windows that are left because the account has no exports left.
+
+        Raises:
+            ConfigurationError: As for `export_report` and `download`, or windows would have the same name.
+            ExportIncompleteError: With `join`, windows are missing. Make the same call again: it continues.
+            DestinationExistsError: A file exists that this call has not made, or another process works on the same
+                files. Pass `overwrite=True`, or choose another path.
+            JobsError: As for `export_report`, `wait` and `download`; with `split`, only if all windows are affected.
+
+        Example:
+            >>> result = await jobs.export_and_download(
+            ...     "agency_action_listing", "2026.csv", start_date="2026-01-01", end_date="2026-05-31",
+            ...     split="month", join=True,
+            ... )
+            >>> result.path
+            PosixPath('2026.csv')
+        """
+        options = DownloadOptions(
+            overwrite=overwrite,
+            resume=resume,
+            connections=connections,
+            digest=digest,
+            mode=mode,
+            on_progress=on_progress,
+        )
+        export_options = ExportOptions(
+            split=split, join=join, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
+        )
+        return await export_and_download.export_and_download(
+            self._context,
+            report_id,
+            path,
+            options,
+            start_date=start_date,
+            end_date=end_date,
+            result_format=result_format,
+            filters=filters,
+            export=export_options,
+        )
+
     @property
     def generated(self) -> endpoints.AuthenticatedClient:
         """The generated client over the same connections, for operations that this client lacks.
@@ -594,7 +896,8 @@ class AsyncJobsClient:
         """
         from impact_jobs._api.generated import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
 
-        return generated_client(self._transport, request_timeout=self._context.request_timeout)
+        context = self._context
+        return generated_client(self._transport, context.account, request_timeout=context.request_timeout)
 
     async def aclose(self) -> None:
         """Close the connections. Clients that you passed in stay open.

@@ -12,8 +12,9 @@
     ├─ WaitTimeoutError (also a TimeoutError)
     ├─ ReplayUncertainError
     ├─ ExportUncertainError
+    ├─ ExportIncompleteError
     └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError,
-                       ConversionError                        a result that is not the table it should be
+                       ConversionError
 
 Each message says what happened, to which job, and what to do next. No message contains a credential or the query of a
 signed URL. All errors can be pickled and copied.
@@ -29,9 +30,11 @@ from impact_jobs._redaction import redact as redact  # noqa: PLC0414 - for the c
 from impact_jobs._redaction import shorten as shorten  # noqa: PLC0414 - the same
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from impact_jobs.models import Job
+    from impact_jobs.models import DownloadResult, Job
+    from impact_jobs.report_models import ExportWindow
 
 
 def _restore(cls: type[JobsError], args: tuple[Any, ...], state: dict[str, Any]) -> JobsError:
@@ -391,7 +394,7 @@ class ReplayUncertainError(JobsError):
 
 
 class ExportUncertainError(JobsError):
-    """The response to an export was lost, and the list of jobs could not be read. The request was not sent again.
+    """The response to an export was lost, and the list of jobs did not show whether it was accepted.
 
     What to do: call again later. An export that equals an earlier one returns the existing job.
 
@@ -408,11 +411,99 @@ class ExportUncertainError(JobsError):
 
     def __init__(self, report_id: str, *, cause: str = "") -> None:
         super().__init__(
-            f"the export of report {report_id} may or may not have been accepted ({cause or 'no readable response'}), "
-            "and it was not sent again, because exports are limited to 100 a day. Call again later: if it was "
-            "accepted, the server returns the existing job."
+            f"the export of report {report_id} may or may not have been accepted ({cause or 'no readable response'}). "
+            "Call again later: if it was accepted, the server returns the existing job."
         )
         self.report_id = report_id
+
+
+@frozen(kw_only=True)
+class ExportReport:
+    """The outcome of an export in windows.
+
+    Attributes:
+        outcomes: The file of each window, or the error in place of it, in the order of their days.
+        left: The windows that were not exported, because the account has no exports left.
+        again_at: From when on the account has exports again, if windows are left; otherwise None.
+
+    Example:
+        >>> report = jobs.export_and_download(
+        ...     "agency_action_listing", "{start:%Y-%m}.csv", split="month",
+        ...     start_date="2026-04-01", end_date="2026-05-31",
+        ... )
+        >>> [file.path.name for file in report.files.values()], report.is_complete
+        (['2026-04.csv', '2026-05.csv'], True)
+    """
+
+    outcomes: Mapping[ExportWindow, DownloadResult | JobsError]
+    left: tuple[ExportWindow, ...] = ()
+    again_at: datetime | None = None
+
+    @property
+    def files(self) -> dict[ExportWindow, DownloadResult]:
+        """The files by window.
+
+        Example:
+            >>> sum(file.rows or 0 for file in exported.files.values())
+            40
+        """
+        return {window: found for window, found in self.outcomes.items() if not isinstance(found, JobsError)}
+
+    @property
+    def errors(self) -> dict[ExportWindow, JobsError]:
+        """The errors of the windows without a file. Make the same call again to retry them.
+
+        Example:
+            >>> for window, error in exported.errors.items():
+            ...     print(window, error)
+        """
+        return {window: found for window, found in self.outcomes.items() if isinstance(found, JobsError)}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every window has its file.
+
+        Example:
+            >>> exported.is_complete
+            True
+        """
+        return not self.left and not self.errors
+
+
+class ExportIncompleteError(JobsError):
+    """Windows of an export are missing, so they were not joined. Those that are there are kept.
+
+    What to do: make the same call again, once the account has exports again: it continues.
+
+    Attributes:
+        report: What is there, what failed, and what is left.
+
+    Example:
+        >>> try:
+        ...     jobs.export_and_download(
+        ...         "agency_action_listing", "year.csv", start_date="2026-04-01", end_date="2026-05-31",
+        ...         split="month", join=True,
+        ...     )
+        ... except ExportIncompleteError as error:
+        ...     print(len(error.report.files), len(error.report.errors))
+        1 1
+    """
+
+    def __init__(self, report: ExportReport, *, report_id: str = "") -> None:
+        files, failures, left = report.files, report.errors, report.left
+        parts = [f"{len(files)} of {len(report.outcomes) + len(left)} windows are there"]
+        if failures:
+            window, failure = next(iter(failures.items()))
+            others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
+            parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
+        if left:
+            parts.append(f"{len(left)} left from {left[0].start} on, because the account has no exports left")
+        again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
+        super().__init__(
+            f"the export of report {report_id} is incomplete: {'; '.join(parts)}. "
+            f"Make the same call again{again}: it continues, and exports nothing twice."
+        )
+        self.report = report
 
 
 class DownloadError(JobsError):

@@ -17,7 +17,7 @@ from impact_jobs.sandbox import NoSuchThing, Sandbox  # type: ignore[attr-define
 
 def making() -> None:
     JobsClient()  # type: ignore[call-arg]
-    JobsClient("sid", "token", "https://api.impact.com")  # type: ignore[call-arg]
+    JobsClient("sid", "token", "https://api.impact.com")  # type: ignore[call-arg, arg-type]
     JobsClient("sid", "token", timeout=30)  # type: ignore[call-arg]
     JobsClient("sid", "token", http_client=httpx.AsyncClient())  # type: ignore[arg-type]
     AsyncJobsClient("sid", "token", http_client=httpx.Client())  # type: ignore[arg-type]

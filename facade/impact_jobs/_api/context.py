@@ -11,10 +11,12 @@ from attrs import Factory, define, evolve, field, frozen
 
 from impact_jobs._account import Account
 from impact_jobs._api.responses import error_of
+from impact_jobs._policy.daily_exports import DAILY_EXPORTS, DailyExports
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
 from impact_jobs._policy.recent_replays import RECENT_REPLAYS, RecentReplays
 from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
+from impact_jobs._policy.report_memory import ReportMemory
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number, plain_number, shown
@@ -48,6 +50,11 @@ class ClientContext:
     recent_replays: RecentReplays = field(
         default=Factory(lambda self: RECENT_REPLAYS.get(self.account), takes_self=True), repr=False
     )
+    daily_exports: DailyExports = field(
+        default=Factory(lambda self: DAILY_EXPORTS.get(self.account), takes_self=True), repr=False
+    )
+    # The copies of this client share it.
+    report_memory: ReportMemory = field(factory=ReportMemory, repr=False)
 
     def with_options(
         self, *, request_timeout: float | None, retry: Retry | None, polling: Polling | None
@@ -59,6 +66,15 @@ class ClientContext:
             retry=retry or self.retry,
             polling=polling or self.polling,
         )
+
+    def for_advertiser(self, advertiser_id: int | str) -> ClientContext:
+        """Return a copy for one brand of this agency: over the same connections, and within the same rate limit."""
+        return evolve(self, account=self.account.for_advertiser(advertiser_id))
+
+    def error_grace(self, polling: Polling | None = None) -> float:
+        """Return for how many seconds a job in ERROR may still be retried by the server."""
+        chosen = (polling or self.polling).error_grace
+        return (self.account.kind.error_grace if chosen is None else chosen).total_seconds()
 
     async def open(self, request: Request) -> Stream:
         """Send a request to the API once; return the response, of any status, as soon as its head has arrived."""

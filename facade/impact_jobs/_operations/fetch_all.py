@@ -9,6 +9,7 @@ import re
 import stat
 from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -17,24 +18,20 @@ from attrs import define, field, frozen
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.content import MAGIC_BYTES, Paging, is_compressed_name, true_name
-from impact_jobs._download.destination import Place, check_file, check_folder, is_folder
-from impact_jobs._download.filesystem import SuppressSystemErrors, exists, is_of_system, sync_folder
+from impact_jobs._download.destination import Place, check_file, check_folder, make_folder
+from impact_jobs._download.filesystem import is_of_system
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.part_names import remove_part
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._download.source import source_of
-from impact_jobs._operations.download import save_result, shown_at
+from impact_jobs._operations.download import keep_trying, save_result, shown_at
 from impact_jobs._operations.wait_many import JobBatch, Timeouts, format_ids, named_jobs
 from impact_jobs._policy.polling import Polling
-from impact_jobs._policy.rate_limit_headers import HOUR
 from impact_jobs.errors import (
     ConfigurationError,
-    DestinationExistsError,
     DownloadError,
     JobsError,
-    RateLimitError,
-    ResultNotReadyError,
 )
 from impact_jobs.models import DownloadResult, Job, JobStatus
 
@@ -54,8 +51,6 @@ _EXTENSION = r"\.(?!(?i:part)\b)[A-Za-z0-9]{1,10}"  # not ".part", because that 
 _NAME = re.compile(
     rf"(?P<file>(?P<job>[0-9A-Fa-f-]{{{_ID_LENGTH}}})(?:{_EXTENSION}){{0,2}})(?P<partial>\.part(?:\.json)?)?"
 )
-_PAUSE_SECONDS = 15.0
-_LOCKED_SECONDS = 1.0
 
 
 @frozen(kw_only=True)
@@ -131,7 +126,7 @@ async def fetch_all(
         polling=polling,
         on_update=on_update,
     )
-    await context.transport.run(lambda: _make_folder(folder.path))  # once all arguments have been checked
+    await context.transport.run(lambda: make_folder(folder.path))  # once all arguments have been checked
     entries = await context.transport.run(lambda: _scan_folder(folder.path, jobs))
     complete = {key: entries[key] for key, (_, snapshot) in jobs.items() if entries[key].holds_result_of(snapshot)}
     batch.leave_out(complete)
@@ -208,32 +203,14 @@ class FetchWorkers:
             if finished is None:
                 return
             job_id, outcome = finished.job_id, finished.outcome
-            result = await self._download(outcome, job_id.lower()) if isinstance(outcome, Job) else outcome
+            result = outcome if isinstance(outcome, JobsError) else await self._download(outcome, job_id.lower())
             if isinstance(result, JobsError):
                 result.job_id = job_id
                 logger.info("job %s has no file: %s", job_id, result)
             self.outcomes[job_id.lower()] = result
 
     async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
-        give_up_at = self.context.transport.now() + HOUR
-        pause = _LOCKED_SECONDS / 20
-        while True:
-            try:
-                return await self._download_once(job, key)
-            except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
-                # Temporary: no requests are left, the download endpoint lags behind, or another process downloads it.
-                is_of_storage = isinstance(error, RateLimitError) and error.is_from_storage  # retried already
-                if is_of_storage or self.context.transport.now() >= give_up_at:
-                    return error
-                if isinstance(error, DestinationExistsError):
-                    await self.context.transport.sleep(pause)
-                    pause = min(2 * pause, _LOCKED_SECONDS)
-                else:
-                    retry_after = getattr(error, "retry_after", None) or 0.0
-                    seconds = _PAUSE_SECONDS * (4 if error.is_too_early else 1)  # which the download itself has retried
-                    await self.context.pause_to_poll(max(retry_after, seconds), deadline=give_up_at)
-            except JobsError as error:
-                return error
+        return await keep_trying(self.context, partial(self._download_once, job, key))
 
     async def _download_once(self, job: Job, key: str) -> DownloadResult | JobsError:
         folder, source = self.folder.path, source_of(self.context, job, self.options.mode, "download")
@@ -310,24 +287,6 @@ def _check_connections(concurrency: int, connections: int | None) -> None:
             f"concurrency={concurrency} with connections={connections} may use {in_all} connections: "
             f"the maximum is {MAX_CONNECTIONS}."
         )
-
-
-def _make_folder(folder: Path) -> None:
-    made = [each for each in (folder, *folder.parents) if not exists(each)]
-    for each in reversed(made or [folder]):
-        try:
-            each.mkdir()
-        except OSError as error:
-            if not is_of_system(error):
-                raise
-            if not is_folder(each):
-                raise ConfigurationError(
-                    f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
-                ) from None
-    check_folder(folder)
-    for each in made:
-        with SuppressSystemErrors():
-            sync_folder(each.parent)
 
 
 def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]:

@@ -31,7 +31,7 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _SUCCESSES = frozenset({200, 201, 202})  # a 204 says nothing about the job
 _TIMEOUT = 408
-_CLOCK_SLACK = timedelta(seconds=2)  # the server's `Date` and the dates of its jobs are whole seconds
+CLOCK_SLACK = timedelta(seconds=2)  # the server's `Date` and the dates of its jobs are whole seconds
 
 # The vendor: "the response `Message` will indicate which case applies". A message about the job's state is not about
 # the account's permission.
@@ -76,11 +76,11 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
             response = await read_all(await context.open(request), request)
             job = _read_response(context, response, what)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
-            if not _may_have_been_accepted(error):
+            if not may_have_been_accepted(error):
                 raise
             return await _find_job(context, attempt, sent_at=sent_at, failure=error)
         context.replay_claims.record(job)
-        _record(context, job, attempt, begun=_time_of_sending(context, response.head, sent_at))
+        _record(context, job, attempt, begun=time_of_sending(context, response.head, sent_at))
         return job
 
 
@@ -94,7 +94,7 @@ def _read_response(context: ClientContext, response: Response, what: str) -> Job
     raise failure
 
 
-def _may_have_been_accepted(error: JobsError) -> bool:
+def may_have_been_accepted(error: JobsError) -> bool:
     """Return whether the request may have been carried out, for example by a server behind a failing gateway."""
     if isinstance(error, ApiError):
         return isinstance(error, ServerError) or error.status_code == _TIMEOUT
@@ -133,8 +133,8 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
         try:
             source, head = await get_with_head(context, attempt.source)
             attempt.kind = kind_of(source)
-            since = _time_of_sending(context, head, sent_at) - _CLOCK_SLACK
-            async for page in Pages(context, Window.create(since, None)):
+            since = time_of_sending(context, head, sent_at) - CLOCK_SLACK
+            async for page in Pages(context, Window.create(since, None, context.account.kind)):
                 jobs += page
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"
@@ -151,7 +151,7 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
     raise ReplayUncertainError(attempt.source, found, cause=cause)
 
 
-def _time_of_sending(context: ClientContext, head: Head, sent_at: float) -> datetime:
+def time_of_sending(context: ClientContext, head: Head, sent_at: float) -> datetime:
     """Return when a request was sent, by the server's clock in the head of a later response."""
     return server_time(head) - timedelta(seconds=context.transport.now() - sent_at)
 

@@ -65,8 +65,9 @@ class Polling:
         minimum: The shortest pause between polls, in seconds.
         maximum: The longest pause between polls, in seconds.
         request_cost: How many seconds of lateness one request is worth. A higher value means fewer requests.
-        error_grace: How long a job may stay in ERROR before the wait gives up on it. None gives up at once. Set it for
-            brand-style accounts, whose server retries such jobs every 15 minutes.
+        error_grace: How long a job may stay in ERROR before the wait gives up on it. None means at once on an agency
+            account, and 85 minutes on a brand or partner account, whose server runs such a job again every 15 minutes,
+            5 times. `timedelta(0)` means at once on every account.
         history: Finished jobs, from which to learn how long each type takes. They are read once and not kept.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which new job was made by which replay of this process, so that no call takes another call's job."""
+"""Which new job was made by which replay or export of this process, so that no call takes another call's job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from threading import Lock
 from attrs import define, field
 
 from impact_jobs._policy.per_account import PerAccount
-from impact_jobs.errors import JobsError, ReplayUncertainError
+from impact_jobs.errors import ExportUncertainError, JobsError, ReplayUncertainError
 from impact_jobs.models import Job
 
 # The hourly limit allows 1,000 replays, and no attempt takes an hour to find its job.
@@ -25,7 +25,7 @@ _SAME_RUN = timedelta(seconds=2)  # by how much a job's creation date may differ
 
 @define(eq=False)
 class ReplayAttempt:
-    """One call that replays the job `source`."""
+    """One call that replays the job `source`, or that exports what `source` identifies."""
 
     number: int  # counts the beginnings of attempts and the first sightings of jobs, in the order of these events
     source: str
@@ -66,7 +66,9 @@ class ReplayClaims:
         try:
             yield attempt
         except BaseException as error:
-            if isinstance(error, ReplayUncertainError) or not isinstance(error, JobsError):  # also if interrupted
+            if isinstance(error, ReplayUncertainError | ExportUncertainError) or not isinstance(
+                error, JobsError
+            ):  # also if interrupted
                 with self._lock:
                     attempt.ended_at = now()
                     self._unresolved.append(attempt)
