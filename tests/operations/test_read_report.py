@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.support.driving import AnyClient
 REPORT = "agency_action_listing"
 YEAR: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
 MONTH: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-01-31"}
-CONVERTERS = {
+CONVERTERS: dict[str, Callable[[str], object]] = {
     DataType.BOOLEAN: lambda text: text == "true",
     DataType.DATE: lambda text: datetime.fromisoformat(text) if text else None,
     DataType.DECIMAL: Decimal,
@@ -54,7 +54,7 @@ def expected(jobs: AnyClient, **window: str) -> list[dict[str, object]]:
     types = {column.name: column.data_type for column in jobs.report_metadata(REPORT).columns}
     result = jobs.export_and_download(REPORT, "expected.csv", **window)
     with result.path.open(encoding="utf-8", newline="") as file:
-        rows = [{name: CONVERTERS[types[name]](text) for name, text in row.items()} for row in csv.DictReader(file)]  # type: ignore[index]
+        rows = [{name: CONVERTERS[types[name]](text) for name, text in row.items()} for row in csv.DictReader(file)]
     assert set(types.values()) == set(DataType)
     return rows
 
