@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -126,3 +127,11 @@ def test_a_parquet_file_holds_the_table(tmp_path: Path, monkeypatch: pytest.Monk
     assert file.schema_arrow.field("Action_Date").type == pa.timestamp("us", "UTC")
     assert file.num_row_groups > 2
     assert file.metadata.metadata[b"impact_jobs.report"] == b"agency_action_listing"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_the_error_of_the_system(tmp_path: Path) -> None:
+    source = write(tmp_path, f"{HEADER}\n{ROW}\n")
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_parquet([source], Path("/dev/full"), metadata())
+    assert caught.value.errno == errno.ENOSPC

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,8 +37,12 @@ def write_parquet(sources: Sequence[Path], target: Path, metadata: ReportMetadat
 
     rows = CsvTable(sources=sources, metadata=metadata)
     count = 0
-    with target.open("wb") as file, parquet.ParquetWriter(file, rows.schema, compression=_COMPRESSION) as writer:
-        for group in _one_ahead(_row_groups(rows, rows.schema)):
+    with (
+        target.open("wb") as file,
+        parquet.ParquetWriter(file, rows.schema, compression=_COMPRESSION) as writer,
+        ThreadPoolExecutor(1, "impact-jobs-parquet") as pool,
+    ):
+        for group in _one_ahead(_row_groups(rows, rows.schema), pool):
             writer.write_table(group)
             count += len(group)
     return count
@@ -59,10 +63,9 @@ def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterato
         yield pa.Table.from_batches(held, schema)
 
 
-def _one_ahead(items: Iterator[T]) -> Iterator[T]:
+def _one_ahead(items: Iterator[T], pool: Executor) -> Iterator[T]:
     """Produce each item in another thread while the one before is used, because Arrow works without the GIL."""
-    with ThreadPoolExecutor(1, "impact-jobs-parquet") as pool:
+    following = pool.submit(next, items, None)
+    while (item := following.result()) is not None:
         following = pool.submit(next, items, None)
-        while (item := following.result()) is not None:
-            following = pool.submit(next, items, None)
-            yield item
+        yield item
