@@ -55,11 +55,15 @@ def parquet(files: Path, output: Path, runs: int, *, quick: bool) -> list[Row]:
     ours = found["ours"]
     what = f"Parquet of {megabytes} MB of CSV"
     peak = ours.peak_bytes / 1e6
+    peers = [(f"pyarrow, {name}", figures) for name, figures in found.items() if name != "ours"]
     return [
         *(
-            Row(what, ours.seconds, peer.seconds, peer.seconds / ours.seconds, 0.8, peer_name=f"pyarrow, {name}")
-            for name, peer in found.items()
-            if name != "ours"
+            Row(what, ours.seconds, peer.seconds, peer.seconds / ours.seconds, 0.8, peer_name=name)
+            for name, peer in peers
+        ),
+        *(
+            Row(f"{what}, CPU", ours.cpu_seconds, peer.cpu_seconds, peer.cpu_seconds / ours.cpu_seconds, peer_name=name)
+            for name, peer in peers
         ),
         Row(f"{what}, peak memory", peak, _PEAK_BOUND, peak, _PEAK_BOUND, is_floor=False, unit="MB", peer_name="bound"),
     ]

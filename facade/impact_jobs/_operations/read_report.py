@@ -16,7 +16,6 @@ from impact_jobs._operations.export import cached_metadata
 from impact_jobs._operations.export_and_download import export_and_download
 from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._tables.arrow import require_pyarrow
-from impact_jobs._tables.parquet import read_table, write_parquet
 from impact_jobs.errors import ExportReport
 from impact_jobs.models import DownloadResult
 
@@ -52,6 +51,8 @@ async def to_parquet(
 
 
 async def _prepare_parquet(context: ClientContext, report_id: str) -> Assemble:
+    from impact_jobs._tables.parquet import write_parquet  # noqa: PLC0415 - few programs need it
+
     metadata = await cached_metadata(context, report_id)
 
     def assemble(sources: Sequence[Path], target: Path, /) -> int:
@@ -75,6 +76,8 @@ async def read_report(
     """
     run = context.transport.run
     await run(require_pyarrow)
+    from impact_jobs._tables.parquet import read_table  # noqa: PLC0415 - few programs need it
+
     tables: list[pa.Table] = []
     folders: list[
         TemporaryDirectory[str]
