@@ -28,7 +28,7 @@ nitpick_ignore_regex = [
     # Foreign types. Their inventories are not fetched, because a build must not need the network.
     (
         r"py:.*",
-        r"(collections|datetime|io|os|pathlib|re|types|typing|uuid|httpx|starlette|pytest|attrs|click)(\..*)?",
+        r"(collections|datetime|io|os|pathlib|re|types|typing|uuid|httpx|pyarrow|starlette|pytest|attrs|click)(\..*)?",
     ),
     (r"py:(class|exc)", r"(bool|bytes|dict|float|int|list|object|str|tuple|type)"),
     (r"py:exc", r"(Exception|ImportError|KeyError|OSError|RuntimeError|TimeoutError|ValueError)"),

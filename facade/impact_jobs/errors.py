@@ -13,7 +13,8 @@
     ├─ ReplayUncertainError
     ├─ ExportUncertainError
     ├─ ExportIncompleteError
-    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError
+    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError,
+                       ConversionError
 
 Each message says what happened, to which job, and what to do next. No message contains a credential or the query of a
 signed URL. All errors can be pickled and copied.
@@ -575,3 +576,24 @@ class DestinationExistsError(DownloadError):
         ... except DestinationExistsError:
         ...     result = jobs.download(job_id, "actions.csv", overwrite=True)
     """
+
+
+class ConversionError(DownloadError):
+    """A result does not fit the types that its report's metadata states. What to do: call `export_and_download`.
+
+    Attributes:
+        row: The number of the first row that does not fit, from 1 without the header, or None if none is to blame.
+        column: The name of its column, or None if the whole row is to blame.
+
+    Example:
+        >>> try:
+        ...     table = jobs.read_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
+        ... except ConversionError as error:
+        ...     print(error.row, error.column)
+        2 Sale_Amount
+    """
+
+    def __init__(self, message: str, *, row: int | None = None, column: str | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+        self.column = column

@@ -69,7 +69,9 @@ def test_a_year_by_month_joined_is_the_year_in_one(jobs: AnyClient, sandbox: San
 def test_a_year_of_json_joined_has_the_rows_of_the_year_in_one(shape: Any, sandbox: Sandbox) -> None:
     with Sandbox(job_seconds=0, rows_per_day=1, json_shape=shape) as sandbox, sandbox.client() as jobs:
         one = jobs.export_and_download(REPORT, "one.json", **YEAR, result_format="JSON")
-        joined = jobs.export_and_download(REPORT, "joined.jsonl", **YEAR, result_format="JSON", split="month", join=True)
+        joined = jobs.export_and_download(
+            REPORT, "joined.jsonl", **YEAR, result_format="JSON", split="month", join=True
+        )
     found = json.loads(one.path.read_text())
     assert lines("joined.jsonl") == (found if shape == "array" else found["Records"])
     assert joined.rows == len(lines("joined.jsonl")) > 100
@@ -208,7 +210,9 @@ def test_exports_of_other_programs_count_against_the_day(impact_clock: ImpactClo
         for number in range(95):
             sandbox.add_job(age=60 * number)
         sandbox.add_job(age=90_000)
-        report = jobs.export_and_download(REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-10", split="day")
+        report = jobs.export_and_download(
+            REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-10", split="day"
+        )
     assert (len(report.files), len(report.left)) == (5, 5)
     assert report.again_at is not None
     assert abs(report.again_at - impact_clock.now() - timedelta(seconds=86_400 - 94 * 60)) < timedelta(seconds=5)
@@ -217,11 +221,17 @@ def test_exports_of_other_programs_count_against_the_day(impact_clock: ImpactClo
 def test_a_429_ends_exporting_and_the_rest_is_left(jobs: AnyClient, sandbox: Sandbox) -> None:
     real = jobs.export_and_download(REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-02", split="day")
     assert real.is_complete
-    sandbox.answer_next("GET", f"/Agencies/{sandbox.account_sid}/ReportExport/{REPORT}", status=429, headers={"Retry-After": "7200"})
-    report = jobs.export_and_download(REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-04", split="day")
+    sandbox.answer_next(
+        "GET", f"/Agencies/{sandbox.account_sid}/ReportExport/{REPORT}", status=429, headers={"Retry-After": "7200"}
+    )
+    report = jobs.export_and_download(
+        REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-04", split="day"
+    )
     assert (len(report.files), len(report.left), report.is_complete) == (2, 2, False)
     assert report.again_at is not None
-    assert jobs.export_and_download(REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-04", split="day").is_complete
+    assert jobs.export_and_download(
+        REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-04", split="day"
+    ).is_complete
     assert set(windows_exported(sandbox).values()) == {1}
 
 
@@ -231,7 +241,9 @@ def test_a_window_whose_job_fails_is_retried_alone(replayable: bool, jobs: AnyCl
     sandbox.prepare_export(status="FAILED", message="Out of memory.", replayable=replayable)
     outcome = jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True) if replayable else None
     if outcome is None:
-        with pytest.raises(ExportIncompleteError, match=r"2 of 3 windows are there; 2025-02-01 to 2025-02-28 failed .*memory"):
+        with pytest.raises(
+            ExportIncompleteError, match=r"2 of 3 windows are there; 2025-02-01 to 2025-02-28 failed .*memory"
+        ):
             jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
         assert windows_exported(sandbox)[date(2025, 2, 1), date(2025, 2, 28)] >= 2
         return
