@@ -91,6 +91,17 @@ def test_joined_windows_are_one_file(account: Sandbox) -> None:
     assert len(account.exports) == 4
 
 
+def test_parquet_is_written_for_each_window_or_for_all(account: Sandbox) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    names = run(*SPRING, "--parquet", "--quiet").stdout.split()
+    assert names == [f"{REPORT}_2026-0{month}-01.parquet" for month in (3, 4, 5)]
+    (joined,) = json_lines(run(*SPRING, "--parquet", "--join", "--json").stdout)
+    assert (joined["path"], joined["start_date"], joined["end_date"]) == (f"{REPORT}.parquet", *SPRING[3:6:2])
+    counts = [parquet.read_metadata(name).num_rows for name in (*names, f"{REPORT}.parquet")]
+    assert sum(counts[:3]) == counts[3] == joined["rows"]
+    assert account.exports
+
+
 def test_a_second_run_exports_nothing(account: Sandbox) -> None:
     first, second = (run(*SPRING, "--json") for _ in range(2))
     assert [each["sha256"] for each in json_lines(second.stdout)] == [
