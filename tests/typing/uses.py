@@ -50,6 +50,7 @@ def making() -> None:
     jobs = JobsClient(
         "sid",
         "token",
+        account="brand",
         base_url="https://api.impact.com",
         request_timeout=30,
         retry=Retry(attempts=1, base_delay=0, max_delay=0.5),
@@ -59,7 +60,10 @@ def making() -> None:
     )
     assert_type(JobsClient.from_env(), JobsClient)
     assert_type(JobsClient.from_env("sid", "token", base_url=None, http_client=None), JobsClient)
+    assert_type(JobsClient.from_env(account="partner"), JobsClient)
     assert_type(jobs.with_options(request_timeout=5, retry=Retry(), polling=None), JobsClient)
+    assert_type(jobs.for_advertiser(2747168), JobsClient)
+    assert_type(jobs.for_advertiser("2747168"), JobsClient)
     assert_type(jobs.generated, AuthenticatedClient)
     with jobs as entered:
         assert_type(entered, JobsClient)
@@ -73,6 +77,7 @@ class OurClient(JobsClient):
 def subclassing() -> None:
     assert_type(OurClient.from_env(), OurClient)
     assert_type(OurClient.from_env().with_options(), OurClient)
+    assert_type(OurClient.from_env().for_advertiser(2747168), OurClient)
     with OurClient.from_env() as entered:
         assert_type(entered, OurClient)
 
@@ -152,6 +157,7 @@ async def making_async() -> None:
     )
     assert_type(AsyncJobsClient.from_env(), AsyncJobsClient)
     assert_type(jobs.with_options(), AsyncJobsClient)
+    assert_type(jobs.for_advertiser(2747168), AsyncJobsClient)
     assert_type(jobs.generated, AuthenticatedClient)
     async with jobs as entered:
         assert_type(entered, AsyncJobsClient)
