@@ -48,7 +48,7 @@ class Sandbox:
         hourly_budget: Requests an hour before the API answers 429; None for no limit.
         budget_headers: Which headers state the remaining budget: ``"plain"``, ``"epoch"``, ``"hour"`` or ``"none"``.
         daily_exports: Exports in any 24 hours before the API answers 429; None for no limit.
-        rows_per_day: The average number of rows of a report for each day.
+        rows_per_day: The average number of rows of a report for each day; below a few thousand, the sandbox stays fast.
         json_shape: How the records of a JSON result are wrapped: ``"records"`` for ``{"Records": [...]}``, ``"array"``
             for a bare array, ``"pages"`` for ``{"Records": [...]}`` in pages, which a download asks for by ``Page``.
         json_page_rows: Records on a page of ``"pages"``.
@@ -289,7 +289,7 @@ class Sandbox:
             age: How many seconds ago it was created.
             fields: Raw JSON fields to add to the job, or to replace its own; any value is allowed.
             content: The bytes of its result, instead of generated ones.
-            advertiser: The brand of the agency to which the job belongs; None for the agency itself.
+            advertiser: The number of the agency's brand to which the job belongs; None for the agency itself.
 
         Returns:
             The job's id.
@@ -332,7 +332,8 @@ class Sandbox:
             job_id: The job.
 
         Returns:
-            The file, with its bytes, size, SHA-256 and entity tag.
+            The file, with its ``size``, ``rows``, ``sha256`` and ``etag``, and its bytes from ``read()``. If no export
+            created the job, it is a `ResultFile`.
 
         Raises:
             KeyError: There is no such job.
