@@ -111,11 +111,11 @@ def impact_scenario(impact_sandbox: Sandbox) -> Arrange:
 def impact_environ(impact_sandbox: Sandbox) -> Iterator[dict[str, str]]:
     """Point the environment of this process, and of processes that it starts, at the test's sandbox.
 
-    The fixture's value has the variables IMPACT_ACCOUNT_SID, IMPACT_AUTH_TOKEN and IMPACT_BASE_URL, and
-    IMPACT_ACCOUNT_KIND if that is not an agency.
+    The fixture's value has the variables: IMPACT_ACCOUNT_SID, IMPACT_AUTH_TOKEN and IMPACT_BASE_URL, and
+    IMPACT_ACCOUNT_KIND if the sandbox's account is not an agency.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("IMPACT_JOBS_PROFILE", "IMPACT_ACCOUNT_KIND"):  # they may be those of a real account
+        for name in ("IMPACT_JOBS_PROFILE", "IMPACT_ACCOUNT_KIND"):  # they may name a real account of the developer
             patch.delenv(name, raising=False)
         for name, value in impact_sandbox.environ.items():
             patch.setenv(name, value)
