@@ -24,6 +24,7 @@ from impact_jobs import (
     JobsError,
     PermissionDeniedError,
     RateLimitError,
+    ReplayUncertainError,
     ReportNotFoundError,
     Retry,
     TransportError,
@@ -38,7 +39,7 @@ from impact_jobs._transport.run_sync import run_sync
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
-from tests.support.simulated import JOB_ID, Answer, answer, context, transport_of
+from tests.support.simulated import EPOCH, JOB_ID, Answer, answer, context, transport_of
 
 REPORT = "agency_action_listing"
 MAY = {"start_date": "2026-05-01", "end_date": "2026-05-31"}
@@ -353,6 +354,35 @@ def test_a_job_of_a_replay_is_not_taken(sandbox: Sandbox) -> None:
         replayed = jobs.replay(sandbox.add_job(age=3600))
         sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=502)
         assert jobs.export_report(REPORT).id not in {replayed.id, *sandbox.job_ids[:-1]}
+
+
+def test_a_job_that_another_export_has_returned_is_not_taken(jobs: AnyClient, sandbox: Sandbox) -> None:
+    first = jobs.export_report(REPORT, **MAY)
+    sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=502)
+    assert without_pauses(jobs).export_report(REPORT).id != first.id
+    source = sandbox.add_job(age=3600)
+    sandbox.answer_next("PUT", "/Replay", status=502)
+    with pytest.raises(ReplayUncertainError) as raised:
+        without_pauses(jobs).replay(source)
+    assert raised.value.candidates == ()
+
+
+def test_a_job_that_the_list_shows_late_is_found_after_the_second_loss() -> None:
+    first_sent = 1000.0
+    exports_seen = 0
+
+    def script(_: float, request: Request) -> Answer:
+        nonlocal exports_seen
+        if "/ReportExport/" in request.url.reveal():
+            exports_seen += 1
+            return answer(502)
+        created = (EPOCH + timedelta(seconds=first_sent)).isoformat()
+        shown = [{"Id": JOB_ID, "Status": "QUEUED", "Type": "ApiReport", "CreatedDate": created}]
+        return answer(200, shown if exports_seen > 1 else [])
+
+    on = context(script, retry=Retry(attempts=3, base_delay=10))
+    assert run_sync(send_export(on, plan(on))).id == JOB_ID
+    assert exports_seen == 2
 
 
 def test_a_list_that_cannot_be_read_leaves_the_export_uncertain(jobs: AnyClient, sandbox: Sandbox) -> None:
