@@ -13,7 +13,7 @@ from typing import Literal, Self, overload
 
 from attrs import evolve
 
-from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, kind_setting, setting
 from impact_jobs._account_kinds import AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
@@ -118,7 +118,7 @@ class AsyncJobsClient:
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
-            account=account_kind(setting("IMPACT_ACCOUNT_KIND", account, default="agency")).name,
+            account=kind_setting(account),
             base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
             request_timeout=request_timeout,
             retry=retry,

@@ -11,7 +11,7 @@ from itertools import chain
 from os import PathLike
 from typing import Literal, Self, overload
 
-from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, setting
+from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, kind_setting, setting
 from impact_jobs._account_kinds import AGENCY, AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
@@ -41,9 +41,11 @@ __all__ = [
     "Account",
     "JobsClient",
     "Probe",
+    "account_kind",
     "epoch_seconds",
     "examine_folder",
     "is_loopback",
+    "kind_setting",
     "probe",
     "use_clock",
 ]
@@ -144,7 +146,7 @@ class JobsClient:
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
-            account=account_kind(setting("IMPACT_ACCOUNT_KIND", account, default="agency")).name,
+            account=kind_setting(account),
             base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
             request_timeout=request_timeout,
             retry=retry,

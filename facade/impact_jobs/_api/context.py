@@ -20,7 +20,7 @@ from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number, plain_number, shown
 from impact_jobs.errors import ApiError, ConfigurationError, JobFailedError, JobsError, UnexpectedResponseError
-from impact_jobs.models import Job
+from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -71,6 +71,10 @@ class ClientContext:
         """Return for how many seconds a job in ERROR may still be retried by the server."""
         chosen = (polling or self.polling).error_grace
         return (self.account.kind.error_grace if chosen is None else chosen).total_seconds()
+
+    def is_final(self, job: Job) -> bool:
+        """Return whether the server will not change the job any more, as far as its status says."""
+        return job.is_terminal and not (job.status == JobStatus.ERROR and self.error_grace() > 0)
 
     async def open(self, request: Request) -> Stream:
         """Send a request to the API once; return the response, of any status, as soon as its head has arrived."""

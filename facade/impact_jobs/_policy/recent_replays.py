@@ -51,12 +51,17 @@ class RecentReplays:
         replay = self._find(job.id, now)
         if replay is None or replay.begun is None or not job.is_terminal:
             return False
-        ends = (job.completed_date, job.failed_date, job.cancelled_date, job.abandoned_date)
-        return all(end < replay.begun for end in ends if end is not None)
+        return all(end < replay.begun for end in ends_of(job))
 
     def _find(self, job_id: str, now: float) -> _Replay | None:
         found = self._replays.get(job_id.lower())
         return None if found is None or now - found.answered_at >= _SETTLING_SECONDS else found
+
+
+def ends_of(job: Job) -> list[datetime]:
+    """Return when the job's runs have ended: of earlier ones, too, because a replay in place may keep their dates."""
+    ends = (job.completed_date, job.failed_date, job.cancelled_date, job.abandoned_date)
+    return [end for end in ends if end is not None]
 
 
 RECENT_REPLAYS: PerAccount[RecentReplays] = PerAccount(RecentReplays)
