@@ -140,8 +140,6 @@ class JobsApi:
         """GET /Reports."""
         api_request, settings = _api_request(request), self._state.settings
         found = [report.to_json(api_request.prefix, suffix=api_request.suffix) for report in CATALOGUE]
-        if settings.stringly:
-            found = [report | {"ApiAccessible": str(report["ApiAccessible"]).lower()} for report in found]
         match settings.report_list:
             case "array":
                 return render(found, as_json=api_request.as_json, name="Reports")

@@ -440,11 +440,10 @@ class Sandbox:
             "recovers_after": recovers_after,
             "replayable": replayable,
             "fields": dict(fields or {}),
+            "content": content,
         }
         if seconds is not None:
             changes["seconds"] = positive(seconds)
-        if content is not None:
-            changes["result"] = FixedResult(content)
         self._state.exports.prepare(changes)
 
     # Faults and recorded requests

@@ -14,6 +14,7 @@ from impact_jobs.sandbox._faults import FaultQueue, RequestLog
 from impact_jobs.sandbox._jobs import Job
 from impact_jobs.sandbox._numbers import real, whole
 from impact_jobs.sandbox._report_result import JsonShape
+from impact_jobs.sandbox._result import FixedResult
 from impact_jobs.sandbox._result_file import MAX_SIZE, ResultFile
 from impact_jobs.sandbox._store import JobStore
 
@@ -116,14 +117,17 @@ class SandboxState:
         """Create the job of an export, without adding it to the store."""
         job = self.new_job(program_id=program_id, advertiser=advertiser)
         settings = self.settings
-        result = query.result(
+        report = query.result(
             source=str(settings.seed) if advertiser is None else f"{settings.seed}/{advertiser}",
             rows_per_day=settings.rows_per_day,
             as_of=job.created_at.date(),
             json_shape=settings.json_shape,
             json_page_rows=settings.json_page_rows,
         )
-        return evolve(job, result=result, **self.exports.pop_prepared())
+        changes = dict(self.exports.pop_prepared())
+        content = changes.pop("content", None)
+        result = report if content is None else FixedResult(content, report.extension)
+        return evolve(job, result=result, **changes)
 
     def result_link(self, job: Job, *, page: int = 1) -> str:
         """Return a signed path, on the storage, to a job's result or one of its pages."""
