@@ -34,6 +34,7 @@ from tests.support.virtual_clock import NOON, VirtualClock
 ADVERTISER = 2747168
 QUARTER, HOUR, DAY = 900.0, 3600.0, 86_400.0
 QUICK = Retry(attempts=3, base_delay=0.0)
+SELDOM = Polling(minimum=60.0)  # so that hours of waiting take few requests
 AT_ONCE = Polling(error_grace=timedelta(0))
 
 
@@ -106,7 +107,7 @@ def setting(request: pytest.FixtureRequest, scope: Scope, virtual: VirtualClock)
     with (
         Sandbox(account=scope.account, job_seconds=0, result_bytes=2_000, clock=virtual.time) as sandbox,
         asyncio.Runner() as runner,
-        request.param(sandbox, runner, retry=QUICK) as jobs,
+        request.param(sandbox, runner, retry=QUICK, polling=SELDOM) as jobs,
     ):
         own = jobs if scope.advertiser is None else jobs.for_advertiser(scope.advertiser)
         yield Setting(scope=scope, sandbox=sandbox, jobs=own, virtual=virtual)
@@ -237,7 +238,7 @@ def test_no_wait_outlasts_it_with_a_grace_of_zero(setting: Setting, tmp_path: Pa
 
 def test_the_users_own_grace_counts_on_every_account(setting: Setting) -> None:
     job_id = setting.add_job(status="ERROR", recovers_after=3 * HOUR)
-    polling = Polling(error_grace=timedelta(hours=4))
+    polling = Polling(minimum=300.0, error_grace=timedelta(hours=4))
     assert setting.jobs.wait(job_id, timeout=None, polling=polling).status == "COMPLETED"
     assert setting.virtual.now >= NOON + 3 * HOUR
 
