@@ -317,7 +317,7 @@ def test_the_end_of_the_run_before_is_not_believed(setting: Setting) -> None:
             setting.answer("PUT", "/Replay", before.raw, perform=True)
         replayed = setting.jobs.replay(before)
         setting.answer("GET", f"/Jobs/{before.id}", before.raw, times=2)
-        job = setting.jobs.wait(replayed)
+        job = setting.jobs.wait(replayed, polling=Polling())
         assert setting.virtual.now >= begun + 20
         assert job.completed_date > before.completed_date
         setting.virtual.now += HOUR
