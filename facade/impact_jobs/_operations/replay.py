@@ -86,7 +86,7 @@ async def _replay_once(context: ClientContext, job_id: str, what: str, before: J
             return await _find_job(context, attempt, before, sent_at=sent_at, failure=error)
         begun = time_of_sending(context, response.head, sent_at)
         context.replay_claims.record(job, begun=begun)
-        _record(context, job, attempt, begun=begun)
+        _record(context, job, attempt, begun=begun, before=job if ends_of(job) else before)
         return job
 
 
@@ -158,7 +158,7 @@ async def _find_job(
             if context.replay_claims.claim_rerun(attempt, source, begun=since, ends=ends):
                 own = source
         if own is not None:
-            _record(context, own, attempt, begun=since)
+            _record(context, own, attempt, begun=since, before=before)
             logger.info("the replay of job %s was found in the list: job %s (%s)", attempt.source, own.id, cause)
             return own
     raise ReplayUncertainError(attempt.source, found, cause=cause)
@@ -169,9 +169,10 @@ def time_of_sending(context: ClientContext, head: Head, sent_at: float) -> datet
     return server_time(head) - timedelta(seconds=context.transport.now() - sent_at)
 
 
-def _record(context: ClientContext, job: Job, attempt: ReplayAttempt, *, begun: datetime) -> None:
+def _record(context: ClientContext, job: Job, attempt: ReplayAttempt, *, begun: datetime, before: Job | None) -> None:
     is_same_job = job.id.lower() == attempt.source.lower()
-    context.recent_replays.record(job.id, now=context.transport.now(), begun=begun if is_same_job else None)
+    own_begun = begun if is_same_job else None
+    context.recent_replays.record(job.id, now=context.transport.now(), begun=own_begun, before=before)
 
 
 def _is_rerun(source: Job, since: datetime, before: Job | None, *, in_place: bool) -> bool:
