@@ -205,6 +205,39 @@ def test_a_partners_export_needs_both_days(days: dict[str, Any]) -> None:
         plan(of_kind(PARTNER, refuse), **days)
 
 
+# A fixed day of the sandbox, which is in the past of this machine
+NOON = 1_780_056_000.0  # 2026-05-29T12:00:00Z
+
+
+@pytest.mark.parametrize("kind", ["agency", "brand", "partner", "passthrough"])
+def test_all_kinds_of_account_export_and_refresh(kind: str) -> None:
+    now = [NOON]
+    account: Any = "agency" if kind == "passthrough" else kind
+    with (
+        Sandbox(account=account, job_seconds=0, clock=lambda: now[0]) as sandbox,
+        sandbox.client(retry=WITHOUT_PAUSES) as client,
+    ):
+        jobs = client.for_advertiser(2747168) if kind == "passthrough" else client
+        assert jobs.report_metadata(REPORT).columns
+        sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=504, perform=True)
+        job = jobs.export_report(REPORT, filters={"new customer": True}, **MAY)
+        assert len(sandbox.exports) == 1
+        assert (sandbox.exports[0].start, sandbox.exports[0].end) == (date(2026, 5, 1), date(2026, 5, 31))
+        assert sandbox.exports[0].parameters["NEW_CUSTOMER"] == "true"
+        assert jobs.wait(job).status == "COMPLETED"
+        with pytest.raises(InvalidParameterError, match="far in the future"):
+            jobs.export_report(REPORT, start_date="2026-05-01", end_date="2199-01-01")
+        with pytest.raises(ReportNotFoundError, match="Did you mean"):
+            jobs.export_report("agency_action_list", **MAY)
+        now[0] += 3600
+        again = jobs.export_report(REPORT, filters={"NEW_CUSTOMER": "TRUE"}, **MAY)
+        assert again.id == job.id
+        replayed, fresh = run_sync(refreshed(jobs._context, again, timedelta(minutes=30)))
+        assert fresh is True
+        assert (replayed.id != job.id) is (kind == "agency")
+        assert jobs.wait(replayed).status == "COMPLETED"
+
+
 # Refusals
 
 

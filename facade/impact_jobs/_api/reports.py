@@ -249,7 +249,7 @@ def _why_not_a_job(data: object, account: Account) -> str | None:
     if not isinstance(uri, str):
         return None
     try:
-        account.job_id(uri)
+        account.job_id_in_answer(uri)
     except ConfigurationError as error:
         return str(error)
     return None
