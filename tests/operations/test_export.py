@@ -42,7 +42,7 @@ from tests.support.driving import AnyClient
 from tests.support.simulated import EPOCH, JOB_ID, Answer, answer, context, transport_of
 
 REPORT = "agency_action_listing"
-MAY = {"start_date": "2026-05-01", "end_date": "2026-05-31"}
+MAY: dict[str, Any] = {"start_date": "2026-05-01", "end_date": "2026-05-31"}
 WITHOUT_PAUSES = Retry(attempts=3, base_delay=0)
 LOST: list[dict[str, Any]] = [
     {"status": None},
@@ -295,6 +295,14 @@ def test_a_refusal_says_why_and_is_final(
     assert type(raised.value) is error
     assert len(exports(sandbox)) == 1
     assert sandbox.job_ids == ()
+
+
+def test_a_refusal_in_xml_is_final(jobs: AnyClient, sandbox: Sandbox) -> None:
+    body = "<ImpactRadiusResponse><Status>ERROR</Status><Message>Invalid END_DATE</Message></ImpactRadiusResponse>"
+    sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=200, body=body, content_type="application/xml")
+    with pytest.raises(InvalidParameterError, match="HTTP 200: Invalid END_DATE"):
+        jobs.export_report(REPORT)
+    assert len(sandbox.requests) == 1
 
 
 def test_a_report_of_the_web_application_is_told_as_such(jobs: AnyClient, sandbox: Sandbox) -> None:

@@ -14,9 +14,10 @@ from impact_agency_api.models import ExportReportResultFormat
 
 from impact_jobs._account import Account
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.endpoints import _build_request, _list_url
+from impact_jobs._api.documents import beginning_of, is_api_error
+from impact_jobs._api.endpoints import build_request, list_url
 from impact_jobs._api.parsing import short_repr
-from impact_jobs._api.responses import read_json, read_scheduled_job
+from impact_jobs._api.responses import error_of, read_json, read_scheduled_job
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Request, Response
 from impact_jobs._validators import plain_number, shown
@@ -57,15 +58,15 @@ def export_request(
     context: ClientContext, report_id: str, *, result_format: str, parameters: Mapping[str, str]
 ) -> Request:
     """Build the request that exports a report."""
-    kwargs = export_report._get_kwargs(  # noqa: SLF001 - see _build_request
+    kwargs = export_report._get_kwargs(  # noqa: SLF001 - see build_request
         context.account.sid, report_id, result_format=ExportReportResultFormat(result_format)
     )
-    return _build_request(context, {**kwargs, "params": {**kwargs["params"], **parameters}})
+    return build_request(context, {**kwargs, "params": {**kwargs["params"], **parameters}})
 
 
 def metadata_request(context: ClientContext, report_id: str) -> Request:
     """Build the request for a report's metadata."""
-    return _build_request(context, get_report_metadata._get_kwargs(context.account.sid, report_id))  # noqa: SLF001 - see _build_request
+    return build_request(context, get_report_metadata._get_kwargs(context.account.sid, report_id))  # noqa: SLF001 - see build_request
 
 
 class ReportIterator:
@@ -77,7 +78,7 @@ class ReportIterator:
     def __init__(self, context: ClientContext, *, is_brief: bool = False) -> None:
         self._context = context
         self._is_brief = is_brief
-        self._next_url: Secret | None = _build_request(context, list_reports._get_kwargs(context.account.sid)).url  # noqa: SLF001 - see _build_request
+        self._next_url: Secret | None = build_request(context, list_reports._get_kwargs(context.account.sid)).url  # noqa: SLF001 - see build_request
         self._reports: deque[Report] = deque()
         self._read_urls: set[str] = set()
         self._seen_ids: set[str] = set()
@@ -94,7 +95,7 @@ class ReportIterator:
 
     async def _read_page(self, url: Secret) -> None:
         what = "list reports"
-        request = _build_request(self._context, {"method": "get", "url": url.reveal()})
+        request = build_request(self._context, {"method": "get", "url": url.reveal()})
         send = self._context.exchange if self._is_brief else self._context.send
         response = await send(request, what)
         data = read_json(response, what)
@@ -111,7 +112,7 @@ class ReportIterator:
         """Return the URL of the next page, unless it was read before."""
         if not link:
             return None
-        url = _list_url(self._context.account, link, asked.reveal(), lists=_LISTS)
+        url = list_url(self._context.account, link, asked.reveal(), lists=_LISTS)
         if url is None:
             account = self._context.account
             logger.warning(
@@ -230,6 +231,8 @@ def read_export(response: Response, what: str, account: Account) -> Job | Unexpe
 
     Raise UnexpectedResponseError if the response cannot be read, and as for `read_json`.
     """
+    if is_api_error(beginning_of(response.body)):  # in XML
+        raise error_of(response, what)
     data = read_json(response, what)
     try:
         return read_scheduled_job(response, what, account=account)

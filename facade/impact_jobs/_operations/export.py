@@ -24,7 +24,7 @@ from impact_jobs._api.reports import (
     read_metadata,
 )
 from impact_jobs._api.responses import value_of
-from impact_jobs._dates import Window, _parse_bound
+from impact_jobs._dates import Window, parse_bound
 from impact_jobs._operations.replay import (
     CLOCK_SLACK,
     may_have_been_accepted,
@@ -117,7 +117,7 @@ def _checked_format(result_format: object) -> str:
 
 
 def _day(name: str, value: object) -> date | None:
-    bound = _parse_bound(name, value)  # type: ignore[arg-type]  # it checks the type
+    bound = parse_bound(name, value)  # type: ignore[arg-type]  # it checks the type
     return bound.date() if isinstance(bound, datetime) else bound
 
 

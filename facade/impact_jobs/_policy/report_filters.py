@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
-from impact_jobs._dates import _parse_bound
+from impact_jobs._dates import parse_bound
 from impact_jobs._redaction import shorten
 from impact_jobs._validators import plain_number, shown
 from impact_jobs.errors import ConfigurationError
@@ -134,7 +134,7 @@ def _boolean(name: str, value: object, _: ReportFilter) -> str:
 
 def _date(name: str, value: object, wanted: ReportFilter) -> str:
     try:
-        moment = _parse_bound(f"filter {name!r}", value)  # type: ignore[arg-type]  # it checks the type
+        moment = parse_bound(f"filter {name!r}", value)  # type: ignore[arg-type]  # it checks the type
     except OverflowError:
         moment = None
     if moment is None:
