@@ -39,14 +39,14 @@ __all__ = ["AsyncJobsClient", "closed_with_its_loop"]
 
 
 class AsyncJobsClient:
-    """A client for the Jobs API of one impact.com agency account, for asyncio.
+    """A client for the Jobs API of one impact.com account, for asyncio.
 
     It has the methods of `JobsClient`, with the same arguments: those that send requests are awaited, its iterators and
     streams are asynchronous, and `close` is called `aclose`. One client serves any number of jobs and tasks, all in
     one event loop. Use it in an `async with` block, or call `aclose`.
 
     Args:
-        account_sid, auth_token, base_url, request_timeout, retry, polling: As for `JobsClient`.
+        account_sid, auth_token, account, base_url, request_timeout, retry, polling: As for `JobsClient`.
         http_client, storage_client: As for `JobsClient`, but an `httpx.AsyncClient`.
 
     Raises:
@@ -153,15 +153,15 @@ class AsyncJobsClient:
         rules of a brand's account hold, as docs/account-kinds.md lists them.
 
         Args:
-            advertiser_id: The brand's numeric account id, such as 2747168; not its Account SID.
+            advertiser_id: The number of the brand's account, such as 2747168. Its Account SID is not accepted.
 
         Raises:
             ConfigurationError: The id is not a number, or this client is not an agency's.
 
         Example:
             >>> brand = jobs.for_advertiser(2747168)
-            >>> brand
-            JobsClient('IRsandbox', base_url='http://127.0.0.1:...').for_advertiser(2747168)
+            >>> [job.id async for job in brand.list()]
+            []
         """
         other = copy(self)
         other._context = self._context.for_advertiser(advertiser_id)  # noqa: SLF001 - our own

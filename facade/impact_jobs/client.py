@@ -181,15 +181,15 @@ class JobsClient:
         rules of a brand's account hold, as docs/account-kinds.md lists them.
 
         Args:
-            advertiser_id: The brand's numeric account id, such as 2747168; not its Account SID.
+            advertiser_id: The number of the brand's account, such as 2747168. Its Account SID is not accepted.
 
         Raises:
             ConfigurationError: The id is not a number, or this client is not an agency's.
 
         Example:
             >>> brand = jobs.for_advertiser(2747168)
-            >>> brand
-            JobsClient('IRsandbox', base_url='http://127.0.0.1:...').for_advertiser(2747168)
+            >>> [job.id for job in brand.list()]
+            []
         """
         other = copy(self)
         other._context = self._context.for_advertiser(advertiser_id)  # noqa: SLF001 - our own

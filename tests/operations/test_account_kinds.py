@@ -151,7 +151,14 @@ def test_every_verb_reaches_the_account_in_its_own_way(setting: Setting, tmp_pat
     more = [setting.add_job(seconds=30) for _ in range(3)]
     assert set(jobs.wait_all(more)) == {job.id for job in jobs.as_completed(more)} == set(more)
     assert jobs.fetch_all(more, tmp_path / "all").is_complete
-    assert all(request.path.startswith(f"{path}/Jobs") for request in setting.requests)
+    exported = jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-02")
+    assert setting.requests[-1].path == f"{path}/ReportExport/agency_action_listing"
+    lines = jobs.wait_and_download(exported, tmp_path / "export").path.read_bytes()
+    assert lines == setting.result_of(exported.id)
+    assert lines.count(b"\n") > 1
+    assert "agency_action_listing" in {report.id for report in jobs.reports()}
+    assert jobs.report_metadata("agency_action_listing").columns
+    assert all(request.path.startswith(f"{path}/") for request in setting.requests)
     assert {request.headers["ir-version"] for request in setting.requests} == {setting.scope.version}
 
 

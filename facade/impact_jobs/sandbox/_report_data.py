@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 FIRST_DAY: Final = date(2020, 1, 1)  # there are no actions before it
 CORRECTED_WITHIN: Final = 30  # days after which an action no longer changes
-LARGEST_CACHED_DAY: Final = 200  # rows a day; reports with more are generated anew, so that memory stays bounded
+LARGEST_CACHED_DAY: Final = 100  # rows a day; reports with more are generated anew, so that memory stays bounded
 
 # Names with commas, quotation marks, a newline and letters beyond ASCII, so that a reader that splits at commas or
 # lines, or counts characters instead of bytes, fails here rather than in production.
