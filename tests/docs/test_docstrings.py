@@ -180,9 +180,6 @@ SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     "DestinationExistsError": beside_a_file,
     "DownloadError": answering("GET", "/Download", status=302, headers={"Location": "http://files.example/report.csv"}),
     "ExportUncertainError": answering("GET", "/ReportExport/", status=None, age=3600),
-    "InvalidParameterError": answering(
-        "GET", "/ReportExport/", status=200, body='{"Status":"ERROR","Message":"Invalid value for END_DATE: too late"}'
-    ),
     "IntegrityError": answering(
         "GET", "/results/", status=200, body=WRONG, headers={"x-amz-checksum-sha256": OTHER_SHA256}
     ),

@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, assert_type
@@ -34,6 +35,9 @@ from impact_jobs import (
     Polling,
     RateLimitError,
     ReplayUncertainError,
+    Report,
+    ReportFilter,
+    ReportMetadata,
     ResultNotReadyError,
     ResultStream,
     Retry,
@@ -143,6 +147,14 @@ def replaying(jobs: JobsClient, job: Job) -> None:
     assert_type(jobs.replay_if_replayable(job), Job | None)
 
 
+def exporting(jobs: JobsClient) -> None:
+    assert_type(jobs.reports(), Iterator[Report])
+    assert_type(jobs.report_metadata("r").filters, tuple[ReportFilter, ...])
+    assert_type(jobs.export_report("r"), Job)
+    days = {"Start Date": date(2026, 5, 1), "New": True, "Amount": Decimal("1.5")}
+    assert_type(jobs.export_report("r", end_date="2026-05-01", result_format="JSON", filters=days), Job)
+
+
 def annotating(
     jobs: JobsClient, job: JobReference, mode: Mode, timeouts: Timeouts, on_progress: OnProgress | None
 ) -> DownloadResult:
@@ -183,6 +195,9 @@ async def every_method_awaited(jobs: AsyncJobsClient, job: Job, report: Callable
     assert_type(jobs.open(job), BufferedReader)
     assert_type(await jobs.replay(job), Job)
     assert_type(await jobs.replay_if_replayable(job), Job | None)
+    assert_type(jobs.reports(), AsyncIterator[Report])
+    assert_type(await jobs.report_metadata("r"), ReportMetadata)
+    assert_type(await jobs.export_report("r", start_date=date(2026, 5, 1)), Job)
 
 
 def fields_of_a_job(job: Job) -> None:

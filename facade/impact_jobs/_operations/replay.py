@@ -59,12 +59,17 @@ async def replay(context: ClientContext, reference: JobReference) -> Job:
 
 async def replay_if_replayable(context: ClientContext, reference: JobReference) -> Job | None:
     """Return the new job, or None if the server says that this one cannot be replayed."""
-    # A `Job` that was passed in may be out of date, so the server is asked. If it does not say, the replay decides.
-    job = await get(context, reference)
+    # A `Job` that was passed in may be out of date, so the server is asked.
+    return await replay_current(context, await get(context, reference))
+
+
+async def replay_current(context: ClientContext, job: Job) -> Job | None:
+    """Do the same for a snapshot that has just been requested."""
+    # If it does not say whether it can be replayed, the replay decides.
     if str(job.raw.get("Replayable")).lower() == "false":
         return None
     try:
-        return await replay(context, reference)
+        return await replay(context, job)
     except NotReplayableError:
         return None
 
