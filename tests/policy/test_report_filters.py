@@ -63,7 +63,9 @@ def test_an_agencys_reports_take_a_program_in_any_case() -> None:
     with pytest.raises(ConfigurationError, match=r"has no filter 'subaid'\. It takes none"):
         check_filters({"subaid": 7}, metadata(), takes_program=False)
     listed = ReportFilter(name="Program", parameter="SUBAID", data_type=DataType.INTEGER)
-    assert check_filters({"program": "7"}, metadata(listed)) == {"SUBAID": "7"}
+    for known, parameter in ((listed, "SUBAID"), (a_filter("SubAid"), "SUBAID"), (a_filter("Program"), "PROGRAM")):
+        assert check_filters({"program": "7"}, metadata(known)) == {parameter: "7"}
+    assert check_filters({"Program ID": "7"}, metadata()) == {"SUBAID": "7"}
 
 
 @pytest.mark.parametrize(
