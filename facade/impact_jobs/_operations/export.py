@@ -24,11 +24,11 @@ from impact_jobs._api.reports import (
     read_metadata,
 )
 from impact_jobs._api.responses import value_of
-from impact_jobs._dates import Window, _parse_bound
+from impact_jobs._dates import Window, parse_bound
 from impact_jobs._operations.replay import (
     CLOCK_SLACK,
     may_have_been_accepted,
-    replay_if_replayable,
+    replay_current,
     time_of_sending,
 )
 from impact_jobs._operations.report_errors import explained, is_daily
@@ -137,7 +137,7 @@ def _checked_format(result_format: object) -> str:
 
 
 def _day(name: str, value: object) -> date | None:
-    bound = _parse_bound(name, value)  # type: ignore[arg-type]  # it checks the type
+    bound = parse_bound(name, value)  # type: ignore[arg-type]  # it checks the type
     return bound.date() if isinstance(bound, datetime) else bound
 
 
@@ -342,7 +342,7 @@ async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None)
         if made is not None and now - made <= max_age:
             return current, True
     try:
-        replayed = await replay_if_replayable(context, current)
+        replayed = await replay_current(context, current)
     except PermissionDeniedError as error:
         logger.warning("job %s is that of an earlier export, and could not be replayed: %s", job.id, error)
         replayed = None
