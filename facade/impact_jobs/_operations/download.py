@@ -73,10 +73,12 @@ async def save_result(
     *,
     first_stream: Stream | None = None,
     finish: Callable[[PartFile], object] = lambda _: None,
+    is_page: bool = False,
 ) -> DownloadResult:
     """Transfer a result into the part file that `open_part` returns, and commit it.
 
-    `finish` is called once all bytes are there, and may still change the part's target.
+    `finish` is called once all bytes are there, and may still change the part's target. A result that `is_page` may
+    have other pages without a warning.
     """
     started = context.transport.now()
     opened: list[PartFile] = []  # filled in the thread, so that a file is closed even if its opening was cancelled
@@ -105,7 +107,7 @@ async def save_result(
         raise
     size = part.coverage.size
     paging = await context.transport.run(lambda: Paging.of_file(part.target))
-    if paging.warning:
+    if paging.warning and not is_page:
         logger.warning("job %s: %s", source.job_id, paging.warning)
     return DownloadResult(
         path=part.target,
