@@ -26,7 +26,8 @@ RESULT_BYTES = 300_000
 EXAMPLE_BYTES = "52428800"
 # These compute or forget something, and raise no error of their own.
 NEVER_RAISES = {
-    "FieldError", "Job", "DownloadResult", "FetchReport", "RecordedRequest", "RecordedRequest.from_scope",
+    "FieldError", "Job", "DownloadResult", "FetchReport", "RecordedExport", "RecordedRequest",
+    "RecordedRequest.from_scope", "ResultFile.page", "ResultFile.replayed",
     "AsyncJobsClient.aclose", "JobsClient.close", "Sandbox.close", "Sandbox.cut_next_download",
     "Sandbox.forget_requests", "JobFailedError.of", "Polling.pause", "Polling.together", "Retry.delay", "Retry.pause",
 }  # fmt: skip

@@ -75,7 +75,7 @@ async def awaiting(jobs: AsyncJobsClient, job: Job) -> None:
 
 
 def a_sandbox(sandbox: Sandbox) -> None:
-    Sandbox(1)  # type: ignore[call-arg]
+    Sandbox(1)  # type: ignore[call-arg, arg-type]
     Sandbox(list_shape="tree")  # type: ignore[arg-type]
     sandbox.add_job("FAILED")  # type: ignore[call-arg]
     sandbox.answer_next("GET", "/Jobs")  # type: ignore[call-arg]

@@ -43,7 +43,7 @@ from impact_jobs import (
     UnexpectedResponseError,
     WaitTimeoutError,
 )
-from impact_jobs.sandbox import RecordedRequest, ResultFile, Sandbox
+from impact_jobs.sandbox import RecordedExport, RecordedRequest, ResultFile, Sandbox
 
 
 def making() -> None:
@@ -287,9 +287,12 @@ def a_sandbox(hours: float) -> None:
         assert_type(sandbox.async_client(), AsyncJobsClient)
         assert_type(sandbox.add_job(status="FAILED", fields={"Status": 7}), str)
         assert_type(sandbox.job_ids, tuple[str, ...])
-        assert_type(sandbox.result("1"), ResultFile)
-        assert_type(sandbox.replace_result("1", result_bytes=2), ResultFile)
         assert_type(sandbox.result("1").size, int)
+        assert_type(sandbox.result("1").sha256, str)
+        assert_type(sandbox.result("1").read(), Iterator[bytes])
+        assert_type(sandbox.replace_result("1", content=b"a,b").rows, int)
+        assert_type(sandbox.exports, tuple[RecordedExport, ...])
+        assert_type(ResultFile(1, 2).size, int)
         assert_type(sandbox.requests, tuple[RecordedRequest, ...])
         assert_type(sandbox.requests[0].headers, Mapping[str, str])
         assert_type(sandbox.environ, dict[str, str])
