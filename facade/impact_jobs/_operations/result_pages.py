@@ -116,7 +116,7 @@ class _PageFiles:
             found, completed = status_of(path), self.job.completed_date
         if not self.options.resume or found is None or completed is None:
             return None
-        return found.st_size if int(found.st_mtime) == int(completed.timestamp()) else None
+        return found.st_size if found.st_mtime == completed.timestamp() else None
 
 
 def _join(pages: list[DownloadResult], part: PartFile) -> tuple[int, str | None]:
