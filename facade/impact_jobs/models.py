@@ -108,7 +108,7 @@ class DownloadResult:
         rows: The number of records, if the call has counted them, or None.
         fresh: Whether the data are as new as the export asked for; False for an older result that could not be
             replayed, and None if the call was not an export.
-        unchanged: Whether the file that was there already has the same bytes; None if that was not compared.
+        unchanged: Whether the file that was replaced, or was there already, has the same bytes; None if there was none.
 
     Example:
         >>> result = jobs.wait_and_download(job, "actions.csv")

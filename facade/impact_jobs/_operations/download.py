@@ -60,7 +60,8 @@ async def _download_to(
 
 def shown_at(path: Path, result: DownloadResult) -> DownloadResult:
     """Return a result with the path that the user sees, and log it."""
-    logger.info("job %s: %d bytes are in %s", result.job_id, result.bytes_written, path)
+    unchanged = ", unchanged" if result.unchanged else ""
+    logger.info("job %s: %d bytes are in %s%s", result.job_id, result.bytes_written, path, unchanged)
     return evolve(result, path=path)
 
 
@@ -121,6 +122,7 @@ async def save_result(
         connections=connections,
         seconds=context.transport.now() - started,
         pages_total=paging.pages_total,
+        unchanged=part.unchanged,
     )
 
 

@@ -60,6 +60,7 @@ async def download_all_pages(
         seconds=context.transport.now() - started,
         pages_total=None,
         rows=rows,
+        unchanged=part.unchanged,
     )
 
 
