@@ -1,4 +1,4 @@
-"""Which jobs were replayed a moment ago, because the server may not show a replay everywhere at once."""
+"""Which jobs were replayed or exported a moment ago, because the server may not show them everywhere at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Replay:
 
 @define(eq=False)
 class RecentReplays:
-    """The jobs of one account that replays of the last minute returned. Thread-safe.
+    """The jobs of one account that replays and exports of the last minute returned. Thread-safe.
 
     Every `now` is in seconds on the transport's clock.
     """
@@ -37,7 +37,9 @@ class RecentReplays:
         begun = None if begun is None else begun.replace(microsecond=0)  # the dates of jobs are whole seconds
         with self._lock:
             recent = {key: each for key, each in self._replays.items() if now - each.answered_at < _SETTLING_SECONDS}
-            recent.pop(job_id.lower(), None)
+            earlier = recent.pop(job_id.lower(), None)
+            if begun is None and earlier is not None:  # an export that returned the job once more
+                begun = earlier.begun
             self._replays = {**recent, job_id.lower(): _Replay(now, begun)}
 
     def holds(self, job_id: str, now: float) -> bool:
@@ -49,12 +51,17 @@ class RecentReplays:
         replay = self._find(job.id, now)
         if replay is None or replay.begun is None or not job.is_terminal:
             return False
-        ends = (job.completed_date, job.failed_date, job.cancelled_date, job.abandoned_date)
-        return all(end < replay.begun for end in ends if end is not None)
+        return all(end < replay.begun for end in ends_of(job))
 
     def _find(self, job_id: str, now: float) -> _Replay | None:
         found = self._replays.get(job_id.lower())
         return None if found is None or now - found.answered_at >= _SETTLING_SECONDS else found
+
+
+def ends_of(job: Job) -> list[datetime]:
+    """Return when the job's runs have ended: of earlier ones, too, because a replay in place may keep their dates."""
+    ends = (job.completed_date, job.failed_date, job.cancelled_date, job.abandoned_date)
+    return [end for end in ends if end is not None]
 
 
 RECENT_REPLAYS: PerAccount[RecentReplays] = PerAccount(RecentReplays)
