@@ -74,6 +74,8 @@ def emit_result(state: CliState, result: DownloadResult) -> None:
         print_result(state.out, result)
     else:
         output.write_line(state.out, output.result_line(result))
+        if result.unchanged:
+            state.note(f"{output.printable(result.path)}: unchanged")
 
 
 def emit_failure(state: CliState, error: JobsError, *, console: Console | None = None) -> None:

@@ -74,7 +74,7 @@ def print_result(console: Console, result: DownloadResult) -> None:
         how = f"{size(int(result.bytes_written / max(result.seconds, 0.001)))}/s"
     is_partial = result.pages_total is not None and result.pages_total > 1
     partial = f"1 page of {result.pages_total} only" if is_partial else ""
-    facts = joined([size(result.bytes_written), how, partial])
+    facts = joined([size(result.bytes_written), how, partial, "unchanged" if result.unchanged else ""])
     console.print(Text.assemble(printable(result.path), (f"  {facts}", "dim")), soft_wrap=True)
 
 
