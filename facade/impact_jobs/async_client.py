@@ -21,7 +21,7 @@ from impact_jobs._api.reports import ReportIterator
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, export, export_and_download, fetch_all, replay, wait, wait_many
-from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.export_options import ExportOptions, OnWindow
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
@@ -725,6 +725,7 @@ class AsyncJobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult: ...
 
@@ -749,6 +750,7 @@ class AsyncJobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult: ...
 
@@ -773,6 +775,7 @@ class AsyncJobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> ExportReport: ...
 
@@ -797,6 +800,7 @@ class AsyncJobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult | ExportReport: ...
 
@@ -820,6 +824,7 @@ class AsyncJobsClient:
         digest: bool = True,
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
+        on_window: OnWindow | None = None,
         on_progress: OnProgress | None = None,
     ) -> DownloadResult | ExportReport:
         """Export a report and download its result to a file: from a report's name to its data in one call.
@@ -847,6 +852,8 @@ class AsyncJobsClient:
             max_age: How old a result may be. None accepts any.
             timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
+            on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
+                snapshot of its job, then its file or its error.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
@@ -880,7 +887,13 @@ class AsyncJobsClient:
             on_progress=on_progress,
         )
         export_options = ExportOptions(
-            split=split, join=join, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
+            split=split,
+            join=join,
+            max_age=max_age,
+            timeout=timeout,
+            polling=polling,
+            on_update=on_update,
+            on_window=on_window,
         )
         return await export_and_download.export_and_download(
             self._context,

@@ -20,7 +20,7 @@ from impact_jobs._dates import Window
 from impact_jobs._download.filesystem import examine_folder
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, export, export_and_download, fetch_all, replay, wait, wait_many
-from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.export_options import ExportOptions, OnWindow
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
 from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
@@ -757,6 +757,7 @@ class JobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult: ...
 
@@ -781,6 +782,7 @@ class JobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult: ...
 
@@ -805,6 +807,7 @@ class JobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> ExportReport: ...
 
@@ -829,6 +832,7 @@ class JobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult | ExportReport: ...
 
@@ -852,6 +856,7 @@ class JobsClient:
         digest: bool = True,
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
+        on_window: OnWindow | None = None,
         on_progress: OnProgress | None = None,
     ) -> DownloadResult | ExportReport:
         """Export a report and download its result to a file: from a report's name to its data in one call.
@@ -879,6 +884,8 @@ class JobsClient:
             max_age: How old a result may be. None accepts any.
             timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
+            on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
+                snapshot of its job, then its file or its error.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
@@ -912,7 +919,13 @@ class JobsClient:
             on_progress=on_progress,
         )
         export_options = ExportOptions(
-            split=split, join=join, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
+            split=split,
+            join=join,
+            max_age=max_age,
+            timeout=timeout,
+            polling=polling,
+            on_update=on_update,
+            on_window=on_window,
         )
         return run_sync(
             export_and_download.export_and_download(
