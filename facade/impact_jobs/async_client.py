@@ -531,6 +531,7 @@ class AsyncJobsClient:
         jobs: Iterable[JobReference],
         directory: str | PathLike[str],
         *,
+        name: str | None = None,
         concurrency: int = 4,
         timeout: Timeouts = 3600.0,
         polling: Polling | None = None,
@@ -548,9 +549,15 @@ class AsyncJobsClient:
         processes may share a folder. If a download gets a 429, or a result is late, the call tries again for up to an
         hour. After Ctrl-C, a cancelled task or an error in `on_update`, a note in the traceback lists what remains.
 
+        With a `name`, files get readable names, and `manifest.jsonl` in the folder says which job each one belongs to,
+        with its dates, rows and sha256: the next call recognises them by that. See docs/howto/file-names.md.
+
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.
             directory: The folder. It is created if it is missing.
+            name: A template of the names, such as "{type}_{created:%Y-%m-%d}_{id}", with the fields `id`, `type`,
+                `program`, and the dates `created` and `completed`. The extension is added. A slash leads to a folder
+                below `directory`. None names files by id, without a manifest.
             concurrency: How many results to download at once, 1 to 64. `concurrency` times `connections` (None counts
                 as 8) is limited to 64.
             timeout: Seconds for the wait, as for `wait_all`. A download continues as long as bytes arrive.
@@ -563,13 +570,17 @@ class AsyncJobsClient:
             Each job's file, or its error. The failure of one job does not stop the others.
 
         Raises:
-            ConfigurationError: One of `jobs` is not a job reference, or the folder is not writable. Nothing was sent.
+            ConfigurationError: One of `jobs` is not a job reference, the folder is not writable, or `name` has another
+                field, or is the same for two of `jobs`. Nothing was sent.
 
         Example:
             >>> recent = [job async for job in jobs.list(created_after="2026-05-28")]
             >>> report = await jobs.fetch_all(recent, "reports")
             >>> report.is_complete, report.errors
             (True, {})
+            >>> named = await jobs.fetch_all(recent, "named", name="{type}_{id}")
+            >>> [file.path.name for file in named.files.values()]
+            ['ApiReport_3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv']
         """
         options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return await fetch_all.fetch_all(
@@ -577,6 +588,7 @@ class AsyncJobsClient:
             jobs,
             directory,
             options,
+            name=name,
             concurrency=concurrency,
             timeout=timeout,
             polling=polling,

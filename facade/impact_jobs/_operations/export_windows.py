@@ -161,8 +161,7 @@ class WindowExports:
         """Return whether the result of a completed job may be used; False if a replay of it is to be waited for."""
         if task.state.fresh is not None:
             return True
-        sent = self.context.report_memory.export_sent(job.id) or task.state.sent_at
-        is_new = sent is not None and job.created_date is not None and job.created_date >= sent - CLOCK_SLACK
+        is_new = self._is_new(task, job)
         made = job.completed_date or job.created_date
         if self.max_age is None:
             fresh = is_new
@@ -176,6 +175,11 @@ class WindowExports:
                 return False
         await self.record(task, fresh=fresh)
         return True
+
+    def _is_new(self, task: WindowTask, job: Job) -> bool:
+        """Return whether the export has created the job; otherwise the server has returned an existing one."""
+        sent = self.context.report_memory.export_sent(job.id) or task.state.sent_at
+        return sent is not None and job.created_date is not None and job.created_date >= sent - CLOCK_SLACK
 
     async def _replay(self, job: Job) -> Job | None:
         """Return a replay of a job whose result is too old, or None if that is not possible."""
@@ -192,9 +196,11 @@ class WindowExports:
         """
         if failure.is_too_early or not isinstance(failure, _WITHOUT_RESULT):
             return False
+        # Somebody has cancelled the job, unless an export has returned one that was cancelled before.
+        is_cancelled = isinstance(failure, JobCancelledError) and self._is_new(task, failure.job)
         failed = task.state.job_id
         try:
-            if task.retries < _MAX_RETRIES and not isinstance(failure, JobCancelledError):
+            if task.retries < _MAX_RETRIES and not is_cancelled:
                 task.retries += 1
                 logger.info("%s; the window %s is retried", failure, task.window)
                 if failed is not None and not isinstance(failure, JobNotFoundError):

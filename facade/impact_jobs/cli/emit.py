@@ -90,6 +90,8 @@ def emit_result(state: CliState, result: DownloadResult, *, more: Mapping[str, o
         print_result(state.out, result)
     else:
         output.write_line(state.out, output.result_line(result))
+        if result.unchanged:
+            state.note(f"{output.printable(result.path)}: unchanged")
 
 
 def emit_failure(
