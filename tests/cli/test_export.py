@@ -110,11 +110,14 @@ def test_a_second_run_exports_nothing(account: Sandbox) -> None:
     assert (second.exit_code, len(account.exports)) == (0, 3)
 
 
-def test_an_old_result_is_replayed(account: Sandbox) -> None:
+def test_an_old_result_is_replayed(account: Sandbox, impact_clock: ImpactClock) -> None:
     run(*MAY)
-    (again,) = json_lines(run(*MAY, "--max-age", "0", "--overwrite", "--json").stdout)
+    impact_clock.advance(7200)
+    assert run(*MAY, "--max-age", "3h", "--overwrite").exit_code == 0
+    assert len(account.job_ids) == 1
+    (again,) = json_lines(run(*MAY, "--max-age", "1h", "--overwrite", "--json").stdout)
     assert (again["fresh"], again["unchanged"]) == (True, True)
-    assert again["id"] != account.exports[0].job_id
+    assert again["id"] == account.job_ids[1] != account.exports[0].job_id
     assert "unchanged" in plain(run_at_terminal(*MAY, "--overwrite")[1])
 
 

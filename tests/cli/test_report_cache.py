@@ -69,7 +69,7 @@ def test_each_account_has_its_own(variable: str, monkeypatch: pytest.MonkeyPatch
 def test_entries_that_were_not_seen_for_a_month_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     remember(CliState(), NAMES)
     later = time.time() + 31 * 86_400
-    monkeypatch.setattr(report_cache.time, "time", lambda: later)
+    monkeypatch.setattr("time.time", lambda: later)
     assert completed() == {}
     remember(CliState(), {"new": ""})
     assert completed() == {"new": ""}
@@ -104,7 +104,7 @@ def test_ids_and_names_that_a_shell_could_misread_are_not_offered(folder: Path) 
 def test_any_bytes_can_be_read(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "reports.json"
     file.write_bytes(content)
-    assert isinstance(report_cache._read(file), dict)  # noqa: SLF001 - a parser of what lies on a disk
+    assert isinstance(report_cache._read(file), dict)
 
 
 def test_a_folder_that_cannot_be_written_does_not_fail_the_command(
