@@ -16,7 +16,7 @@ from uuid import UUID
 
 from attrs import evolve, field, frozen
 
-from impact_jobs._account_kinds import AGENCY, BRAND, AccountKind, kind_of_collection
+from impact_jobs._account_kinds import AGENCY, BRAND, AccountKind, AccountKindName, account_kind, kind_of_collection
 from impact_jobs._redaction import Secret, redact, shorten
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import GeneratedJob, Job
@@ -30,7 +30,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _ACCOUNT_SID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]+")
 _SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
 _JOB_PATH = re.compile(
-    r"(?:(?P<prefix>.*?)/)?"
+    r"(?:(?P<prefix>.*?)/)??"
     r"(?P<scope>(?P<collection>Agencies|Advertisers|Mediapartners)/(?P<sid>[^/]+)"
     r"(?:/Advertisers/(?P<advertiser>[^/]+))?)"
     r"/Jobs/(?P<job>[^/]+?)(?:\.json)?(?:/(?:Download|Replay)(?:\.json)?)?/?"
@@ -122,6 +122,16 @@ class Account:
                 reference = own + reference
         return urljoin(asked, reference)
 
+    def job_id_in_answer(self, uri: object) -> str:
+        """Return the id of the job that a URI in a response names, as `job_id` does.
+
+        By passthrough, the server may name the job as the brand's own account does, whose SID is not known here.
+        """
+        text = uri.strip() if isinstance(uri, str) else ""
+        if self.advertiser is not None and f"{AGENCY.collection}/" not in text:
+            text = re.sub(rf"(^|/){BRAND.collection}/[^/]+(?=/Jobs/)", self.path, text, count=1)
+        return self.job_id(text)
+
     def job_id(self, reference: JobReference) -> str:
         """Return the id of the job that `reference` names; refuse a job of another host, account or scope."""
         name = reference.id if isinstance(reference, Job | GeneratedJob) else reference
@@ -176,6 +186,13 @@ def setting(name: str, value: str | None, *, default: str | None = None) -> str:
     if not found:
         raise ConfigurationError(f"{name} is not set: export it, or pass the value to the client.")
     return found
+
+
+def kind_setting(kind: AccountKindName | None) -> AccountKindName:
+    """Return `kind`, or the one that the environment names, or that of an agency; raise if it is not a kind."""
+    if kind is not None:
+        return account_kind(kind).name
+    return account_kind(os.environ.get("IMPACT_ACCOUNT_KIND") or AGENCY.name, "IMPACT_ACCOUNT_KIND").name
 
 
 def is_loopback(host: str | None) -> bool:

@@ -78,17 +78,19 @@ _KINDS: dict[str, AccountKind] = {kind.name: kind for kind in (AGENCY, BRAND, PA
 _SYNONYMS = {"advertiser": "brand", "mediapartner": "partner", "publisher": "partner"}
 
 
-def account_kind(name: object) -> AccountKind:
-    """Return the kind that a user names; raise ConfigurationError if there is none."""
+def account_kind(name: object, setting: str = "account") -> AccountKind:
+    """Return the kind that a user names in that setting; raise ConfigurationError if there is none."""
     if isinstance(name, str) and name in _KINDS:
         return _KINDS[name]
     expected = "give 'agency', 'brand' or 'partner'"
     if not isinstance(name, str):
-        raise ConfigurationError(f"account is a {type(name).__name__}, not a kind of account: {expected}.")
+        raise ConfigurationError(f"{setting} is a {type(name).__name__}, not a kind of account: {expected}.")
     known = {**{each: each for each in _KINDS}, **_SYNONYMS}
     meant = [known[each] for each in get_close_matches(name.strip().lower(), known, n=1)]
     hint = f" Did you mean {meant[0]!r}?" if meant else ""
-    raise ConfigurationError(f"account={shorten(name)!r} is not a kind of account: {expected}.{hint}")
+    # The message shows only what resembles a kind, because anything else may be a token in the wrong place.
+    given = f"{setting}={shorten(name)!r}" if meant else setting
+    raise ConfigurationError(f"{given} is not a kind of account: {expected}.{hint}")
 
 
 def kind_of_collection(collection: str) -> AccountKind:

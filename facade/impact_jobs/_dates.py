@@ -68,8 +68,8 @@ class Window:
         cls, created_after: date | str | None, created_before: date | str | None, kind: AccountKind = AGENCY
     ) -> "Window":
         """Check the user's bounds, both inclusive, and create the window between them for that kind of account."""
-        after = _parse_bound("created_after", created_after)
-        before = _parse_bound("created_before", created_before)
+        after = parse_bound("created_after", created_after)
+        before = parse_bound("created_before", created_before)
         window = cls(
             after=_requested_day(after, -_DAY, kind),
             before=_requested_day(before, _DAY, kind),
@@ -116,7 +116,8 @@ def _midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _parse_bound(name: str, value: date | str | None) -> date | None:
+def parse_bound(name: str, value: date | str | None) -> date | None:
+    """Parse a date or a datetime, aware and of Python's own class, that a user gave as `name`; pass None through."""
     if getattr(getattr(value, "dtype", None), "kind", "") == "M" and not hasattr(value, "__len__"):
         value = str(value)  # numpy's datetime64, in ISO format
     if isinstance(value, str):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 
 from attrs import evolve
 
-from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, kind_setting, setting
 from impact_jobs._account_kinds import AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
@@ -53,14 +53,14 @@ __all__ = ["AsyncJobsClient", "closed_with_its_loop"]
 
 
 class AsyncJobsClient:
-    """A client for the Jobs API of one impact.com agency account, for asyncio.
+    """A client for the Jobs API of one impact.com account, for asyncio.
 
     It has the methods of `JobsClient`, with the same arguments: those that send requests are awaited, its iterators and
     streams are asynchronous, and `close` is called `aclose`. One client serves any number of jobs and tasks, all in
     one event loop. Use it in an `async with` block, or call `aclose`.
 
     Args:
-        account_sid, auth_token, base_url, request_timeout, retry, polling: As for `JobsClient`.
+        account_sid, auth_token, account, base_url, request_timeout, retry, polling: As for `JobsClient`.
         http_client, storage_client: As for `JobsClient`, but an `httpx.AsyncClient`.
 
     Raises:
@@ -132,7 +132,7 @@ class AsyncJobsClient:
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
-            account=account_kind(setting("IMPACT_ACCOUNT_KIND", account, default="agency")).name,
+            account=kind_setting(account),
             base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
             request_timeout=request_timeout,
             retry=retry,
@@ -167,15 +167,15 @@ class AsyncJobsClient:
         rules of a brand's account hold, as docs/account-kinds.md lists them.
 
         Args:
-            advertiser_id: The brand's numeric account id, such as 2747168; not its Account SID.
+            advertiser_id: The number of the brand's account, such as 2747168. Its Account SID is not accepted.
 
         Raises:
             ConfigurationError: The id is not a number, or this client is not an agency's.
 
         Example:
             >>> brand = jobs.for_advertiser(2747168)
-            >>> brand
-            JobsClient('IRsandbox', base_url='http://127.0.0.1:...').for_advertiser(2747168)
+            >>> [job.id async for job in brand.list()]
+            []
         """
         other = copy(self)
         other._context = self._context.for_advertiser(advertiser_id)  # noqa: SLF001 - our own
@@ -254,7 +254,8 @@ class AsyncJobsClient:
             on_update: Called with every snapshot of the job, including the last.
 
         Raises:
-            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`.
+            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`. On brand and partner
+                accounts, whose servers run a job in ERROR again, that takes as long as `Polling.error_grace` says.
             JobCancelledError: The job was cancelled.
             WaitTimeoutError: The job did not complete in time. It continues on the server: wait again.
             JobsError: As for `get`, if polling again cannot help (401, 403, 404).
@@ -1087,6 +1088,9 @@ class AsyncJobsClient:
         Pass it to the functions of `impact_agency_api.api`: to the `sync` ones from a `JobsClient`, to the `asyncio`
         ones from an `AsyncJobsClient`. It adds the credentials, which it does not hold itself, requests JSON, and
         raises this library's errors. It does not retry.
+
+        The operations are those of an agency. On the client of a brand or partner, or of one brand of an agency, they
+        raise ConfigurationError; request paths below the account's by `generated.get_httpx_client()` there.
 
         Example:
             >>> from impact_agency_api.api.jobs import list_jobs

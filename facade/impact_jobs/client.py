@@ -11,7 +11,7 @@ from itertools import chain
 from os import PathLike
 from typing import TYPE_CHECKING, Literal, Self, overload
 
-from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, setting
+from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, kind_setting, setting
 from impact_jobs._account_kinds import AGENCY, AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
@@ -55,9 +55,11 @@ __all__ = [
     "Account",
     "JobsClient",
     "Probe",
+    "account_kind",
     "epoch_seconds",
     "examine_folder",
     "is_loopback",
+    "kind_setting",
     "probe",
     "use_clock",
 ]
@@ -158,7 +160,7 @@ class JobsClient:
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
-            account=account_kind(setting("IMPACT_ACCOUNT_KIND", account, default="agency")).name,
+            account=kind_setting(account),
             base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
             request_timeout=request_timeout,
             retry=retry,
@@ -193,15 +195,15 @@ class JobsClient:
         rules of a brand's account hold, as docs/account-kinds.md lists them.
 
         Args:
-            advertiser_id: The brand's numeric account id, such as 2747168; not its Account SID.
+            advertiser_id: The number of the brand's account, such as 2747168. Its Account SID is not accepted.
 
         Raises:
             ConfigurationError: The id is not a number, or this client is not an agency's.
 
         Example:
             >>> brand = jobs.for_advertiser(2747168)
-            >>> brand
-            JobsClient('IRsandbox', base_url='http://127.0.0.1:...').for_advertiser(2747168)
+            >>> [job.id for job in brand.list()]
+            []
         """
         other = copy(self)
         other._context = self._context.for_advertiser(advertiser_id)  # noqa: SLF001 - our own
@@ -278,7 +280,8 @@ class JobsClient:
             on_update: Called with every snapshot of the job, including the last.
 
         Raises:
-            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`.
+            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`. On brand and partner
+                accounts, whose servers run a job in ERROR again, that takes as long as `Polling.error_grace` says.
             JobCancelledError: The job was cancelled.
             WaitTimeoutError: The job did not complete in time. It continues on the server: wait again.
             JobsError: As for `get`, if polling again cannot help (401, 403, 404).
@@ -1123,6 +1126,9 @@ class JobsClient:
         Pass it to the functions of `impact_agency_api.api`: to the `sync` ones from a `JobsClient`, to the `asyncio`
         ones from an `AsyncJobsClient`. It adds the credentials, which it does not hold itself, requests JSON, and
         raises this library's errors. It does not retry.
+
+        The operations are those of an agency. On the client of a brand or partner, or of one brand of an agency, they
+        raise ConfigurationError; request paths below the account's by `generated.get_httpx_client()` there.
 
         Example:
             >>> from impact_agency_api.api.jobs import list_jobs

@@ -81,6 +81,8 @@ class Job:
     def is_terminal(self) -> bool:
         """Whether the job has ended as COMPLETED, CANCELLED, ERROR or FAILED. An unknown status does not count.
 
+        The servers of brand and partner accounts may run a job in ERROR again; a wait takes that into account.
+
         Example:
             >>> [job.id for job in jobs.list() if not job.is_terminal]
             []

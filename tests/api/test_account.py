@@ -141,6 +141,23 @@ class TestJobId:
             assert f"is a job of {SCOPES[other].path}, but this client is for {SCOPES[own].path}: " in str(raised.value)
             assert str(raised.value).endswith(f": use {expected_client(own, other)}.")
 
+    def test_an_answer_by_passthrough_may_name_the_job_as_the_brand_does(self) -> None:
+        brand = SCOPES["passthrough"]
+        for path in (f"/Advertisers/IRbrand/Jobs/{JOB_ID}", f"{brand.path}/Jobs/{JOB_ID}"):
+            for uri in (path, f"{path}.json", f" {path}/Replay", path[1:], f"https://api.impact.com{path}/Download"):
+                assert brand.job_id_in_answer(uri) == JOB_ID
+        for wrong in (
+            f"https://evil.example/Advertisers/IRbrand/Jobs/{JOB_ID}",
+            f"{SCOPES['other passthrough'].path}/Jobs/{JOB_ID}",
+            f"{SCOPES['agency'].path}/Jobs/{JOB_ID}",
+            f"{SCOPES['partner'].path}/Jobs/{JOB_ID}",
+            7,
+        ):
+            with pytest.raises(ConfigurationError):
+                brand.job_id_in_answer(wrong)
+        with pytest.raises(ConfigurationError):
+            account().job_id_in_answer(f"/Advertisers/IRbrand/Jobs/{JOB_ID}")
+
     def test_an_account_is_compared_with_its_case(self) -> None:
         with pytest.raises(ConfigurationError, match=r"use JobsClient\('irabc\.def-1~_2', …, account='agency'\)"):
             account().job_id(JOB_PATH.replace(SID, SID.lower()))

@@ -27,7 +27,8 @@ EXAMPLE_BYTES = "52428800"
 # These compute or forget something, and raise no error of their own.
 NEVER_RAISES = {
     "DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata",
-    "FieldError", "Job", "DownloadResult", "FetchReport", "RecordedRequest", "RecordedRequest.from_scope",
+    "FieldError", "Job", "DownloadResult", "FetchReport", "RecordedExport", "RecordedRequest",
+    "RecordedRequest.from_scope", "ResultFile.page", "ResultFile.replayed",
     "AsyncJobsClient.aclose", "JobsClient.close", "Sandbox.close", "Sandbox.cut_next_download",
     "Sandbox.forget_requests", "JobFailedError.of", "Polling.pause", "Polling.together", "Retry.delay", "Retry.pause",
 }  # fmt: skip
@@ -180,9 +181,6 @@ SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     "DestinationExistsError": beside_a_file,
     "DownloadError": answering("GET", "/Download", status=302, headers={"Location": "http://files.example/report.csv"}),
     "ExportUncertainError": answering("GET", "/ReportExport/", status=None, age=3600),
-    "InvalidParameterError": answering(
-        "GET", "/ReportExport/", status=200, body='{"Status":"ERROR","Message":"Invalid value for END_DATE: too late"}'
-    ),
     "IntegrityError": answering(
         "GET", "/results/", status=200, body=WRONG, headers={"x-amz-checksum-sha256": OTHER_SHA256}
     ),

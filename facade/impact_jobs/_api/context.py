@@ -12,7 +12,7 @@ from attrs import Factory, define, evolve, field, frozen
 from impact_jobs._account import Account
 from impact_jobs._api.responses import error_of
 from impact_jobs._policy.daily_exports import DAILY_EXPORTS, DailyExports
-from impact_jobs._policy.polling import Polling
+from impact_jobs._policy.polling import Polling, error_grace_seconds
 from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
 from impact_jobs._policy.recent_replays import RECENT_REPLAYS, RecentReplays
 from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
@@ -21,7 +21,7 @@ from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number, plain_number, shown
 from impact_jobs.errors import ApiError, ConfigurationError, JobFailedError, JobsError, UnexpectedResponseError
-from impact_jobs.models import Job
+from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -71,10 +71,13 @@ class ClientContext:
         """Return a copy for one brand of this agency: over the same connections, and within the same rate limit."""
         return evolve(self, account=self.account.for_advertiser(advertiser_id))
 
-    def error_grace(self, polling: Polling | None = None) -> float:
-        """Return for how many seconds a job in ERROR may still be retried by the server."""
-        chosen = (polling or self.polling).error_grace
-        return (self.account.kind.error_grace if chosen is None else chosen).total_seconds()
+    def error_grace(self) -> float:
+        """Return for how many seconds a job in ERROR may still be run again by the server."""
+        return error_grace_seconds(self.polling, self.account.kind)
+
+    def is_final(self, job: Job) -> bool:
+        """Return whether the server will not change the job any more, as far as its status says."""
+        return job.is_terminal and not (job.status == JobStatus.ERROR and self.error_grace() > 0)
 
     async def open(self, request: Request) -> Stream:
         """Send a request to the API once; return the response, of any status, as soon as its head has arrived."""

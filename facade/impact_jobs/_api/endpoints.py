@@ -51,30 +51,30 @@ async def get_once(context: ClientContext, job_id: str, *, deadline: float = mat
 
 
 def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Request:
-    return _build_request(context, get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see _build_request
+    return build_request(context, get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see build_request
 
 
 def download_request(context: ClientContext, job_id: str, *, is_stream: bool, headers: Mapping[str, str]) -> Request:
     """Build a request for a job's result: for a redirect to it, or with `is_stream` for its bytes."""
     mode = DownloadJobResultMode.STREAM if is_stream else UNSET
-    kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see _build_request
-    return _build_request(context, kwargs, headers=headers, is_download=True)
+    kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see build_request
+    return build_request(context, kwargs, headers=headers, is_download=True)
 
 
 def replay_request(context: ClientContext, job_id: str) -> Request:
     """Build a request to replay a job: a PUT with an empty body."""
-    kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see _build_request
-    return _build_request(context, kwargs, headers={"Content-Length": "0"})
+    kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see build_request
+    return build_request(context, kwargs, headers={"Content-Length": "0"})
 
 
 def list_request(context: ClientContext, window: Window, *, deadline: float = math.inf) -> Request:
     """Build the request for the first page of a list."""
     after, before = window.after or UNSET, window.before or UNSET  # datetimes for some kinds of account
-    kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see _build_request
-    return _build_request(context, kwargs, deadline=deadline)
+    kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see build_request
+    return build_request(context, kwargs, deadline=deadline)
 
 
-def _build_request(
+def build_request(
     context: ClientContext,
     kwargs: Mapping[str, Any],
     *,
@@ -145,7 +145,7 @@ class Pages:
         url = value_of(self._next_url())
         if url is None:
             raise StopAsyncIteration
-        request = _build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
+        request = build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
         response = await self._send(request, "list jobs")
         page = read_page(response, "list jobs", parse=self._parse)
         self.head = response.head
@@ -170,7 +170,7 @@ class Pages:
             return self._url
         if not self._link:
             return None
-        url = _list_url(self._context.account, self._link, self._url.reveal())
+        url = list_url(self._context.account, self._link, self._url.reveal())
         if url is None:
             account = self._context.account
             shown = shorten(account.redact(str(self._link)))
@@ -192,7 +192,7 @@ class Pages:
         return None
 
 
-def _list_url(account: Account, link: object, asked: str, *, lists: Sequence[list[str]] = _LISTS) -> str | None:
+def list_url(account: Account, link: object, asked: str, *, lists: Sequence[list[str]] = _LISTS) -> str | None:
     """Return the URL of the next page, if it is the account's list. The link may lack the path of the account."""
     if not isinstance(link, str):
         return None

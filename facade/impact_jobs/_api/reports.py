@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import unquote
 
+from attrs import frozen
 from impact_agency_api.api.reports import export_report, get_report_metadata, list_reports
 from impact_agency_api.models import ExportReportResultFormat
 
 from impact_jobs._account import Account
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.endpoints import _build_request, _list_url
+from impact_jobs._api.documents import beginning_of, is_api_error
+from impact_jobs._api.endpoints import build_request, list_url
 from impact_jobs._api.parsing import short_repr
-from impact_jobs._api.responses import read_json, read_scheduled_job
+from impact_jobs._api.responses import error_of, read_json, read_scheduled_job, value_of
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Request, Response
 from impact_jobs._validators import plain_number, shown
@@ -27,8 +30,9 @@ from impact_jobs.report_models import DataType, Report, ReportColumn, ReportFilt
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_ID_CHARACTERS = 200
+_LIST = "list reports"
 _LISTS = (["Reports"], ["Reports.json"])
-_ID_IN_URI = re.compile(r"/(?:ReportExport|Reports)/([^/?#]+?)(?:\.json)?(?:/MetaData(?:\.json)?)?(?:[?#].*)?")
+_ID_IN_URI = re.compile(r".*/(?:ReportExport|Reports)/([^/?#]+?)(?:\.json)?(?:/MetaData(?:\.json)?)?(?:[?#].*)?")
 _URIS = ("DeferredApiRunUri", "MetaDataUri", "ApiRunUri")
 _JOB_URIS = ("QueuedUri", "Uri", "ResultUri")
 _TYPE = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
@@ -57,15 +61,15 @@ def export_request(
     context: ClientContext, report_id: str, *, result_format: str, parameters: Mapping[str, str]
 ) -> Request:
     """Build the request that exports a report."""
-    kwargs = export_report._get_kwargs(  # noqa: SLF001 - see _build_request
+    kwargs = export_report._get_kwargs(  # noqa: SLF001 - see build_request
         context.account.sid, report_id, result_format=ExportReportResultFormat(result_format)
     )
-    return _build_request(context, {**kwargs, "params": {**kwargs["params"], **parameters}})
+    return build_request(context, {**kwargs, "params": {**kwargs["params"], **parameters}})
 
 
 def metadata_request(context: ClientContext, report_id: str) -> Request:
     """Build the request for a report's metadata."""
-    return _build_request(context, get_report_metadata._get_kwargs(context.account.sid, report_id))  # noqa: SLF001 - see _build_request
+    return build_request(context, get_report_metadata._get_kwargs(context.account.sid, report_id))  # noqa: SLF001 - see build_request
 
 
 class ReportIterator:
@@ -77,7 +81,7 @@ class ReportIterator:
     def __init__(self, context: ClientContext, *, is_brief: bool = False) -> None:
         self._context = context
         self._is_brief = is_brief
-        self._next_url: Secret | None = _build_request(context, list_reports._get_kwargs(context.account.sid)).url  # noqa: SLF001 - see _build_request
+        self._next_url: Secret | None = build_request(context, list_reports._get_kwargs(context.account.sid)).url  # noqa: SLF001 - see build_request
         self._reports: deque[Report] = deque()
         self._read_urls: set[str] = set()
         self._seen_ids: set[str] = set()
@@ -93,25 +97,19 @@ class ReportIterator:
         return self._reports.popleft()
 
     async def _read_page(self, url: Secret) -> None:
-        what = "list reports"
-        request = _build_request(self._context, {"method": "get", "url": url.reveal()})
+        request = build_request(self._context, {"method": "get", "url": url.reveal()})
         send = self._context.exchange if self._is_brief else self._context.send
-        response = await send(request, what)
-        data = read_json(response, what)
-        items, link = _page(data)
-        if items is None:
-            raise _unexpected(response, what, "the response is not a list of reports")
-        found = {report.id: report for report in _parsed(items, what)}
-        self._reports.extend(report for key, report in found.items() if key not in self._seen_ids)
-        self._seen_ids.update(found)
+        page = value_of(_page(await send(request, _LIST)))
+        self._reports.extend(report for report in page.reports if report.id not in self._seen_ids)
+        self._seen_ids.update(report.id for report in page.reports)
         self._read_urls.add(url.reveal())
-        self._next_url = self._following(link, url) if self._reports else None
+        self._next_url = self._following(page.next_uri, url) if self._reports else None
 
     def _following(self, link: object, asked: Secret) -> Secret | None:
         """Return the URL of the next page, unless it was read before."""
         if not link:
             return None
-        url = _list_url(self._context.account, link, asked.reveal(), lists=_LISTS)
+        url = list_url(self._context.account, link, asked.reveal(), lists=_LISTS)
         if url is None:
             account = self._context.account
             logger.warning(
@@ -120,17 +118,20 @@ class ReportIterator:
         return None if url is None or url in self._read_urls else secret_url(url)
 
 
-def _page(data: object) -> tuple[list[Any] | None, object]:
-    """Return the entries of a page, or None if it is not one, and the link to the next page."""
-    if isinstance(data, list):
-        return data, None
-    if not isinstance(data, dict):
-        return None, None
-    fields = {name.lower(): value for name, value in data.items()} | data
-    link = next(filter(None, map(fields.get, _NEXT_PAGE)), None)
-    if "reports" not in fields:
-        return ([] if str(fields.get("@total")) == "0" else None), link
-    return _entries(fields["reports"], "Report"), link
+@frozen
+class _Page:
+    reports: tuple[Report, ...]
+    next_uri: object  # as it came
+
+
+def _page(response: Response) -> _Page | UnexpectedResponseError:
+    data = read_json(response, _LIST)
+    fields = {name.lower(): value for name, value in data.items()} | data if isinstance(data, dict) else {}
+    if "reports" not in fields and not isinstance(data, list) and str(fields.get("@total")) != "0":
+        return _unexpected(response, _LIST, "the response is not a list of reports")
+    items = data if isinstance(data, list) else _entries(fields.get("reports"), "Report")
+    found = {report.id: report for report in _parsed(items, response.redact)}
+    return _Page(tuple(found.values()), next(filter(None, map(fields.get, _NEXT_PAGE)), None))
 
 
 def _entries(value: object, name: str) -> list[Any]:
@@ -140,13 +141,13 @@ def _entries(value: object, name: str) -> list[Any]:
     return value if isinstance(value, list) else [value] if isinstance(value, dict) else []
 
 
-def _parsed(items: list[Any], what: str) -> Iterator[Report]:
+def _parsed(items: list[Any], redact: Callable[[str], str]) -> Iterator[Report]:
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            logger.warning("%s: skipped entry %d: it is a %s, not an object", what, index, type(item).__name__)
+            logger.warning("%s: skipped entry %d: it is a %s, not an object", _LIST, index, type(item).__name__)
         elif not (report_id := _id_of(item)):
             # Some reports of the web application have none, and cannot be requested.
-            logger.info("%s: skipped entry %d (%s): it has no id", what, index, short_repr(item.get("Name")))
+            logger.info("%s: skipped entry %d (%s): it has no id", _LIST, index, short_repr(item.get("Name"), redact))
         else:
             yield Report(
                 id=report_id,
@@ -164,33 +165,37 @@ def _id_of(item: Mapping[str, Any]) -> str | None:
     if found and _is_report_id(found):
         return found
     uris = (uri.strip() for uri in map(item.get, _URIS) if isinstance(uri, str))
-    matches = (_ID_IN_URI.search(uri) for uri in uris)
+    matches = (_ID_IN_URI.fullmatch(uri) for uri in uris)
     return next((text for match in matches if match and _is_report_id(text := unquote(match[1]))), None)
 
 
 def read_metadata(response: Response, what: str, *, report_id: str) -> ReportMetadata:
     """Return the metadata in the body; raise UnexpectedResponseError if it is none, and as for `read_json`."""
-    data = read_json(response, what)
+    return value_of(_metadata(response, what, read_json(response, what), report_id))
+
+
+def _metadata(response: Response, what: str, data: object, report_id: str) -> ReportMetadata | UnexpectedResponseError:
     if not isinstance(data, dict) or not {"Filters", "Attributes", "Columns"} & data.keys():
-        raise _unexpected(response, what, "the response is not a report's metadata")
+        return _unexpected(response, what, "the response is not a report's metadata")
+    filters = _named(_entries(data.get("Filters"), "Filter"), what, response.redact)
     columns = _entries(data.get("Attributes"), "Attribute") or _entries(data.get("Columns"), "Column")
     own_id = _text(data.get("Id")) or report_id
     return ReportMetadata(
         id=own_id,
         name=_text(data.get("Name")) or own_id,
         description=_text(data.get("Description")),
-        filters=tuple(_filter(item) for item in _named(_entries(data.get("Filters"), "Filter"), what)),
-        columns=tuple(_column(item) for item in _named(columns, what)),
+        filters=tuple(map(_filter, filters)),
+        columns=tuple(map(_column, _named(columns, what, response.redact))),
         raw=data,
     )
 
 
-def _named(items: list[Any], what: str) -> Iterator[dict[str, Any]]:
+def _named(items: list[Any], what: str, redact: Callable[[str], str]) -> Iterator[dict[str, Any]]:
     for index, item in enumerate(items):
         if isinstance(item, dict) and _text(item.get("Name")):
             yield item
         else:
-            logger.warning("%s: skipped entry %d: %s has no name", what, index, short_repr(item))
+            logger.warning("%s: skipped entry %d: %s has no name", what, index, short_repr(item, redact))
 
 
 def _filter(item: Mapping[str, Any]) -> ReportFilter:
@@ -230,26 +235,32 @@ def read_export(response: Response, what: str, account: Account) -> Job | Unexpe
 
     Raise UnexpectedResponseError if the response cannot be read, and as for `read_json`.
     """
-    data = read_json(response, what)
+    if is_api_error(beginning_of(response.body)):  # in XML
+        raise error_of(response, what)
     try:
         return read_scheduled_job(response, what, account=account)
-    except UnexpectedResponseError:
-        reason = _why_not_a_job(data, account)
-        if reason is None:
-            raise
+    except UnexpectedResponseError as error:
+        failure = error
+    reason = _why_not_a_job(response, account)
+    if reason is None:
+        raise failure
     status = response.head.status_code
     text = f"{what}: HTTP {status}, but the response does not name a job that this client can use: {reason}"
     return UnexpectedResponseError(text, status_code=status)
 
 
-def _why_not_a_job(data: object, account: Account) -> str | None:
+def _why_not_a_job(response: Response, account: Account) -> str | None:
     """Return why the first URI of a response does not name a job of the account; None if it has none, or does."""
+    try:
+        data = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
     uris = filter(None, map(data.get, _JOB_URIS)) if isinstance(data, dict) else iter(())
     uri = next(uris, None)
     if not isinstance(uri, str):
         return None
     try:
-        account.job_id(uri)
+        account.job_id_in_answer(uri)
     except ConfigurationError as error:
         return str(error)
     return None

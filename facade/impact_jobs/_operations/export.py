@@ -24,11 +24,11 @@ from impact_jobs._api.reports import (
     read_metadata,
 )
 from impact_jobs._api.responses import value_of
-from impact_jobs._dates import Window, _parse_bound
+from impact_jobs._dates import Window, parse_bound
 from impact_jobs._operations.replay import (
     CLOCK_SLACK,
     may_have_been_accepted,
-    replay_if_replayable,
+    replay_current,
     time_of_sending,
 )
 from impact_jobs._operations.report_errors import explained, is_daily
@@ -137,7 +137,7 @@ def _checked_format(result_format: object) -> str:
 
 
 def _day(name: str, value: object) -> date | None:
-    bound = _parse_bound(name, value)  # type: ignore[arg-type]  # it checks the type
+    bound = parse_bound(name, value)  # type: ignore[arg-type]  # it checks the type
     return bound.date() if isinstance(bound, datetime) else bound
 
 
@@ -188,10 +188,10 @@ async def _send(
     context: ClientContext, request: ExportRequest, what: str, attempt: ReplayAttempt, claimed: Collection[str]
 ) -> Job:
     retries = RetryState(context, what)
-    first_sent_at: float | None = None  # of the requests that may have been accepted
     while True:
         await context.wait_for_quota()
-        sent_at = context.transport.now()
+        if not attempt.is_lost:
+            sent_at = context.transport.now()  # of the first request that may have been accepted
         try:
             outcome = await _send_once(context, request, what, sent_at=sent_at)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
@@ -202,8 +202,7 @@ async def _send(
             await _pause_or_raise(context, retries, failure, request.report_id)
             continue
         attempt.is_lost = True
-        first_sent_at = sent_at if first_sent_at is None else first_sent_at
-        job = await _find_job(context, request, attempt, claimed, sent_at=first_sent_at, failure=failure)
+        job = await _find_job(context, request, attempt, claimed, sent_at=sent_at, failure=failure)
         if job is not None:
             return job
         retries.failures += 1
@@ -342,7 +341,7 @@ async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None)
         if made is not None and now - made <= max_age:
             return current, True
     try:
-        replayed = await replay_if_replayable(context, current)
+        replayed = await replay_current(context, current)
     except PermissionDeniedError as error:
         logger.warning("job %s is that of an earlier export, and could not be replayed: %s", job.id, error)
         replayed = None

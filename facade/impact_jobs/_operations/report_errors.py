@@ -57,7 +57,7 @@ async def _why_refused(context: ClientContext, report_id: str, *, is_missing: bo
         reports = {report.id: report async for report in ReportIterator(context, is_brief=True)}
     except JobsError as error:
         logger.info("the list of reports could not be read: %s", error)
-        return ReportNotFoundError, _LIST_HINT
+        return ReportNotFoundError, f"{_LIST_HINT} Check base_url and the kind of account, too."
     listed = reports.get(report_id)
     if listed is None:
         names = {name: report.id for report in reports.values() for name in (report.name, report.id)}

@@ -97,7 +97,7 @@ class JobBatch:
                 tracker=JobTracker(
                     job_id=job_id,
                     polling=self._polling,
-                    error_grace=context.error_grace(self._polling),
+                    kind=context.account.kind,
                     on_update=on_update,
                     is_earlier_run=context.is_earlier_run,
                     last=snapshot,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from attrs import define, field, frozen, validators
 
+from impact_jobs._account_kinds import AccountKind
 from impact_jobs._policy.durations import PRIOR, History, cheapest_pause, learn_history, survival_of_job
 from impact_jobs._validators import instance_of, number
 from impact_jobs.errors import ConfigurationError
@@ -157,6 +158,11 @@ class Polling:
             shortest=min(max(self.minimum, _MIN_PAUSE), self.maximum),
             longest=self.maximum,
         )
+
+
+def error_grace_seconds(polling: Polling, kind: AccountKind) -> float:
+    """Return for how long a job in ERROR may still be run again by the server of that kind of account."""
+    return (kind.error_grace if polling.error_grace is None else polling.error_grace).total_seconds()
 
 
 def _seconds_between(earlier: datetime | None, later: datetime | None) -> float:

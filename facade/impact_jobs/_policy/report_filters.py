@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
-from impact_jobs._dates import _parse_bound
+from impact_jobs._dates import parse_bound
 from impact_jobs._redaction import shorten
 from impact_jobs._validators import plain_number, shown
 from impact_jobs.errors import ConfigurationError
@@ -22,6 +22,7 @@ DATE_PARAMETERS: dict[str, str] = {"startdate": "start_date", "enddate": "end_da
 
 # Every report of an agency takes it, whether its metadata lists it or not.
 _PROGRAM = ReportFilter(name="SUBAID", parameter="SUBAID", data_type=DataType.STRING)
+_PROGRAM_NAMES = frozenset({"program", "programid"})  # because nobody guesses "SUBAID"
 _MAX_DIGITS = 40
 _MAX_TEXT = 2000
 _MAX_SHOWN_NAMES = 12
@@ -82,6 +83,8 @@ def _find(name: str, known: list[ReportFilter], report_id: str) -> ReportFilter:
     asked = _letters(name)
     exact = [each for each in known if name.strip() in {each.name, each.parameter}]
     found = exact or [each for each in known if asked and asked in {_letters(each.name), _letters(each.parameter)}]
+    if not found and asked in _PROGRAM_NAMES:
+        found = [each for each in known if each.parameter == _PROGRAM.parameter]
     parameters = {each.parameter: each for each in found}
     if len(parameters) == 1:
         return next(iter(parameters.values()))
@@ -131,7 +134,7 @@ def _boolean(name: str, value: object, _: ReportFilter) -> str:
 
 def _date(name: str, value: object, wanted: ReportFilter) -> str:
     try:
-        moment = _parse_bound(f"filter {name!r}", value)  # type: ignore[arg-type]  # it checks the type
+        moment = parse_bound(f"filter {name!r}", value)  # type: ignore[arg-type]  # it checks the type
     except OverflowError:
         moment = None
     if moment is None:

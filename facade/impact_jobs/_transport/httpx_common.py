@@ -102,7 +102,8 @@ class RequestBuilder:
         url, content = request.url.reveal(), request.content or None
         if request.to_storage:
             return httpx.Request(request.method, url, headers=dict(request.headers), extensions=dict(extensions))
-        headers = {**self.headers, **request.headers}
+        headers = httpx.Headers(self.headers)
+        headers.update(dict(request.headers))  # whatever the case of their names
         return client.build_request(request.method, url, headers=headers, content=content, extensions=dict(extensions))
 
 

@@ -20,16 +20,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from impact_jobs.sandbox._exports import RecordedExport
     from impact_jobs.sandbox._faults import RecordedRequest
-    from impact_jobs.sandbox._result import Result
     from impact_jobs.sandbox._result_file import ResultFile
     from impact_jobs.sandbox._sandbox import Sandbox
 
-__all__ = ["RecordedExport", "RecordedRequest", "Result", "ResultFile", "Sandbox"]
+__all__ = ["RecordedExport", "RecordedRequest", "ResultFile", "Sandbox"]
 
 _MODULES = {
     "RecordedExport": "_exports",
     "RecordedRequest": "_faults",
-    "Result": "_result",
     "ResultFile": "_result_file",
     "Sandbox": "_sandbox",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import datetime
 from http import HTTPStatus
@@ -127,6 +128,8 @@ class JobsApi:
                 advertiser=api_request.advertiser,
             )
         )
+        # In a thread, because a report of a million rows takes many seconds, and other requests must not wait for it.
+        await asyncio.to_thread(lambda: job.result.size)
         uri, suffix = f"{api_request.prefix}/Jobs/{job.id}", api_request.suffix
         scheduled = {
             "Status": snapshot(job, self._state.clock()).status,

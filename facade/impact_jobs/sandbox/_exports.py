@@ -38,7 +38,7 @@ class RecordedExport:
         end: The last day of the window.
         job_id: The job that the answer named.
         is_new: Whether the request created the job; otherwise an earlier, equal request did.
-        advertiser: The brand for which an agency asked, or None.
+        advertiser: The number of the brand for which an agency asked, or None.
 
     Example:
         >>> from impact_jobs.sandbox import Sandbox

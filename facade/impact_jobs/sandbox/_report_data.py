@@ -11,9 +11,11 @@ from typing import Final
 
 from attrs import field, frozen
 
+from impact_jobs.sandbox._account_rules import LAST_SECOND
+
 FIRST_DAY: Final = date(2020, 1, 1)  # there are no actions before it
 CORRECTED_WITHIN: Final = 30  # days after which an action no longer changes
-LARGEST_CACHED_DAY: Final = 200  # rows a day; reports with more are generated anew, so that memory stays bounded
+LARGEST_CACHED_DAY: Final = 100  # rows a day; reports with more are generated anew, so that memory stays bounded
 
 # Names with commas, quotation marks, a newline and letters beyond ASCII, so that a reader that splits at commas or
 # lines, or counts characters instead of bytes, fails here rather than in production.
@@ -98,9 +100,8 @@ class ReportData:
     as_of: date
     filters: tuple[tuple[str, str], ...] = field(default=())
 
-    @property
     def days(self) -> Iterator[date]:
-        """The days that may have actions."""
+        """Yield the days that may have actions."""
         day, last = max(self.start.date(), FIRST_DAY), min(self.end.date(), self.as_of)
         while day <= last:
             yield day
@@ -109,7 +110,7 @@ class ReportData:
     def on(self, day: date) -> ReportData:
         """Return the part of a day; parts of equal windows are equal, which is what makes caches work."""
         start = max(self.start, datetime.combine(day, time()))
-        end = min(self.end, datetime.combine(day, time(23, 59, 59)))
+        end = min(self.end, datetime.combine(day, LAST_SECOND))
         return ReportData(
             source=self.source,
             report_id=self.report_id,
@@ -123,7 +124,7 @@ class ReportData:
     def actions(self) -> Iterator[Action]:
         """Yield the actions in order of time."""
         filters = dict(self.filters)
-        for day in self.days:
+        for day in self.days():
             first, last = _second_of(self.start, day), _second_of(self.end, day)
             for action in _actions_of_day(self, day):
                 if first <= action.second <= last and _filtered(filters, action):

@@ -137,30 +137,25 @@ def _day_segments(result: ReportResult) -> Iterator[_Segment]:
 
 
 def _content(result: ReportResult, day: date, rows: tuple[int, int] | None, is_first: bool) -> bytes:  # noqa: FBT001
-    _, content = _part(result.data, result.format, day) if rows is None else _render(result, day, rows)
+    part = _part(result.data, result.format, day) if rows is None else _render(result.data.on(day), result.format, rows)
+    content = part[1]
     # Each record but the first of an array follows a comma.
     return content[1:] if is_first and result.format == "JSON" else content
-
-
-def _render(result: ReportResult, day: date, rows: tuple[int, int]) -> tuple[int, bytes]:
-    return _render_part(result.data.on(day), result.format, rows)
 
 
 @functools.lru_cache(maxsize=256)
 def _counts(data: ReportData, result_format: ResultFormat) -> tuple[tuple[date, int], ...]:
     """Return the days that have rows, and how many."""
-    counts = ((day, _part(data, result_format, day)[0]) for day in data.days)
+    counts = ((day, _part(data, result_format, day)[0]) for day in data.days())
     return tuple((day, count) for day, count in counts if count)
 
 
 def _part(data: ReportData, result_format: ResultFormat, day: date) -> tuple[int, bytes]:
-    render = _cached_part if data.rows_per_day <= LARGEST_CACHED_DAY else _render_part
+    render = _cached_part if data.rows_per_day <= LARGEST_CACHED_DAY else _render
     return render(data.on(day), result_format)
 
 
-def _render_part(
-    data: ReportData, result_format: ResultFormat, rows: tuple[int, int] | None = None
-) -> tuple[int, bytes]:
+def _render(data: ReportData, result_format: ResultFormat, rows: tuple[int, int] | None = None) -> tuple[int, bytes]:
     """Return the number of rows of a day, and their bytes."""
     columns = EXPORTABLE[data.report_id].columns
     texts = [column.text for column in columns]
@@ -169,7 +164,7 @@ def _render_part(
     return len(values), _WRITERS[result_format](columns, values)
 
 
-_cached_part = functools.lru_cache(maxsize=512)(_render_part)
+_cached_part = functools.lru_cache(maxsize=512)(_render)
 
 
 def _write_csv(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bytes:  # noqa: ARG001 - one of `_WRITERS`

@@ -43,36 +43,16 @@ class Result(Protocol):
         """How many pages it has; the file itself is the first."""
 
     def page(self, number: int) -> Result:
-        """Return another page of it, counted from 1.
-
-        Args:
-            number: The page.
-
-        Returns:
-            That page.
-        """
+        """Return another page of it, counted from 1."""
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Generate the bytes from ``start`` up to, but not including, ``stop``.
-
-        Args:
-            start: The position of the first byte.
-            stop: The position after the last byte; None means the end.
-
-        Returns:
-            An iterator of chunks.
-        """
+        """Generate the bytes from ``start`` up to, but not including, ``stop``; None means the end."""
 
     def replayed(self, seed: int, *, as_of: date) -> Result:
-        """Return the result of a replay.
+        """Return the result of a replay on a day; no other result has the seed."""
 
-        Args:
-            seed: A seed that no other result has.
-            as_of: The day of the replay.
-
-        Returns:
-            The other result.
-        """
+    def __hash__(self) -> int:
+        """Hash it; equal results have equal bytes."""
 
 
 @frozen

@@ -94,7 +94,7 @@ class ResultFile:
         """Return the file itself.
 
         Args:
-            number: The page.
+            number: The number of the page.
 
         Returns:
             This file.

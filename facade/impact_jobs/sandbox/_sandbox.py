@@ -40,18 +40,18 @@ class Sandbox:
 
     Args:
         account: The kind of the account: ``"agency"``, ``"brand"`` or ``"partner"``.
-        advertisers: The ids of an agency's brands.
+        advertisers: The numbers of an agency's brands.
         seed: Decides credentials, job ids and result contents.
         job_seconds: How long a job takes from its creation to its end; it is queued for a fifth of that.
         result_bytes: The size of the result file of a job that no export created.
         link_seconds: How long a signed link is valid.
         hourly_budget: Requests an hour before the API answers 429; None for no limit.
         budget_headers: Which headers state the remaining budget: ``"plain"``, ``"epoch"``, ``"hour"`` or ``"none"``.
-        daily_exports: Exports in any 24 hours before the API answers 429; None for no limit.
-        rows_per_day: The average number of rows of a report for each day.
+        daily_exports: How many exports in any 24 hours before the API answers 429; None for no limit.
+        rows_per_day: The average number of rows of a report for each day; below a few thousand, the sandbox stays fast.
         json_shape: How the records of a JSON result are wrapped: ``"records"`` for ``{"Records": [...]}``, ``"array"``
             for a bare array, ``"pages"`` for ``{"Records": [...]}`` in pages, which a download asks for by ``Page``.
-        json_page_rows: Records on a page of ``"pages"``.
+        json_page_rows: How many records are on a page of ``"pages"``.
         report_list: How the list of reports is wrapped: ``"array"``, ``"reports"`` for ``{"Reports": [...]}`` or
             ``"pages"``.
         list_shape: How the list of jobs, oldest first, is wrapped: ``"array"`` for the bare array of agencies,
@@ -289,7 +289,7 @@ class Sandbox:
             age: How many seconds ago it was created.
             fields: Raw JSON fields to add to the job, or to replace its own; any value is allowed.
             content: The bytes of its result, instead of generated ones.
-            advertiser: The brand of the agency to which the job belongs; None for the agency itself.
+            advertiser: The number of the agency's brand to which the job belongs; None for the agency itself.
 
         Returns:
             The job's id.
@@ -332,7 +332,8 @@ class Sandbox:
             job_id: The job.
 
         Returns:
-            The file, with its bytes, size, SHA-256 and entity tag.
+            The file, with its ``size``, ``rows``, ``sha256`` and ``etag``, and its bytes from ``read()``. If no export
+            created the job, it is a `ResultFile`.
 
         Raises:
             KeyError: There is no such job.
