@@ -29,7 +29,7 @@ from impact_jobs._operations import (
     wait,
     wait_many,
 )
-from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.export_options import ExportOptions, OnWindow
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
 from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
@@ -559,6 +559,7 @@ class JobsClient:
         jobs: Iterable[JobReference],
         directory: str | PathLike[str],
         *,
+        name: str | None = None,
         concurrency: int = 4,
         timeout: Timeouts = 3600.0,
         polling: Polling | None = None,
@@ -576,9 +577,15 @@ class JobsClient:
         processes may share a folder. If a download gets a 429, or a result is late, the call tries again for up to an
         hour. After Ctrl-C, a cancelled task or an error in `on_update`, a note in the traceback lists what remains.
 
+        With a `name`, files get readable names, and `manifest.jsonl` in the folder says which job each one belongs to,
+        with its dates, rows and sha256: the next call recognises them by that. See docs/howto/file-names.md.
+
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.
             directory: The folder. It is created if it is missing.
+            name: A template of the names, such as "{type}_{created:%Y-%m-%d}_{id}", with the fields `id`, `type`,
+                `program`, and the dates `created` and `completed`. The extension is added. A slash leads to a folder
+                below `directory`. None names files by id, without a manifest.
             concurrency: How many results to download at once, 1 to 64. `concurrency` times `connections` (None counts
                 as 8) is limited to 64.
             timeout: Seconds for the wait, as for `wait_all`. A download continues as long as bytes arrive.
@@ -591,13 +598,17 @@ class JobsClient:
             Each job's file, or its error. The failure of one job does not stop the others.
 
         Raises:
-            ConfigurationError: One of `jobs` is not a job reference, or the folder is not writable. Nothing was sent.
+            ConfigurationError: One of `jobs` is not a job reference, the folder is not writable, or `name` has another
+                field, or is the same for two of `jobs`. Nothing was sent.
 
         Example:
             >>> recent = [job for job in jobs.list(created_after="2026-05-28")]
             >>> report = jobs.fetch_all(recent, "reports")
             >>> report.is_complete, report.errors
             (True, {})
+            >>> named = jobs.fetch_all(recent, "named", name="{type}_{id}")
+            >>> [file.path.name for file in named.files.values()]
+            ['ApiReport_3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv']
         """
         options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return run_sync(
@@ -606,6 +617,7 @@ class JobsClient:
                 jobs,
                 directory,
                 options,
+                name=name,
                 concurrency=concurrency,
                 timeout=timeout,
                 polling=polling,
@@ -757,6 +769,7 @@ class JobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult: ...
 
@@ -781,6 +794,7 @@ class JobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult: ...
 
@@ -805,6 +819,7 @@ class JobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> ExportReport: ...
 
@@ -829,6 +844,7 @@ class JobsClient:
         digest: bool = ...,
         mode: Mode = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
         on_progress: OnProgress | None = ...,
     ) -> DownloadResult | ExportReport: ...
 
@@ -852,6 +868,7 @@ class JobsClient:
         digest: bool = True,
         mode: Mode = "redirect",
         on_update: Callable[[Job], object] | None = None,
+        on_window: OnWindow | None = None,
         on_progress: OnProgress | None = None,
     ) -> DownloadResult | ExportReport:
         """Export a report and download its result to a file: from a report's name to its data in one call.
@@ -879,6 +896,8 @@ class JobsClient:
             max_age: How old a result may be. None accepts any.
             timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
+            on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
+                snapshot of its job, then its file or its error.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
@@ -912,7 +931,13 @@ class JobsClient:
             on_progress=on_progress,
         )
         export_options = ExportOptions(
-            split=split, join=join, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
+            split=split,
+            join=join,
+            max_age=max_age,
+            timeout=timeout,
+            polling=polling,
+            on_update=on_update,
+            on_window=on_window,
         )
         return run_sync(
             export_and_download.export_and_download(
@@ -999,6 +1024,7 @@ class JobsClient:
         polling: Polling | None = ...,
         overwrite: bool = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
     ) -> DownloadResult: ...
 
     @overload
@@ -1017,6 +1043,7 @@ class JobsClient:
         polling: Polling | None = ...,
         overwrite: bool = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
     ) -> DownloadResult: ...
 
     @overload
@@ -1035,6 +1062,7 @@ class JobsClient:
         polling: Polling | None = ...,
         overwrite: bool = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
     ) -> ExportReport: ...
 
     @overload
@@ -1053,6 +1081,7 @@ class JobsClient:
         polling: Polling | None = ...,
         overwrite: bool = ...,
         on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
     ) -> DownloadResult | ExportReport: ...
 
     def to_parquet(
@@ -1070,6 +1099,7 @@ class JobsClient:
         polling: Polling | None = None,
         overwrite: bool = False,
         on_update: Callable[[Job], object] | None = None,
+        on_window: OnWindow | None = None,
     ) -> DownloadResult | ExportReport:
         """Export a report to a Parquet file, with the types of `read_report` and in bounded memory.
 
@@ -1080,7 +1110,7 @@ class JobsClient:
         Args:
             report_id, start_date, end_date, filters: As for `export_report`.
             path: As for `export_and_download`, such as "{report}/{start:%Y-%m}.parquet".
-            split, max_age: As for `export_and_download`.
+            split, max_age, on_window: As for `export_and_download`.
             join: Whether the windows become one file, in order. With False, each has a file of its own.
             timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
@@ -1104,7 +1134,13 @@ class JobsClient:
             PosixPath('2026.parquet')
         """
         export_options = ExportOptions(
-            split=split, join=join, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
+            split=split,
+            join=join,
+            max_age=max_age,
+            timeout=timeout,
+            polling=polling,
+            on_update=on_update,
+            on_window=on_window,
         )
         return run_sync(
             read_report.to_parquet(

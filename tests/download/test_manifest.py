@@ -30,9 +30,8 @@ def test_the_last_line_about_a_file_counts(tmp_path: Path) -> None:
     manifest.append(entry(job="j3"))
     found = Manifest.read(tmp_path)
     assert found.entries == manifest.entries
-    assert list(found.entries) == ["a.csv", "b.csv"]
-    assert found.of_job("J3") == found.entries["a.csv"]
-    assert found.of_job("j1") is None, "its file is another job's by now"
+    assert list(found.entries) == ["b.csv", "a.csv"]
+    assert found.by_job() == {"j2": found.entries["b.csv"], "j3": found.entries["a.csv"]}, "not of the first any more"
     first = json.loads((tmp_path / MANIFEST_NAME).read_text().splitlines()[0])
     assert first.pop("written")
     assert first == {
@@ -66,6 +65,17 @@ def test_threads_append_without_tearing_lines(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: Manifest.read(tmp_path).append(entry(f"{number}.csv")), range(40)))
     assert len(Manifest.read(tmp_path).entries) == 40
+
+
+def test_what_another_process_appends_is_read(tmp_path: Path) -> None:
+    mine, other = Manifest.read(tmp_path), Manifest.read(tmp_path)
+    for number in range(3):
+        other.append(entry(f"{number}.csv"))
+        mine.refresh()
+        assert len(mine.entries) == number + 1
+    (tmp_path / MANIFEST_NAME).write_text('{"file": "x.csv"}')
+    mine.refresh()
+    assert list(mine.entries) == ["x.csv"], "it was replaced"
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

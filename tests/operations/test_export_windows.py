@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import fcntl
 import json
+import logging
+import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from impact_jobs import (
+    ConfigurationError,
     DestinationExistsError,
+    DownloadError,
     ExportIncompleteError,
     ExportReport,
+    ExportUncertainError,
     ExportWindow,
+    Job,
+    JobCancelledError,
+    JobFailedError,
+    ReportNotFoundError,
+    Retry,
+    WaitTimeoutError,
 )
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
 
-from tests.support.driving import AnyClient
+from tests.support.driving import AnyClient, Driven
 
 REPORT = "agency_action_listing"
 YEAR: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
 QUARTER: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-03-31", "split": "month"}
 TEMPLATE = "{report}/{start:%Y-%m}.csv"
+EXPORT = re.compile(rf"/ReportExport/{REPORT}")
 MONTHS = ["2025-01.csv", "2025-02.csv", "2025-03.csv"]
 
 
@@ -66,7 +80,7 @@ def test_a_year_by_month_joined_is_the_year_in_one(jobs: AnyClient, sandbox: San
 
 
 @pytest.mark.parametrize("shape", ["records", "array"])
-def test_a_year_of_json_joined_has_the_rows_of_the_year_in_one(shape: Any, sandbox: Sandbox) -> None:
+def test_a_year_of_json_joined_has_the_rows_of_the_year_in_one(shape: Any) -> None:
     with Sandbox(job_seconds=0, rows_per_day=1, json_shape=shape) as sandbox, sandbox.client() as jobs:
         one = jobs.export_and_download(REPORT, "one.json", **YEAR, result_format="JSON")
         joined = jobs.export_and_download(
@@ -210,43 +224,216 @@ def test_exports_of_other_programs_count_against_the_day(impact_clock: ImpactClo
         for number in range(95):
             sandbox.add_job(age=60 * number)
         sandbox.add_job(age=90_000)
-        report = jobs.export_and_download(
-            REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-10", split="day"
-        )
+        days = {"start_date": "2025-01-01", "end_date": "2025-01-10"}
+        report = jobs.export_and_download(REPORT, "{start}.csv", **days, split="day")
     assert (len(report.files), len(report.left)) == (5, 5)
     assert report.again_at is not None
     assert abs(report.again_at - impact_clock.now() - timedelta(seconds=86_400 - 94 * 60)) < timedelta(seconds=5)
 
 
 def test_a_429_ends_exporting_and_the_rest_is_left(jobs: AnyClient, sandbox: Sandbox) -> None:
-    real = jobs.export_and_download(REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-02", split="day")
-    assert real.is_complete
-    sandbox.answer_next(
-        "GET", f"/Agencies/{sandbox.account_sid}/ReportExport/{REPORT}", status=429, headers={"Retry-After": "7200"}
-    )
-    report = jobs.export_and_download(
-        REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-04", split="day"
-    )
+    options = {"start_date": "2025-01-01", "end_date": "2025-01-02", "split": "day"}
+    assert jobs.export_and_download(REPORT, "{start}.csv", **options).is_complete
+    sandbox.answer_next("GET", EXPORT, status=429, headers={"Retry-After": "7200"})
+    options["end_date"] = "2025-01-04"
+    report = jobs.export_and_download(REPORT, "{start}.csv", **options)
     assert (len(report.files), len(report.left), report.is_complete) == (2, 2, False)
-    assert report.again_at is not None
-    assert jobs.export_and_download(
-        REPORT, "{start}.csv", start_date="2025-01-01", end_date="2025-01-04", split="day"
-    ).is_complete
+    assert timedelta(hours=1.9) < report.again_at - datetime.now(UTC) <= timedelta(hours=2)
+    assert jobs.export_and_download(REPORT, "{start}.csv", **options).is_complete
     assert set(windows_exported(sandbox).values()) == {1}
 
 
-@pytest.mark.parametrize("replayable", [True, False])
-def test_a_window_whose_job_fails_is_retried_alone(replayable: bool, jobs: AnyClient, sandbox: Sandbox) -> None:  # noqa: FBT001
+def test_a_window_whose_job_fails_is_replayed_alone(jobs: AnyClient, sandbox: Sandbox) -> None:
     sandbox.prepare_export()
-    sandbox.prepare_export(status="FAILED", message="Out of memory.", replayable=replayable)
-    outcome = jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True) if replayable else None
-    if outcome is None:
-        with pytest.raises(
-            ExportIncompleteError, match=r"2 of 3 windows are there; 2025-02-01 to 2025-02-28 failed .*memory"
-        ):
-            jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
-        assert windows_exported(sandbox)[date(2025, 2, 1), date(2025, 2, 28)] >= 2
-        return
-    assert outcome.fresh
+    sandbox.prepare_export(status="FAILED", message="Out of memory.")
+    joined = jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
+    assert joined.rows == sum(job.records_processed or 0 for job in jobs.list() if job.status == "COMPLETED")
+    assert joined.fresh
     assert len(sandbox.exports) == 3
     assert sum(request.method == "PUT" for request in sandbox.requests) == 1
+
+
+def test_a_window_that_cannot_be_replayed_is_exported_again_and_does_not_stop_the_others(
+    jobs: AnyClient, sandbox: Sandbox
+) -> None:
+    sandbox.prepare_export()
+    sandbox.prepare_export(status="FAILED", message="Out of memory.", replayable=False)
+    with pytest.raises(ExportIncompleteError) as caught:
+        jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
+    failed = ExportWindow(date(2025, 2, 1), date(2025, 2, 28))
+    assert list(caught.value.report.errors) == [failed]
+    assert isinstance(caught.value.report.errors[failed], JobFailedError)
+    assert f"2 of 3 windows are there; {failed} failed (job " in str(caught.value)
+    assert not Path("joined.csv").exists()
+    assert windows_exported(sandbox)[failed.start, failed.end] == 2
+    assert len(sandbox.exports) == 4
+    sandbox.answer_next(
+        "GET",
+        EXPORT,
+        status=200,
+        body=json.dumps(
+            {"QueuedUri": f"/Agencies/{sandbox.account_sid}/Jobs/{sandbox.add_job(content=february(sandbox, jobs))}"}
+        ),
+    )
+    assert jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True).rows
+    assert len(sandbox.exports) == 5, "only the file of the test itself"
+
+
+def february(sandbox: Sandbox, jobs: AnyClient) -> bytes:
+    job = jobs.export_report(REPORT, start_date="2025-02-01", end_date="2025-02-27")
+    return b"".join(sandbox.result(job.id).read())
+
+
+def test_a_job_that_somebody_cancels_is_replayed_by_the_next_call_only(impact_clock: ImpactClock) -> None:
+    with Sandbox(job_seconds=0, rows_per_day=2, clock=impact_clock.time) as sandbox, sandbox.client() as jobs:
+        sandbox.prepare_export(status="CANCELLED")
+        (error,) = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).errors.values()
+        assert isinstance(error, JobCancelledError)
+        assert len(sandbox.exports) == 3
+        impact_clock.advance(60)
+        assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+        assert sum(request.method == "PUT" for request in sandbox.requests) == 1
+
+
+def test_a_window_that_is_not_done_in_time_is_awaited_by_the_next_call(impact_clock: ImpactClock) -> None:
+    with Sandbox(job_seconds=0, rows_per_day=2, clock=impact_clock.time) as sandbox, sandbox.client() as jobs:
+        sandbox.prepare_export(seconds=1000.0)
+        report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, timeout=600.0)
+        (error,) = report.errors.values()
+        assert isinstance(error, WaitTimeoutError)
+        assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+        assert len(sandbox.exports) == 3
+
+
+def test_an_empty_window_adds_no_rows(jobs: AnyClient, sandbox: Sandbox) -> None:
+    header = sandbox_header(jobs)
+    for content in (b"", header, header.rstrip()):
+        sandbox.prepare_export(content=content)
+    joined = jobs.export_and_download(REPORT, "empty.csv", **QUARTER, join=True)
+    assert joined.rows == 0
+    assert Path("empty.csv").read_bytes() == header
+    for _ in MONTHS:
+        sandbox.prepare_export(content=b"[]")
+    joined = jobs.export_and_download(REPORT, "empty.jsonl", **QUARTER, join=True, result_format="JSON")
+    assert (joined.rows, joined.bytes_written) == (0, 0)
+
+
+def sandbox_header(jobs: AnyClient) -> bytes:
+    jobs.export_and_download(REPORT, "one.csv", start_date="2025-06-01", end_date="2025-06-01")
+    return Path("one.csv").read_bytes().splitlines(keepends=True)[0]
+
+
+def test_windows_with_other_columns_are_not_joined(jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.prepare_export()
+    sandbox.prepare_export(content=b"a,b\n1,2\n")
+    with pytest.raises(DownloadError, match=r"2025-02-01.* has other columns than .*2025-01-01"):
+        jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
+    assert not Path("joined.csv").exists()
+
+
+def test_a_result_with_fewer_rows_than_the_job_states_is_warned_of(
+    jobs: AnyClient, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.prepare_export(content=b"a,b\n1,2\n", fields={"RecordsProcessed": 7})
+    with caplog.at_level(logging.WARNING, "impact_jobs"):
+        assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+    assert [record.message.partition(": ")[2] for record in caplog.records] == [
+        "it states 7 records, and its result has 1"
+    ]
+
+
+def test_an_error_that_affects_all_windows_is_raised_or_given_to_each(sandbox: Sandbox) -> None:
+    with sandbox.client(retry=Retry(attempts=1)) as jobs:
+        with pytest.raises(ReportNotFoundError):
+            jobs.export_and_download("unknown_report", TEMPLATE, **QUARTER)
+        assert not left_over()
+        sandbox.answer_next("GET", EXPORT, status=503)
+        sandbox.answer_next("GET", re.compile(r"/Jobs"), status=503)
+        report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+        assert {type(error) for error in report.errors.values()} == {ExportUncertainError}
+        assert len(report.errors) == 3
+        assert left_over()
+        assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+    assert not left_over()
+
+
+def test_an_export_whose_answer_was_lost_is_found_by_the_next_call(sandbox: Sandbox) -> None:
+    with sandbox.client(retry=Retry(attempts=1)) as jobs:
+        sandbox.answer_next("GET", EXPORT, status=503, perform=True)
+        sandbox.answer_next("GET", re.compile(r"/Jobs"), status=503)
+        assert len(jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).errors) == 3
+        assert len(sandbox.exports) == 1
+    with sandbox.client() as jobs:
+        assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+    assert set(windows_exported(sandbox).values()) == {1}
+    assert len(sandbox.exports) == 3
+
+
+def test_of_two_calls_with_the_same_target_one_works(jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.prepare_export(stuck_at=40)
+    with pytest.raises(ExportIncompleteError):
+        jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True, timeout=0)
+    with Path("joined.csv.windows/journal.jsonl").open() as journal:
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        sandbox.forget_requests()
+        with pytest.raises(DestinationExistsError, match=r"'.*joined\.csv' is being downloaded by another process"):
+            jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
+    assert not sandbox.requests
+
+
+def test_an_interrupted_call_says_how_to_go_on(jobs: AnyClient, sandbox: Sandbox) -> None:
+    interruption = asyncio.CancelledError if isinstance(jobs, Driven) else KeyboardInterrupt
+
+    def interrupt(_: Job) -> None:
+        raise interruption
+
+    with pytest.raises(interruption) as caught:
+        jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True, on_update=interrupt)
+    assert (
+        f"0 of 3 windows of report {REPORT} are there, and jobs that were exported continue on the server: "
+        "make the same call again to go on"
+    ) in caught.value.__notes__
+    assert jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True).rows
+    assert len(sandbox.exports) == 3
+
+
+def test_the_progress_of_all_windows_is_added_up(jobs: AnyClient) -> None:
+    seen: list[tuple[int, int | None]] = []
+    joined = jobs.export_and_download(
+        REPORT, "joined.csv", **QUARTER, join=True, on_progress=lambda done, total: seen.append((done, total))
+    )
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1][0] >= joined.bytes_written
+    assert {total for _, total in seen} == {None}
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "message"),
+    [
+        ("{start:%Y}.csv", {}, "'2025.csv' would be the file of the window 2025-01-01 to 2025-01-31 and of the window"),
+        ("joined.csv", {}, "path='joined.csv' is not a template, and there are 3 windows: give one, such as"),
+        ("{month}.csv", {}, "{month} is not one of its fields"),
+        ("{strat}.csv", {}, "Did you mean {start}?"),
+        ("no/such/folder/a.csv", {"join": True}, "does not exist: create it first"),
+        (".", {"join": True}, "is a folder: give the path of a file in it"),
+        ("a.xml", {"join": True, "result_format": "XML"}, "XML results are not joined"),
+        ("{start}.csv", {"split": "months"}, "Did you mean 'month'?"),
+        ("{start}.csv", {"end_date": None}, "split='month' needs start_date and end_date"),
+        ("{start}.csv", {"end_date": "2024-01-01"}, "is later than end_date"),
+        ("{start}.csv", {"join": "yes"}, "join='yes': give True or False"),
+        ("{start}.csv", {"max_age": 6}, "max_age=6: give a timedelta"),
+        ("{start}.csv", {"max_age": timedelta(-1)}, "give a timedelta"),
+        ("{start}.csv", {"timeout": -1}, "timeout=-1"),
+        ("{end}.csv", {"split": None, "end_date": None}, "names {end}: give end_date, too."),
+        ("file/{start}.csv", {}, "/file' does not exist: create it first"),
+    ],
+)
+def test_wrong_input_is_refused_before_a_request(
+    path: str, options: dict[str, Any], message: str, jobs: AnyClient, sandbox: Sandbox
+) -> None:
+    Path("file").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        jobs.export_and_download(REPORT, path, **QUARTER | options)
+    assert message in str(caught.value)
+    assert not sandbox.requests
+    assert sorted(path.name for path in Path().iterdir()) == ["file"]

@@ -91,6 +91,11 @@ class WindowState:
         )
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing would be lost without it."""
+        return self == WindowState(window=self.window)
+
+    @property
     def fields(self) -> dict[str, object]:
         """What the journal holds."""
         return {
@@ -148,8 +153,8 @@ class ExportJournal:
             self.states[key] = state
 
     def close(self) -> None:
-        """Close the journal, and keep it unless it is empty. Harmless after `remove`."""
-        if not self._file.closed and not self.states:
+        """Close the journal, and keep it unless it says nothing. Harmless after `remove`."""
+        if not self._file.closed and all(state.is_empty for state in self.states.values()):
             self.remove()
         self._file.close()
 

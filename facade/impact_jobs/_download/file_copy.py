@@ -1,15 +1,65 @@
-"""Copy a range of a file to another one, in a thread that can be stopped."""
+"""Copy a range of a file to another one, in a thread that can be stopped; and write a part file in order."""
 
 from __future__ import annotations
 
+import io
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from attrs import define, field
 
+from impact_jobs._download.part_file import PartFile
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 _BLOCK_BYTES = 1024 * 1024  # with which this is faster than `os.copy_file_range`, unless files can share blocks
+
+
+class Output(Protocol):
+    """What a file is joined into: a binary file, or a `PartWriter`."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Write some bytes at the position, and return how many."""
+        ...
+
+    def seekable(self) -> bool:
+        """Return whether the three methods below can be called."""
+        ...
+
+    def tell(self) -> int:
+        """Return the position."""
+        ...
+
+    def seek(self, offset: int, /) -> int:
+        """Change the position."""
+        ...
+
+    def truncate(self) -> int:
+        """Cut the file at the position."""
+        ...
+
+
+class PartWriter(io.RawIOBase):
+    """Writes a part file from its beginning to its end. What a failed write leaves, the part file discards itself."""
+
+    def __init__(self, part: PartFile) -> None:
+        super().__init__()
+        self._part = part
+        self._position = 0
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of `data`."""
+        view = memoryview(data)
+        self._part.write(view, self._position)
+        self._position += len(view)
+        return len(view)
 
 
 @define
@@ -30,7 +80,7 @@ class RangeCopy:
         if kind is not None:
             self._is_stopped.set()
 
-    def to(self, target: BinaryIO) -> int:
+    def to(self, target: Output) -> int:
         """Copy to `target`, and return how many bytes that were, which is fewer if the file became shorter."""
         left, block = self._stop - self._start, memoryview(bytearray(_BLOCK_BYTES))
         with self._source.open("rb", buffering=0) as source:
@@ -44,7 +94,7 @@ class RangeCopy:
         return self._stop - self._start - left
 
 
-def write_all(target: BinaryIO, data: bytes | memoryview) -> None:
+def write_all(target: Output, data: bytes | memoryview) -> None:
     """Write all of `data`; an unbuffered file may write less at once."""
     view = memoryview(data)
     while view:

@@ -9,12 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO
 
 from attrs import define
 
 from impact_jobs._download.csv_scanner import CsvFile
-from impact_jobs._download.file_copy import RangeCopy, write_all
+from impact_jobs._download.file_copy import Output, RangeCopy, write_all
 from impact_jobs._download.json_records import JsonRecords, Page
 from impact_jobs._redaction import shorten
 from impact_jobs.errors import DownloadError, IntegrityError
@@ -22,7 +21,7 @@ from impact_jobs.errors import DownloadError, IntegrityError
 _LINES_BYTES = 1024 * 1024
 
 
-def join_csv(sources: Sequence[Path], target: BinaryIO) -> int:
+def join_csv(sources: Sequence[Path], target: Output) -> int:
     """Write the records of CSV files, in order, below one header, and return their number.
 
     The bytes are those of the sources: no field is parsed or quoted anew. A byte order mark is kept at the beginning of
@@ -67,7 +66,7 @@ def count_csv_rows(path: Path) -> int:
     return CsvFile.inspect(path).scan().records
 
 
-def join_json_lines(sources: Sequence[Path], target: BinaryIO) -> int:
+def join_json_lines(sources: Sequence[Path], target: Output) -> int:
     """Write the records of JSON files, in order, as JSON lines, and return their number.
 
     Each source is an array, an object with one list of records, such as `{"Records": […]}`, or JSON lines. The text of
@@ -137,14 +136,15 @@ def _encoded(lines: list[str]) -> bytes:
 
 
 @contextmanager
-def _unless_it_fails(target: BinaryIO) -> Iterator[None]:
+def _unless_it_fails(target: Output) -> Iterator[None]:
     """Remove what the block has written if it raises an error."""
-    start = target.tell()
+    start = target.tell() if target.seekable() else None
     try:
         yield
     except BaseException:
-        target.seek(start)
-        target.truncate()
+        if start is not None:
+            target.seek(start)
+            target.truncate()
         raise
 
 

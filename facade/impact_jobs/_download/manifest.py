@@ -91,19 +91,31 @@ class Manifest:
     """
 
     folder: Path
-    entries: dict[str, ManifestEntry]
-    _lock: threading.Lock = field(factory=threading.Lock, repr=False)
+    entries: dict[str, ManifestEntry] = field(factory=dict)  # in the order of the lines
+    _position: int = field(default=0, repr=False)  # up to which the file was read
+    _lock: threading.RLock = field(factory=threading.RLock, repr=False)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """Read the manifest of a folder; it is empty if there is none."""
-        entries: dict[str, ManifestEntry] = {}
-        path = folder / MANIFEST_NAME
+        manifest = cls(folder)
+        manifest.refresh()
+        return manifest
+
+    def refresh(self) -> None:
+        """Read what was appended meanwhile, also by other processes."""
+        path = self.folder / MANIFEST_NAME
         try:
-            with open_safely(path, "r") as file:
-                for entry in map(_parse, _lines(file)):
+            with self._lock, open_safely(path, "r") as file:
+                if os.fstat(file.fileno()).st_size < self._position:  # somebody has replaced it
+                    self.entries.clear()
+                    self._position = 0
+                file.seek(self._position)
+                for line in _lines(file):
+                    self._position += len(line) if line.endswith(b"\n") else 0
+                    entry = _parse(line)
                     if entry is not None:
-                        entries[entry.file] = entry
+                        self._add(entry)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -112,7 +124,6 @@ class Manifest:
             raise ConfigurationError(
                 f"{str(path)!r} could not be read: {error.strerror}. Repair or remove it, or choose another folder."
             ) from None
-        return cls(folder, entries)
 
     def append(self, entry: ManifestEntry) -> None:
         """Append an entry, and sync it; keys of an earlier one that this release does not know are kept.
@@ -126,11 +137,16 @@ class Manifest:
             with open_safely(self.folder / MANIFEST_NAME, "r+", flags=os.O_CREAT | os.O_APPEND) as file:
                 _lock_soon(file)
                 _append_line(file, entry.line().encode())
-            self.entries[entry.file] = entry
+            self._add(entry)
 
-    def of_job(self, job_id: str) -> ManifestEntry | None:
-        """Return the last entry about a job."""
-        return next((each for each in reversed(self.entries.values()) if each.job == job_id.lower()), None)
+    def by_job(self) -> dict[str, ManifestEntry]:
+        """Return the last entry about each job, by its id in lower case."""
+        with self._lock:
+            return {each.job: each for each in self.entries.values() if each.job is not None}
+
+    def _add(self, entry: ManifestEntry) -> None:
+        self.entries.pop(entry.file, None)  # so that the last line comes last
+        self.entries[entry.file] = entry
 
 
 def _parse(line: bytes) -> ManifestEntry | None:
@@ -169,8 +185,11 @@ def _lock_soon(file: FileIO) -> None:
 def _lines(file: FileIO) -> Iterator[bytes]:
     rest = b""
     while data := file.read(1024 * 1024):
-        *lines, rest = (rest + data).split(b"\n")
+        *lines, rest = (rest + data).splitlines(keepends=True)
         yield from lines
+        if rest.endswith(b"\n"):
+            yield rest
+            rest = b""
     yield rest
 
 

@@ -72,7 +72,8 @@ async def _download_to(
 
 def shown_at(path: Path, result: DownloadResult) -> DownloadResult:
     """Return a result with the path that the user sees, and log it."""
-    logger.info("job %s: %d bytes are in %s", result.job_id, result.bytes_written, path)
+    unchanged = ", unchanged" if result.unchanged else ""
+    logger.info("job %s: %d bytes are in %s%s", result.job_id, result.bytes_written, path, unchanged)
     return evolve(result, path=path)
 
 
@@ -85,10 +86,12 @@ async def save_result(
     *,
     first_stream: Stream | None = None,
     finish: Callable[[PartFile], object] = lambda _: None,
+    is_page: bool = False,
 ) -> DownloadResult:
     """Transfer a result into the part file that `open_part` returns, and commit it.
 
-    `finish` is called once all bytes are there, and may still change the part's target.
+    `finish` is called once all bytes are there, and may still change the part's target. A result that `is_page` may
+    have other pages without a warning.
     """
     started = context.transport.now()
     opened: list[PartFile] = []  # filled in the thread, so that a file is closed even if its opening was cancelled
@@ -117,7 +120,7 @@ async def save_result(
         raise
     size = part.coverage.size
     paging = await context.transport.run(lambda: Paging.of_file(part.target))
-    if paging.warning:
+    if paging.warning and not is_page:
         logger.warning("job %s: %s", source.job_id, paging.warning)
     return DownloadResult(
         path=part.target,
@@ -131,6 +134,7 @@ async def save_result(
         connections=connections,
         seconds=context.transport.now() - started,
         pages_total=paging.pages_total,
+        unchanged=part.unchanged,
     )
 
 

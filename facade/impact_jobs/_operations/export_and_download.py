@@ -98,8 +98,9 @@ async def _export_one(
         polling=export.polling,
         on_update=export.on_update,
     )
+    rows = await context.transport.run(lambda: count_csv_rows(result.path)) if request.result_format == "CSV" else None
     shown_path = place.shown / result.path.name if into_folder else place.shown
-    return evolve(result, path=shown_path, fresh=fresh)
+    return evolve(result, path=shown_path, fresh=fresh, rows=rows)
 
 
 def _assembler(result_format: str) -> Assemble:

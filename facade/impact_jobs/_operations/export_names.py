@@ -13,6 +13,7 @@ from attrs import frozen
 
 from impact_jobs._account import Account
 from impact_jobs._download.destination import Place, check_folder, check_target, is_folder, make_folder
+from impact_jobs._download.filesystem import exists
 from impact_jobs._download.name_templates import NameTemplate, check_distinct
 from impact_jobs._operations.export import ExportRequest
 from impact_jobs._validators import shown
@@ -74,7 +75,7 @@ class ExportNames:
                 raise ConfigurationError(f"path={shown(self.path)} is a folder: give the path of a file in it.")
             folder = place.path.parent
             if self.template is not None and not is_folder(folder):  # it is created later
-                check_folder(next(each for each in folder.parents if is_folder(each)))
+                check_folder(next(each for each in (folder, *folder.parents) if exists(each)))
             else:
                 check_target(place.path, overwrite=overwrite or is_run)
 

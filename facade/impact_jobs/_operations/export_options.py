@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeAlias
 
 from attrs import field, frozen
 
@@ -11,8 +12,12 @@ from impact_jobs._api.context import seconds_of
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.windows import Split
 from impact_jobs._validators import flag, shown
-from impact_jobs.errors import ConfigurationError
-from impact_jobs.models import Job
+from impact_jobs.errors import ConfigurationError, JobsError
+from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import ExportWindow
+
+OnWindow: TypeAlias = Callable[[ExportWindow, Job | DownloadResult | JobsError], object]
+"""A function that is called with a window and its news: a snapshot of its job, its file, or its error."""
 
 
 @frozen(kw_only=True)
@@ -25,6 +30,7 @@ class ExportOptions:
     timeout: float | None
     polling: Polling | None
     on_update: Callable[[Job], object] | None
+    on_window: OnWindow | None = None
 
     def __attrs_post_init__(self) -> None:
         seconds_of(self.timeout)

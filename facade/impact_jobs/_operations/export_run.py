@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
+from threading import Lock
 
 from attrs import define, evolve, field
 
@@ -26,7 +27,7 @@ from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._operations.export_windows import WindowExports, WindowTask, window_key
 from impact_jobs._operations.window_files import WindowFiles, existing_result
 from impact_jobs._transport.clock import utc
-from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError
+from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError, JobsError
 from impact_jobs.models import DownloadResult, Job
 from impact_jobs.report_models import ExportWindow
 
@@ -52,6 +53,7 @@ class ExportRun:
     assemble: Assemble | None
     count_rows: Callable[[Path], int] | None
     tasks: Sequence[WindowTask] = field(init=False)
+    _lock: Lock = field(factory=Lock, init=False)
     _manifests: dict[Path, Manifest] = field(factory=dict)  # by folder
 
     def __attrs_post_init__(self) -> None:
@@ -112,7 +114,20 @@ class ExportRun:
         key = window_key(self.context, request)
         work = self._folder / f"{window.start}.{window.end}.{key}.{request.result_format.lower()}"
         source = Place(work, work) if target is None or self.assemble is not None else target
-        return WindowTask(window=window, request=request, key=key, source=source, target=target, state=WindowState())
+        return WindowTask(
+            window=window,
+            request=request,
+            key=key,
+            source=source,
+            target=target,
+            state=WindowState(),
+            on_window=self.export.on_window and self._on_window,
+        )
+
+    def _on_window(self, window: ExportWindow, news: Job | DownloadResult | JobsError) -> None:
+        with self._lock:  # because windows are downloaded in several threads
+            if self.export.on_window is not None:
+                self.export.on_window(window, news)
 
     def _find(self, journal: ExportJournal) -> DownloadResult | None:
         """Find what earlier runs have completed; return the joined file if that is complete.

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from attrs import define, evolve, field
+from attrs import Attribute, define, evolve, field
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import Pages
@@ -18,6 +18,7 @@ from impact_jobs._dates import Window
 from impact_jobs._download.destination import Place
 from impact_jobs._download.export_journal import ExportJournal, WindowState
 from impact_jobs._operations.export import ExportRequest, candidates, send_export
+from impact_jobs._operations.export_options import OnWindow
 from impact_jobs._operations.replay import CLOCK_SLACK, replay_if_replayable
 from impact_jobs._policy.daily_exports import PERIOD
 from impact_jobs._transport.clock import utc
@@ -39,6 +40,8 @@ from impact_jobs.errors import (
 from impact_jobs.models import DownloadResult, Job
 from impact_jobs.report_models import ExportWindow
 
+T = TypeVar("T")
+
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_RETRIES = 2  # of a window whose job has failed
@@ -49,6 +52,13 @@ _CLOCKS = timedelta(seconds=10)  # how far the server's clock may be behind
 _FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)
 _OF_ALL = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
 _WITHOUT_RESULT = (JobFailedError, JobNotFoundError, ResultExpiredError)
+
+
+def _report(task: WindowTask, _: Attribute[Any], news: T) -> T:
+    """Report a change of a window to the user's function."""
+    if news is not None and task.on_window is not None:
+        task.on_window(task.window, news)  # type: ignore[arg-type]  # one of its kinds of news
+    return news
 
 
 @define(kw_only=True, eq=False)
@@ -65,9 +75,10 @@ class WindowTask:
     source: Place
     target: Place | None
     state: WindowState
-    job: Job | None = None  # the last snapshot
+    on_window: OnWindow | None
+    job: Job | None = field(default=None, on_setattr=_report)  # the last snapshot
     is_exported: bool = False  # in this call
-    outcome: DownloadResult | JobsError | None = None
+    outcome: DownloadResult | JobsError | None = field(default=None, on_setattr=_report)
     retries: int = 0
 
     @property
@@ -150,8 +161,7 @@ class WindowExports:
         """Return whether the result of a completed job may be used; False if a replay of it is to be waited for."""
         if task.state.fresh is not None:
             return True
-        sent = self.context.report_memory.export_sent(job.id) or task.state.sent_at
-        is_new = sent is not None and job.created_date is not None and job.created_date >= sent - CLOCK_SLACK
+        is_new = self._is_new(task, job)
         made = job.completed_date or job.created_date
         if self.max_age is None:
             fresh = is_new
@@ -165,6 +175,11 @@ class WindowExports:
                 return False
         await self.record(task, fresh=fresh)
         return True
+
+    def _is_new(self, task: WindowTask, job: Job) -> bool:
+        """Return whether the export has created the job; otherwise the server has returned an existing one."""
+        sent = self.context.report_memory.export_sent(job.id) or task.state.sent_at
+        return sent is not None and job.created_date is not None and job.created_date >= sent - CLOCK_SLACK
 
     async def _replay(self, job: Job) -> Job | None:
         """Return a replay of a job whose result is too old, or None if that is not possible."""
@@ -181,9 +196,11 @@ class WindowExports:
         """
         if failure.is_too_early or not isinstance(failure, _WITHOUT_RESULT):
             return False
+        # Somebody has cancelled the job, unless an export has returned one that was cancelled before.
+        is_cancelled = isinstance(failure, JobCancelledError) and self._is_new(task, failure.job)
         failed = task.state.job_id
         try:
-            if task.retries < _MAX_RETRIES and not isinstance(failure, JobCancelledError):
+            if task.retries < _MAX_RETRIES and not is_cancelled:
                 task.retries += 1
                 logger.info("%s; the window %s is retried", failure, task.window)
                 if failed is not None and not isinstance(failure, JobNotFoundError):

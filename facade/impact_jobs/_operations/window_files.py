@@ -63,7 +63,7 @@ class WindowFiles:
                 [each[0].job or each[0].state.job_id or "" for each in by_job.values()],
                 timeout=None if math.isinf(self.deadline) else max(self.deadline - self.context.transport.now(), 0.0),
                 polling=self.polling,
-                on_update=self.on_update,
+                on_update=partial(self._update, by_job),
             )
             work = partial(self._work, batch, by_job, self.context.transport.lock())
             await self.context.transport.run_many([work] * min(workers, len(by_job)), stop=lambda: None)
@@ -73,6 +73,12 @@ class WindowFiles:
                     task.outcome = None
                     again.append(task)
             tasks = again
+
+    def _update(self, by_job: Mapping[str, Sequence[WindowTask]], job: Job) -> None:
+        for task in by_job.get(job.id.lower(), ()):
+            task.job = job
+        if self.on_update is not None:
+            self.on_update(job)
 
     async def _work(
         self,

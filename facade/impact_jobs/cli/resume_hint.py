@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 from click.core import ParameterSource
@@ -70,4 +70,6 @@ def _to_text(value: object) -> str:
         return "forever"
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return f"{value.days}d"
     return f"{value:g}" if isinstance(value, float) else str(value)
