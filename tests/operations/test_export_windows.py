@@ -79,6 +79,17 @@ def test_a_year_by_month_joined_is_the_year_in_one(jobs: AnyClient, sandbox: San
     assert not left_over()
 
 
+@pytest.mark.parametrize("account", ["brand", "partner"])
+def test_other_kinds_of_account_export_in_windows(account: Any) -> None:
+    with Sandbox(account=account, job_seconds=0, rows_per_day=2) as sandbox, sandbox.client() as jobs:
+        report_id = next(report.id for report in jobs.reports() if report.is_exportable)
+        one = jobs.export_and_download(report_id, "one.csv", start_date="2025-01-01", end_date="2025-03-31")
+        sandbox.prepare_export(status="FAILED")
+        joined = jobs.export_and_download(report_id, "joined.csv", **QUARTER, join=True)
+    assert (joined.sha256, joined.rows) == (one.sha256, one.rows)
+    assert len(sandbox.exports) == 4
+
+
 @pytest.mark.parametrize("shape", ["records", "array"])
 def test_a_year_of_json_joined_has_the_rows_of_the_year_in_one(shape: Any) -> None:
     with Sandbox(job_seconds=0, rows_per_day=1, json_shape=shape) as sandbox, sandbox.client() as jobs:
@@ -178,8 +189,10 @@ def test_overwrite_exports_every_window_again(jobs: AnyClient, sandbox: Sandbox)
     assert report.is_complete
     assert set(windows_exported(sandbox).values()) == {2}
     assert {file.fresh for file in report.files.values()} <= {True, False}
-    joined = jobs.export_and_download(REPORT, Path(REPORT, MONTHS[0]), **QUARTER, join=True, overwrite=True)
-    assert joined.rows == sum(file.rows or 0 for file in report.files.values())
+    for unchanged in (False, True):
+        joined = jobs.export_and_download(REPORT, Path(REPORT, MONTHS[0]), **QUARTER, join=True, overwrite=True)
+        assert joined.rows == sum(file.rows or 0 for file in report.files.values())
+        assert joined.unchanged is unchanged
 
 
 def test_an_older_result_is_replayed(impact_clock: ImpactClock) -> None:
@@ -189,6 +202,7 @@ def test_an_older_result_is_replayed(impact_clock: ImpactClock) -> None:
         sandbox.forget_requests()
         young = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
         assert not sandbox.requests
+        assert {file.fresh for file in young.files.values()} == {True}
         impact_clock.advance(2 * 3600)
         old = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
     assert young.is_complete
