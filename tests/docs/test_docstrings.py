@@ -27,7 +27,8 @@ EXAMPLE_BYTES = "52428800"
 # These compute or forget something, and raise no error of their own.
 NEVER_RAISES = {
     "DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata",
-    "FieldError", "Job", "DownloadResult", "FetchReport", "ExportReport", "ExportWindow", "RecordedExport", "RecordedRequest",
+    "FieldError", "Job", "DownloadResult", "FetchReport", "ExportReport", "ExportWindow",
+    "RecordedExport", "RecordedRequest",
     "RecordedRequest.from_scope", "ResultFile.page", "ResultFile.replayed",
     "AsyncJobsClient.aclose", "JobsClient.close", "Sandbox.close", "Sandbox.cut_next_download",
     "Sandbox.forget_requests", "JobFailedError.of", "Polling.pause", "Polling.together", "Retry.delay", "Retry.pause",

@@ -14,7 +14,7 @@ from impact_jobs.sandbox import Sandbox
 from tests.faults.forkserver import ForkServer, KillKind, KillPoint
 
 REPORT: Final = "agency_action_listing"
-_YEAR: Final = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
+_YEAR: Final[dict[str, Any]] = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
 _STEPS: Final = ("fdatasync", "send", "pwrite")
 _AROUND: Final[tuple[KillKind, ...]] = ("before a system call", "after a system call")
 # The file gets its name, and what is not needed any more is removed.
