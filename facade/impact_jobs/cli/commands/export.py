@@ -117,7 +117,8 @@ def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, *
                     found = call(on_window=on_window)
             else:
                 with progress_on(state) as progress:
-                    found = call(on_update=progress.on_job)
+                    more = {} if parquet else {"on_progress": progress.on_bytes}
+                    found = call(on_update=progress.on_job, **more)
         except ExportIncompleteError as error:
             found = error.report
     report_cache.remember(state, {report: ""})
