@@ -89,6 +89,8 @@ def test_joined_windows_are_one_file(account: Sandbox) -> None:
     assert run(*whole, "--out", "whole.csv").exit_code == 0
     assert Path("spring.csv").read_bytes() == Path("whole.csv").read_bytes()
     assert len(account.exports) == 4
+    assert run(*SPRING, "--join", "--format", "json", "--quiet").stdout == f"{REPORT}.jsonl\n"
+    assert len(Path(f"{REPORT}.jsonl").read_text().splitlines()) == len(rows("spring.csv"))
 
 
 def test_parquet_is_written_for_each_window_or_for_all(account: Sandbox) -> None:
