@@ -88,7 +88,9 @@ def account_kind(name: object, setting: str = "account") -> AccountKind:
     known = {**{each: each for each in _KINDS}, **_SYNONYMS}
     meant = [known[each] for each in get_close_matches(name.strip().lower(), known, n=1)]
     hint = f" Did you mean {meant[0]!r}?" if meant else ""
-    raise ConfigurationError(f"{setting}={shorten(name)!r} is not a kind of account: {expected}.{hint}")
+    # The message shows only what resembles a kind, because anything else may be a token in the wrong place.
+    given = f"{setting}={shorten(name)!r}" if meant else setting
+    raise ConfigurationError(f"{given} is not a kind of account: {expected}.{hint}")
 
 
 def kind_of_collection(collection: str) -> AccountKind:

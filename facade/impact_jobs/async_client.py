@@ -240,7 +240,8 @@ class AsyncJobsClient:
             on_update: Called with every snapshot of the job, including the last.
 
         Raises:
-            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`.
+            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`. On brand and partner
+                accounts, whose servers run a job in ERROR again, that takes as long as `Polling.error_grace` says.
             JobCancelledError: The job was cancelled.
             WaitTimeoutError: The job did not complete in time. It continues on the server: wait again.
             JobsError: As for `get`, if polling again cannot help (401, 403, 404).
@@ -708,6 +709,9 @@ class AsyncJobsClient:
         Pass it to the functions of `impact_agency_api.api`: to the `sync` ones from a `JobsClient`, to the `asyncio`
         ones from an `AsyncJobsClient`. It adds the credentials, which it does not hold itself, requests JSON, and
         raises this library's errors. It does not retry.
+
+        The operations are those of an agency. On the client of a brand or partner, or of one brand of an agency, they
+        raise ConfigurationError; request paths below the account's by `generated.get_httpx_client()` there.
 
         Example:
             >>> from impact_agency_api.api.jobs import list_jobs

@@ -34,6 +34,7 @@ from tests.support.virtual_clock import NOON, VirtualClock
 ADVERTISER = 2747168
 QUARTER, HOUR, DAY = 900.0, 3600.0, 86_400.0
 QUICK = Retry(attempts=3, base_delay=0.0)
+SELDOM = Polling(minimum=60.0)  # so that hours of waiting take few requests
 AT_ONCE = Polling(error_grace=timedelta(0))
 
 
@@ -106,7 +107,7 @@ def setting(request: pytest.FixtureRequest, scope: Scope, virtual: VirtualClock)
     with (
         Sandbox(account=scope.account, job_seconds=0, result_bytes=2_000, clock=virtual.time) as sandbox,
         asyncio.Runner() as runner,
-        request.param(sandbox, runner, retry=QUICK) as jobs,
+        request.param(sandbox, runner, retry=QUICK, polling=SELDOM) as jobs,
     ):
         own = jobs if scope.advertiser is None else jobs.for_advertiser(scope.advertiser)
         yield Setting(scope=scope, sandbox=sandbox, jobs=own, virtual=virtual)
@@ -237,7 +238,7 @@ def test_no_wait_outlasts_it_with_a_grace_of_zero(setting: Setting, tmp_path: Pa
 
 def test_the_users_own_grace_counts_on_every_account(setting: Setting) -> None:
     job_id = setting.add_job(status="ERROR", recovers_after=3 * HOUR)
-    polling = Polling(error_grace=timedelta(hours=4))
+    polling = Polling(minimum=300.0, error_grace=timedelta(hours=4))
     assert setting.jobs.wait(job_id, timeout=None, polling=polling).status == "COMPLETED"
     assert setting.virtual.now >= NOON + 3 * HOUR
 
@@ -308,18 +309,29 @@ def test_a_rerun_is_recognised_by_what_the_server_keeps_or_the_user_knows(settin
 
 
 @but_agencies
-def test_the_end_of_the_run_before_is_not_believed(setting: Setting) -> None:
-    job = setting.jobs.get(setting.add_job(age=HOUR, seconds=20))
+def test_a_run_that_began_before_the_replay_is_not_taken_for_it(setting: Setting) -> None:
+    """Somebody else has replayed the job, so the server has refused this replay."""
+    before = setting.jobs.get(setting.add_job(age=HOUR))
+    started = (utc(NOON) - timedelta(minutes=10)).isoformat()
+    setting.sandbox.answer_next("PUT", "/Replay", status=None)
+    running = {**before.raw, "Status": "RUNNING", "StartedDate": started}
+    setting.answer("GET", f"/Jobs/{before.id}", running, times=QUICK.attempts)
+    with pytest.raises(ReplayUncertainError):
+        setting.jobs.replay(before)
+
+
+@but_agencies
+def test_the_end_of_the_run_before_is_not_believed_even_if_it_was_in_the_second_of_the_replay(setting: Setting) -> None:
+    job = setting.jobs.get(setting.add_job(age=20, seconds=20))
     for is_answer_stale in (False, True):
         before, begun = job, setting.virtual.now
         if is_answer_stale:
             setting.answer("PUT", "/Replay", before.raw, perform=True)
         replayed = setting.jobs.replay(before)
         setting.answer("GET", f"/Jobs/{before.id}", before.raw, times=2)
-        job = setting.jobs.wait(replayed)
+        job = setting.jobs.wait(replayed, polling=Polling())
         assert setting.virtual.now >= begun + 20
         assert job.completed_date > before.completed_date
-        setting.virtual.now += HOUR
 
 
 # The clients

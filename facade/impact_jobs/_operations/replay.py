@@ -91,7 +91,7 @@ async def _replay_once(context: ClientContext, job_id: str, what: str, before: J
             return await _find_job(context, attempt, before, sent_at=sent_at, failure=error)
         begun = time_of_sending(context, response.head, sent_at)
         context.replay_claims.record(job, begun=begun)
-        _record(context, job, attempt, begun=begun)
+        _record(context, job, attempt, begun=begun, before=job if ends_of(job) else before)
         return job
 
 
@@ -163,7 +163,7 @@ async def _find_job(
             if context.replay_claims.claim_rerun(attempt, source, begun=since, ends=ends):
                 own = source
         if own is not None:
-            _record(context, own, attempt, begun=since)
+            _record(context, own, attempt, begun=since, before=before)
             logger.info("the replay of job %s was found in the list: job %s (%s)", attempt.source, own.id, cause)
             return own
     raise ReplayUncertainError(attempt.source, found, cause=cause)
@@ -174,9 +174,10 @@ def time_of_sending(context: ClientContext, head: Head, sent_at: float) -> datet
     return server_time(head) - timedelta(seconds=context.transport.now() - sent_at)
 
 
-def _record(context: ClientContext, job: Job, attempt: ReplayAttempt, *, begun: datetime) -> None:
+def _record(context: ClientContext, job: Job, attempt: ReplayAttempt, *, begun: datetime, before: Job | None) -> None:
     is_same_job = job.id.lower() == attempt.source.lower()
-    context.recent_replays.record(job.id, now=context.transport.now(), begun=begun if is_same_job else None)
+    own_begun = begun if is_same_job else None
+    context.recent_replays.record(job.id, now=context.transport.now(), begun=own_begun, before=before)
 
 
 def _is_rerun(source: Job, since: datetime, before: Job | None, *, in_place: bool) -> bool:
@@ -187,9 +188,11 @@ def _is_rerun(source: Job, since: datetime, before: Job | None, *, in_place: boo
     is_new = source.created_date is None or source.created_date >= since
     if not in_place:
         return not source.is_terminal and is_new
+    started, ends = source.started_date, [*ends_of(source), *(ends_of(before) if before else ())]
     if source.is_terminal:  # it may have ended again already
-        return source.started_date is not None and source.started_date >= since
-    return is_new or before is not None or bool(ends_of(source))
+        return started is not None and started >= since
+    is_older_run = started is not None and started < since and all(end < started for end in ends)
+    return is_new or (not is_older_run and bool(before or ends))
 
 
 def _candidates(jobs: Iterable[Job], source: Job) -> list[Job]:

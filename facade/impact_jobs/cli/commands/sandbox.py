@@ -42,4 +42,5 @@ def sandbox(state: CliState, /, **options: object) -> int:
     that point impact-jobs and the client at the sandbox, and runs until Ctrl-C.
     """
     announce: Callable[[Mapping[str, str]], None] = partial(write_json, state.out) if state.json else write_exports
+    options["account"] = state.account_kind or options["account"]
     return exit_codes.USAGE if run(options, announce=announce) else exit_codes.OK
