@@ -1,4 +1,4 @@
-"""Wait for, download and replay impact.com's asynchronous jobs.
+"""Export impact.com's reports, and wait for, download and replay its asynchronous jobs.
 
     from impact_jobs import JobsClient
 

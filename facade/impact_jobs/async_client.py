@@ -857,7 +857,8 @@ class AsyncJobsClient:
         Args:
             report_id, start_date, end_date, result_format, filters: As for `export_report`.
             path: As for `download`, or a template, such as "{report}/{start:%Y-%m}.csv", whose folders are created. Its
-                fields are `report`, `start`, `end` and `account`. It is checked before the export.
+                fields are `report`, `start`, `end` and `account`. It is checked before the export. If it ends in
+                `.jsonl` or `.ndjson`, a JSON result becomes JSON lines with the records of all its pages.
             split: "day", "week" (from Monday), "month", or a timedelta of whole days. The first and the last window may
                 be shorter. None for a single export.
             join: Whether to join the windows into one file, in order. XML is not joined.

@@ -22,6 +22,8 @@ signed URL. All errors can be pickled and copied.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -30,8 +32,7 @@ from impact_jobs._redaction import redact as redact  # noqa: PLC0414 - for the c
 from impact_jobs._redaction import shorten as shorten  # noqa: PLC0414 - the same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
     from impact_jobs.models import DownloadResult, Job
     from impact_jobs.report_models import ExportWindow
@@ -444,8 +445,10 @@ class ExportReport:
         """The files by window.
 
         Example:
-            >>> sum(file.rows or 0 for file in exported.files.values())
-            40
+            >>> days = {"start_date": "2026-05-01", "end_date": "2026-05-02"}
+            >>> report = jobs.export_and_download("agency_action_listing", "{start}.csv", **days, split="day")
+            >>> [str(file.path) for file in report.files.values()]
+            ['2026-05-01.csv', '2026-05-02.csv']
         """
         return {window: found for window, found in self.outcomes.items() if not isinstance(found, JobsError)}
 
@@ -454,7 +457,9 @@ class ExportReport:
         """The errors of the windows without a file. Make the same call again to retry them.
 
         Example:
-            >>> for window, error in exported.errors.items():
+            >>> days = {"start_date": "2026-05-01", "end_date": "2026-05-02"}
+            >>> report = jobs.export_and_download("agency_action_listing", "{start}.csv", **days, split="day")
+            >>> for window, error in report.errors.items():
             ...     print(window, error)
         """
         return {window: found for window, found in self.outcomes.items() if isinstance(found, JobsError)}
@@ -464,7 +469,9 @@ class ExportReport:
         """Whether every window has its file.
 
         Example:
-            >>> exported.is_complete
+            >>> days = {"start_date": "2026-05-01", "end_date": "2026-05-02"}
+            >>> report = jobs.export_and_download("agency_action_listing", "{start}.csv", **days, split="day")
+            >>> report.is_complete
             True
         """
         return not self.left and not self.errors
@@ -479,11 +486,9 @@ class ExportIncompleteError(JobsError):
         report: What is there, what failed, and what is left.
 
     Example:
+        >>> days = {"start_date": "2026-04-01", "end_date": "2026-05-31"}
         >>> try:
-        ...     jobs.export_and_download(
-        ...         "agency_action_listing", "year.csv", start_date="2026-04-01", end_date="2026-05-31",
-        ...         split="month", join=True,
-        ...     )
+        ...     jobs.export_and_download("agency_action_listing", "spring.csv", **days, split="month", join=True)
         ... except ExportIncompleteError as error:
         ...     print(len(error.report.files), len(error.report.errors))
         1 1

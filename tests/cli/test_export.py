@@ -117,7 +117,7 @@ def test_an_old_result_is_replayed(account: Sandbox, impact_clock: ImpactClock) 
     assert len(account.job_ids) == 1
     (again,) = json_lines(run(*MAY, "--max-age", "1h", "--overwrite", "--json").stdout)
     assert (again["fresh"], again["unchanged"]) == (True, True)
-    assert again["id"] == account.job_ids[1] != account.exports[0].job_id
+    assert again["id"] == account.job_ids[-1] != account.exports[0].job_id
     assert "unchanged" in plain(run_at_terminal(*MAY, "--overwrite")[1])
 
 

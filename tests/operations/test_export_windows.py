@@ -79,6 +79,17 @@ def test_a_year_by_month_joined_is_the_year_in_one(jobs: AnyClient, sandbox: San
     assert not left_over()
 
 
+@pytest.mark.parametrize("account", ["brand", "partner"])
+def test_other_kinds_of_account_export_in_windows(account: Any) -> None:
+    with Sandbox(account=account, job_seconds=0, rows_per_day=2) as sandbox, sandbox.client() as jobs:
+        report_id = next(report.id for report in jobs.reports() if report.is_exportable)
+        one = jobs.export_and_download(report_id, "one.csv", start_date="2025-01-01", end_date="2025-03-31")
+        sandbox.prepare_export(status="FAILED")
+        joined = jobs.export_and_download(report_id, "joined.csv", **QUARTER, join=True)
+    assert (joined.sha256, joined.rows) == (one.sha256, one.rows)
+    assert len(sandbox.exports) == 4
+
+
 @pytest.mark.parametrize("shape", ["records", "array"])
 def test_a_year_of_json_joined_has_the_rows_of_the_year_in_one(shape: Any) -> None:
     with Sandbox(job_seconds=0, rows_per_day=1, json_shape=shape) as sandbox, sandbox.client() as jobs:
@@ -89,6 +100,24 @@ def test_a_year_of_json_joined_has_the_rows_of_the_year_in_one(shape: Any) -> No
     found = json.loads(one.path.read_text())
     assert lines("joined.jsonl") == (found if shape == "array" else found["Records"])
     assert joined.rows == len(lines("joined.jsonl")) > 100
+
+
+def test_json_in_pages_is_complete_in_json_lines() -> None:
+    with (
+        Sandbox(job_seconds=0, rows_per_day=1, json_shape="pages", json_page_rows=12) as sandbox,
+        sandbox.client() as jobs,
+    ):
+        days: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-03-31", "result_format": "JSON"}
+        one = jobs.export_and_download(REPORT, "one.jsonl", **days)
+        joined = jobs.export_and_download(REPORT, "joined.jsonl", **days, split="month", join=True)
+        report = jobs.export_and_download(REPORT, "{start:%Y-%m}.ndjson", **days, split="month")
+        first_page = jobs.export_and_download(REPORT, "one.json", **days)
+    assert Path("joined.jsonl").read_bytes() == Path("one.jsonl").read_bytes()
+    assert b"".join(file.path.read_bytes() for file in report.files.values()) == Path("one.jsonl").read_bytes()
+    assert one.rows == joined.rows == len(lines("one.jsonl")) == sum(file.rows or 0 for file in report.files.values())
+    assert one.rows > 2 * 12
+    assert first_page.pages_total == -(-one.rows // 12)
+    assert not left_over()
 
 
 def test_each_window_has_its_file_and_is_not_exported_again(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -160,8 +189,10 @@ def test_overwrite_exports_every_window_again(jobs: AnyClient, sandbox: Sandbox)
     assert report.is_complete
     assert set(windows_exported(sandbox).values()) == {2}
     assert {file.fresh for file in report.files.values()} <= {True, False}
-    joined = jobs.export_and_download(REPORT, Path(REPORT, MONTHS[0]), **QUARTER, join=True, overwrite=True)
-    assert joined.rows == sum(file.rows or 0 for file in report.files.values())
+    for unchanged in (False, True):
+        joined = jobs.export_and_download(REPORT, Path(REPORT, MONTHS[0]), **QUARTER, join=True, overwrite=True)
+        assert joined.rows == sum(file.rows or 0 for file in report.files.values())
+        assert joined.unchanged is unchanged
 
 
 def test_an_older_result_is_replayed(impact_clock: ImpactClock) -> None:
@@ -171,6 +202,7 @@ def test_an_older_result_is_replayed(impact_clock: ImpactClock) -> None:
         sandbox.forget_requests()
         young = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
         assert not sandbox.requests
+        assert {file.fresh for file in young.files.values()} == {True}
         impact_clock.advance(2 * 3600)
         old = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
     assert young.is_complete
@@ -213,6 +245,7 @@ def test_130_windows_stay_within_100_exports_a_day(impact_clock: ImpactClock) ->
             joined = jobs.export_and_download(REPORT, "days.csv", **options)
             one = jobs.export_and_download(REPORT, "one.csv", start_date="2025-01-01", end_date="2025-05-10")
     assert Path("days.csv").read_bytes() == one.path.read_bytes()
+    assert one.job is not None
     assert joined.rows == one.job.records_processed
     assert set(windows_exported(sandbox).values()) == {1}
     assert sum("/ReportExport/" in request.path for request in sandbox.requests) == 131, "none was refused"
@@ -224,7 +257,7 @@ def test_exports_of_other_programs_count_against_the_day(impact_clock: ImpactClo
         for number in range(95):
             sandbox.add_job(age=60 * number)
         sandbox.add_job(age=90_000)
-        days = {"start_date": "2025-01-01", "end_date": "2025-01-10"}
+        days: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-01-10"}
         report = jobs.export_and_download(REPORT, "{start}.csv", **days, split="day")
     assert (len(report.files), len(report.left)) == (5, 5)
     assert report.again_at is not None

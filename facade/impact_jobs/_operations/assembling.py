@@ -25,3 +25,8 @@ PrepareAssembly: TypeAlias = Callable[[ClientContext, str], Awaitable[Assemble]]
 
 It may send requests. It is called once all arguments have been checked, and before the first export is sent.
 """
+
+
+def takes_json_lines(path: Path) -> bool:
+    """Return whether the name of a file says that it holds JSON lines, into which all pages of a JSON result fit."""
+    return path.suffix.lower() in {".jsonl", ".ndjson"}

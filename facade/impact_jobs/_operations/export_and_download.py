@@ -15,12 +15,14 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._download.destination import Place, is_folder
 from impact_jobs._download.joining import count_csv_rows, join_csv, join_json_lines
 from impact_jobs._download.options import DownloadOptions
-from impact_jobs._operations.assembling import Assemble, PrepareAssembly
+from impact_jobs._operations.assembling import Assemble, PrepareAssembly, takes_json_lines
 from impact_jobs._operations.download import wait_and_download
 from impact_jobs._operations.export import ExportRequest, check_export, refreshed, send_export, with_filters
 from impact_jobs._operations.export_names import ExportNames
 from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._operations.export_run import ExportRun
+from impact_jobs._operations.result_pages import download_all_pages
+from impact_jobs._operations.wait import wait
 from impact_jobs._policy.windows import split_range
 from impact_jobs.errors import (
     ConfigurationError,
@@ -89,18 +91,23 @@ async def _export_one(
 ) -> DownloadResult:
     into_folder = await context.transport.run(lambda: is_folder(place.path))
     job, fresh = await refreshed(context, await send_export(context, request), export.max_age)
-    result = await wait_and_download(
-        context,
-        job,
-        place.path,
-        options,
-        timeout=export.timeout,
-        polling=export.polling,
-        on_update=export.on_update,
-    )
-    rows = await context.transport.run(lambda: count_csv_rows(result.path)) if request.result_format == "CSV" else None
+    if request.result_format == "JSON" and takes_json_lines(place.path):
+        job = await wait(context, job, timeout=export.timeout, polling=export.polling, on_update=export.on_update)
+        result = await download_all_pages(context, job, place.path, options)
+    else:
+        result = await wait_and_download(
+            context,
+            job,
+            place.path,
+            options,
+            timeout=export.timeout,
+            polling=export.polling,
+            on_update=export.on_update,
+        )
+    if request.result_format == "CSV":
+        result = evolve(result, rows=await context.transport.run(lambda: count_csv_rows(result.path)))
     shown_path = place.shown / result.path.name if into_folder else place.shown
-    return evolve(result, path=shown_path, fresh=fresh, rows=rows)
+    return evolve(result, path=shown_path, fresh=fresh)
 
 
 def _assembler(result_format: str) -> Assemble:

@@ -16,6 +16,7 @@ from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._download.assembled_file import commit_file, sha256_of
 from impact_jobs._download.destination import Place, check_file
 from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
+from impact_jobs._download.filesystem import exists
 from impact_jobs._download.manifest import Manifest, ManifestEntry
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
@@ -195,10 +196,12 @@ class ExportRun:
             task.state = evolve(state, file=None)
             if task.target is not None:
                 check_file(task.target.path, overwrite=self.options.overwrite or state.is_saving)
+        elif self.export.max_age is None:
+            task.outcome = is_there
         elif state.file is not None and self._is_old(state.file):
             task.state = evolve(state, fresh=None)
         else:
-            task.outcome = is_there
+            task.outcome = evolve(is_there, fresh=True)
 
     def _is_old(self, file: CompleteFile) -> bool:
         max_age = self.export.max_age
@@ -251,9 +254,10 @@ class ExportRun:
             file=file,
         )
         journal.record(self._joined_key, state)
+        unchanged = _has(place.path, file) if exists(place.path) else None
         commit_file(assembled, place.path, self.options, replaces=self.options.overwrite)
         journal.remove()
-        return shown_at(place.shown, self._joined_result(state, file))
+        return shown_at(place.shown, evolve(self._joined_result(state, file), unchanged=unchanged))
 
     def _joined_result(self, state: WindowState, file: CompleteFile) -> DownloadResult:
         downloads = [task.outcome for task in self.tasks if isinstance(task.outcome, DownloadResult)]

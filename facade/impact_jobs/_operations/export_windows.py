@@ -46,7 +46,7 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_RETRIES = 2  # of a window whose job has failed
 _HANDFUL = 5  # exports, before which the list is not read to count those of the last day
-_SENDING = timedelta(minutes=10)  # how long after its record in the journal an export may have been sent
+_SENDING = timedelta(minutes=2)  # how long after its record in the journal an export may have been sent
 _CLOCKS = timedelta(seconds=10)  # how far the server's clock may be behind
 # An error of these would come back with every other window.
 _FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)

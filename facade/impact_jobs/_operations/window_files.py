@@ -19,9 +19,10 @@ from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, OnPr
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._download.source import source_of
-from impact_jobs._operations.assembling import Assemble
+from impact_jobs._operations.assembling import Assemble, takes_json_lines
 from impact_jobs._operations.download import keep_trying, save_result, shown_at
 from impact_jobs._operations.export_windows import WindowExports, WindowTask
+from impact_jobs._operations.result_pages import download_all_pages
 from impact_jobs._operations.wait_many import JobBatch
 from impact_jobs._policy.polling import Polling
 from impact_jobs.errors import DestinationExistsError, JobsError
@@ -115,16 +116,13 @@ class WindowFiles:
         replaces = is_ours or task.source is not task.target
         if not task.state.is_saving:
             await self.exports.record(task, is_saving=True)
-        options = evolve(self.options, on_progress=self._progress.of(task))
-        path = task.source.path
+        options = evolve(self.options, on_progress=self._progress.of(task), overwrite=replaces)
+        path, source = task.source.path, source_of(self.context, job, options.mode, "download")
         try:
-            result = await save_result(
-                self.context,
-                source_of(self.context, job, options.mode, "download"),
-                job,
-                options,
-                lambda: PartFile(path, job.id, options, replaces=path if replaces else None),
-            )
+            if task.request.result_format == "JSON" and (task.source is not task.target or takes_json_lines(path)):
+                result = await download_all_pages(self.context, job, path, options)
+            else:
+                result = await save_result(self.context, source, job, options, lambda: PartFile(path, job.id, options))
         except DestinationExistsError as error:
             await self.exports.record(task, is_saving=is_ours)
             return error
@@ -141,7 +139,7 @@ class WindowFiles:
         """Count the rows of a result, and assemble the file of the window if it has one of its own."""
         source = task.source.path
         with disk_errors(task.path):
-            rows = self.count_rows(source) if self.count_rows is not None else None
+            rows = self.count_rows(source) if self.count_rows is not None else result.rows
             if None not in {rows, job.records_processed} and rows != job.records_processed:
                 stated = job.records_processed
                 logger.warning("job %s: it states %d records, and its result has %d", job.id, stated, rows)

@@ -148,7 +148,7 @@ def _flush_or_discard() -> None:
 @click.version_option(__version__, prog_name="impact-jobs", help="Show the version and exit.")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Wait for, download and replay impact.com's asynchronous jobs.
+    """Export impact.com's reports, and wait for, download and replay its asynchronous jobs.
 
     Credentials come from IMPACT_ACCOUNT_SID and IMPACT_AUTH_TOKEN, or from a profile. Data goes to stdout, everything
     else to stderr. Commands that take jobs accept job ids, paths and URLs. With "-", they read jobs from stdin, as

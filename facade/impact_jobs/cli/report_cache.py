@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,7 +16,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from impact_jobs import ConfigurationError
+from impact_jobs.cli import private_file
 from impact_jobs.cli.state import CliState, state_of
+from impact_jobs.models import Secret
 
 _KEPT_SECONDS: Final = 30 * 86_400.0
 _MAX_BYTES: Final = 1_000_000
@@ -32,10 +33,7 @@ def remember(state: CliState, names: Mapping[str, str]) -> None:
         for report, name in names.items():
             known[report] = {"name": name or known.get(report, {}).get("name", ""), "seen": time.time()}
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Such a file is readable by its owner alone, and a reader sees either the old entries or the new ones.
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, encoding="utf-8", delete=False) as new:
-            json.dump(known, new)
-        Path(new.name).replace(file)
+        private_file.replace(file, Secret(json.dumps(known)))
 
 
 def complete_report(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -40,8 +40,9 @@ def hint_of(context: click.Context) -> str | None:
 
 def _shared_options(context: click.Context) -> Iterator[str]:
     state = state_of(context)
-    if state.profile:
-        yield from ("--profile", state.profile)
+    for option, value in (("--profile", state.profile), ("--account-kind", state.account_kind)):
+        if value:
+            yield from (option, value)
     for flag, is_given in (("--json", state.json), ("--quiet", state.quiet)):
         if is_given:
             yield flag

@@ -44,9 +44,9 @@ def _filter(text: str) -> str:
 )
 @click.argument("report", shell_complete=report_cache.complete_report)
 @click.option(
-    "--from", "start", type=_day, metavar="DAY", help="The first day: 2026-05-01, yesterday, 30d (30 days ago)."
+    "--from", "start_date", type=_day, metavar="DAY", help="The first day: 2026-05-01, yesterday, 30d (30 days ago)."
 )
-@click.option("--to", "end", type=_day, metavar="DAY", help="The last day, which is included.")
+@click.option("--to", "end_date", type=_day, metavar="DAY", help="The last day, which is included.")
 @click.option(
     "--filter",
     "filters",
@@ -86,22 +86,7 @@ def _filter(text: str) -> str:
 @options.timeout
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.pass_obj
-def export(
-    state: CliState,
-    report: str,
-    *,
-    start: date | None,
-    end: date | None,
-    filters: tuple[str, ...],
-    split: Any,  # noqa: ANN401 - checked by the client, too
-    join: bool,
-    out: str | None,
-    result_format: str,
-    parquet: bool,
-    max_age: float | None,
-    timeout: float | None,
-    overwrite: bool,
-) -> int:
+def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, **chosen: Any) -> int:  # noqa: ANN401 - as click passes them
     """Export a report to a file, or a long range to one file per window.
 
     Schedules the report, waits for its job, and downloads the result. A file appears only once it is complete and
@@ -111,39 +96,36 @@ def export(
     Writes one line per file: on a terminal, the path and size; in a pipe, the job's id, the path, size in bytes and
     SHA-256, separated by tabs. If a window fails, the others are still exported.
     """
-    if parquet and result_format != "csv":
-        raise click.UsageError("pass --parquet or --format, but not both.")
     hint_resume([])
-    ending = "parquet" if parquet else result_format
-    path = out or (f"{{report}}_{{start:%Y-%m-%d}}.{ending}" if split and not join else f"{{report}}.{ending}")
-    settings: dict[str, Any] = {
-        "start_date": start,
-        "end_date": end,
-        "filters": dict(each.split("=", 1) for each in filters) or None,
-        "split": split,
-        "join": join,
-        "max_age": None if max_age is None else timedelta(seconds=max_age),
-        "timeout": timeout,
-        "overwrite": overwrite,
-    } | ({} if parquet else {"result_format": result_format})
+    ending = chosen["result_format"]
+    if parquet:
+        if chosen.pop("result_format") != "csv":
+            raise click.UsageError("pass --parquet or --format, but not both.")
+        ending = "parquet"
+    is_split = chosen["split"] is not None
+    path = out or ("{report}_{start:%Y-%m-%d}." if is_split and not chosen["join"] else "{report}.") + ending
+    chosen["filters"] = dict(each.split("=", 1) for each in chosen["filters"]) or None
+    if chosen["max_age"] is not None:
+        chosen["max_age"] = timedelta(seconds=chosen["max_age"])
     with state.client() as client:
         call: Callable[..., DownloadResult | ExportReport] = partial(
-            client.to_parquet if parquet else client.export_and_download, report, path, **settings
+            client.to_parquet if parquet else client.export_and_download, report, path, **chosen
         )
         try:
-            if split:
+            if is_split:
                 with window_progress_on(state) as on_window:
                     found = call(on_window=on_window)
             else:
                 with progress_on(state) as progress:
-                    found = call(on_update=progress.on_job)
+                    more = {} if parquet else {"on_progress": progress.on_bytes}
+                    found = call(on_update=progress.on_job, **more)
         except ExportIncompleteError as error:
             found = error.report
     report_cache.remember(state, {report: ""})
     if isinstance(found, DownloadResult):
-        emit_result(state, found, more=_about(report, start, end))
+        emit_result(state, found, more=_about(report, chosen["start_date"], chosen["end_date"]))
         return exit_codes.OK
-    return _emit(state, report, found, are_joined=join)
+    return _emit(state, report, found, are_joined=chosen["join"])
 
 
 def _emit(state: CliState, report: str, found: ExportReport, *, are_joined: bool) -> int:
