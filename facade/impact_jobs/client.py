@@ -975,7 +975,8 @@ class JobsClient:
         file. One that only the metadata names is null, with a warning in the log. pandas and polars take the table over
         without parsing anything again; see docs/howto/dataframes.md.
 
-        The table is held in memory; `to_parquet` is for reports that are larger. The results are first downloaded to a
+        The table is held in memory; `to_parquet` is for reports that are larger, and for ranges of more windows than
+        the account may export in a day, because it continues where it stopped. The results are first downloaded to a
         temporary folder, which is removed in the end. Needs `pip install "impact-jobs[frames]"`.
 
         Args:
@@ -988,6 +989,7 @@ class JobsClient:
             ConfigurationError: As for `export_report`, or pyarrow is not installed. Nothing was sent.
             ConversionError: A value does not fit its column. The error names its row and column.
             DownloadError: The windows have different columns. Replay the job of the older one.
+            ExportIncompleteError: Windows are missing. Call `to_parquet`.
             JobsError: As for `export_and_download`.
 
         Example:
@@ -1124,6 +1126,7 @@ class JobsClient:
             ConfigurationError: As for `export_and_download`, or pyarrow is not installed. Nothing was sent.
             ConversionError: A value does not fit its column. The error names its row and column.
             DownloadError: The windows have different columns. Replay the job of the older one, or pass `join=False`.
+            ExportIncompleteError: Windows are missing. Make the same call again: it continues.
             JobsError: As for `export_and_download`.
 
         Example:

@@ -494,7 +494,7 @@ class ExportIncompleteError(JobsError):
         1 1
     """
 
-    def __init__(self, report: ExportReport, *, report_id: str = "") -> None:
+    def __init__(self, report: ExportReport, *, report_id: str = "", advice: str = "") -> None:
         files, failures, left = report.files, report.errors, report.left
         parts = [f"{len(files)} of {len(report.outcomes) + len(left)} windows are there"]
         if failures:
@@ -504,10 +504,8 @@ class ExportIncompleteError(JobsError):
         if left:
             parts.append(f"{len(left)} left from {left[0].start} on, because the account has no exports left")
         again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
-        super().__init__(
-            f"the export of report {report_id} is incomplete: {'; '.join(parts)}. "
-            f"Make the same call again{again}: it continues, and exports nothing twice."
-        )
+        advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
+        super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")
         self.report = report
 
 

@@ -6,7 +6,7 @@ import csv
 import re
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,7 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from impact_jobs import ConfigurationError, ConversionError, DataType, DownloadError, ExportReport
+from impact_jobs import (
+    ConfigurationError,
+    ConversionError,
+    DataType,
+    DownloadError,
+    ExportIncompleteError,
+    ExportReport,
+)
 from impact_jobs.sandbox import Sandbox
 from pyarrow import parquet
 
@@ -124,6 +131,13 @@ def test_windows_with_different_columns_are_refused(jobs: AnyClient, sandbox: Sa
     sandbox.answer_next("GET", re.compile("/results/"), status=200, body="Status,Colour\nAPPROVED,red\n")
     with pytest.raises(DownloadError, match="have different columns"):
         jobs.read_report(REPORT, **MONTH | {"end_date": "2025-02-28"}, split="month")
+
+
+def test_a_table_without_all_windows_is_refused(jobs: AnyClient, sandbox: Sandbox, temporary: Path) -> None:
+    sandbox.prepare_export(status="FAILED", replayable=False)
+    with pytest.raises(ExportIncompleteError, match="read_report keeps no files: call to_parquet, which continues"):
+        jobs.read_report(REPORT, **MONTH, split=timedelta(days=16))
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("call", ["read_report", "to_parquet"])

@@ -16,7 +16,7 @@ from impact_jobs._operations.export import cached_metadata
 from impact_jobs._operations.export_and_download import export_and_download
 from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._tables.arrow import require_pyarrow
-from impact_jobs.errors import ExportReport
+from impact_jobs.errors import ExportIncompleteError, ExportReport
 from impact_jobs.models import DownloadResult
 
 if TYPE_CHECKING:
@@ -108,6 +108,9 @@ async def read_report(
             export=export,
             prepare=prepare,
         )
+    except ExportIncompleteError as error:
+        advice = "read_report keeps no files: call to_parquet, which continues where it stopped."
+        raise ExportIncompleteError(error.report, report_id=str(report_id), advice=advice) from None
     finally:
         for folder in folders:
             await run(folder.cleanup)
