@@ -194,6 +194,8 @@ def test_a_live_table_shows_every_window(account: Sandbox) -> None:
     assert "WINDOW" in shown
     for window in ("2026-03-01 to 2026-03-31", "2026-04-01 to 2026-04-30", "2026-05-01 to 2026-05-31"):
         assert re.search(rf"{window} +DONE", shown)
+    drawn = [plain(line) for line in re.split(r"\x1b\[2K|\r\n", text)]
+    assert max(map(len, drawn)) <= 100 - len("^C")  # which a terminal echoes, and which must not wrap
     assert shown.rstrip().endswith("B")
     assert len(account.exports) == 3
 
