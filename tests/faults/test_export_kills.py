@@ -33,7 +33,7 @@ def test_an_export_that_is_killed_at_any_step_exports_no_window_twice(
 ) -> None:
     suffix = Path(path).suffix
     options: dict[str, Any] = {**_YEAR, "result_format": "CSV" if suffix == ".csv" else "JSON"}
-    windows = {"report_id": REPORT, "path": path, "split": "month", "join": "{" not in path, "connections": 64}
+    windows = {"report_id": REPORT, "path": path, "split": "month", "join": "{" not in path, "connections": 1}
     with (
         Sandbox(job_seconds=0, rows_per_day=1, hourly_budget=None, json_shape="pages", json_page_rows=20) as sandbox,
         sandbox.client() as jobs,
