@@ -227,7 +227,7 @@ class WindowExports:
         return {state.job_id for key, state in states if key != task.key and state.job_id is not None}
 
     async def _list_since(self, moment: datetime) -> list[Job]:
-        window = Window.create(moment.date() - timedelta(days=1), None)
+        window = Window.create(moment.date() - timedelta(days=1), None, self.context.account.kind)
         return [job async for page in Pages(self.context, window) for job in page]
 
     async def _find_lost(self, task: WindowTask, jobs: Iterable[Job]) -> None:
