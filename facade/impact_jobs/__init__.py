@@ -1,4 +1,4 @@
-"""Wait for, download and replay impact.com's asynchronous jobs.
+"""Export impact.com's reports, and wait for, download and replay its asynchronous jobs.
 
     from impact_jobs import JobsClient
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ApiError,
         AuthenticationError,
         ConfigurationError,
+        ConversionError,
         DestinationExistsError,
         DownloadError,
         ExportIncompleteError,
@@ -64,6 +65,7 @@ __all__ = [
     "AsyncResultStream",
     "AuthenticationError",
     "ConfigurationError",
+    "ConversionError",
     "DataType",
     "DestinationExistsError",
     "DownloadError",

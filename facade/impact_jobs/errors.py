@@ -13,7 +13,8 @@
     ├─ ReplayUncertainError
     ├─ ExportUncertainError
     ├─ ExportIncompleteError
-    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError
+    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError,
+                       ConversionError
 
 Each message says what happened, to which job, and what to do next. No message contains a credential or the query of a
 signed URL. All errors can be pickled and copied.
@@ -493,7 +494,7 @@ class ExportIncompleteError(JobsError):
         1 1
     """
 
-    def __init__(self, report: ExportReport, *, report_id: str = "") -> None:
+    def __init__(self, report: ExportReport, *, report_id: str = "", advice: str = "") -> None:
         files, failures, left = report.files, report.errors, report.left
         parts = [f"{len(files)} of {len(report.outcomes) + len(left)} windows are there"]
         if failures:
@@ -503,10 +504,8 @@ class ExportIncompleteError(JobsError):
         if left:
             parts.append(f"{len(left)} left from {left[0].start} on, because the account has no exports left")
         again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
-        super().__init__(
-            f"the export of report {report_id} is incomplete: {'; '.join(parts)}. "
-            f"Make the same call again{again}: it continues, and exports nothing twice."
-        )
+        advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
+        super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")
         self.report = report
 
 
@@ -580,3 +579,24 @@ class DestinationExistsError(DownloadError):
         ... except DestinationExistsError:
         ...     result = jobs.download(job_id, "actions.csv", overwrite=True)
     """
+
+
+class ConversionError(DownloadError):
+    """A result does not fit the types that its report's metadata states. What to do: call `export_and_download`.
+
+    Attributes:
+        row: The number of the first row that does not fit, from 1 without the header, or None if none is to blame.
+        column: The name of its column, or None if the whole row is to blame.
+
+    Example:
+        >>> try:
+        ...     table = jobs.read_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
+        ... except ConversionError as error:
+        ...     print(error.row, error.column)
+        2 Sale_Amount
+    """
+
+    def __init__(self, message: str, *, row: int | None = None, column: str | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+        self.column = column

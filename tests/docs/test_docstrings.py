@@ -183,6 +183,7 @@ OTHER_SHA256 = base64.b64encode(bytes(32)).decode()
 SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     "ApiError": answering("GET", "/Jobs/", status=400, body=INVALID),
     "FieldError": answering("GET", "/Jobs/", status=400, body=INVALID),
+    "ConversionError": answering("GET", "/results/", status=200, body="Note,Sale_Amount\n,1.5\n,much\n", age=3600),
     "DestinationExistsError": beside_a_file,
     "DownloadError": answering("GET", "/Download", status=302, headers={"Location": "http://files.example/report.csv"}),
     "ExportIncompleteError": with_a_failing_export,

@@ -14,6 +14,7 @@ from impact_jobs.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
+    ConversionError,
     DestinationExistsError,
     DownloadError,
     ExportIncompleteError,
@@ -71,6 +72,7 @@ PARENTS: dict[type[JobsError], tuple[type[BaseException], ...]] = {
     ResultExpiredError: (DownloadError,),
     IntegrityError: (DownloadError,),
     DestinationExistsError: (DownloadError,),
+    ConversionError: (DownloadError,),
 }
 
 
@@ -111,6 +113,7 @@ def example(kind: type[JobsError]) -> JobsError:
         ExportIncompleteError: lambda: ExportIncompleteError(incomplete(), report_id="agency_action_listing"),
         ExportUncertainError: lambda: ExportUncertainError("agency_action_listing", cause="cut"),
         ReplayUncertainError: lambda: ReplayUncertainError(JOB_ID, [job(JobStatus.QUEUED)], cause="cut"),
+        ConversionError: lambda: ConversionError("it is not a number", row=2, column="Sale_Amount"),
         ResultNotReadyError: lambda: ResultNotReadyError(job(JobStatus.QUEUED)),
     }
     return special[kind]() if kind in special else kind("what happened")

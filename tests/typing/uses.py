@@ -150,6 +150,16 @@ def replaying(jobs: JobsClient, job: Job) -> None:
     assert_type(jobs.replay_if_replayable(job), Job | None)
 
 
+def reading_tables(jobs: JobsClient, split: timedelta | None, join: bool) -> None:  # noqa: FBT001
+    # pyarrow has no types of its own.
+    jobs.read_report("listing", start_date="2026-05-01", split="month")  # pyright: ignore[reportUnknownMemberType]
+    assert_type(jobs.to_parquet("listing", "2026.parquet"), DownloadResult)
+    assert_type(jobs.to_parquet("listing", Path("2026.parquet"), split="week", join=True), DownloadResult)
+    assert_type(jobs.to_parquet("listing", "2026.parquet", join=join), DownloadResult)
+    assert_type(jobs.to_parquet("listing", "{start}.parquet", split=timedelta(7), join=False), ExportReport)
+    assert_type(jobs.to_parquet("listing", "{start}.parquet", split=split, join=join), DownloadResult | ExportReport)
+
+
 def exporting(jobs: JobsClient) -> None:
     assert_type(jobs.reports(), Iterator[Report])
     assert_type(jobs.report_metadata("r").filters, tuple[ReportFilter, ...])
@@ -210,6 +220,9 @@ async def every_method_awaited(jobs: AsyncJobsClient, job: Job, report: Callable
     assert_type(jobs.open(job), BufferedReader)
     assert_type(await jobs.replay(job), Job)
     assert_type(await jobs.replay_if_replayable(job), Job | None)
+    await jobs.read_report("listing", filters={"New Customer": True})  # pyright: ignore[reportUnknownMemberType]
+    assert_type(await jobs.to_parquet("listing", "2026.parquet", split="month"), DownloadResult)
+    assert_type(await jobs.to_parquet("listing", "{start}.parquet", split="month", join=False), ExportReport)
     assert_type(jobs.reports(), AsyncIterator[Report])
     assert_type(await jobs.report_metadata("r"), ReportMetadata)
     assert_type(await jobs.export_report("r", start_date=date(2026, 5, 1)), Job)

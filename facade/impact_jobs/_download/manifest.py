@@ -41,7 +41,7 @@ class ManifestEntry:
         report: The id of the report.
         filters: The filters of the export, by parameter.
         start, end: The first and the last day of the data.
-        account: The Account SID, or that and the id of a brand.
+        account: The Account SID; of an agency's client for a brand, with "/" and the brand's id.
         format: The format of the result, such as "CSV".
         request: The text that identifies the request, for exports.
         created, completed: When the job was, as ISO 8601.

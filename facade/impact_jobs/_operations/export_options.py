@@ -30,7 +30,7 @@ class ExportOptions:
     timeout: float | None
     polling: Polling | None
     on_update: Callable[[Job], object] | None
-    on_window: OnWindow | None
+    on_window: OnWindow | None = None
 
     def __attrs_post_init__(self) -> None:
         seconds_of(self.timeout)
