@@ -14,7 +14,14 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from impact_jobs._download.filesystem import SuppressSystemErrors, check_platform, is_of_system, status_of
+from impact_jobs._download.filesystem import (
+    SuppressSystemErrors,
+    check_platform,
+    exists,
+    is_of_system,
+    status_of,
+    sync_folder,
+)
 from impact_jobs._download.part_names import remove_other_names
 from impact_jobs.errors import ConfigurationError, DestinationExistsError
 
@@ -113,6 +120,25 @@ def check_folder(folder: Path) -> None:
         is_writable = os.access(folder, os.W_OK | os.X_OK)
     if not is_writable:
         raise ConfigurationError(f"the folder {str(folder)!r} is not writable: choose another.")
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it that are missing, durably; raise ConfigurationError if that fails."""
+    made = [each for each in (folder, *folder.parents) if not exists(each)]
+    for each in reversed(made or [folder]):
+        try:
+            each.mkdir()
+        except OSError as error:
+            if not is_of_system(error):
+                raise
+            if not is_folder(each):
+                raise ConfigurationError(
+                    f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
+                ) from None
+    check_folder(folder)
+    for each in made:
+        with SuppressSystemErrors():
+            sync_folder(each.parent)
 
 
 def is_folder(path: Path) -> bool:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, chec
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._download.source import source_of
-from impact_jobs._operations.download import save_result, shown_at
+from impact_jobs._operations.download import keep_trying, save_result, shown_at
 from impact_jobs._operations.fetch_folder import (
     FetchFolder,
     FolderEntry,
@@ -31,21 +32,14 @@ from impact_jobs._operations.fetch_folder import (
 )
 from impact_jobs._operations.wait_many import JobBatch, Timeouts, format_ids, named_jobs
 from impact_jobs._policy.polling import Polling
-from impact_jobs._policy.rate_limit_headers import HOUR
 from impact_jobs.errors import (
     ConfigurationError,
-    DestinationExistsError,
     DownloadError,
     JobsError,
-    RateLimitError,
-    ResultNotReadyError,
 )
 from impact_jobs.models import DownloadResult, Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
-
-_PAUSE_SECONDS = 15.0
-_LOCKED_SECONDS = 1.0
 
 
 @frozen(kw_only=True)
@@ -189,32 +183,14 @@ class FetchWorkers:
             if finished is None:
                 return
             job_id, outcome = finished.job_id, finished.outcome
-            result = await self._download(outcome, job_id.lower()) if isinstance(outcome, Job) else outcome
+            result = outcome if isinstance(outcome, JobsError) else await self._download(outcome, job_id.lower())
             if isinstance(result, JobsError):
                 result.job_id = job_id
                 logger.info("job %s has no file: %s", job_id, result)
             self.outcomes[job_id.lower()] = result
 
     async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
-        give_up_at = self.context.transport.now() + HOUR
-        pause = _LOCKED_SECONDS / 20
-        while True:
-            try:
-                return await self._download_once(job, key)
-            except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
-                # Temporary: no requests are left, the download endpoint lags behind, or another process downloads it.
-                is_of_storage = isinstance(error, RateLimitError) and error.is_from_storage  # retried already
-                if is_of_storage or self.context.transport.now() >= give_up_at:
-                    return error
-                if isinstance(error, DestinationExistsError):
-                    await self.context.transport.sleep(pause)
-                    pause = min(2 * pause, _LOCKED_SECONDS)
-                else:
-                    retry_after = getattr(error, "retry_after", None) or 0.0
-                    seconds = _PAUSE_SECONDS * (4 if error.is_too_early else 1)  # which the download itself has retried
-                    await self.context.pause_to_poll(max(retry_after, seconds), deadline=give_up_at)
-            except JobsError as error:
-                return error
+        return await keep_trying(self.context, partial(self._download_once, job, key))
 
     async def _download_once(self, job: Job, key: str) -> DownloadResult | JobsError:
         folder, source = self.folder.path, source_of(self.context, job, self.options.mode, "download")

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from attrs import define, evolve, field
 
 from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, true_name
-from impact_jobs._download.destination import check_file, check_folder, is_folder
-from impact_jobs._download.filesystem import SuppressSystemErrors, exists, is_of_system, sync_folder
+from impact_jobs._download.destination import check_file, make_folder
+from impact_jobs._download.filesystem import exists, is_of_system
 from impact_jobs._download.joining import count_csv_rows
 from impact_jobs._download.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from impact_jobs._download.name_templates import NameTemplate, check_distinct
@@ -97,7 +97,7 @@ class FetchFolder:
 
     def prepare(self) -> None:
         """Create the folder if it is missing, and read its manifest."""
-        _make_folder(self.path)
+        make_folder(self.path)
         if self.template is not None:
             self._manifest = Manifest.read(self.path)
 
@@ -149,7 +149,7 @@ class FetchFolder:
         name = self._name(key, job)
         part.target = target = self.path / (name if name.lower().endswith(extension.lower()) else f"{name}{extension}")
         if target.parent != self.path:
-            _make_folder(target.parent)
+            make_folder(target.parent)
         check_file(target, overwrite=True)
         part.overwrites = target == entry.complete
         self._manifest.refresh()
@@ -233,24 +233,6 @@ def _collision(path: Path, problem: str) -> DownloadError:
     return DownloadError(
         f"{str(path)!r} {problem}, so it was not replaced. Add {{id}} to the template of names, or remove that file."
     )
-
-
-def _make_folder(folder: Path) -> None:
-    made = [each for each in (folder, *folder.parents) if not exists(each)]
-    for each in reversed(made or [folder]):
-        try:
-            each.mkdir()
-        except OSError as error:
-            if not is_of_system(error):
-                raise
-            if not is_folder(each):
-                raise ConfigurationError(
-                    f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
-                ) from None
-    check_folder(folder)
-    for each in made:
-        with SuppressSystemErrors():
-            sync_folder(each.parent)
 
 
 def _scan_ids(folder: Path, keys: Collection[str]) -> dict[str, FolderEntry]:
