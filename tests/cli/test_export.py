@@ -89,6 +89,8 @@ def test_joined_windows_are_one_file(account: Sandbox) -> None:
     assert run(*whole, "--out", "whole.csv").exit_code == 0
     assert Path("spring.csv").read_bytes() == Path("whole.csv").read_bytes()
     assert len(account.exports) == 4
+    assert run(*SPRING, "--join", "--format", "json", "--quiet").stdout == f"{REPORT}.jsonl\n"
+    assert len(Path(f"{REPORT}.jsonl").read_text().splitlines()) == len(rows("spring.csv"))
 
 
 def test_parquet_is_written_for_each_window_or_for_all(account: Sandbox) -> None:
@@ -192,6 +194,8 @@ def test_a_live_table_shows_every_window(account: Sandbox) -> None:
     assert "WINDOW" in shown
     for window in ("2026-03-01 to 2026-03-31", "2026-04-01 to 2026-04-30", "2026-05-01 to 2026-05-31"):
         assert re.search(rf"{window} +DONE", shown)
+    drawn = [plain(line) for line in re.split(r"\x1b\[2K|\r\n", text)]
+    assert max(map(len, drawn)) <= 100 - len("^C")  # which a terminal echoes, and which must not wrap
     assert shown.rstrip().endswith("B")
     assert len(account.exports) == 3
 

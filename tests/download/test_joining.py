@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -152,6 +153,28 @@ def test_a_source_that_was_cut_within_quotes_is_refused(folder: Path, second: by
         join_csv(sources, target)
     assert target.getvalue() == b"before"
     assert count_csv_rows(sources[1]) == 2
+
+
+def test_known_numbers_of_rows_are_not_counted_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = write(folder, b"A\n1\n2\n", b"A\n3")
+    expected, known = joined(sources), {path: count_csv_rows(path) for path in sources}
+    with monkeypatch.context() as patch:
+        patch.setattr(csv_scanner.CsvFile, "scan", None)
+        target = io.BytesIO()
+        assert (join_csv(sources, target, known_rows=known), target.getvalue()) == expected == (3, b"A\n1\n2\n3")
+
+
+@pytest.mark.parametrize("join", [join_csv, join_json_lines])
+def test_only_a_few_blocks_are_in_memory(folder: Path, join: Callable[..., int]) -> None:
+    text = b"x" * 4000
+    records = b"A,B\n" + b'1,"%s\n"\n' % text * 2000 if join is join_csv else b'{"a": "%s"}\n' % text * 2000
+    sources = write(folder, records)
+    tracemalloc.start()
+    with (folder / "out").open("wb", buffering=0) as target:
+        join(sources, target)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(records) / 2
 
 
 def test_a_source_that_becomes_shorter_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

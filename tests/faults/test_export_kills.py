@@ -27,37 +27,32 @@ def kill_points(seed: int) -> list[KillPoint]:
     return [*(KillPoint(drawn.choice(_AROUND), drawn.randint(1, 3), drawn.choice(_STEPS)) for _ in range(16)), *_LAST]
 
 
-@pytest.mark.parametrize("joins", [True, False], ids=["joined", "one file each"])
+@pytest.mark.parametrize("path", ["year.csv", "year.jsonl", "{start:%Y-%m}.csv"])
 def test_an_export_that_is_killed_at_any_step_exports_no_window_twice(
-    file_fork_server: ForkServer, tmp_path: Path, *, joins: bool
+    path: str, file_fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    path = "year.csv" if joins else "{start:%Y-%m}.csv"
-    options: dict[str, Any] = {
-        "report_id": REPORT,
-        "path": path,
-        "split": "month",
-        "join": joins,
-        "connections": 64,
-        **_YEAR,
-    }
-    with Sandbox(seed=7, job_seconds=0, rows_per_day=1, hourly_budget=None) as sandbox, sandbox.client() as jobs:
+    suffix = Path(path).suffix
+    options: dict[str, Any] = {**_YEAR, "result_format": "CSV" if suffix == ".csv" else "JSON"}
+    windows = {"report_id": REPORT, "path": path, "split": "month", "join": "{" not in path, "connections": 1}
+    with (
+        Sandbox(job_seconds=0, rows_per_day=1, hourly_budget=None, json_shape="pages", json_page_rows=20) as sandbox,
+        sandbox.client() as jobs,
+    ):
         account = {"account_sid": sandbox.account_sid, "auth_token": sandbox.auth_token, "base_url": sandbox.base_url}
         for kill_point in kill_points(seed=7):
-            file_fork_server.start_export(options, account, tmp_path, kill_point=kill_point)
+            file_fork_server.start_export(options | windows, account, tmp_path, kill_point=kill_point)
             outcome = file_fork_server.outcome()
             assert outcome.killed, (kill_point, outcome)
-        file_fork_server.start_export(options, account, tmp_path)
+        file_fork_server.start_export(options | windows, account, tmp_path)
         assert not file_fork_server.outcome().error
         requested = Counter(
             parse_qs(request.query)["START_DATE"][0] for request in sandbox.requests if "/ReportExport/" in request.path
         )
-        assert len(requested) == 12
+        assert len(requested) == len(sandbox.job_ids) == 12
         assert set(requested.values()) == {1}, "a window was exported twice"
-        assert len(sandbox.job_ids) == 12
-        one = jobs.export_and_download(REPORT, tmp_path / "one.csv", **_YEAR).path.read_bytes()
-    files = sorted(path for path in tmp_path.iterdir() if path.name not in {"one.csv", "manifest.jsonl"})
-    assert [path.name for path in files] == (
-        ["year.csv"] if joins else [f"2025-{month:02}.csv" for month in range(1, 13)]
-    )
-    header, _, _ = one.partition(b"\n")
-    assert header + b"\n" + b"".join(path.read_bytes().removeprefix(header + b"\n") for path in files) == one
+        one = jobs.export_and_download(REPORT, tmp_path / f"one{suffix}", **options).path.read_bytes()
+    files = sorted(file for file in tmp_path.iterdir() if file.name not in {f"one{suffix}", "manifest.jsonl"})
+    months = [f"2025-{month:02}.csv" for month in range(1, 13)]
+    assert [file.name for file in files] == (months if "{" in path else [path])
+    header = one[: one.index(b"\n") + 1] if suffix == ".csv" else b""
+    assert header + b"".join(file.read_bytes().removeprefix(header) for file in files) == one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import fcntl
+import gzip
 import json
 import logging
 import re
@@ -158,6 +159,23 @@ def test_a_file_that_was_deleted_is_fetched_again_without_an_export(jobs: AnyCli
     assert february.read_bytes() == before
     assert len(sandbox.exports) == 3
     assert sum("/results/" in request.path for request in sandbox.requests) == 1
+
+
+def test_a_window_whose_job_is_gone_is_exported_again(impact_clock: ImpactClock) -> None:
+    with Sandbox(job_seconds=0, rows_per_day=2, clock=impact_clock.time) as sandbox, sandbox.client() as jobs:
+        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+        impact_clock.advance(3600)
+        Path(REPORT, MONTHS[1]).unlink()
+        sandbox.answer_next("GET", re.compile(r"/Jobs/[^/]+$"), status=404)
+        assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+    assert windows_exported(sandbox)[date(2025, 2, 1), date(2025, 2, 28)] == 2
+    assert len(sandbox.exports) == 4
+
+
+def test_the_rows_of_a_compressed_result_are_not_counted(jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.prepare_export(content=gzip.compress(b"a,b\n1,2\n"))
+    report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+    assert [file.rows is None for file in report.files.values()] == [True, False, False]
 
 
 def test_a_file_of_another_origin_is_not_replaced(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -390,16 +408,24 @@ def test_an_error_that_affects_all_windows_is_raised_or_given_to_each(sandbox: S
     assert not left_over()
 
 
-def test_an_export_whose_answer_was_lost_is_found_by_the_next_call(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(("others", "requests"), [(0, 1), (1, 2)], ids=["alone", "others export as well"])
+def test_an_export_whose_answer_was_lost_is_found_by_the_next_call(
+    others: int, requests: int, sandbox: Sandbox
+) -> None:
     with sandbox.client(retry=Retry(attempts=1)) as jobs:
         sandbox.answer_next("GET", EXPORT, status=503, perform=True)
         sandbox.answer_next("GET", re.compile(r"/Jobs"), status=503)
         assert len(jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).errors) == 3
         assert len(sandbox.exports) == 1
+    for _ in range(others):
+        sandbox.add_job(age=60)
     with sandbox.client() as jobs:
-        assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
-    assert set(windows_exported(sandbox).values()) == {1}
-    assert len(sandbox.exports) == 3
+        report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+    assert report.is_complete
+    january, *rest = report.files.values()
+    assert january.job_id == sandbox.exports[0].job_id
+    assert windows_exported(sandbox)[date(2025, 1, 1), date(2025, 1, 31)] == requests
+    assert len({export.job_id for export in sandbox.exports}) == 3 == len(rest) + 1
 
 
 def test_of_two_calls_with_the_same_target_one_works(jobs: AnyClient, sandbox: Sandbox) -> None:

@@ -29,7 +29,8 @@ def test_a_job_of_an_export_of_this_process_counts_once() -> None:
     exports = DailyExports()
     exports.on_sent(NOON)
     exports.on_answer(job(10).id.upper(), NOON)
-    exports.on_listed([job(10), job(11), job(12, NOON - DAY), job(13, None), job(14, NOON, "ClickExport")])
+    others = [job(14, NOON, "ClickExport"), job(15, NOON, "UploadAds")]
+    exports.on_listed([job(10), job(11), job(12, NOON - DAY), job(13, None), *others])
     assert exports.left(NOON) == DAILY_LIMIT - 2
     exports.on_listed([])
     assert exports.left(NOON) == DAILY_LIMIT - 1

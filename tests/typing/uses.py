@@ -22,6 +22,7 @@ from impact_jobs import (
     ConfigurationError,
     DownloadResult,
     ExportReport,
+    ExportWindow,
     FetchReport,
     FieldError,
     Job,
@@ -43,6 +44,7 @@ from impact_jobs import (
     ResultStream,
     Retry,
     ServerError,
+    Split,
     Timeouts,
     TransportError,
     UnexpectedResponseError,
@@ -164,6 +166,18 @@ def exporting(jobs: JobsClient) -> None:
     assert_type(jobs.export_report("r"), Job)
     days = {"Start Date": date(2026, 5, 1), "New": True, "Amount": Decimal("1.5")}
     assert_type(jobs.export_report("r", end_date="2026-05-01", result_format="JSON", filters=days), Job)
+    assert_type(jobs.export_and_download("r", "may.csv", filters=days, max_age=timedelta(hours=6)), DownloadResult)
+
+
+def exporting_in_windows(jobs: JobsClient, split: Split | None, *, join: bool) -> None:
+    assert_type(jobs.export_and_download("r", "2026.csv", split="month", join=True), DownloadResult)
+    assert_type(jobs.export_and_download("r", "{start}.csv", split=timedelta(days=10)), ExportReport)
+    assert_type(jobs.export_and_download("r", "{start}.csv", split=split, join=join), DownloadResult | ExportReport)
+    report = jobs.export_and_download("r", "{start}.csv", split="week", join=False)
+    assert_type(report.files, dict[ExportWindow, DownloadResult])
+    assert_type(report.errors, dict[ExportWindow, JobsError])
+    assert_type(report.left, tuple[ExportWindow, ...])
+    assert_type(report.again_at, datetime | None)
 
 
 def annotating(
@@ -212,6 +226,9 @@ async def every_method_awaited(jobs: AsyncJobsClient, job: Job, report: Callable
     assert_type(jobs.reports(), AsyncIterator[Report])
     assert_type(await jobs.report_metadata("r"), ReportMetadata)
     assert_type(await jobs.export_report("r", start_date=date(2026, 5, 1)), Job)
+    assert_type(await jobs.export_and_download("r", "may.csv"), DownloadResult)
+    assert_type(await jobs.export_and_download("r", "2026.csv", split="month", join=True), DownloadResult)
+    assert_type(await jobs.export_and_download("r", "{start}.csv", split="month"), ExportReport)
 
 
 def fields_of_a_job(job: Job) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -18,15 +18,21 @@ from impact_jobs._download.json_records import JsonRecords, Page
 from impact_jobs._redaction import shorten
 from impact_jobs.errors import DownloadError, IntegrityError
 
-_LINES_BYTES = 1024 * 1024
+_LINES_BYTES = 256 * 1024
 
 
-def join_csv(sources: Sequence[Path], target: Output) -> int:
+def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Path, int] = {}) -> int:
     """Write the records of CSV files, in order, below one header, and return their number.
 
     The bytes are those of the sources: no field is parsed or quoted anew. A byte order mark is kept at the beginning of
     the first source only. A newline is added between two sources if the first lacks its last one. Empty sources, and
     those with a header alone, add nothing.
+
+    Args:
+        sources: The files.
+        target: What to write to.
+        known_rows: What `count_csv_rows` has returned for sources that have not changed since; they are copied without
+            being counted again, which takes half the time.
 
     Raises:
         DownloadError: Headers differ, or a source ends within a quoted field; `target` is left as it was.
@@ -48,17 +54,22 @@ def join_csv(sources: Sequence[Path], target: Output) -> int:
             # Copied while the records are counted, because reading them twice costs less than handing on each block.
             with RangeCopy(found.path, found.start, found.stop) as copy:
                 copying = pool.submit(copy.to, target)
-                counter = found.scan()
+                known = known_rows.get(found.path)
+                rows += _count_complete(found) if known is None else known
             if copying.result() != found.stop - found.start:
                 raise found.shrunk()
-            # Then the parts' numbers of records add up to that of the whole, because none continues in the next part.
-            if counter.is_in_quotes:
-                raise DownloadError(
-                    f"{str(found.path)!r} ends within a quoted field, so it was cut short. Remove it, and download it "
-                    "again."
-                )
-            rows, is_ended = rows + counter.records, found.is_ended
+            is_ended = found.is_ended
     return rows
+
+
+def _count_complete(found: CsvFile) -> int:
+    """Return the number of records, none of which continues in the next file, so that the numbers can be added."""
+    counter = found.scan()
+    if counter.is_in_quotes:
+        raise DownloadError(
+            f"{str(found.path)!r} ends within a quoted field, so it was cut short. Remove it, and download it again."
+        )
+    return counter.records
 
 
 def count_csv_rows(path: Path) -> int:

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from impact_jobs._api.context import ClientContext
+from impact_jobs._download.joining import count_csv_rows
+
+_GZIP = b"\x1f\x8b"
 
 
 class Assemble(Protocol):
@@ -30,3 +33,10 @@ It may send requests. It is called once all arguments have been checked, and bef
 def takes_json_lines(path: Path) -> bool:
     """Return whether the name of a file says that it holds JSON lines, into which all pages of a JSON result fit."""
     return path.suffix.lower() in {".jsonl", ".ndjson"}
+
+
+def csv_rows(path: Path) -> int | None:
+    """Return the number of records in a CSV file below its header; None if the file is compressed."""
+    with path.open("rb") as file:
+        is_compressed = file.read(len(_GZIP)) == _GZIP
+    return None if is_compressed else count_csv_rows(path)

@@ -13,9 +13,9 @@ from attrs import evolve
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.destination import Place, is_folder
-from impact_jobs._download.joining import count_csv_rows, join_csv, join_json_lines
+from impact_jobs._download.joining import join_csv, join_json_lines
 from impact_jobs._download.options import DownloadOptions
-from impact_jobs._operations.assembling import Assemble, PrepareAssembly, takes_json_lines
+from impact_jobs._operations.assembling import Assemble, PrepareAssembly, csv_rows, takes_json_lines
 from impact_jobs._operations.download import wait_and_download
 from impact_jobs._operations.export import ExportRequest, check_export, refreshed, send_export, with_filters
 from impact_jobs._operations.export_names import ExportNames
@@ -77,7 +77,7 @@ async def export_and_download(
         export=export,
         is_joined=is_joined,
         assemble=assemble or (_assembler(request.result_format) if is_joined else None),
-        count_rows=count_csv_rows if request.result_format == "CSV" else None,
+        count_rows=csv_rows if request.result_format == "CSV" else None,
     )
     return await run.run()
 
@@ -105,7 +105,7 @@ async def _export_one(
             on_update=export.on_update,
         )
     if request.result_format == "CSV":
-        result = evolve(result, rows=await context.transport.run(lambda: count_csv_rows(result.path)))
+        result = evolve(result, rows=await context.transport.run(lambda: csv_rows(result.path)))
     shown_path = place.shown / result.path.name if into_folder else place.shown
     return evolve(result, path=shown_path, fresh=fresh)
 

@@ -52,7 +52,7 @@ class ExportRun:
     export: ExportOptions
     is_joined: bool
     assemble: Assemble | None
-    count_rows: Callable[[Path], int] | None
+    count_rows: Callable[[Path], int | None] | None
     tasks: Sequence[WindowTask] = field(init=False)
     _lock: Lock = field(factory=Lock, init=False)
     _manifests: dict[Path, Manifest] = field(factory=dict)  # by folder

@@ -48,6 +48,7 @@ _MAX_RETRIES = 2  # of a window whose job has failed
 _HANDFUL = 5  # exports, before which the list is not read to count those of the last day
 _SENDING = timedelta(minutes=2)  # how long after its record in the journal an export may have been sent
 _CLOCKS = timedelta(seconds=10)  # how far the server's clock may be behind
+_COMPANY = timedelta(minutes=10)  # in which a job of another origin shows that others export as well
 # An error of these would come back with every other window.
 _FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)
 _OF_ALL = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
@@ -210,7 +211,8 @@ class WindowExports:
                         return True
                 if self.context.daily_exports.left(utc()) > 0:
                     await self.export(task)
-                    if task.state.job_id != failed:  # an export that equals an earlier one returns its job
+                    # An export that equals an earlier one returns its job, even one that has failed.
+                    if task.state.job_id != failed or isinstance(failure, JobNotFoundError):
                         return True
         except JobsError as error:
             logger.info("%s; the window %s is not retried", error, task.window)
@@ -235,10 +237,11 @@ class WindowExports:
         """
         if task.state.sent_at is None:
             return
-        first, last = task.state.sent_at - _CLOCKS, task.state.sent_at + _SENDING
-        recent = [job for job in jobs if job.created_date is not None and first <= job.created_date <= last]
-        found = self.context.replay_claims.unclaimed(candidates(recent, task.request, self._claimed(task)))
-        if len(found) == 1:
+        sent, claimed = task.state.sent_at, self._claimed(task)
+        near = [job for job in jobs if job.created_date is not None and abs(job.created_date - sent) <= _COMPANY]
+        found = self.context.replay_claims.unclaimed(candidates(near, task.request, claimed))
+        # Exactly one new job, and no sign that somebody else exports, too: the list says nothing of a job's report.
+        if len(found) == 1 and (created := found[0].created_date) and sent - _CLOCKS <= created <= sent + _SENDING:
             logger.info("the export of %s was found in the list: job %s", task.window, found[0].id)
             await self.use(task, found[0])
 

@@ -43,7 +43,7 @@ class WindowFiles:
     deadline: float  # of the wait, on the transport's clock
     polling: Polling | None
     on_update: Callable[[Job], object] | None
-    count_rows: Callable[[Path], int] | None  # of a result
+    count_rows: Callable[[Path], int | None] | None  # of a result
     assemble: Assemble | None  # for windows that have a target of their own
     on_complete: Callable[[WindowTask, Job, DownloadResult], object] | None  # called in a thread
     _progress: TotalProgress = field(init=False)

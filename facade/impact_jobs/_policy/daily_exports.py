@@ -9,7 +9,7 @@ from threading import Lock
 from attrs import define, field
 
 from impact_jobs._policy.per_account import PerAccount
-from impact_jobs.models import Job
+from impact_jobs.models import Job, JobType
 
 DAILY_LIMIT = 100
 """Exports in any 24 hours. Documented for brand and partner accounts, and assumed for agencies."""
@@ -17,7 +17,7 @@ DAILY_LIMIT = 100
 PERIOD = timedelta(days=1)
 """The time in which the limit holds. The documentation says "a day", so no day of any time zone can have more."""
 
-_OTHER_LIMITS = frozenset({"ClickExport"})  # types of jobs that the server counts apart
+_OTHER_TYPES = frozenset({*JobType, "ClickExport"}) - {JobType.APIREPORT}  # which have a limit of their own, or none
 _KEPT_ACCOUNTS = 16  # the counts outlive the account's last client, because the limit does
 
 
@@ -46,7 +46,7 @@ class DailyExports:
 
     def on_listed(self, jobs: Iterable[Job]) -> None:
         """Replace the jobs that the list showed before."""
-        listed = {job.id.lower(): job.created_date for job in jobs if job.type not in _OTHER_LIMITS}
+        listed = {job.id.lower(): job.created_date for job in jobs if job.type not in _OTHER_TYPES}
         with self._lock:
             self._listed = {key: created for key, created in listed.items() if created is not None}
 

@@ -103,6 +103,8 @@ def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, *
             raise click.UsageError("pass --parquet or --format, but not both.")
         ending = "parquet"
     is_split = chosen["split"] is not None
+    if is_split and chosen["join"] and ending == "json":
+        ending = "jsonl"
     path = out or ("{report}_{start:%Y-%m-%d}." if is_split and not chosen["join"] else "{report}.") + ending
     chosen["filters"] = dict(each.split("=", 1) for each in chosen["filters"]) or None
     if chosen["max_age"] is not None:

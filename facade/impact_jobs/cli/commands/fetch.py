@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +14,7 @@ from impact_jobs.cli.command import Command
 from impact_jobs.cli.emit import emit_all
 from impact_jobs.cli.formatting import joined, size
 from impact_jobs.cli.job_args import job_names
-from impact_jobs.cli.options import Mode, Selection, newest_first
+from impact_jobs.cli.options import Selection, newest_first
 from impact_jobs.cli.progress import FileCounter, progress_on
 from impact_jobs.cli.resume_hint import hint_resume
 from impact_jobs.cli.state import CliState
@@ -35,7 +36,6 @@ from impact_jobs.cli.state import CliState
 @options.selecting
 @click.option(
     "--name",
-    "template",
     metavar="TEMPLATE",
     help="Name files by a template with {id}, {type}, {program}, {created:%Y-%m-%d}, {completed:%Y-%m-%d}.",
 )
@@ -50,17 +50,7 @@ from impact_jobs.cli.state import CliState
 @options.timeout
 @options.mode
 @click.pass_obj
-def fetch(
-    state: CliState,
-    jobs: tuple[str, ...],
-    *,
-    folder: str,
-    selection: Selection,
-    template: str | None,
-    concurrency: int,
-    timeout: float | None,
-    mode: Mode,
-) -> int:
+def fetch(state: CliState, /, jobs: tuple[str, ...], *, folder: str, selection: Selection, **chosen: Any) -> int:  # noqa: ANN401 - as click passes them
     """Wait for many jobs and download their results into a folder.
 
     Name the jobs, or select them by --since, --until, --type and --status. Each file is named after its job's id, or by
@@ -79,16 +69,8 @@ def fetch(
     with state.client() as client:
         wanted: Sequence[str | Job] = names if jobs else newest_first(selection.find(client))
         ids = [job if isinstance(job, str) else job.id for job in wanted]
-        with progress_on(state, files=FileCounter(Path(folder), ids, is_listed=template is not None)) as progress:
-            report = client.fetch_all(
-                wanted,
-                folder,
-                name=template,
-                concurrency=concurrency,
-                timeout=timeout,
-                mode=mode,
-                on_update=progress.on_job,
-            )
+        with progress_on(state, files=FileCounter(Path(folder), ids, is_listed=chosen["name"] is not None)) as progress:
+            report = client.fetch_all(wanted, folder, on_update=progress.on_job, **chosen)
     code = emit_all(report.outcomes.values(), state)
     files = report.files.values()
     facts = [
