@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import DownloadError, IntegrityError
-from impact_jobs._download import csv_scanner, json_records
+from impact_jobs._download import csv_scanner, file_copy, json_records
 from impact_jobs._download.joining import count_csv_rows, join_csv, join_json_lines
 
 CELLS = st.lists(st.sampled_from(["a", '"', ",", "\n", "\r\n", " ", "é"]), max_size=5).map("".join)
@@ -165,7 +165,10 @@ def test_known_numbers_of_rows_are_not_counted_again(folder: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("join", [join_csv, join_json_lines])
-def test_only_a_few_blocks_are_in_memory(folder: Path, join: Callable[..., int]) -> None:
+def test_only_a_few_blocks_are_in_memory(
+    folder: Path, join: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_copy, "_BLOCK_BYTES", 256 * 1024)
     text = b"x" * 4000
     records = b"A,B\n" + b'1,"%s\n"\n' % text * 2000 if join is join_csv else b'{"a": "%s"}\n' % text * 2000
     sources = write(folder, records)
