@@ -27,9 +27,12 @@ from impact_jobs._operations import (
     fetch_all,
     read_report,
     replay,
+    report_metadata,
+    to_parquet,
     wait,
     wait_many,
 )
+from impact_jobs._operations.export import ExportArguments
 from impact_jobs._operations.export_options import ExportOptions, OnWindow
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.stream import AsyncResultStream, open_file
@@ -666,7 +669,7 @@ class AsyncJobsClient:
             >>> [each.parameter for each in metadata.filters][:2]
             ['START_DATE', 'END_DATE']
         """
-        return await export.report_metadata(self._context, report_id)
+        return await report_metadata.report_metadata(self._context, report_id)
 
     async def export_report(
         self,
@@ -707,14 +710,14 @@ class AsyncJobsClient:
             >>> job = await jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
             >>> result = await jobs.wait_and_download(job, "may.csv")
         """
-        return await export.export_report(
-            self._context,
-            report_id,
+        given = ExportArguments(
+            report_id=report_id,
             start_date=start_date,
             end_date=end_date,
             result_format=result_format,
             filters=filters,
         )
+        return await export.export_report(self._context, given)
 
     @overload
     async def export_and_download(
@@ -908,17 +911,14 @@ class AsyncJobsClient:
             on_update=on_update,
             on_window=on_window,
         )
-        return await export_and_download.export_and_download(
-            self._context,
-            report_id,
-            path,
-            options,
+        given = ExportArguments(
+            report_id=report_id,
             start_date=start_date,
             end_date=end_date,
             result_format=result_format,
             filters=filters,
-            export=export_options,
         )
+        return await export_and_download.export_and_download(self._context, path, options, given, export_options)
 
     async def read_report(
         self,
@@ -966,14 +966,13 @@ class AsyncJobsClient:
         export_options = ExportOptions(
             split=split, join=True, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
         )
-        return await read_report.read_report(
-            self._context,
-            report_id,
+        given = ExportArguments(
+            report_id=report_id,
             start_date=start_date,
             end_date=end_date,
             filters=filters,
-            export=export_options,
         )
+        return await read_report.read_report(self._context, given, export_options)
 
     @overload
     async def to_parquet(
@@ -1110,16 +1109,16 @@ class AsyncJobsClient:
             on_update=on_update,
             on_window=on_window,
         )
-        return await read_report.to_parquet(
-            self._context,
-            report_id,
-            path,
+        given, options = (
+            ExportArguments(
+                report_id=report_id,
+                start_date=start_date,
+                end_date=end_date,
+                filters=filters,
+            ),
             DownloadOptions(overwrite=overwrite),
-            start_date=start_date,
-            end_date=end_date,
-            filters=filters,
-            export=export_options,
         )
+        return await to_parquet.to_parquet(self._context, path, options, given, export_options)
 
     @property
     def generated(self) -> endpoints.AuthenticatedClient:

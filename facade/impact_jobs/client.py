@@ -26,9 +26,12 @@ from impact_jobs._operations import (
     fetch_all,
     read_report,
     replay,
+    report_metadata,
+    to_parquet,
     wait,
     wait_many,
 )
+from impact_jobs._operations.export import ExportArguments
 from impact_jobs._operations.export_options import ExportOptions, OnWindow
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
@@ -696,7 +699,7 @@ class JobsClient:
             >>> [each.parameter for each in metadata.filters][:2]
             ['START_DATE', 'END_DATE']
         """
-        return run_sync(export.report_metadata(self._context, report_id))
+        return run_sync(report_metadata.report_metadata(self._context, report_id))
 
     def export_report(
         self,
@@ -737,16 +740,14 @@ class JobsClient:
             >>> job = jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
             >>> result = jobs.wait_and_download(job, "may.csv")
         """
-        return run_sync(
-            export.export_report(
-                self._context,
-                report_id,
-                start_date=start_date,
-                end_date=end_date,
-                result_format=result_format,
-                filters=filters,
-            )
+        given = ExportArguments(
+            report_id=report_id,
+            start_date=start_date,
+            end_date=end_date,
+            result_format=result_format,
+            filters=filters,
         )
+        return run_sync(export.export_report(self._context, given))
 
     @overload
     def export_and_download(
@@ -940,19 +941,14 @@ class JobsClient:
             on_update=on_update,
             on_window=on_window,
         )
-        return run_sync(
-            export_and_download.export_and_download(
-                self._context,
-                report_id,
-                path,
-                options,
-                start_date=start_date,
-                end_date=end_date,
-                result_format=result_format,
-                filters=filters,
-                export=export_options,
-            )
+        given = ExportArguments(
+            report_id=report_id,
+            start_date=start_date,
+            end_date=end_date,
+            result_format=result_format,
+            filters=filters,
         )
+        return run_sync(export_and_download.export_and_download(self._context, path, options, given, export_options))
 
     def read_report(
         self,
@@ -1000,16 +996,13 @@ class JobsClient:
         export_options = ExportOptions(
             split=split, join=True, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
         )
-        return run_sync(
-            read_report.read_report(
-                self._context,
-                report_id,
-                start_date=start_date,
-                end_date=end_date,
-                filters=filters,
-                export=export_options,
-            )
+        given = ExportArguments(
+            report_id=report_id,
+            start_date=start_date,
+            end_date=end_date,
+            filters=filters,
         )
+        return run_sync(read_report.read_report(self._context, given, export_options))
 
     @overload
     def to_parquet(
@@ -1146,18 +1139,16 @@ class JobsClient:
             on_update=on_update,
             on_window=on_window,
         )
-        return run_sync(
-            read_report.to_parquet(
-                self._context,
-                report_id,
-                path,
-                DownloadOptions(overwrite=overwrite),
+        given, options = (
+            ExportArguments(
+                report_id=report_id,
                 start_date=start_date,
                 end_date=end_date,
                 filters=filters,
-                export=export_options,
-            )
+            ),
+            DownloadOptions(overwrite=overwrite),
         )
+        return run_sync(to_parquet.to_parquet(self._context, path, options, given, export_options))
 
     @property
     def generated(self) -> endpoints.AuthenticatedClient:

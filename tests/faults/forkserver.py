@@ -23,7 +23,7 @@ import attrs
 import httpx
 import pytest
 from impact_jobs import JobsClient, JobsError
-from impact_jobs._operations import window_files
+from impact_jobs._operations.windows import files
 
 from tests.faults.file_faults import Call as FileCall
 from tests.faults.file_faults import Fault, Injector, Watch
@@ -184,7 +184,7 @@ def _run_child(job: dict[str, Any], writing: int) -> None:
             _run_scenario(job)
         elif "export" in job:
             os.chdir(job["folder"])
-            pytest.MonkeyPatch().setattr(window_files, "_CONCURRENCY", 1)  # so that the steps have an order
+            pytest.MonkeyPatch().setattr(files, "_CONCURRENCY", 1)  # so that the steps have an order
             with JobsClient(**job["account"]) as jobs:
                 jobs.export_and_download(**job["export"])
         else:

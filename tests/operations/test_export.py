@@ -32,7 +32,9 @@ from impact_jobs import (
 )
 from impact_jobs._account import Account
 from impact_jobs._account_kinds import BRAND, PARTNER, AccountKind
-from impact_jobs._operations.export import plan_export, refreshed, report_metadata, send_export
+from impact_jobs._operations.export import ExportArguments, plan_export, send_export
+from impact_jobs._operations.report_metadata import report_metadata
+from impact_jobs._operations.result_age import refreshed
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Request
 from impact_jobs._transport.run_sync import run_sync
@@ -118,7 +120,7 @@ def test_metadata_is_read_again_after_an_hour_and_for_each_brand() -> None:
 
 def plan(on: Any, report_id: Any = REPORT, **options: Any) -> Any:
     given = {"start_date": None, "end_date": None, "result_format": "CSV", "filters": None} | options
-    return run_sync(plan_export(on, report_id, **given))
+    return run_sync(plan_export(on, ExportArguments(report_id=report_id, **given)))
 
 
 def refuse(_: float, request: Request) -> Answer:
@@ -524,7 +526,7 @@ def clocked() -> Iterator[tuple[Sandbox, Any, list[float]]]:
         yield sandbox, jobs, now
 
 
-def refresh(jobs: Any, job: Job, **max_age: float) -> tuple[Job, bool | None]:
+def refresh(jobs: Any, job: Job, **max_age: float) -> tuple[Job, bool]:
     return run_sync(refreshed(jobs._context, job, timedelta(**max_age) if max_age else None))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from impact_jobs._download.filesystem import (
@@ -18,10 +19,10 @@ from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
 
 
-def sha256_of(path: Path) -> str:
-    """Return the digest of a file."""
+def measure(path: Path, *, digest: bool) -> tuple[int, str | None]:
+    """Return the size of a file, and its sha256 if that is asked for."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest() if digest else None
 
 
 def commit_file(source: Path, target: Path, options: DownloadOptions, *, replaces: bool) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import zip_longest
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from impact_jobs._redaction import shorten
 from impact_jobs.errors import DownloadError, IntegrityError
 
 _LINES_BYTES = 256 * 1024
+_GZIP = b"\x1f\x8b"
 
 
 def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Path, int] = {}) -> int:
@@ -75,6 +76,16 @@ def _count_complete(found: CsvFile) -> int:
 def count_csv_rows(path: Path) -> int:
     """Return the number of records below the header. Empty lines at the end of the file are not counted."""
     return CsvFile.inspect(path).scan().records
+
+
+def csv_rows(path: Path) -> int | None:
+    """Return the number of records of a result that should be CSV; None if it is compressed or something else."""
+    with path.open("rb") as file:
+        is_compressed = file.read(len(_GZIP)) == _GZIP
+    if not is_compressed:
+        with suppress(DownloadError):
+            return count_csv_rows(path)
+    return None
 
 
 def join_json_lines(sources: Sequence[Path], target: Output) -> int:

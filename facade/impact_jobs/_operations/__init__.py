@@ -5,9 +5,15 @@
     download, wait_and_download     download
     stream, open                    stream
     fetch_all                       fetch_all
-    read_report, to_parquet         read_report
     replay, replay_if_replayable    replay
+    export_report                   export
+    report_metadata                 report_metadata
+    export_and_download             export_and_download, and `windows` for a long range
+    read_report                     read_report
+    to_parquet                      to_parquet
 
-`list` and `get` are one request each, so they are in `_api.endpoints`, and `generated` is in `_api.generated`. Of the
-other modules here, `job_tracker` belongs to every wait, and `probe` sends one request for `impact-jobs doctor`.
+`list`, `get` and `reports` only read the API, so they are in `_api.endpoints` and `_api.reports`, and `generated` is in
+`_api.generated`. Of the other modules here, `job_tracker` belongs to every wait, `fetch_folder` to `fetch_all`,
+`result_pages` to downloads of JSON, and `export_names`, `export_options`, `report_errors` and `result_age` to exports.
+`probe` sends one request for `impact-jobs doctor`.
 """

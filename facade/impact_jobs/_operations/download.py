@@ -138,6 +138,32 @@ async def save_result(
     )
 
 
+def existing_file(
+    path: Path,
+    job_id: str,
+    *,
+    size: int,
+    sha256: str | None,
+    rows: int | None = None,
+    fresh: bool | None = None,
+) -> DownloadResult:
+    """Return the result for a file that was complete before the call, so that nothing was transferred."""
+    return DownloadResult(
+        path=path,
+        job_id=job_id,
+        job=None,
+        bytes_written=size,
+        sha256=sha256,
+        content_type=None,
+        filename=None,
+        resumed_from=size,
+        connections=0,
+        seconds=0.0,
+        rows=rows,
+        fresh=fresh,
+    )
+
+
 async def keep_trying(
     context: ClientContext, download_once: Callable[[], Awaitable[DownloadResult | JobsError]]
 ) -> DownloadResult | JobsError:

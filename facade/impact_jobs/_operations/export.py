@@ -15,24 +15,14 @@ from attrs import evolve, field, frozen
 
 from impact_jobs._account_kinds import AGENCY, AccountKind
 from impact_jobs._api.context import ClientContext, RetryState
-from impact_jobs._api.endpoints import Pages, get_with_head
-from impact_jobs._api.reports import (
-    check_report_id,
-    export_request,
-    metadata_request,
-    read_export,
-    read_metadata,
-)
+from impact_jobs._api.endpoints import Pages
+from impact_jobs._api.reports import check_report_id, export_request, read_export
 from impact_jobs._api.responses import value_of
 from impact_jobs._dates import Window, parse_bound
-from impact_jobs._operations.replay import (
-    CLOCK_SLACK,
-    may_have_been_accepted,
-    replay_current,
-    time_of_sending,
-)
+from impact_jobs._operations.replay import CLOCK_SLACK, may_have_been_accepted, time_of_sending
 from impact_jobs._operations.report_errors import explained, is_daily
-from impact_jobs._policy.rate_limit_headers import server_time
+from impact_jobs._operations.report_metadata import cached_metadata
+from impact_jobs._policy.daily_exports import may_be_export
 from impact_jobs._policy.replay_claims import ReplayAttempt
 from impact_jobs._policy.report_filters import check_filters, split_dates
 from impact_jobs._transport.base import read_all
@@ -43,20 +33,30 @@ from impact_jobs.errors import (
     ConfigurationError,
     ExportUncertainError,
     JobsError,
-    PermissionDeniedError,
     TransportError,
     UnexpectedResponseError,
 )
-from impact_jobs.models import Job, JobStatus, JobType
-from impact_jobs.report_models import ReportMetadata
+from impact_jobs.models import Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _FORMATS = ("CSV", "JSON", "XML")
 _SUCCESSES = frozenset({200, 201, 202})
 _DAY = timedelta(days=1)
-_COMPANY = timedelta(minutes=10)  # if there are jobs of other processes this young, more may come
-_OTHER_TYPES = frozenset({*JobType, "ClickExport"})
+
+OTHERS_WITHIN = timedelta(minutes=10)
+"""If a job of another origin is as near as this to an export, others export as well, and a new job may be theirs."""
+
+
+@frozen(kw_only=True)
+class ExportArguments:
+    """What a user gave, unchecked; `JobsClient.export_report` documents each argument."""
+
+    report_id: object
+    start_date: date | str | None
+    end_date: date | str | None
+    filters: Mapping[str, object] | None
+    result_format: str = "CSV"
 
 
 @frozen(kw_only=True)
@@ -83,42 +83,22 @@ class ExportRequest:
         return json.dumps([self.report_id, self.result_format, *days, sorted(self.parameters.items())])
 
 
-def check_export(
-    context: ClientContext,
-    report_id: object,
-    *,
-    start_date: date | str | None,
-    end_date: date | str | None,
-    result_format: str,
-    filters: Mapping[str, object] | None,
-) -> tuple[ExportRequest, dict[str, object]]:
+def check_export(context: ClientContext, given: ExportArguments) -> tuple[ExportRequest, dict[str, object]]:
     """Check what can be checked without a request; return the request without its filters, and these."""
-    checked_id = check_report_id(report_id)
-    result_format = _checked_format(result_format)
-    dates, others = split_dates(filters)
-    for name, value in (("start_date", start_date), ("end_date", end_date)):
+    report_id, result_format = check_report_id(given.report_id), _checked_format(given.result_format)
+    dates, others = split_dates(given.filters)
+    for name, value in (("start_date", given.start_date), ("end_date", given.end_date)):
         if value is not None and name in dates:
             raise ConfigurationError(f"{name} is given twice, as an argument and in filters: give it once.")
-    start = _day("start_date", dates.get("start_date", start_date))
-    end = _day("end_date", dates.get("end_date", end_date))
+    start = _day("start_date", dates.get("start_date", given.start_date))
+    end = _day("end_date", dates.get("end_date", given.end_date))
     _check_range(start, end, context.account.kind)
-    return ExportRequest(report_id=checked_id, result_format=result_format, start=start, end=end), others
+    return ExportRequest(report_id=report_id, result_format=result_format, start=start, end=end), others
 
 
-async def plan_export(
-    context: ClientContext,
-    report_id: object,
-    *,
-    start_date: date | str | None,
-    end_date: date | str | None,
-    result_format: str,
-    filters: Mapping[str, object] | None,
-) -> ExportRequest:
+async def plan_export(context: ClientContext, given: ExportArguments) -> ExportRequest:
     """Check the arguments of an export. The report's metadata is requested only if there are filters to check."""
-    request, others = check_export(
-        context, report_id, start_date=start_date, end_date=end_date, result_format=result_format, filters=filters
-    )
-    return await with_filters(context, request, others)
+    return await with_filters(context, *check_export(context, given))
 
 
 async def with_filters(context: ClientContext, request: ExportRequest, filters: Mapping[str, object]) -> ExportRequest:
@@ -151,28 +131,6 @@ def _check_range(start: date | None, end: date | None, kind: AccountKind) -> Non
         raise ConfigurationError(
             f"an export of a {kind.name} account needs both start_date and end_date: give the first and the last day."
         )
-
-
-async def report_metadata(context: ClientContext, report_id: object) -> ReportMetadata:
-    """Return a report's filters and columns; see `JobsClient.report_metadata`."""
-    checked_id = check_report_id(report_id)
-    what = f"metadata of report {checked_id}"
-    try:
-        response = await context.send(metadata_request(context, checked_id), what)
-        found = read_metadata(response, what, report_id=checked_id)
-    except ApiError as error:
-        failure = error
-    else:
-        memory, path = context.report_memory, context.account.path
-        memory.record_metadata(path, checked_id, found, now=context.transport.now())
-        return found
-    raise await explained(context, failure, checked_id, what)
-
-
-async def cached_metadata(context: ClientContext, report_id: str) -> ReportMetadata:
-    """Return a report's metadata, without a request if it was read within the last hour."""
-    found = context.report_memory.metadata(context.account.path, report_id, now=context.transport.now())
-    return found or await report_metadata(context, report_id)
 
 
 async def send_export(context: ClientContext, request: ExportRequest, *, claimed: Collection[str] = ()) -> Job:
@@ -278,7 +236,7 @@ async def _find_job(
             raise ExportUncertainError(request.report_id, cause=unread) from None
         free = context.replay_claims.unclaimed(candidates(jobs, request, claimed))
         new = [job for job in free if _is_since(job, since)]
-        if len(new) > 1 or (new and any(_is_since(job, since - _COMPANY) for job in free if job not in new)):
+        if len(new) > 1 or (new and any(_is_since(job, since - OTHERS_WITHIN) for job in free if job not in new)):
             return None
         own, _ = context.replay_claims.claim(attempt, new, now=context.transport.now())
         if own is not None:
@@ -313,52 +271,10 @@ def candidates(jobs: Iterable[Job], request: ExportRequest, claimed: Collection[
     return [
         job
         for job in jobs
-        if job.id.lower() not in taken
-        and (job.type == JobType.APIREPORT or job.type not in _OTHER_TYPES)
-        and (program is None or job.program_id in {None, program})
+        if job.id.lower() not in taken and may_be_export(job) and (program is None or job.program_id in {None, program})
     ]
 
 
-async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None) -> tuple[Job, bool | None]:
-    """Return the job to wait for, and whether its result is fresh: made for this export, or no older than `max_age`.
-
-    If the export returned an existing job whose result is too old, or that has failed, it is replayed if possible.
-    """
-    current, head = await get_with_head(context, job.id)
-    now, sent = server_time(head), context.report_memory.export_sent(job.id)
-    if sent is not None and current.created_date is not None and current.created_date >= sent - CLOCK_SLACK:
-        return current, True
-    started = current.started_date or current.created_date
-    is_retried = (
-        current.status == JobStatus.ERROR and started and (now - started).total_seconds() < context.error_grace()
-    )
-    if not current.is_terminal or is_retried:
-        return current, True  # its result is still to come
-    if current.status == JobStatus.COMPLETED:
-        made = current.completed_date or current.created_date
-        if max_age is None:
-            return current, False
-        if made is not None and now - made <= max_age:
-            return current, True
-    try:
-        replayed = await replay_current(context, current)
-    except PermissionDeniedError as error:
-        logger.warning("job %s is that of an earlier export, and could not be replayed: %s", job.id, error)
-        replayed = None
-    return (current, False) if replayed is None else (replayed, True)
-
-
-async def export_report(
-    context: ClientContext,
-    report_id: object,
-    *,
-    start_date: date | str | None,
-    end_date: date | str | None,
-    result_format: str,
-    filters: Mapping[str, object] | None,
-) -> Job:
+async def export_report(context: ClientContext, given: ExportArguments) -> Job:
     """Return the job of an export; see `JobsClient.export_report`."""
-    request = await plan_export(
-        context, report_id, start_date=start_date, end_date=end_date, result_format=result_format, filters=filters
-    )
-    return await send_export(context, request)
+    return await send_export(context, await plan_export(context, given))

@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from os import PathLike
-from pathlib import Path
-from typing import BinaryIO
 
 from attrs import evolve
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.destination import Place, is_folder
-from impact_jobs._download.joining import join_csv, join_json_lines
+from impact_jobs._download.joining import csv_rows
 from impact_jobs._download.options import DownloadOptions
-from impact_jobs._operations.assembling import Assemble, PrepareAssembly, csv_rows, takes_json_lines
 from impact_jobs._operations.download import wait_and_download
-from impact_jobs._operations.export import ExportRequest, check_export, refreshed, send_export, with_filters
+from impact_jobs._operations.export import (
+    ExportArguments,
+    ExportRequest,
+    check_export,
+    send_export,
+    with_filters,
+)
 from impact_jobs._operations.export_names import ExportNames
 from impact_jobs._operations.export_options import ExportOptions
-from impact_jobs._operations.export_run import ExportRun
-from impact_jobs._operations.result_pages import download_all_pages
+from impact_jobs._operations.result_age import refreshed
+from impact_jobs._operations.result_pages import download_all_pages, takes_json_lines
 from impact_jobs._operations.wait import wait
+from impact_jobs._operations.windows.assembling import PrepareAssembly, assembly_in
+from impact_jobs._operations.windows.run import ExportRun
 from impact_jobs._policy.windows import split_range
-from impact_jobs.errors import (
-    ConfigurationError,
-    ExportReport,
-)
+from impact_jobs.errors import ConfigurationError, ExportReport
 from impact_jobs.models import DownloadResult
 
 
 async def export_and_download(
     context: ClientContext,
-    report_id: object,
     path: str | PathLike[str],
     options: DownloadOptions,
-    *,
-    start_date: date | str | None,
-    end_date: date | str | None,
-    result_format: str,
-    filters: Mapping[str, object] | None,
+    given: ExportArguments,
     export: ExportOptions,
+    *,
     prepare: PrepareAssembly | None = None,
 ) -> DownloadResult | ExportReport:
     """Export a report and download its result; see `JobsClient.export_and_download`.
 
     With `prepare`, the files are assembled from the results, in another format than theirs.
     """
-    request, others = check_export(
-        context, report_id, start_date=start_date, end_date=end_date, result_format=result_format, filters=filters
-    )
+    request, others = check_export(context, given)
     is_single = export.split is None
     windows = split_range(request.start, request.end, export.split) if export.split is not None else ()
     if export.join and windows and request.result_format == "XML":
@@ -73,7 +67,7 @@ async def export_and_download(
         options=options,
         export=export,
         is_joined=is_joined,
-        assemble=assemble or (_assembler(request.result_format) if is_joined else None),
+        assemble=assemble or (assembly_in(request.result_format) if is_joined else None),
         count_rows=csv_rows if request.result_format == "CSV" else None,
     )
     return await run.run()
@@ -105,13 +99,3 @@ async def _export_one(
         result = evolve(result, rows=await context.transport.run(lambda: csv_rows(result.path)))
     shown_path = place.shown / result.path.name if into_folder else place.shown
     return evolve(result, path=shown_path, fresh=fresh)
-
-
-def _assembler(result_format: str) -> Assemble:
-    join: Callable[[Sequence[Path], BinaryIO], int] = join_csv if result_format == "CSV" else join_json_lines
-
-    def assemble(sources: Sequence[Path], target: Path, /) -> int:
-        with target.open("wb") as file:
-            return join(sources, file)
-
-    return assemble

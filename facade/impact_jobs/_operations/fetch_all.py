@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
@@ -15,6 +13,7 @@ from attrs import define, evolve, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
+from impact_jobs._download.assembled_file import measure
 from impact_jobs._download.content import Paging
 from impact_jobs._download.destination import Place, check_folder
 from impact_jobs._download.filesystem import is_of_system
@@ -22,7 +21,7 @@ from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, chec
 from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._download.source import source_of
-from impact_jobs._operations.download import keep_trying, save_result, shown_at
+from impact_jobs._operations.download import existing_file, keep_trying, save_result, shown_at
 from impact_jobs._operations.fetch_folder import (
     FetchFolder,
     FolderEntry,
@@ -251,25 +250,14 @@ class FetchWorkers:
         with suppress(JobsError):  # another process, which is about to remove its partial file itself
             await self.context.transport.run(lambda: remove_partials(self.folder.path, entry.partials))
         try:
-            size, sha256 = await self.context.transport.run(lambda: _measure(path, digest=self.options.digest))
+            size, sha256 = await self.context.transport.run(lambda: measure(path, digest=self.options.digest))
             paging = await self.context.transport.run(lambda: Paging.of_file(path))
         except OSError as error:
             if not is_of_system(error):
                 raise
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
-        result = DownloadResult(
-            path=path,
-            job_id=key,
-            job=None,
-            bytes_written=size,
-            sha256=sha256,
-            content_type=None,
-            filename=None,
-            resumed_from=size,
-            connections=0,
-            seconds=self.context.transport.now() - started,
-            pages_total=paging.pages_total,
-        )
+        result = existing_file(path, key, size=size, sha256=sha256)
+        result = evolve(result, seconds=self.context.transport.now() - started, pages_total=paging.pages_total)
         result = await self._recorded(key, job, result)
         return evolve(result, path=self.folder.shown / path.relative_to(self.folder.path))
 
@@ -281,8 +269,3 @@ def _check_connections(concurrency: int, connections: int | None) -> None:
             f"concurrency={concurrency} with connections={connections} may use {in_all} connections: "
             f"the maximum is {MAX_CONNECTIONS}."
         )
-
-
-def _measure(path: Path, *, digest: bool) -> tuple[int, str | None]:
-    with path.open("rb") as file:
-        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest() if digest else None

@@ -19,7 +19,7 @@ from attrs import define, evolve, field
 from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, true_name
 from impact_jobs._download.destination import check_file, make_folder
 from impact_jobs._download.filesystem import exists, is_of_system
-from impact_jobs._download.joining import count_csv_rows
+from impact_jobs._download.joining import csv_rows
 from impact_jobs._download.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from impact_jobs._download.name_templates import NameTemplate, check_distinct
 from impact_jobs._download.part_file import PartFile, disk_errors
@@ -171,10 +171,7 @@ class FetchFolder:
         known = self._listed(result.path)
         if known is not None and known.job == key and known.describes(result.path):
             return evolve(result, rows=known.rows)
-        rows = None
-        if result.path.suffix.lower() == ".csv":
-            with suppress(DownloadError):  # it is something else
-                rows = count_csv_rows(result.path)
+        rows = csv_rows(result.path) if result.path.suffix.lower() == ".csv" else None
         self._manifest.append(
             ManifestEntry(
                 file=result.path.relative_to(self.path).as_posix(),

@@ -17,11 +17,16 @@ from impact_jobs._download.journal import Journal
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.source import source_of
-from impact_jobs._operations.download import save_result
+from impact_jobs._operations.download import existing_file, save_result
 from impact_jobs.errors import DownloadError
 from impact_jobs.models import DownloadResult, Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
+
+
+def takes_json_lines(path: Path) -> bool:
+    """Return whether the name of a file says that it holds JSON lines, into which all pages of a JSON result fit."""
+    return path.suffix.lower() in {".jsonl", ".ndjson"}
 
 
 async def download_all_pages(
@@ -96,10 +101,7 @@ class _PageFiles:
         path = self.target.with_name(f"{self.target.name}.page-{number}")
         size = await self.context.transport.run(lambda: self._size_of(path))
         if size is not None:
-            return DownloadResult(
-                path=path, job_id=self.job.id, job=self.job, bytes_written=size, sha256=None, content_type=None,
-                filename=None, resumed_from=size, connections=0, seconds=0.0,
-            )  # fmt: skip
+            return evolve(existing_file(path, self.job.id, size=size, sha256=None), job=self.job)
         source = source_of(self.context, self.job, self.options.mode, f"download of page {number}")
         source.target_name, source.page = self.target.name, number
         options = evolve(self.options, overwrite=True, digest=False, on_progress=self._on_progress)

@@ -46,7 +46,7 @@ class DailyExports:
 
     def on_listed(self, jobs: Iterable[Job]) -> None:
         """Replace the jobs that the list showed before."""
-        listed = {job.id.lower(): job.created_date for job in jobs if job.type not in _OTHER_TYPES}
+        listed = {job.id.lower(): job.created_date for job in jobs if may_be_export(job)}
         with self._lock:
             self._listed = {key: created for key, created in listed.items() if created is not None}
 
@@ -63,6 +63,11 @@ class DailyExports:
         with self._lock:
             others = [created for key, created in self._listed.items() if key not in self._own]
             return sorted(_recent([*self._sent, *others], now))
+
+
+def may_be_export(job: Job) -> bool:
+    """Return whether the type of a job is that of an export, or one that this release does not know."""
+    return job.type not in _OTHER_TYPES
 
 
 def _recent(moments: Iterable[datetime], now: datetime) -> list[datetime]:

@@ -1,4 +1,4 @@
-"""How the results of windows become one file: what the machinery for windows needs of a file format."""
+"""How the results of windows become one file: what an export in windows needs of a file format."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.joining import count_csv_rows
-
-_GZIP = b"\x1f\x8b"
+from impact_jobs._download.joining import join_csv, join_json_lines
 
 
 class Assemble(Protocol):
@@ -30,13 +28,12 @@ It may send requests. It is called once all arguments have been checked, and bef
 """
 
 
-def takes_json_lines(path: Path) -> bool:
-    """Return whether the name of a file says that it holds JSON lines, into which all pages of a JSON result fit."""
-    return path.suffix.lower() in {".jsonl", ".ndjson"}
+def assembly_in(result_format: str) -> Assemble:
+    """Return how to assemble results without a change of their format."""
+    join = join_csv if result_format == "CSV" else join_json_lines
 
+    def assemble(sources: Sequence[Path], target: Path, /) -> int:
+        with target.open("wb") as file:
+            return join(sources, file)
 
-def csv_rows(path: Path) -> int | None:
-    """Return the number of records in a CSV file below its header; None if the file is compressed."""
-    with path.open("rb") as file:
-        is_compressed = file.read(len(_GZIP)) == _GZIP
-    return None if is_compressed else count_csv_rows(path)
+    return assemble

@@ -12,20 +12,21 @@ from threading import Lock
 from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext, seconds_of
-from impact_jobs._download.assembled_file import commit_file, sha256_of
+from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file
 from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
 from impact_jobs._download.filesystem import exists
 from impact_jobs._download.manifest import Manifest, ManifestEntry
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
-from impact_jobs._operations.assembling import Assemble
-from impact_jobs._operations.download import shown_at
+from impact_jobs._operations.download import existing_file, shown_at
 from impact_jobs._operations.export import ExportRequest
 from impact_jobs._operations.export_names import ExportNames
 from impact_jobs._operations.export_options import ExportOptions
-from impact_jobs._operations.export_windows import WindowExports, WindowTask, window_key
-from impact_jobs._operations.window_files import WindowFiles, existing_result
+from impact_jobs._operations.windows.assembling import Assemble
+from impact_jobs._operations.windows.exports import WindowExports
+from impact_jobs._operations.windows.files import WindowFiles
+from impact_jobs._operations.windows.tasks import WindowTask, window_key
 from impact_jobs._transport.clock import utc
 from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError, JobsError
 from impact_jobs.models import DownloadResult, Job
@@ -188,7 +189,7 @@ class ExportRun:
 
     def _resume(self, task: WindowTask, state: WindowState) -> None:
         task.state = state
-        is_there = existing_result(task)
+        is_there = task.existing_result()
         if is_there is None:
             task.state = evolve(state, file=None)
             if task.target is not None:
@@ -241,8 +242,8 @@ class ExportRun:
                     f"{str(place.shown)!r} was not written, because {rows} rows were joined and the windows have "
                     f"{expected}. Remove {str(self._folder)!r}, and export again."
                 )
-            digest = sha256_of(assembled) if self.options.digest else None
-            file = CompleteFile(size=assembled.stat().st_size, rows=rows, sha256=digest, completed_at=None)
+            size, sha256 = measure(assembled, digest=self.options.digest)
+            file = CompleteFile(size=size, rows=rows, sha256=sha256, completed_at=None)
         known = {task.state.fresh for task in self.tasks}
         state = WindowState(
             window="all",
@@ -258,25 +259,27 @@ class ExportRun:
 
     def _joined_result(self, state: WindowState, file: CompleteFile) -> DownloadResult:
         downloads = [task.outcome for task in self.tasks if isinstance(task.outcome, DownloadResult)]
-        return DownloadResult(
-            path=self.places[0].shown,
-            job_id=state.job_id or "",
-            job=self.tasks[0].job if len(self.tasks) == 1 else None,
-            bytes_written=file.size,
+        result = existing_file(
+            self.places[0].shown,
+            state.job_id or "",
+            size=file.size,
             sha256=file.sha256,
-            content_type=None,
-            filename=None,
-            resumed_from=sum(each.resumed_from for each in downloads),
-            connections=max((each.connections for each in downloads), default=0),
-            seconds=0.0,
             rows=file.rows,
             fresh=state.fresh,
+        )
+        return evolve(
+            result,
+            job=self.tasks[0].job if len(self.tasks) == 1 else None,
+            resumed_from=sum(each.resumed_from for each in downloads),
+            connections=max((each.connections for each in downloads), default=0),
         )
 
 
 def _has(path: Path, file: CompleteFile) -> bool:
     """Return whether the file at `path` has these bytes."""
-    return size_of(path) == file.size and (file.sha256 is None or sha256_of(path) == file.sha256)
+    return size_of(path) == file.size and (
+        file.sha256 is None or measure(path, digest=True) == (file.size, file.sha256)
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -13,17 +13,18 @@ from threading import Lock
 from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.assembled_file import commit_file, sha256_of
-from impact_jobs._download.export_journal import CompleteFile, size_of
+from impact_jobs._download.assembled_file import commit_file, measure
+from impact_jobs._download.export_journal import CompleteFile
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, OnProgress
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._download.source import source_of
-from impact_jobs._operations.assembling import Assemble, takes_json_lines
 from impact_jobs._operations.download import keep_trying, save_result, shown_at
-from impact_jobs._operations.export_windows import WindowExports, WindowTask
-from impact_jobs._operations.result_pages import download_all_pages
+from impact_jobs._operations.result_pages import download_all_pages, takes_json_lines
 from impact_jobs._operations.wait_many import JobBatch
+from impact_jobs._operations.windows.assembling import Assemble
+from impact_jobs._operations.windows.exports import WindowExports
+from impact_jobs._operations.windows.tasks import WindowTask
 from impact_jobs._policy.polling import Polling
 from impact_jobs.errors import DestinationExistsError, JobsError
 from impact_jobs.models import DownloadResult, Job
@@ -106,7 +107,7 @@ class WindowFiles:
         try:
             if not await self.exports.check_age(task, outcome):
                 return None
-            existing = await self.context.transport.run(lambda: existing_result(task))
+            existing = await self.context.transport.run(task.existing_result)
             return existing or await keep_trying(self.context, lambda: self._download(task, outcome))
         except JobsError as error:
             return error
@@ -133,7 +134,7 @@ class WindowFiles:
         if (on_complete := self.on_complete) is not None:
             await self.context.transport.run(lambda: on_complete(task, job, result))
         await self.exports.record(task, file=file, is_saving=False)
-        return shown_at((task.target or task.source).shown, result)
+        return shown_at(task.place.shown, result)
 
     def _complete(self, task: WindowTask, job: Job, result: DownloadResult, *, is_ours: bool) -> DownloadResult:
         """Count the rows of a result, and assemble the file of the window if it has one of its own."""
@@ -148,31 +149,10 @@ class WindowFiles:
                 return result
             assembled = source.with_name(f"{source.name}.assembled")
             rows = self.assemble([source], assembled)
-            size, sha256 = assembled.stat().st_size, sha256_of(assembled) if self.options.digest else None
+            size, sha256 = measure(assembled, digest=self.options.digest)
             commit_file(assembled, task.target.path, self.options, replaces=is_ours)
             source.unlink()
         return evolve(result, path=task.target.path, bytes_written=size, sha256=sha256, rows=rows)
-
-
-def existing_result(task: WindowTask) -> DownloadResult | None:
-    """Return the file of a window if it is complete, and as large as when it was completed."""
-    file = task.state.file
-    if file is None or size_of(task.path) != file.size:
-        return None
-    return DownloadResult(
-        path=(task.target or task.source).shown,
-        job_id=task.state.job_id or "",
-        job=None,
-        bytes_written=file.size,
-        sha256=file.sha256,
-        content_type=None,
-        filename=None,
-        resumed_from=file.size,
-        connections=0,
-        seconds=0.0,
-        rows=file.rows,
-        fresh=task.state.fresh,
-    )
 
 
 class TotalProgress:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from attrs import Attribute, define, evolve, field
+from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.endpoints import Pages
+from impact_jobs._api.endpoints import Pages, get_with_head
 from impact_jobs._dates import Window
-from impact_jobs._download.destination import Place
-from impact_jobs._download.export_journal import ExportJournal, WindowState
-from impact_jobs._operations.export import ExportRequest, candidates, send_export
-from impact_jobs._operations.export_options import OnWindow
-from impact_jobs._operations.replay import CLOCK_SLACK, replay_if_replayable
+from impact_jobs._download.export_journal import ExportJournal
+from impact_jobs._operations.export import OTHERS_WITHIN, candidates, send_export
+from impact_jobs._operations.replay import replay_if_replayable
+from impact_jobs._operations.result_age import is_new, replayed_if_old
+from impact_jobs._operations.windows.tasks import WindowTask
 from impact_jobs._policy.daily_exports import PERIOD
+from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._transport.clock import utc
 from impact_jobs.errors import (
     AuthenticationError,
@@ -37,10 +36,7 @@ from impact_jobs.errors import (
     TransportError,
     UnexpectedResponseError,
 )
-from impact_jobs.models import DownloadResult, Job
-from impact_jobs.report_models import ExportWindow
-
-T = TypeVar("T")
+from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -48,50 +44,10 @@ _MAX_RETRIES = 2  # of a window whose job has failed
 _HANDFUL = 5  # exports, before which the list is not read to count those of the last day
 _SENDING = timedelta(minutes=2)  # how long after its record in the journal an export may have been sent
 _CLOCKS = timedelta(seconds=10)  # how far the server's clock may be behind
-_COMPANY = timedelta(minutes=10)  # in which a job of another origin shows that others export as well
 # An error of these would come back with every other window.
 _FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)
 _OF_ALL = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
 _WITHOUT_RESULT = (JobFailedError, JobNotFoundError, ResultExpiredError)
-
-
-def _report(task: WindowTask, _: Attribute[Any], news: T) -> T:
-    """Report a change of a window to the user's function."""
-    if news is not None and task.on_window is not None:
-        task.on_window(task.window, news)  # type: ignore[arg-type]  # one of its kinds of news
-    return news
-
-
-@define(kw_only=True, eq=False)
-class WindowTask:
-    """One window, and how far it has come.
-
-    `source` is the file that the job's result is written to, and `target` the file that the user gets of this window:
-    the same one, or one that is assembled from it; None if the windows are joined.
-    """
-
-    window: ExportWindow
-    request: ExportRequest
-    key: str
-    source: Place
-    target: Place | None
-    state: WindowState
-    on_window: OnWindow | None
-    job: Job | None = field(default=None, on_setattr=_report)  # the last snapshot
-    is_exported: bool = False  # in this call
-    outcome: DownloadResult | JobsError | None = field(default=None, on_setattr=_report)
-    retries: int = 0
-
-    @property
-    def path(self) -> Path:
-        """The file that is complete once the window is."""
-        return (self.target or self.source).path
-
-
-def window_key(context: ClientContext, request: ExportRequest) -> str:
-    """Return a short text that identifies a request and its account."""
-    text = f"{context.account.base_url} {context.account.path} {request.key}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @define(kw_only=True, eq=False)
@@ -159,36 +115,21 @@ class WindowExports:
         task.state = state
 
     async def check_age(self, task: WindowTask, job: Job) -> bool:
-        """Return whether the result of a completed job may be used; False if a replay of it is to be waited for."""
+        """Return whether the result of a completed job may be used; False if the task has to wait for a replay now."""
         if task.state.fresh is not None:
             return True
-        is_new = self._is_new(task, job)
-        made = job.completed_date or job.created_date
-        if self.max_age is None:
-            fresh = is_new
-        elif task.is_exported and is_new:
-            fresh = True  # however long the job has run
-        else:
-            fresh = made is not None and utc() - made <= self.max_age
-            replayed = None if fresh else await self._replay(job)
-            if replayed is not None:
-                await self.use(task, replayed, fresh=True)
+        fresh = self._is_new(task, job)
+        if self.max_age is not None and not (fresh and task.is_exported):  # a new one is fresh, however long it has run
+            current, head = await get_with_head(self.context, job.id)
+            found, fresh = await replayed_if_old(self.context, current, self.max_age, now=server_time(head))
+            if found is not current or found.status != JobStatus.COMPLETED:
+                await self.use(task, found, fresh=True if found is not current else None)
                 return False
         await self.record(task, fresh=fresh)
         return True
 
     def _is_new(self, task: WindowTask, job: Job) -> bool:
-        """Return whether the export has created the job; otherwise the server has returned an existing one."""
-        sent = self.context.report_memory.export_sent(job.id) or task.state.sent_at
-        return sent is not None and job.created_date is not None and job.created_date >= sent - CLOCK_SLACK
-
-    async def _replay(self, job: Job) -> Job | None:
-        """Return a replay of a job whose result is too old, or None if that is not possible."""
-        try:
-            return await replay_if_replayable(self.context, job)
-        except PermissionDeniedError as error:
-            logger.warning("the result of job %s is too old, and it could not be replayed: %s", job.id, error)
-            return None
+        return is_new(job, self.context.report_memory.export_sent(job.id) or task.state.sent_at)
 
     async def renew(self, task: WindowTask, failure: JobsError) -> bool:
         """Replace the failed job of a window by a replay, or else by another export; return whether that was possible.
@@ -240,7 +181,7 @@ class WindowExports:
         if task.state.sent_at is None:
             return
         sent, claimed = task.state.sent_at, self._claimed(task)
-        near = [job for job in jobs if job.created_date is not None and abs(job.created_date - sent) <= _COMPANY]
+        near = [job for job in jobs if job.created_date is not None and abs(job.created_date - sent) <= OTHERS_WITHIN]
         found = self.context.replay_claims.unclaimed(candidates(near, task.request, claimed))
         # Exactly one new job, and no sign that somebody else exports, too: the list says nothing of a job's report.
         if len(found) == 1 and (created := found[0].created_date) and sent - _CLOCKS <= created <= sent + _SENDING:

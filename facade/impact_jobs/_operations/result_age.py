@@ -1,0 +1,53 @@
+"""Whether the result of an export is new enough, and a replay of one that is not."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from impact_jobs._api.context import ClientContext
+from impact_jobs._api.endpoints import get_with_head
+from impact_jobs._operations.replay import CLOCK_SLACK, replay_current
+from impact_jobs._policy.rate_limit_headers import server_time
+from impact_jobs.errors import PermissionDeniedError
+from impact_jobs.models import Job, JobStatus
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+
+def is_new(job: Job, sent: datetime | None) -> bool:
+    """Return whether an export that was sent then has created the job; otherwise the server returned an older one."""
+    return sent is not None and job.created_date is not None and job.created_date >= sent - CLOCK_SLACK
+
+
+async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None) -> tuple[Job, bool]:
+    """Return the job to wait for after an export, and whether its result is fresh: new, or no older than `max_age`.
+
+    If the export returned an existing job whose result is too old, or that has failed, it is replayed if possible.
+    """
+    current, head = await get_with_head(context, job.id)
+    if is_new(current, context.report_memory.export_sent(job.id)):
+        return current, True
+    return await replayed_if_old(context, current, max_age, now=server_time(head))
+
+
+async def replayed_if_old(
+    context: ClientContext, job: Job, max_age: timedelta | None, *, now: datetime
+) -> tuple[Job, bool]:
+    """Do the same for a snapshot of an existing job that was requested at `now`, by the server's clock."""
+    started = job.started_date or job.created_date
+    is_retried = job.status == JobStatus.ERROR and started and (now - started).total_seconds() < context.error_grace()
+    if not job.is_terminal or is_retried:
+        return job, True  # its result is still to come
+    if job.status == JobStatus.COMPLETED:
+        if max_age is None:
+            return job, False
+        made = job.completed_date or job.created_date
+        if made is not None and now - made <= max_age:
+            return job, True
+    try:
+        replayed = await replay_current(context, job)
+    except PermissionDeniedError as error:
+        logger.warning("job %s is that of an earlier export, and could not be replayed: %s", job.id, error)
+        replayed = None
+    return (job, False) if replayed is None else (replayed, True)

@@ -1,0 +1,41 @@
+"""`to_parquet`: a report as a Parquet file, typed by its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from impact_jobs._api.context import ClientContext
+from impact_jobs._download.options import DownloadOptions
+from impact_jobs._operations.export import ExportArguments
+from impact_jobs._operations.export_and_download import export_and_download
+from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.report_metadata import cached_metadata
+from impact_jobs._operations.windows.assembling import Assemble
+from impact_jobs._tables.arrow import require_pyarrow
+from impact_jobs.errors import ExportReport
+from impact_jobs.models import DownloadResult
+
+
+async def to_parquet(
+    context: ClientContext,
+    path: str | PathLike[str],
+    options: DownloadOptions,
+    given: ExportArguments,
+    export: ExportOptions,
+) -> DownloadResult | ExportReport:
+    """Export a report to Parquet; see `JobsClient.to_parquet`."""
+    await context.transport.run(require_pyarrow)
+    return await export_and_download(context, path, options, given, export, prepare=_prepare)
+
+
+async def _prepare(context: ClientContext, report_id: str) -> Assemble:
+    from impact_jobs._tables.parquet import write_parquet  # noqa: PLC0415 - few programs need it
+
+    metadata = await cached_metadata(context, report_id)
+
+    def assemble(sources: Sequence[Path], target: Path, /) -> int:
+        return write_parquet(sources, target, metadata)
+
+    return assemble

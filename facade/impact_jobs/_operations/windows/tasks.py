@@ -1,0 +1,73 @@
+"""The windows of an export as tasks: what each is about, how far it has come, and how users follow it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import Attribute, define, field
+
+from impact_jobs._api.context import ClientContext
+from impact_jobs._download.destination import Place
+from impact_jobs._download.export_journal import WindowState, size_of
+from impact_jobs._operations.download import existing_file
+from impact_jobs._operations.export import ExportRequest
+from impact_jobs._operations.export_options import OnWindow
+from impact_jobs.errors import JobsError
+from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import ExportWindow
+
+T = TypeVar("T")
+
+
+def _report(task: WindowTask, _: Attribute[Any], news: T) -> T:
+    """Report a change of a window to the user's function."""
+    if news is not None and task.on_window is not None:
+        task.on_window(task.window, news)  # type: ignore[arg-type]  # one of its kinds of news
+    return news
+
+
+@define(kw_only=True, eq=False)
+class WindowTask:
+    """One window, and how far it has come. Setting its job or its outcome reports that to the user.
+
+    `source` is the file that the job's result is written to, and `target` the file that the user gets of this window:
+    the same one, or one that is assembled from it; None if the windows are joined.
+    """
+
+    window: ExportWindow
+    request: ExportRequest
+    key: str
+    source: Place
+    target: Place | None
+    state: WindowState
+    on_window: OnWindow | None
+    job: Job | None = field(default=None, on_setattr=_report)  # the last snapshot
+    is_exported: bool = False  # in this call
+    outcome: DownloadResult | JobsError | None = field(default=None, on_setattr=_report)
+    retries: int = 0
+
+    @property
+    def place(self) -> Place:
+        """The file that is complete once the window is."""
+        return self.target or self.source
+
+    @property
+    def path(self) -> Path:
+        """Its absolute path."""
+        return self.place.path
+
+    def existing_result(self) -> DownloadResult | None:
+        """Return the file of the window if it is complete, and as large as when it was completed."""
+        file = self.state.file
+        if file is None or size_of(self.path) != file.size:
+            return None
+        job_id, fresh = self.state.job_id or "", self.state.fresh
+        return existing_file(self.place.shown, job_id, size=file.size, sha256=file.sha256, rows=file.rows, fresh=fresh)
+
+
+def window_key(context: ClientContext, request: ExportRequest) -> str:
+    """Return a short text that identifies a request and its account."""
+    text = f"{context.account.base_url} {context.account.path} {request.key}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
