@@ -45,6 +45,9 @@ ENDPOINTS, PARSING, RESPONSES, SOURCE, MODELS = (
     "_download/source.py",
     "models.py",
 )
+OF_REPORTS = "_api/reports.py"
+REPORTS = ("paths", "/Agencies/{AccountSID}/Reports", "get")
+EXPORT = ("paths", "/Agencies/{AccountSID}/ReportExport/{ReportId}", "get")
 ARRAY_OF_IDS = {"type": "array", "items": {"type": "string"}}
 ENVELOPE = {"type": "object", "properties": {"Items": {"type": "array", "items": {"$ref": "#/components/schemas/Job"}}}}
 TEXT = {"type": "string"}
@@ -74,6 +77,18 @@ CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
     "no tag": (
         drop(*LIST, "tags"), (*LIST, "tags"),
         "imports listJobs from the generated package of the tag Jobs", "tags it default", ENDPOINTS),
+    "another operationId of reports": (
+        put("listAllReports", *REPORTS, "operationId"), (*REPORTS, "operationId"),
+        "calls listReports (GET /Agencies/{AccountSID}/Reports)", "names it listAllReports", OF_REPORTS),
+    "another tag of reports": (
+        put(["ReportExport"], *EXPORT, "tags"), (*EXPORT, "tags"),
+        "imports exportReport from the generated package of the tag Reports", "tags it ReportExport", OF_REPORTS),
+    "an export that requires its dates": (
+        put(True, *EXPORT, "parameters", 3, "required"), (*EXPORT, "parameters", 3),  # noqa: FBT003
+        "calls exportReport without the query parameter START_DATE", "requires it", OF_REPORTS),
+    "an export in XML": (
+        rename("text/xml", *EXPORT, "responses", "200", *JSON), (*EXPORT, "responses", "200"),
+        "reads JSON from a 200 of exportReport", "has text/xml there", RESPONSES),
     "an account that is a number": (
         put({"type": "integer"}, "components", "parameters", "AccountSID", "schema"),
         ("components", "parameters", "AccountSID", "schema"), "*", "takes an integer there", ENDPOINTS),
@@ -239,6 +254,11 @@ HARMLESS: dict[str, Change] = {
     "the security of the whole document": in_every_operation("security", remove=True),
     "no credentials asked for": put([], *LIST, "security"),
     "Basic beside another scheme": insert({"Key": []}, *LIST, "security"),
+    "closed lists of values in reports, and a bare array of them": together(
+        put(["QUEUED", "ERROR"], *SCHEMAS, "ReportExportResponse", "properties", "Status", "enum"),
+        put({"type": "array", "items": {"$ref": "#/components/schemas/Report"}},
+            *REPORTS, "responses", "200", *JSON, "schema"),
+    ),
     "another spelling of an operationId": put("get_job", *GET, "operationId"),
     "another media type of JSON": rename("application/vnd.jobs+json", *GET, "responses", "200", *JSON),
     "another redirect": rename("307", *DOWNLOAD, "responses", "302"),
@@ -313,11 +333,13 @@ def test_a_document_of_any_shape_has_violations_and_no_crash(damage: Document) -
 def test_the_table_names_what_the_facade_calls() -> None:
     source = read_facade()
     assert source.arguments.keys() == {operation.module for operation in OPERATIONS}
-    assert source.arguments.keys() == source.imports["impact_agency_api.api.jobs"]
+    for tag in {operation.tag for operation in OPERATIONS}:
+        modules = {operation.module for operation in OPERATIONS if operation.tag == tag}
+        assert source.imports[f"impact_agency_api.api.{tag.lower()}"] == modules
     for operation in OPERATIONS:
         assert source.arguments[operation.module] == {identifier(query.name) for query in operation.query}
-    (enum,) = source.imports["impact_agency_api.models"]
-    assert [operation.class_of(query) for operation in OPERATIONS for query in operation.query if query.value] == [enum]
+    enums = {operation.class_of(query) for operation in OPERATIONS for query in operation.query if query.values}
+    assert source.imports["impact_agency_api.models"] == enums
     assert set(source.fields.values()) == READABLE.keys()
 
 
