@@ -84,8 +84,14 @@ CASES: dict[str, tuple[Change, tuple[str | int, ...], str, str, str]] = {
         put(["ReportExport"], *EXPORT, "tags"), (*EXPORT, "tags"),
         "imports exportReport from the generated package of the tag Reports", "tags it ReportExport", OF_REPORTS),
     "an export that requires its dates": (
-        put(True, *EXPORT, "parameters", 3, "required"), (*EXPORT, "parameters", 3),  # noqa: FBT003
-        "calls exportReport without the query parameter START_DATE", "requires it", OF_REPORTS),
+        put(True, *EXPORT, "parameters", 3, "required"), (*EXPORT, "parameters", 3, "required"),  # noqa: FBT003
+        "calls exportReport without START_DATE unless it is needed", "requires it", OF_REPORTS),
+    "an export of other formats": (
+        put(["CSV", "JSON"], *EXPORT, "parameters", 2, "schema", "enum"), (*EXPORT, "parameters", 2, "schema"),
+        "sends ResultFormat=XML to exportReport", "lists CSV or JSON there", OF_REPORTS),
+    "an export between two moments": (
+        put("date-time", *EXPORT, "parameters", 4, "schema", "format"), (*EXPORT, "parameters", 4, "schema"),
+        "sends a date as END_DATE to exportReport", "takes a date with a time there", OF_REPORTS),
     "an export in XML": (
         rename("text/xml", *EXPORT, "responses", "200", *JSON), (*EXPORT, "responses", "200"),
         "reads JSON from a 200 of exportReport", "has text/xml there", RESPONSES),
@@ -337,7 +343,8 @@ def test_the_table_names_what_the_facade_calls() -> None:
         modules = {operation.module for operation in OPERATIONS if operation.tag == tag}
         assert source.imports[f"impact_agency_api.api.{tag.lower()}"] == modules
     for operation in OPERATIONS:
-        assert source.arguments[operation.module] == {identifier(query.name) for query in operation.query}
+        passed = {identifier(query.name) for query in operation.query if not query.is_own}
+        assert source.arguments[operation.module] == passed
     enums = {operation.class_of(query) for operation in OPERATIONS for query in operation.query if query.values}
     assert source.imports["impact_agency_api.models"] == enums
     assert set(source.fields.values()) == READABLE.keys()

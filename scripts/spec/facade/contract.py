@@ -96,7 +96,7 @@ class _Contract:
         required = {key: self.view.object(it).get("required") is True for key, it in declared.items()}
         for query in operation.query:
             keyword = keywords(required).get(("query", query.name), identifier(query.name))
-            if keyword != identifier(query.name):
+            if keyword != identifier(query.name) and not query.is_own:
                 relies = f"passes {identifier(query.name)} to {operation.name}"
                 says = f"makes it {keyword}, because another parameter has that name in Python"
                 yield violation((*place, "parameters"), relies=relies, says=says, file=operation.file)

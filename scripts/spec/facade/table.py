@@ -14,11 +14,13 @@ class Query:
         name: Its name.
         form: The format of its text.
         values: The values that are sent, if it is a choice.
+        is_own: Whether the facade writes it into the query itself, and not through the generated function.
     """
 
     name: str
     form: str | None = None
     values: tuple[str, ...] = ()
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,14 @@ OPERATIONS = (
     Operation("getJob", "get", f"{_JOBS}/{{JobId}}", "job"),
     Operation("downloadJobResult", "get", f"{_JOBS}/{{JobId}}/Download", "result", (_STREAM,)),
     Operation("replayJob", "put", f"{_JOBS}/{{JobId}}/Replay", "scheduled"),
-    _of_reports("exportReport", "/Agencies/{AccountSID}/ReportExport/{ReportId}"),
+    _of_reports(
+        "exportReport",
+        "/Agencies/{AccountSID}/ReportExport/{ReportId}",
+        (
+            Query("ResultFormat", values=("CSV", "JSON", "XML")),
+            *(Query(name, form="date", is_own=True) for name in ("START_DATE", "END_DATE")),
+        ),
+    ),
     _of_reports("listReports", _REPORTS),
     _of_reports("getReportMetadata", f"{_REPORTS}/{{ReportId}}/MetaData"),
 )
