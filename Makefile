@@ -13,6 +13,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # takes some from the others, because a few files take far longer than the rest.
 PARALLEL := -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Containers often set it. Without compiled files each worker and each process of a test compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick test lint format types generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean

@@ -75,7 +75,7 @@ hypothesis.settings.load_profile("deterministic")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out slow modules, as `make quick` does")
-    parser.addoption("--examples", type=int, default=20, help="the size of the campaigns in tests/faults (20)")
+    parser.addoption("--examples", type=int, default=10, help="the size of the campaigns in tests/faults (10)")
     parser.addoption("--sessions-seed", type=int, default=0, help="the seed of the whole sessions in tests/faults (0)")
 
 
