@@ -4,7 +4,7 @@ The tables below state what the code does not; `facade_source` takes the rest fr
 not looked at: further operations, and optional parameters, fields, states and statuses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from spec.comparing.class_numbers import numbered_classes
@@ -58,10 +58,11 @@ class _Contract:
             yield from facade_answers.check(self.view, self.facade, operation, (*place, "responses"))
 
     def classes(self) -> Iterator[Violation]:
+        numbered = numbered_classes(self.view.document)
         of_parameters = {operation.class_of(query) for operation in OPERATIONS for query in operation.query}
         for module, names in self.facade.imports.items():
             for name in sorted(names - of_parameters) if ".models" in module else ():
-                yield from self._class(name)
+                yield from self._class(name, numbered)
 
     def _find(self, operation: Operation) -> Place | None:
         """Return an operation's place: by its name, or else by its method and path."""
@@ -179,13 +180,13 @@ class _Contract:
         scheme = self.view.object(("components", "securitySchemes", name))
         return " ".join(str(scheme[key]).lower() for key in ("type", "scheme") if key in scheme) or name
 
-    def _class(self, name: str) -> Iterator[Violation]:
+    def _class(self, name: str, numbered: Mapping[str, str]) -> Iterator[Violation]:
         place = ("components", "schemas", name)
         relies = f"imports the generated class {name}"
         if self.view.at(place) is None:
             yield violation(place[:-1], relies=relies, says="has no schema of that name", file="models.py")
             return
-        if (made := numbered_classes(self.view.document).get(pointer(*place), name)) != name:
+        if (made := numbered.get(pointer(*place), name)) != name:
             says = f"makes it {made}, because another class has that name"
             yield violation(place, relies=relies, says=says, file="models.py")
         values = self.view.values(place)
