@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import ssl
@@ -89,6 +90,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Skip slow modules without importing them, because imports and collection take a third of the time."""
     name = collection_path.relative_to(TESTS).as_posix()
     return True if config.getoption("--quick") and (name in SLOW_FOLDERS or name in SLOW_MODULES) else None
+
+
+def pytest_collection_finish() -> None:
+    # What was collected stays until the end, so no collection of garbage has to look at it.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
