@@ -18,7 +18,7 @@ _CODE = re.compile(r"^ *(?:>>>|\.\.\.) .*$", re.MULTILINE)
 _SUBSTITUTIONS = (
     (re.compile(r"\.close\("), ".aclose("),
     (re.compile(r"\bJobsClient\b"), "AsyncJobsClient"),
-    (re.compile(r"\b(for \w+ in (?:jobs\.list|jobs\.as_completed|stream)\b)"), r"async \1"),
+    (re.compile(r"\b(for \w+ in (?:jobs\.list|brand\.list|jobs\.reports|jobs\.as_completed|stream)\b)"), r"async \1"),
     (re.compile(r"\b(with (?:AsyncJobsClient|jobs\.stream)\b)"), r"async \1"),
     (re.compile(r"\b(\w+)\.sync\("), r"await \1.asyncio("),
 )

@@ -9,13 +9,14 @@ import os
 import re
 import socket
 from contextlib import suppress
-from typing import Any, TypeAlias
+from operator import index
+from typing import Any, SupportsIndex, TypeAlias
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
-from impact_jobs._account_kinds import AGENCY, AccountKind
+from impact_jobs._account_kinds import AGENCY, BRAND, AccountKind, AccountKindName, account_kind, kind_of_collection
 from impact_jobs._redaction import Secret, redact, shorten
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.models import GeneratedJob, Job
@@ -29,11 +30,12 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _ACCOUNT_SID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]+")
 _SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
 _JOB_PATH = re.compile(
-    r"(?:(?P<prefix>.*?)/)?(?P<kind>Agencies|Advertisers|Mediapartners)/(?P<account>[^/]+)"
-    r"(?:/Advertisers/(?P<brand>[^/]+))?"
+    r"(?:(?P<prefix>.*?)/)??"
+    r"(?P<scope>(?P<collection>Agencies|Advertisers|Mediapartners)/(?P<sid>[^/]+)"
+    r"(?:/Advertisers/(?P<advertiser>[^/]+))?)"
     r"/Jobs/(?P<job>[^/]+?)(?:\.json)?(?:/(?:Download|Replay)(?:\.json)?)?/?"
 )
-_OTHER_KINDS = {"Advertisers": "a brand", "Mediapartners": "a partner"}
+_ADVERTISER_ID = re.compile(r"[1-9][0-9]{0,17}")
 _MAX_DECODINGS = 4
 
 
@@ -44,7 +46,7 @@ class Account:
     sid: str
     token: Secret
     base_url: str
-    kind: AccountKind = AGENCY  # whose rules hold
+    kind: AccountKind = field(default=AGENCY, repr=lambda kind: repr(kind.name))  # whose rules hold
     advertiser: str | None = None  # the id of the brand that an agency's client is for
 
     @property
@@ -62,6 +64,28 @@ class Account:
             raise ConfigurationError("account_sid is not an Account SID: copy it from the API settings page.")
         _check_token(token)
         return cls(sid=sid, token=token, base_url=_check_base_url(base_url), kind=kind)
+
+    def for_advertiser(self, advertiser_id: int | str) -> Account:
+        """Return this agency's account for one of its brands: the agency's credentials, and a brand's rules.
+
+        The vendor says that all endpoints of a brand are supported there. That their rules hold there, too, such as the
+        version of the brand API, is inferred.
+        """
+        if self.advertiser is not None or self.kind != AGENCY:
+            raise ConfigurationError(
+                f"for_advertiser needs the client of an agency, but this one is for {self.path}: call it on "
+                "JobsClient(…, account='agency')."
+            )
+        if isinstance(advertiser_id, SupportsIndex) and not isinstance(advertiser_id, bool):  # numpy's integers, too
+            advertiser_id = str(index(advertiser_id))
+        if not isinstance(advertiser_id, str) or not _ADVERTISER_ID.fullmatch(advertiser_id.strip()):
+            text = advertiser_id if isinstance(advertiser_id, str) else f"a {type(advertiser_id).__name__}"
+            hint = " An Account SID is not accepted here." if text.startswith("IR") else ""
+            raise ConfigurationError(
+                f"advertiser_id={shorten(self.redact(text))!r} is not a brand's numeric account id, such as 2747168: "
+                f"copy it from the list of the agency's brands.{hint}"
+            )
+        return evolve(self, kind=BRAND, advertiser=advertiser_id.strip())
 
     def redact(self, text: str) -> str:
         """Return `redact(text)` without the credentials, in case a gateway returns the request's headers."""
@@ -98,6 +122,16 @@ class Account:
                 reference = own + reference
         return urljoin(asked, reference)
 
+    def job_id_in_answer(self, uri: object) -> str:
+        """Return the id of the job that a URI in a response names, as `job_id` does.
+
+        By passthrough, the server may name the job as the brand's own account does, whose SID is not known here.
+        """
+        text = uri.strip() if isinstance(uri, str) else ""
+        if self.advertiser is not None and f"{AGENCY.collection}/" not in text:
+            text = re.sub(rf"(^|/){BRAND.collection}/[^/]+(?=/Jobs/)", self.path, text, count=1)
+        return self.job_id(text)
+
     def job_id(self, reference: JobReference) -> str:
         """Return the id of the job that `reference` names; refuse a job of another host, account or scope."""
         name = reference.id if isinstance(reference, Job | GeneratedJob) else reference
@@ -116,29 +150,29 @@ class Account:
         if parts.netloc and _origin(parts) != _origin(urlsplit(self.base_url)):
             raise ConfigurationError(f"{shown!r} is not on {self.base_url}: use a client whose base_url has that host.")
         match = _JOB_PATH.fullmatch(parts.path)
-        if match is None or not is_job_id(match["job"]):
+        if match is None or not is_job_id(match["job"]) or (match["advertiser"] and match["collection"] != "Agencies"):
             raise ConfigurationError(
                 f"{shown!r} does not name a job: give a UUID or a path such as "
-                f"'/Agencies/{self.sid}/Jobs/<UUID>' (with or without /Download or /Replay)."
+                f"'{self.path}/Jobs/<UUID>' (with or without /Download or /Replay)."
             )
         if match["prefix"] and match["prefix"] != urlsplit(self.base_url).path:
             raise ConfigurationError(
                 f"{shown!r} is not below {self.base_url}: use a client with the base_url of that job."
             )
-        if match["kind"] in _OTHER_KINDS:
+        if f"/{match['scope']}" != self.path:
             raise ConfigurationError(
-                f"{shown!r} belongs to {_OTHER_KINDS[match['kind']]} account, but this client is for agencies only."
-            )
-        if match["account"] != self.sid:
-            raise ConfigurationError(
-                f"{shown!r} belongs to account {shorten(match['account'])}, but this client is for {self.sid}."
-            )
-        if match["brand"]:
-            raise ConfigurationError(
-                f"{shown!r} is a job of the brand {shorten(match['brand'])}, but this client asks for the agency's own "
-                "jobs only: request that path yourself."
+                f"{shown!r} is a job of /{shorten(match['scope'])}, but this client is for {self.path}: "
+                f"use {self._client_for(match)}."
             )
         return match["job"]
+
+    def _client_for(self, match: re.Match[str]) -> str:
+        """Return, as code, the client that takes the job reference of another scope."""
+        collection, sid, advertiser = match["collection"], match["sid"], match["advertiser"]
+        call = "" if advertiser is None else f".for_advertiser({shorten(advertiser)})"
+        if self.path.split("/")[1:3] != [collection, sid]:
+            return f"JobsClient('{shorten(sid)}', …, account='{kind_of_collection(collection).name}'){call}"
+        return f"jobs{call}" if self.advertiser is None else f"the agency's own client{call and ', and its '}{call[1:]}"
 
 
 def is_job_id(text: str) -> bool:
@@ -152,6 +186,13 @@ def setting(name: str, value: str | None, *, default: str | None = None) -> str:
     if not found:
         raise ConfigurationError(f"{name} is not set: export it, or pass the value to the client.")
     return found
+
+
+def kind_setting(kind: AccountKindName | None) -> AccountKindName:
+    """Return `kind`, or the one that the environment names, or that of an agency; raise if it is not a kind."""
+    if kind is not None:
+        return account_kind(kind).name
+    return account_kind(os.environ.get("IMPACT_ACCOUNT_KIND") or AGENCY.name, "IMPACT_ACCOUNT_KIND").name
 
 
 def is_loopback(host: str | None) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Literal
 
 from attrs import frozen
 
+from impact_jobs._redaction import shorten
 from impact_jobs.errors import ConfigurationError
 
 AccountKindName = Literal["agency", "brand", "partner"]
@@ -25,10 +27,12 @@ class AccountKind:
         api_version: The value of the header `IR-Version`.
         lists_by_moment: Whether `CreatedAfter` and `CreatedBefore` are moments; otherwise they are days.
         bounds_are_exclusive: Whether a job that was created at the bound itself is left out of the list.
-        error_grace: How long the server may retry a job in ERROR; None if ERROR is final.
+        error_grace: How long the server may retry a job in ERROR; nothing if ERROR is final.
+        replays_in_place: Whether a replay queues the same job again; otherwise it makes a new job.
         start_parameter: The export parameter of the first day.
         end_parameter: The export parameter of the last day.
         exports_by_moment: Whether these two are moments; otherwise they are days.
+        requires_export_dates: Whether an export needs both of them.
     """
 
     name: AccountKindName
@@ -36,10 +40,12 @@ class AccountKind:
     api_version: str
     lists_by_moment: bool = False
     bounds_are_exclusive: bool = False
-    error_grace: timedelta | None = None
+    error_grace: timedelta = timedelta()
+    replays_in_place: bool = False
     start_parameter: str = "START_DATE"
     end_parameter: str = "END_DATE"
     exports_by_moment: bool = False
+    requires_export_dates: bool = False
 
 
 # Five retries, one every 15 minutes, and a few minutes for the last one to run.
@@ -53,6 +59,7 @@ BRAND = AccountKind(
     lists_by_moment=True,
     bounds_are_exclusive=True,
     error_grace=_RETRIES,
+    replays_in_place=True,
     start_parameter="StartDate",
     end_parameter="EndDate",
     exports_by_moment=True,
@@ -63,13 +70,29 @@ PARTNER = AccountKind(
     api_version="16",
     bounds_are_exclusive=True,
     error_grace=_RETRIES,
+    replays_in_place=True,
+    requires_export_dates=True,
 )
-_KINDS: dict[object, AccountKind] = {kind.name: kind for kind in (AGENCY, BRAND, PARTNER)}
+_KINDS: dict[str, AccountKind] = {kind.name: kind for kind in (AGENCY, BRAND, PARTNER)}
+# What else the vendor calls them.
+_SYNONYMS = {"advertiser": "brand", "mediapartner": "partner", "publisher": "partner"}
 
 
-def account_kind(name: object) -> AccountKind:
-    """Return the kind that a user names; raise ConfigurationError if there is none."""
-    found = _KINDS.get(name) if isinstance(name, str) else None
-    if found is None:
-        raise ConfigurationError(f"account={name!r} is not a kind of account: give 'agency', 'brand' or 'partner'.")
-    return found
+def account_kind(name: object, setting: str = "account") -> AccountKind:
+    """Return the kind that a user names in that setting; raise ConfigurationError if there is none."""
+    if isinstance(name, str) and name in _KINDS:
+        return _KINDS[name]
+    expected = "give 'agency', 'brand' or 'partner'"
+    if not isinstance(name, str):
+        raise ConfigurationError(f"{setting} is a {type(name).__name__}, not a kind of account: {expected}.")
+    known = {**{each: each for each in _KINDS}, **_SYNONYMS}
+    meant = [known[each] for each in get_close_matches(name.strip().lower(), known, n=1)]
+    hint = f" Did you mean {meant[0]!r}?" if meant else ""
+    # The message shows only what resembles a kind, because anything else may be a token in the wrong place.
+    given = f"{setting}={shorten(name)!r}" if meant else setting
+    raise ConfigurationError(f"{given} is not a kind of account: {expected}.{hint}")
+
+
+def kind_of_collection(collection: str) -> AccountKind:
+    """Return the kind whose paths begin with that segment."""
+    return next(kind for kind in _KINDS.values() if kind.collection == collection)

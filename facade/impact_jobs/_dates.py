@@ -3,8 +3,9 @@
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from impact_jobs._account_kinds import AGENCY, AccountKind
 from impact_jobs._redaction import shorten
 from impact_jobs.errors import ConfigurationError
 
@@ -49,52 +50,74 @@ def _offset_seconds(name: str | None, seconds: int | None) -> int | None:
 
 @frozen
 class Window:
-    """A range of creation dates: the days to request, and the moments to compare here.
+    """A range of creation dates: what to request, and what to compare here.
 
-    The server filters by whole days, in a time zone that it does not document. So for a datetime, one more day is
-    requested and the jobs are compared here; a plain date is sent unchanged.
+    The server of an agency filters by whole days, both included, in a time zone that it does not document. So for a
+    datetime, one more day is requested and the jobs are compared here; a plain date is sent unchanged. The servers of
+    brands and partners leave out the bounds themselves. So for them, more is requested for a plain date as well, and
+    the jobs are compared by the day that the server wrote into them.
     """
 
     after: date | None = None
     before: date | None = None
-    exactly_after: datetime | None = None
-    exactly_before: datetime | None = None
+    exactly_after: date | None = None
+    exactly_before: date | None = None
 
     @classmethod
-    def create(cls, created_after: date | str | None, created_before: date | str | None) -> "Window":
-        """Check the user's bounds, both inclusive, and create the window between them."""
-        after = _parse_bound("created_after", created_after)
-        before = _parse_bound("created_before", created_before)
+    def create(
+        cls, created_after: date | str | None, created_before: date | str | None, kind: AccountKind = AGENCY
+    ) -> "Window":
+        """Check the user's bounds, both inclusive, and create the window between them for that kind of account."""
+        after = parse_bound("created_after", created_after)
+        before = parse_bound("created_before", created_before)
         window = cls(
-            after=_requested_day(after, -_DAY),
-            before=_requested_day(before, _DAY),
-            exactly_after=after if isinstance(after, datetime) else None,
-            exactly_before=before if isinstance(before, datetime) else None,
+            after=_requested_day(after, -_DAY, kind),
+            before=_requested_day(before, _DAY, kind),
+            exactly_after=after if isinstance(after, datetime) or kind.bounds_are_exclusive else None,
+            exactly_before=before if isinstance(before, datetime) or kind.bounds_are_exclusive else None,
         )
         # A plain date and a datetime may overlap in some time zone, so only their requested days are compared.
-        ranges = (window.after, window.before), (window.exactly_after, window.exactly_before)
-        if any(first and last and first > last for first, last in ranges):
+        if any(_is_later(*bounds) for bounds in ((window.after, window.before), (after, before))):
             raise ConfigurationError(f"created_after ({after}) is later than created_before ({before}): swap them.")
+        if kind.lists_by_moment:
+            window = evolve(window, after=_midnight(window.after), before=_midnight(window.before))
         return window
 
     def holds(self, created: datetime | None) -> bool:
         """Return whether a job of that creation date is in the window. A job without one always is."""
         return created is None or (
-            (self.exactly_after is None or created >= self.exactly_after)
-            and (self.exactly_before is None or created <= self.exactly_before)
+            (self.exactly_after is None or _in_unit_of(self.exactly_after, created) >= self.exactly_after)
+            and (self.exactly_before is None or _in_unit_of(self.exactly_before, created) <= self.exactly_before)
         )
 
 
-def _requested_day(bound: date | None, margin: timedelta) -> date | None:
-    if not isinstance(bound, datetime):
+def _in_unit_of(bound: date, created: datetime) -> date:
+    return created if isinstance(bound, datetime) else created.date()
+
+
+def _is_later(first: date | None, last: date | None) -> bool:
+    """Return whether both are days or both are moments, and in the wrong order."""
+    are_comparable = isinstance(first, datetime) == isinstance(last, datetime)
+    return first is not None and last is not None and are_comparable and first > last
+
+
+def _requested_day(bound: date | None, margin: timedelta, kind: AccountKind) -> date | None:
+    """Return the day to request, so that it includes the bound in every time zone, and although it may be exclusive."""
+    if bound is None or not (isinstance(bound, datetime) or kind.bounds_are_exclusive):
         return bound
     try:
-        return bound.astimezone(UTC).date() + margin
+        day = bound.astimezone(UTC).date() if isinstance(bound, datetime) else bound
+        return day + (2 * margin if kind.bounds_are_exclusive else margin)
     except OverflowError:  # datetime.min and .max mean "no limit"
-        return bound.date()
+        return None if kind.bounds_are_exclusive else date(bound.year, bound.month, bound.day)
 
 
-def _parse_bound(name: str, value: date | str | None) -> date | None:
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def parse_bound(name: str, value: date | str | None) -> date | None:
+    """Parse a date or a datetime, aware and of Python's own class, that a user gave as `name`; pass None through."""
     if getattr(getattr(value, "dtype", None), "kind", "") == "M" and not hasattr(value, "__len__"):
         value = str(value)  # numpy's datetime64, in ISO format
     if isinstance(value, str):

@@ -13,12 +13,14 @@ from typing import Literal, Self, overload
 
 from attrs import evolve
 
-from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, setting
+from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, kind_setting, setting
+from impact_jobs._account_kinds import AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
+from impact_jobs._api.reports import ReportIterator
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import download, fetch_all, replay, wait, wait_many
+from impact_jobs._operations import download, export, fetch_all, replay, wait, wait_many
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
@@ -31,19 +33,20 @@ from impact_jobs._transport.loop_closing import closing_with_loop
 from impact_jobs.client import describe
 from impact_jobs.errors import JobsError
 from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import Report, ReportMetadata
 
 __all__ = ["AsyncJobsClient", "closed_with_its_loop"]
 
 
 class AsyncJobsClient:
-    """A client for the Jobs API of one impact.com agency account, for asyncio.
+    """A client for the Jobs API of one impact.com account, for asyncio.
 
     It has the methods of `JobsClient`, with the same arguments: those that send requests are awaited, its iterators and
     streams are asynchronous, and `close` is called `aclose`. One client serves any number of jobs and tasks, all in
     one event loop. Use it in an `async with` block, or call `aclose`.
 
     Args:
-        account_sid, auth_token, base_url, request_timeout, retry, polling: As for `JobsClient`.
+        account_sid, auth_token, account, base_url, request_timeout, retry, polling: As for `JobsClient`.
         http_client, storage_client: As for `JobsClient`, but an `httpx.AsyncClient`.
 
     Raises:
@@ -62,6 +65,7 @@ class AsyncJobsClient:
         account_sid: str,
         auth_token: str,
         *,
+        account: AccountKindName = "agency",
         base_url: str = DEFAULT_BASE_URL,
         request_timeout: float = 30.0,
         retry: Retry = Retry(),
@@ -71,10 +75,10 @@ class AsyncJobsClient:
     ) -> None:
         token, url = Secret(auth_token), secret_url(str(base_url))
         del auth_token, base_url  # a traceback with locals must not show them
-        account = Account.create(account_sid, token, url)
-        self._transport = AsyncTransport(account, http_client=http_client, storage_client=storage_client)
+        checked = Account.create(account_sid, token, url, kind=account_kind(account))
+        self._transport = AsyncTransport(checked, http_client=http_client, storage_client=storage_client)
         self._context = ClientContext(
-            account=account,
+            account=checked,
             transport=self._transport,
             retry=retry,
             polling=polling,
@@ -88,6 +92,7 @@ class AsyncJobsClient:
         account_sid: str | None = None,
         auth_token: str | None = None,
         *,
+        account: AccountKindName | None = None,
         base_url: str | None = None,
         request_timeout: float = 30.0,
         retry: Retry = Retry(),
@@ -100,6 +105,7 @@ class AsyncJobsClient:
         Args:
             account_sid: Replaces IMPACT_ACCOUNT_SID.
             auth_token: Replaces IMPACT_AUTH_TOKEN.
+            account: Replaces IMPACT_ACCOUNT_KIND, which is optional.
             base_url: Replaces IMPACT_BASE_URL, which is optional.
             request_timeout, retry, polling, http_client, storage_client: As for the class.
 
@@ -112,6 +118,7 @@ class AsyncJobsClient:
         return cls(
             setting("IMPACT_ACCOUNT_SID", account_sid),
             setting("IMPACT_AUTH_TOKEN", auth_token),
+            account=kind_setting(account),
             base_url=setting("IMPACT_BASE_URL", base_url, default=DEFAULT_BASE_URL),
             request_timeout=request_timeout,
             retry=retry,
@@ -139,6 +146,27 @@ class AsyncJobsClient:
         other._context = self._context.with_options(request_timeout=request_timeout, retry=retry, polling=polling)  # noqa: SLF001 - our own
         return other
 
+    def for_advertiser(self, advertiser_id: int | str) -> Self:
+        """Return a client for one brand of this agency, over this client's connections. Close only the original.
+
+        It reaches the brand's jobs by passthrough, with the agency's credentials and within its hourly budget. The
+        rules of a brand's account hold, as docs/account-kinds.md lists them.
+
+        Args:
+            advertiser_id: The number of the brand's account, such as 2747168. Its Account SID is not accepted.
+
+        Raises:
+            ConfigurationError: The id is not a number, or this client is not an agency's.
+
+        Example:
+            >>> brand = jobs.for_advertiser(2747168)
+            >>> [job.id async for job in brand.list()]
+            []
+        """
+        other = copy(self)
+        other._context = self._context.for_advertiser(advertiser_id)  # noqa: SLF001 - our own
+        return other
+
     def list(
         self, created_after: date | str | None = None, created_before: date | str | None = None
     ) -> AsyncIterator[Job]:
@@ -150,7 +178,7 @@ class AsyncJobsClient:
         Args:
             created_after: The first day or moment, inclusive: a date, a datetime (UTC if it has no offset), or text
                 such as "2026-05-29" or "29 May 2026". A day is the server's, whose time zone is not documented. A
-                moment is compared exactly, by this client.
+                moment is compared exactly, by this client, and so are the days of brand and partner accounts.
             created_before: The last day or moment, inclusive.
 
         Raises:
@@ -163,7 +191,8 @@ class AsyncJobsClient:
             >>> [job.id async for job in jobs.list("2026-05-01", "2026-05-31") if job.replayable]
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
-        return endpoints.JobIterator(endpoints.Pages(self._context, Window.create(created_after, created_before)))
+        window = Window.create(created_after, created_before, self._context.account.kind)
+        return endpoints.JobIterator(endpoints.Pages(self._context, window))
 
     async def get(self, job: JobReference) -> Job:
         """Return the job's current state.
@@ -172,8 +201,8 @@ class AsyncJobsClient:
             job: The job's id, a `Job`, or the job's path or URL.
 
         Raises:
-            ConfigurationError: `job` is not a job reference, or names another host or account, or a brand's job. No
-                request was sent.
+            ConfigurationError: `job` is not a job reference, or names another host, account or brand; the message
+                names the client that takes it. No request was sent.
             AuthenticationError: 401. Check the credentials.
             PermissionDeniedError: 403. Check the token's scope.
             JobNotFoundError: 404. Check the id.
@@ -211,7 +240,8 @@ class AsyncJobsClient:
             on_update: Called with every snapshot of the job, including the last.
 
         Raises:
-            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`.
+            JobFailedError: The job ended as FAILED or ERROR. Read `error.job.status_message`. On brand and partner
+                accounts, whose servers run a job in ERROR again, that takes as long as `Polling.error_grace` says.
             JobCancelledError: The job was cancelled.
             WaitTimeoutError: The job did not complete in time. It continues on the server: wait again.
             JobsError: As for `get`, if polling again cannot help (401, 403, 404).
@@ -579,6 +609,87 @@ class AsyncJobsClient:
         """
         return await replay.replay_if_replayable(self._context, job)
 
+    def reports(self) -> AsyncIterator[Report]:
+        """Iterate over the reports of the account in the server's order.
+
+        Each page is fetched when its first report is needed, and each report is yielded at most once. An entry that
+        names no report is skipped.
+
+        Raises:
+            JobsError: While iterating, as for `get`.
+
+        Example:
+            >>> [report.id async for report in jobs.reports()][0]
+            'agency_action_listing'
+        """
+        return ReportIterator(self._context)
+
+    async def report_metadata(self, report_id: str) -> ReportMetadata:
+        """Return the filters and columns of a report.
+
+        Args:
+            report_id: The report's id, as `reports` lists it.
+
+        Raises:
+            ConfigurationError: `report_id` is not the id of a report. No request was sent.
+            ReportNotFoundError: The account has no such report. Choose one of `reports`.
+            JobsError: As for `get`.
+
+        Example:
+            >>> metadata = await jobs.report_metadata("agency_action_listing")
+            >>> [each.parameter for each in metadata.filters][:2]
+            ['START_DATE', 'END_DATE']
+        """
+        return await export.report_metadata(self._context, report_id)
+
+    async def export_report(
+        self,
+        report_id: str,
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        result_format: str = "CSV",
+        filters: Mapping[str, object] | None = None,
+    ) -> Job:
+        """Schedule the export of a report, and return its job.
+
+        An export that equals an earlier one returns the existing job, which may have ended long ago; `replay` makes a
+        new one. If the response is lost, the job is looked for in the list of jobs. If the list leaves it open, the
+        request is sent again, which returns the same job if the first request was accepted.
+
+        Args:
+            report_id: The report's id, as `reports` lists it.
+            start_date: The first day, inclusive: a date, a datetime (whose day counts), or text such as "2026-05-01".
+                Most reports need both days, and a partner account's always do.
+            end_date: The last day, inclusive.
+            result_format: "CSV", "JSON" or "XML". A large JSON result may be cut off after its first page.
+            filters: Values by the filter's name, such as "Program", or its parameter, such as "SUBAID": text, numbers,
+                booleans and dates. They are checked against the report's metadata, which is then requested, once an
+                hour.
+
+        Raises:
+            ConfigurationError: An argument is malformed, a day is out of range, or a filter does not exist or has
+                another type. No export was requested.
+            ReportNotFoundError: The account has no such report. Choose one of `reports`.
+            PermissionDeniedError: The account or the token may not export it.
+            InvalidParameterError: The server refused a date or a filter. Correct what the message names.
+            RateLimitError: 429. Exports are limited to 100 a day as well.
+            ExportUncertainError: The response was lost, and the list of jobs could not settle the matter. Call again.
+            JobsError: As for `get`.
+
+        Example:
+            >>> job = await jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
+            >>> result = await jobs.wait_and_download(job, "may.csv")
+        """
+        return await export.export_report(
+            self._context,
+            report_id,
+            start_date=start_date,
+            end_date=end_date,
+            result_format=result_format,
+            filters=filters,
+        )
+
     @property
     def generated(self) -> endpoints.AuthenticatedClient:
         """The generated client over the same connections, for operations that this client lacks.
@@ -587,6 +698,9 @@ class AsyncJobsClient:
         ones from an `AsyncJobsClient`. It adds the credentials, which it does not hold itself, requests JSON, and
         raises this library's errors. It does not retry.
 
+        The operations are those of an agency. On the client of a brand or partner, or of one brand of an agency, they
+        raise ConfigurationError; request paths below the account's by `generated.get_httpx_client()` there.
+
         Example:
             >>> from impact_agency_api.api.jobs import list_jobs
             >>> len(await list_jobs.asyncio(account_sid, client=jobs.generated))
@@ -594,7 +708,8 @@ class AsyncJobsClient:
         """
         from impact_jobs._api.generated import generated_client  # noqa: PLC0415 - rarely wanted, slow to load
 
-        return generated_client(self._transport, request_timeout=self._context.request_timeout)
+        context = self._context
+        return generated_client(self._transport, context.account, request_timeout=context.request_timeout)
 
     async def aclose(self) -> None:
         """Close the connections. Clients that you passed in stay open.

@@ -390,7 +390,7 @@ class ReplayUncertainError(JobsError):
 
 
 class ExportUncertainError(JobsError):
-    """The response to an export was lost, and the list of jobs could not be read. The request was not sent again.
+    """The response to an export was lost, and the list of jobs did not show whether it was accepted.
 
     What to do: call again later. An export that equals an earlier one returns the existing job.
 
@@ -407,9 +407,8 @@ class ExportUncertainError(JobsError):
 
     def __init__(self, report_id: str, *, cause: str = "") -> None:
         super().__init__(
-            f"the export of report {report_id} may or may not have been accepted ({cause or 'no readable response'}), "
-            "and it was not sent again, because exports are limited to 100 a day. Call again later: if it was "
-            "accepted, the server returns the existing job."
+            f"the export of report {report_id} may or may not have been accepted ({cause or 'no readable response'}). "
+            "Call again later: if it was accepted, the server returns the existing job."
         )
         self.report_id = report_id
 

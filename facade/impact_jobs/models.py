@@ -81,6 +81,8 @@ class Job:
     def is_terminal(self) -> bool:
         """Whether the job has ended as COMPLETED, CANCELLED, ERROR or FAILED. An unknown status does not count.
 
+        The servers of brand and partner accounts may run a job in ERROR again; a wait takes that into account.
+
         Example:
             >>> [job.id for job in jobs.list() if not job.is_terminal]
             []
@@ -106,8 +108,8 @@ class DownloadResult:
         pages_total: The number of pages of a JSON result that states it, or None. The file holds the first page only.
             If there are more, schedule the result as CSV to get all of it. None for the last of several pages.
         rows: The number of records, if the call has counted them, or None.
-        fresh: Whether the data are as new as the export asked for; False for an older result that could not be
-            replayed, and None if the call was not an export.
+        fresh: Whether the result was made for this export, or is no older than its `max_age`. False if it is that of an
+            earlier, equal export, and with `max_age` if it could not be replayed. None if the call was not an export.
         unchanged: Whether the file that was there already has the same bytes; None if that was not compared.
 
     Example:

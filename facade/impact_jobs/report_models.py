@@ -14,6 +14,11 @@ __all__ = ["DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata
 class DataType(StrEnum):
     """The type of a filter or a column.
 
+    Example:
+        >>> filters = jobs.report_metadata("agency_action_listing").filters
+        >>> [each.name for each in filters if each.data_type is DataType.DATE]
+        [...]
+
     Source: the vendor's page "Get report metadata".
     """
 

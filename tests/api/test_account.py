@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from impact_agency_api.models import Job as GeneratedJob
 from impact_jobs import ConfigurationError, Job, JobStatus
 from impact_jobs._account import DEFAULT_BASE_URL, Account, is_internal, is_loopback, setting
+from impact_jobs._account_kinds import AGENCY, BRAND, PARTNER, AccountKind, account_kind
 from impact_jobs._redaction import Secret, secret_url
 
 from tests.support.simulated import JOB_ID
@@ -23,8 +24,33 @@ TOKEN = "canary-token-6d1f"
 JOB_PATH = f"/Agencies/{SID}/Jobs/{JOB_ID}"
 
 
-def account(base_url: str = DEFAULT_BASE_URL, *, sid: str = SID, token: str = TOKEN) -> Account:
-    return Account.create(sid, Secret(token), secret_url(base_url))
+def account(
+    base_url: str = DEFAULT_BASE_URL, *, sid: str = SID, token: str = TOKEN, kind: AccountKind = AGENCY
+) -> Account:
+    return Account.create(sid, Secret(token), secret_url(base_url), kind=kind)
+
+
+SCOPES = {
+    "agency": account(),
+    "other agency": account(sid="IRother"),
+    "brand": account(kind=BRAND),
+    "partner": account(kind=PARTNER),
+    "passthrough": account().for_advertiser(2747168),
+    "other passthrough": account().for_advertiser("7"),
+    "passthrough of the other agency": account(sid="IRother").for_advertiser(2747168),
+}
+
+
+def expected_client(own: str, other: str) -> str:
+    if other in {"brand", "partner"}:
+        return f"JobsClient('{SID}', …, account='{other}')"
+    advertiser = SCOPES[other].advertiser
+    call = "" if advertiser is None else f".for_advertiser({advertiser})"
+    if SCOPES[own].path.split("/")[1:3] != SCOPES[other].path.split("/")[1:3]:
+        return f"JobsClient('{SCOPES[other].sid}', …, account='agency'){call}"
+    if SCOPES[own].advertiser is None:
+        return f"jobs{call}"
+    return f"the agency's own client{call and ', and its '}{call[1:]}"
 
 
 class TestJobId:
@@ -89,18 +115,6 @@ class TestJobId:
     @pytest.mark.parametrize(
         "path",
         [
-            f"/Agencies/IRother/Jobs/{JOB_ID}",
-            f"/Agencies/{SID.lower()}/Jobs/{JOB_ID}/Download",
-            f"https://api.impact.com/Agencies/IRother/Advertisers/{SID}/Jobs/{JOB_ID}",
-        ],
-    )
-    def test_a_job_of_another_account_is_refused(self, path: str) -> None:
-        with pytest.raises(ConfigurationError, match=f"belongs to account .*, but this client is for {SID}"):
-            account().job_id(path)
-
-    @pytest.mark.parametrize(
-        "path",
-        [
             f"https://api.impact.com/proxied{JOB_PATH}",
             f"/Agencies/{SID}{JOB_PATH}",
             f"/Agencies/IRother{JOB_PATH}",
@@ -111,18 +125,46 @@ class TestJobId:
         with pytest.raises(ConfigurationError, match=r"is not below https://api\.impact\.com: use a client with"):
             account().job_id(path)
 
+    @pytest.mark.parametrize("own", SCOPES)
+    @pytest.mark.parametrize("other", SCOPES)
     @pytest.mark.parametrize("suffix", ["", ".json", "/Download", "/Replay"])
-    def test_a_job_of_a_brand_is_refused_by_its_name(self, suffix: str) -> None:
-        path = f"/Agencies/{SID}/Advertisers/2747168/Jobs/{JOB_ID}{suffix}"
+    def test_a_job_of_another_scope_is_refused_and_the_message_names_its_client(
+        self, own: str, other: str, suffix: str
+    ) -> None:
+        path = f"{SCOPES[other].path}/Jobs/{JOB_ID}{suffix}"
         for text in (path, f"https://api.impact.com{path}"):
-            with pytest.raises(ConfigurationError, match=r"of the brand 2747168, but .* the agency's own jobs only"):
-                account().job_id(text)
+            if own == other:
+                assert SCOPES[own].job_id(text) == JOB_ID
+                continue
+            with pytest.raises(ConfigurationError, match="but this client is for") as raised:
+                SCOPES[own].job_id(text)
+            assert f"is a job of {SCOPES[other].path}, but this client is for {SCOPES[own].path}: " in str(raised.value)
+            assert str(raised.value).endswith(f": use {expected_client(own, other)}.")
 
-    @pytest.mark.parametrize(("kind", "name"), [("Advertisers", "a brand"), ("Mediapartners", "a partner")])
-    def test_a_job_of_another_kind_of_account_is_refused(self, kind: str, name: str) -> None:
-        for sid in (SID, "IRother"):
-            with pytest.raises(ConfigurationError, match=f"belongs to {name} account, but .* agencies only"):
-                account().job_id(f"/{kind}/{sid}/Jobs/{JOB_ID}")
+    def test_an_answer_by_passthrough_may_name_the_job_as_the_brand_does(self) -> None:
+        brand = SCOPES["passthrough"]
+        for path in (f"/Advertisers/IRbrand/Jobs/{JOB_ID}", f"{brand.path}/Jobs/{JOB_ID}"):
+            for uri in (path, f"{path}.json", f" {path}/Replay", path[1:], f"https://api.impact.com{path}/Download"):
+                assert brand.job_id_in_answer(uri) == JOB_ID
+        for wrong in (
+            f"https://evil.example/Advertisers/IRbrand/Jobs/{JOB_ID}",
+            f"{SCOPES['other passthrough'].path}/Jobs/{JOB_ID}",
+            f"{SCOPES['agency'].path}/Jobs/{JOB_ID}",
+            f"{SCOPES['partner'].path}/Jobs/{JOB_ID}",
+            7,
+        ):
+            with pytest.raises(ConfigurationError):
+                brand.job_id_in_answer(wrong)
+        with pytest.raises(ConfigurationError):
+            account().job_id_in_answer(f"/Advertisers/IRbrand/Jobs/{JOB_ID}")
+
+    def test_an_account_is_compared_with_its_case(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"use JobsClient\('irabc\.def-1~_2', …, account='agency'\)"):
+            account().job_id(JOB_PATH.replace(SID, SID.lower()))
+
+    def test_only_an_agency_has_brands(self) -> None:
+        with pytest.raises(ConfigurationError, match="does not name a job"):
+            account().job_id(f"/Mediapartners/{SID}/Advertisers/2747168/Jobs/{JOB_ID}")
 
     @pytest.mark.parametrize(
         "text",
@@ -257,7 +299,9 @@ class TestAccount:
         assert not [frame for frame in shown.stack if "impact_jobs" in frame.filename and TOKEN in str(frame.locals)]
 
     def test_an_account_shows_no_token(self) -> None:
-        assert repr(account()) == f"Account(sid='{SID}', token=***, base_url='https://api.impact.com')"
+        assert repr(account()) == (
+            f"Account(sid='{SID}', token=***, base_url='https://api.impact.com', kind='agency', advertiser=None)"
+        )
 
     def test_credentials_and_queries_are_redacted_in_a_text(self) -> None:
         basic = base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
@@ -394,3 +438,48 @@ def test_loopback_and_internal_hosts_are_recognised(host: str | None, *, loopbac
 
 def test_the_id_of_a_job_wins_over_its_result_uri() -> None:
     assert account().job_id(Job(id=JOB_ID, status=JobStatus.COMPLETED, result_uri="/elsewhere")) == JOB_ID
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("kind", "path", "version"),
+        [
+            ("agency", f"/Agencies/{SID}", "3"),
+            ("brand", f"/Advertisers/{SID}", "14"),
+            ("partner", f"/Mediapartners/{SID}", "16"),
+        ],
+    )
+    def test_each_kind_has_its_path_and_version(self, kind: str, path: str, version: str) -> None:
+        assert account(kind=account_kind(kind)).path == path
+        assert account_kind(kind).api_version == version
+
+    def test_a_brand_of_an_agency_has_the_agencys_path_and_the_rules_of_a_brand(self) -> None:
+        for advertiser_id in (2747168, " 2747168 "):
+            brand = account().for_advertiser(advertiser_id)
+            assert brand.path == f"/Agencies/{SID}/Advertisers/2747168"
+            assert brand.kind == BRAND
+
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [("Agency", "agency"), ("advertiser", "brand"), ("Mediapartners", "partner"), ("publishr", "partner")],
+    )
+    def test_a_misspelt_kind_is_refused_with_the_one_that_was_meant(self, name: str, meant: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"not a kind of account: .* Did you mean '{meant}'"):
+            account_kind(name)
+
+    @pytest.mark.parametrize("name", ["", "xyz", None, 3, BRAND])
+    def test_any_other_kind_is_refused(self, name: object) -> None:
+        with pytest.raises(ConfigurationError, match=r"not a kind of account: give 'agency', 'brand' or 'partner'\.$"):
+            account_kind(name)
+
+    @pytest.mark.parametrize("bad", ["", "IRabc", "12a", "1.5", "-7", 0, -7, 1.5, True, None, "٣", "7/8", TOKEN])
+    def test_only_a_number_names_a_brand(self, bad: Any) -> None:
+        with pytest.raises(ConfigurationError, match=r"^advertiser_id=.* such as 2747168") as raised:
+            account().for_advertiser(bad)
+        assert ("Account SID is not accepted" in str(raised.value)) == (bad == "IRabc")
+        assert TOKEN not in str(raised.value)
+
+    @pytest.mark.parametrize("own", ["brand", "partner", "passthrough"])
+    def test_only_an_agency_gives_a_client_for_a_brand(self, own: str) -> None:
+        with pytest.raises(ConfigurationError, match="for_advertiser needs the client of an agency"):
+            SCOPES[own].for_advertiser(2747168)

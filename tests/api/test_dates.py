@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from impact_jobs import ConfigurationError
+from impact_jobs._account_kinds import AGENCY, BRAND, PARTNER, AccountKind
 from impact_jobs._dates import Window, read_datetime
 
 NOON = datetime(2026, 5, 29, 12, tzinfo=UTC)
@@ -132,6 +133,60 @@ def test_the_requested_days_include_the_moment_in_every_time_zone_of_the_server(
     assert window.before is not None
     assert window.after <= moment.astimezone(server).date() <= window.before
     assert window.holds(moment)
+
+
+def server_holds(window: Window, created: datetime, kind: AccountKind, server: timezone) -> bool:
+    """Return whether the server of that kind of account lists a job, by its own rules and in its own time zone."""
+    written = created.astimezone(server)
+    for bound, sign in ((window.after, 1), (window.before, -1)):
+        if bound is None:
+            continue
+        assert isinstance(bound, datetime) == kind.lists_by_moment
+        by = created - bound if isinstance(bound, datetime) else written.date() - bound
+        if sign * by < timedelta() or (kind.bounds_are_exclusive and not by):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("kind", [AGENCY, BRAND, PARTNER], ids=lambda kind: kind.name)
+@given(bound=moments, server=offsets, by=st.timedeltas(timedelta(days=-3), timedelta(days=3)))
+def test_both_bounds_are_inclusive_for_every_kind_of_account(
+    kind: AccountKind, bound: datetime, server: timezone, by: timedelta
+) -> None:
+    assume(date(1, 1, 9) < bound.date() < date(9999, 12, 22))
+    window = Window.create(bound, bound, kind)
+    assert server_holds(window, bound, kind, server)
+    assert window.holds(bound.astimezone(server))
+    created = (bound + by).astimezone(server)
+    for half, is_within in (
+        (Window.create(bound, None, kind), by >= timedelta()),
+        (Window.create(None, bound, kind), by <= timedelta()),
+    ):
+        assert (server_holds(half, created, kind, server) and half.holds(created)) == is_within
+
+
+@pytest.mark.parametrize("kind", [BRAND, PARTNER], ids=lambda kind: kind.name)
+@given(day=st.dates(date(1, 1, 9), date(9999, 12, 22)), server=offsets, seconds=st.integers(-200_000, 300_000))
+def test_a_day_is_that_of_the_servers_dates_where_the_bounds_are_exclusive(
+    kind: AccountKind, day: date, server: timezone, seconds: int
+) -> None:
+    created = datetime(day.year, day.month, day.day, tzinfo=server) + timedelta(seconds=seconds)
+    window = Window.create(day, day, kind)
+    assert (server_holds(window, created, kind, server) and window.holds(created)) == (created.date() == day)
+
+
+def test_moments_are_requested_in_whole_seconds() -> None:
+    window = Window.create("2026-05-29T12:00:00.123456-05:00", "2026-05-30", BRAND)
+    assert window.after is not None
+    assert (window.after.isoformat(), str(window.before)) == ("2026-05-27T00:00:00+00:00", "2026-06-01 00:00:00+00:00")
+
+
+@pytest.mark.parametrize("kind", [BRAND, PARTNER], ids=lambda kind: kind.name)
+def test_no_bound_is_requested_beyond_the_calendar(kind: AccountKind) -> None:
+    for after, before in ((datetime.min, datetime.max), (date.min, date.max)):  # noqa: DTZ901 - users pass these
+        window = Window.create(after, before, kind)
+        assert (window.after, window.before) == (None, None)
+        assert window.holds(NOON)
 
 
 def test_datetime_min_and_max_mean_no_limit() -> None:

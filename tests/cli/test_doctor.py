@@ -27,6 +27,7 @@ from tests.support.proxy import proxying
 from tests.support.raw_server import Asked, Reply, serving
 
 SID, TOKEN = "IR1", "canary-token-6d1f"
+OPTIONAL = ("IMPACT_BASE_URL", "IMPACT_ACCOUNT_KIND")
 NAMES = ["versions", "credentials", "proxy", "api", "tls", "clock", "budget", "disk"]
 CA = trustme.CA(organization_name="Fittingly named CA")
 
@@ -35,7 +36,7 @@ CA = trustme.CA(organization_name="Fittingly named CA")
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Hide the settings of this machine, and return the folder of the profiles."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
-    for name in (*names, *map(str.lower, names), *profiles.CREDENTIALS, profiles.VARIABLE, "IMPACT_BASE_URL"):
+    for name in (*names, *map(str.lower, names), *profiles.CREDENTIALS, profiles.VARIABLE, *OPTIONAL):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
@@ -79,13 +80,29 @@ def test_all_checks_pass_with_one_request(sandbox: Sandbox, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["agency", "brand", "partner"])
+def test_the_kind_of_the_account_is_shown_and_checked(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox(account=kind) as sandbox:
+        for name, value in sandbox.environ.items():
+            monkeypatch.setenv(name, value)
+        code, checks = run_doctor()
+        assert code == 0
+        assert checks["credentials"]["found"].startswith(f"{kind} account {sandbox.account_sid}, from the environment")
+        wrong = "brand" if kind == "agency" else "agency"
+        code, checks = run_doctor("--account-kind", wrong)
+        assert code == 3
+        assert checks["credentials"]["found"].startswith(f"{wrong} account")
+        others = " or ".join(each for each in ("agency", "brand", "partner") if each != wrong)
+        assert f"pass --account-kind {others}." in checks["credentials"]["advice"]
+
+
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize(
     ("answer", "code", "failed", "skipped"),
     [
         ({"status": 401}, 3, {"credentials"}, {"budget"}),
         ({"status": 403}, 3, {"credentials"}, {"budget"}),
-        ({"status": 404}, 3, {"api"}, {"budget"}),
+        ({"status": 404}, 3, {"api", "credentials"}, {"budget"}),
         ({"status": 429, "headers": {"Retry-After": "60"}}, 5, {"budget"}, set()),
         ({"status": 503}, 5, {"api"}, {"budget"}),
         ({"status": 200, "body": "<html>"}, 5, {"api"}, {"budget"}),

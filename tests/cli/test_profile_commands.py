@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -55,6 +56,21 @@ def test_a_profile_is_checked_by_one_request_and_stored(sandbox: Sandbox, folder
     assert [request.method for request in sandbox.requests] == ["GET"]
     again = CliRunner().invoke(cli, ["list", "--profile", "work"])
     assert (again.exit_code, again.output) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["brand", "partner"])
+def test_a_profile_keeps_the_kind_of_its_account(kind: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPACT_ACCOUNT_KIND", "agency")  # which does not apply to a profile
+    with Sandbox(account=kind, job_seconds=0) as sandbox:
+        options = "--base-url", sandbox.base_url
+        refused = added("work", *options, token=sandbox.auth_token, sid=sandbox.account_sid)
+        assert (refused.exit_code, stored(folder)) == (3, {})
+        done = added("work", *options, "--account-kind", kind, token=sandbox.auth_token, sid=sandbox.account_sid)
+        assert done.exit_code == 0, done.output
+        job_id = sandbox.add_job()
+        arguments = "list", "-q", "--profile", "work"
+        assert CliRunner().invoke(cli, arguments).output == f"{job_id}\n"
+        assert CliRunner().invoke(cli, ["--account-kind", "agency", *arguments]).exit_code == 3
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 3), (403, 3), (None, 5), (503, 5)])
@@ -107,11 +123,12 @@ def test_missing_or_malformed_values_are_rejected(
 def test_profiles_are_listed_without_their_tokens() -> None:
     assert "no profiles" in run("list").stderr
     added("b", "--no-check")
-    added("a", "--no-check", "--base-url", "https://a.example", sid="IR2")
-    assert run("list").stdout == "a\tIR2\thttps://a.example\nb\tIR1\thttps://api.impact.com\n"
+    added("a", "--no-check", "--base-url", "https://a.example", "--account-kind", "partner", sid="IR2")
+    assert run("list").stdout == "a\tIR2\thttps://a.example\tpartner\nb\tIR1\thttps://api.impact.com\tagency\n"
     assert run("list", "-q").stdout == "a\nb\n"
     found = [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
-    assert found[0] == {"name": "a", "account_sid": "IR2", "base_url": "https://a.example"}
+    expected = {"name": "a", "account_sid": "IR2", "base_url": "https://a.example", "account_kind": "partner"}
+    assert found[0] == expected
 
 
 def test_one_profile_is_removed(folder: Path) -> None:
@@ -158,4 +175,4 @@ def test_a_terminal_gets_a_table_of_the_profiles() -> None:
     added("work", "--no-check")
     code, text = run_at_terminal("profile", "list", environ={"NO_COLOR": "1", "TERM": "dumb"})
     assert code == 0
-    assert re.search(r"PROFILE\s+ACCOUNT\s+API\s+work\s+IR1\s+https://api.impact.com", text)
+    assert re.search(r"PROFILE\s+ACCOUNT\s+API\s+KIND\s+work\s+IR1\s+https://api.impact.com\s+agency", text)

@@ -220,6 +220,7 @@ def _of_another(found: os.stat_result) -> os.stat_result:
         ('[default]\naccount_sid = "IR1"\nauth_token = 1', "auth_token is not a string"),
         (f'[default]\naccount_sid = "{TOKEN} "\nauth_token = "IR1"', "is not an Account SID"),
         (f'[default]\naccount_sid = "IR1"\nauth_token = "{TOKEN}\\n"', "white space"),
+        (f'[default]\naccount_sid = "IR1"\nauth_token = "{TOKEN}"\naccount_kind = "brnd"', "mean 'brand'"),
         (f'[default]\naccount_sid = "IR1"\nauth_token = "{TOKEN}"\nbase_url = "http://a.example"', "in clear"),
         (f'[default]\naccount_sid = "IR1"\nauth_token = "{TOKEN}"\nbase_url = "https://u:{TOKEN}@a.b"', "credentials"),
     ],

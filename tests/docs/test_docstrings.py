@@ -26,7 +26,9 @@ RESULT_BYTES = 300_000
 EXAMPLE_BYTES = "52428800"
 # These compute or forget something, and raise no error of their own.
 NEVER_RAISES = {
-    "FieldError", "Job", "DownloadResult", "FetchReport", "RecordedRequest", "RecordedRequest.from_scope",
+    "DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata",
+    "FieldError", "Job", "DownloadResult", "FetchReport", "RecordedExport", "RecordedRequest",
+    "RecordedRequest.from_scope", "ResultFile.page", "ResultFile.replayed",
     "AsyncJobsClient.aclose", "JobsClient.close", "Sandbox.close", "Sandbox.cut_next_download",
     "Sandbox.forget_requests", "JobFailedError.of", "Polling.pause", "Polling.together", "Retry.delay", "Retry.pause",
 }  # fmt: skip
@@ -177,6 +179,7 @@ SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     "FieldError": answering("GET", "/Jobs/", status=400, body=INVALID),
     "DestinationExistsError": beside_a_file,
     "DownloadError": answering("GET", "/Download", status=302, headers={"Location": "http://files.example/report.csv"}),
+    "ExportUncertainError": answering("GET", "/ReportExport/", status=None, age=3600),
     "IntegrityError": answering(
         "GET", "/results/", status=200, body=WRONG, headers={"x-amz-checksum-sha256": OTHER_SHA256}
     ),

@@ -22,7 +22,8 @@ from impact_jobs._download import part_file, ranges, transfer
 from impact_jobs._download.journal import Journal
 from impact_jobs._download.ranges import Coverage
 from impact_jobs._transport.headers import Span
-from impact_jobs.sandbox import ResultFile, Sandbox
+from impact_jobs.sandbox import Sandbox
+from impact_jobs.sandbox._result import Result
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.tally import DOWNLOADS
@@ -49,7 +50,7 @@ def shrink_thresholds(patch: pytest.MonkeyPatch) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def bytes_of(result: ResultFile) -> bytes:
+def bytes_of(result: Result) -> bytes:
     return b"".join(result.read())
 
 
@@ -216,7 +217,7 @@ class WatchedDownload:
     overwrite: bool = False
     has_tags: bool = True
     job_id: str = field(default="", init=False)
-    versions: list[ResultFile] = field(factory=list, init=False)
+    versions: list[Result] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         # It is an hour old, so that its date is a strong validator.
@@ -254,7 +255,7 @@ class WatchedDownload:
     def load_journal(self) -> Journal | None:
         return Journal.load(self.journal)
 
-    def journal_version(self) -> ResultFile | None:
+    def journal_version(self) -> Result | None:
         """Return the version of the result that the journal describes."""
         journal = self.load_journal()
         if journal is None:
@@ -296,7 +297,7 @@ class WatchedDownload:
                     f"the journal is wrong about {start}-{stop}"
                 )
 
-    def check_success(self, versions: list[ResultFile]) -> None:
+    def check_success(self, versions: list[Result]) -> None:
         """Assert that the folder holds one of those versions, complete, and nothing else."""
         assert sorted(path.name for path in self.folder.iterdir()) == [self.target.name]
         found = self.target.read_bytes()

@@ -15,7 +15,8 @@ from hypothesis.errors import StopTest, UnsatisfiedAssumption
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from impact_agency_api.api.jobs import get_job
 from impact_jobs import DestinationExistsError, IntegrityError, Job, JobsError, ReplayUncertainError
-from impact_jobs.sandbox import ResultFile, Sandbox
+from impact_jobs.sandbox import Sandbox
+from impact_jobs.sandbox._result import Result
 
 from tests.faults.actors import (
     NEVER,
@@ -72,7 +73,7 @@ class WholeSession(RuleBasedStateMachine):
         self.jobs: list[str] = []
         self.added = 0
         self.oracle = ReplayOracle()
-        self.replaced: dict[str, list[ResultFile]] = {}
+        self.replaced: dict[str, list[Result]] = {}
         self.files: dict[Path, bytes | None] = {}  # the expected content of each target
         self.wanted: dict[Path, str] = {}  # the job that was last downloaded to each target
         self.fetched: set[str] = set()
@@ -440,7 +441,7 @@ class WholeSession(RuleBasedStateMachine):
     def _can_finish(self, path: Path) -> bool:
         return path.name.partition(".")[0] not in self._unfinished_jobs()
 
-    def _versions(self, job_id: str) -> list[ResultFile]:
+    def _versions(self, job_id: str) -> list[Result]:
         return [*self.replaced.get(job_id, ()), self.sandbox.result(job_id)]
 
     # Helpers

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from attrs import define, field, frozen
 from impact_jobs import AsyncJobsClient, FetchReport, Job, JobsClient, Polling
 from impact_jobs._download.journal import Journal
-from impact_jobs.sandbox import ResultFile
+from impact_jobs.sandbox._result import Result
 
 from tests.faults.harness import Call, ClientKind, Harness, bytes_of
 
@@ -69,7 +69,7 @@ class WatchedSet:
 
     harness: Harness
     folder: Path
-    results: dict[str, ResultFile] = field(factory=dict)
+    results: dict[str, Result] = field(factory=dict)
     _verified: set[str] = field(factory=set)
 
     @classmethod

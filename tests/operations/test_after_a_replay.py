@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, field
 from impact_jobs import (
     ApiError,
     AuthenticationError,
@@ -26,29 +25,11 @@ from impact_jobs._transport import clock
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, MakeClient, clients
+from tests.support.virtual_clock import NOON, VirtualClock
 
 HOUR = 3600.0
 SIZE = 20_000
 QUICK = Retry(attempts=3, base_delay=0.0)
-NOON = 1_780_056_000.0
-
-
-@define
-class VirtualClock:
-    """The clock of the client and of the sandbox, which only sleeping moves."""
-
-    now: float = NOON
-    sleeps: list[float] = field(factory=list)
-
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float, /) -> None:
-        self.sleeps.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture

@@ -177,9 +177,9 @@ def test_a_job_of_a_brand_or_of_another_kind_of_account_is_refused_before_any_re
         "fetch_all": lambda jobs, name, folder: jobs.fetch_all([name], folder),
     }
     for path, part in (
-        (f"/Agencies/{sid}/Advertisers/2747168/Jobs/{job_id}", "brand 2747168"),
-        (f"/Advertisers/{sid}/Jobs/{job_id}", "a brand account"),
-        (f"/Mediapartners/{sid}/Jobs/{job_id}", "a partner account"),
+        (f"/Agencies/{sid}/Advertisers/2747168/Jobs/{job_id}", r"use jobs\.for_advertiser\(2747168\)"),
+        (f"/Advertisers/{sid}/Jobs/{job_id}", rf"use JobsClient\('{sid}', …, account='brand'\)"),
+        (f"/Mediapartners/{sid}/Jobs/{job_id}", rf"use JobsClient\('{sid}', …, account='partner'\)"),
         (f"/elsewhere/Agencies/{sid}/Jobs/{job_id}", "is not below"),
     ):
         for verb in verbs.values():

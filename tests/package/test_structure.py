@@ -24,9 +24,9 @@ from tests.package.conftest import ROOT
 
 FACADE = ROOT / "facade"
 TOP_LEVEL = {
-    "__init__.py", "_account.py", "_api", "_dates.py", "_download", "_operations", "_policy", "_redaction.py",
-    "_transport", "_validators.py", "async_client.py", "cli", "client.py", "errors.py", "models.py", "py.typed",
-    "pytest_plugin", "sandbox",
+    "__init__.py", "_account.py", "_account_kinds.py", "_api", "_dates.py", "_download", "_operations", "_policy",
+    "_redaction.py", "_transport", "_validators.py", "async_client.py", "cli", "client.py", "errors.py", "models.py",
+    "py.typed", "pytest_plugin", "report_models.py", "sandbox",
 }  # fmt: skip
 # New modules that violate the contracts: the file, the import in it, a part of the contract's name, and of its report.
 VIOLATIONS = [

@@ -85,6 +85,26 @@ def test_the_environment_points_at_the_sandbox(impact_environ: dict[str, str], i
         assert [job.id for job in jobs.list()] == [job_id]
 
 
+@pytest.mark.impact_sandbox(account="brand")
+def test_the_marker_chooses_the_kind_of_the_account(
+    impact_environ: dict[str, str], impact_jobs_client: JobsClient, impact_scenario: Arrange
+) -> None:
+    assert impact_environ["IMPACT_ACCOUNT_KIND"] == os.environ["IMPACT_ACCOUNT_KIND"] == "brand"
+    job_id = impact_scenario("completed")
+    with JobsClient.from_env() as jobs:
+        for client in (jobs, impact_jobs_client):
+            assert client.wait(job_id).id == job_id
+
+
+def test_a_kind_of_account_in_the_environment_is_ignored(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPACT_ACCOUNT_KIND", "partner")
+    request.getfixturevalue("impact_environ")
+    with JobsClient.from_env() as jobs:
+        assert list(jobs.list()) == []
+
+
 def test_a_profile_in_the_environment_is_ignored(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -50,6 +50,27 @@ def test_an_end_before_the_replay_is_that_of_the_earlier_run(fields: dict[str, o
     assert not replays.is_earlier_run(job, 160.0), "it is accepted after a minute"
 
 
+@pytest.mark.parametrize(
+    ("started", "ended", "is_earlier"),
+    [
+        (NOON - timedelta(seconds=9), NOON, True),
+        (NOON - timedelta(seconds=8), NOON, False),  # another run, by its start
+        (NOON - timedelta(seconds=9), NOON + timedelta(seconds=1), False),  # another run, by its end
+        (NOON, NOON, False),  # the next run, too, may have taken less than a second
+        (None, NOON, False),
+    ],
+)
+def test_an_end_in_the_second_of_the_replay_is_compared_with_a_snapshot_from_before(
+    started: datetime | None, ended: datetime, *, is_earlier: bool
+) -> None:
+    seen_before = NOON - timedelta(seconds=9) if started != NOON else NOON
+    before = Job(id=JOB_ID, status="COMPLETED", started_date=seen_before, completed_date=NOON)
+    replays = RecentReplays()
+    replays.record(JOB_ID, now=100.0, begun=BEGUN, before=before)
+    job = Job(id=JOB_ID, status="COMPLETED", started_date=started, completed_date=ended)
+    assert replays.is_earlier_run(job, 100.0) == is_earlier
+
+
 def test_a_replay_that_made_a_new_job_has_no_earlier_run() -> None:
     replays = RecentReplays()
     replays.record(JOB_ID, now=100.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -68,6 +69,60 @@ def test_two_replays_of_one_job_claim_one_new_job_each() -> None:
     first, second = process.begin(A), process.begin(A)
     assert {process.claim(first, "new", "newer"), process.claim(second, "new", "newer")} == {"new", "newer"}
     assert process.claim(second, "new", "newer", "newest") == "newest"
+
+
+# A replay in place
+
+
+NOON = datetime(2026, 5, 29, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def run_of(source: str, *, created: datetime = NOON - MINUTE) -> Job:
+    return Job(id=source, status="RUNNING", created_date=created)
+
+
+def test_a_run_is_claimed_once() -> None:
+    process = Process()
+    first, second = process.begin(A), process.begin(A)
+    assert process.claims.claim_rerun(first, run_of(A), begun=NOON)
+    assert not process.claims.claim_rerun(second, run_of(A.upper()), begun=NOON)
+
+
+def test_a_run_is_claimed_once_also_if_a_response_named_it() -> None:
+    process = Process()
+    process.claims.record(run_of(A), begun=NOON)
+    assert not process.claims.claim_rerun(process.begin(A), run_of(A), begun=NOON, ends=[NOON - MINUTE])
+
+
+def test_no_run_is_claimed_while_another_replay_of_the_job_may_still_be_answered() -> None:
+    process = Process()
+    lost, other = process.begin(A), process.begin(A, lost=False)
+    assert not process.claims.claim_rerun(lost, run_of(A), begun=NOON)
+    process.end(other)
+    assert process.claims.claim_rerun(lost, run_of(A), begun=NOON)
+    assert process.claims.claim_rerun(process.begin(B), run_of(B), begun=NOON), "of another job"
+
+
+@pytest.mark.parametrize(
+    ("created", "ends", "is_new"),
+    [
+        (NOON - MINUTE, [], False),
+        (NOON - MINUTE, [NOON - MINUTE, NOON], False),  # the end of a run before the claimed one
+        (NOON - MINUTE, [NOON - MINUTE, NOON + MINUTE], True),  # of the claimed one
+        (NOON + MINUTE, [], True),  # the server has set a new date of creation
+    ],
+)
+def test_a_later_run_is_claimed_if_the_claimed_one_has_certainly_ended(
+    created: datetime, ends: list[datetime], *, is_new: bool
+) -> None:
+    process = Process()
+    assert process.claims.claim_rerun(process.begin(A), run_of(A), begun=NOON)
+    later = process.begin(A)
+    assert process.claims.claim_rerun(later, run_of(A, created=created), begun=NOON + MINUTE, ends=ends) == is_new
+
+
+# A new job
 
 
 def test_with_more_new_jobs_than_replays_none_is_claimed() -> None:

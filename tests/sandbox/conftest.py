@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.sandbox._account_rules import RULES
 
 # Loading the certificates of the machine takes longer than most tests here, none of which uses TLS.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -27,10 +28,13 @@ class Clock:
         self.now += seconds
 
 
-def connect(sandbox: Sandbox, *, token: str | None = None, accept: str = "application/json") -> httpx.Client:
-    """Create a client whose paths begin below the sandbox's account."""
+def connect(
+    sandbox: Sandbox, *, token: str | None = None, accept: str = "application/json", advertiser: int | None = None
+) -> httpx.Client:
+    """Create a client whose paths begin below the sandbox's account, or below a brand of it."""
+    below = "" if advertiser is None else f"/Advertisers/{advertiser}"
     return httpx.Client(
-        base_url=f"{sandbox.base_url}/Agencies/{sandbox.account_sid}",
+        base_url=f"{sandbox.base_url}/{RULES[sandbox.account].collection}/{sandbox.account_sid}{below}",
         auth=(sandbox.account_sid, token or sandbox.auth_token),
         headers={"Accept": accept},
         verify=NO_TLS,

@@ -1,11 +1,13 @@
-"""schemathesis, with all its checks, tests the sandbox against the operations of jobs in openapi/agency-api.json.
+"""schemathesis, with all its checks, tests the sandbox against the operations of openapi/agency-api.json.
 
-All fourteen checks are on (``--checks all``), and all phases but the examples, of which the description has none:
+All fourteen checks are on, as they are by default, and all phases but the examples, of which the description has none:
 
 - not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
   positive_data_acceptance, negative_data_rejection, missing_required_header, ignored_auth, unsupported_method and
   allow_header_conformance are shown below to find planted faults. response_headers_conformance checks the Location of
   the redirect.
+- An export answers wrong input by 200 and ERROR, so negative_data_rejection is off there. The id of the report
+  is fixed, because the description does not say how the metadata of an unknown report is answered.
 - use_after_free, ensure_resource_availability and object_level_authorization have nothing to check yet: the API deletes
   nothing, creates nothing by POST, and the sandbox has one account.
 
@@ -29,10 +31,15 @@ DESCRIPTION = Path(__file__).parents[2] / "openapi" / "agency-api.json"
 CONFIGURATION = """
 [parameters]
 "path.AccountSID" = "{sid}"
+"path.ReportId" = "agency_action_listing"
 
 [auth.openapi.BasicAuth]
 username = "{sid}"
 password = "{token}"
+
+[[operations]]
+include-operation-id = "exportReport"
+checks.negative_data_rejection.enabled = false
 """
 
 
@@ -41,8 +48,9 @@ def run_schemathesis(sandbox: Sandbox, folder: Path, *options: str) -> subproces
     (folder / "schemathesis.toml").write_text(configuration)
     command = [
         *(str(Path(sys.executable).with_name("schemathesis")), "run", str(DESCRIPTION)),
-        *("--url", sandbox.base_url, "--header", "Accept: application/json", "--checks", "all"),
-        *("--include-path-regex", r"/Jobs(/|$)"),  # the description may have operations that the sandbox lacks
+        *("--url", sandbox.base_url, "--header", "Accept: application/json"),
+        # The description may have operations that the sandbox lacks.
+        *("--include-path-regex", r"/(Jobs|ReportExport|Reports)(/|$)"),
         *("--generation-deterministic", "--workers", "1", "--no-color", *options),
     ]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603

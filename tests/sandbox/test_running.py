@@ -319,13 +319,13 @@ def test_importing_the_package_does_not_import_the_server() -> None:
 
 @contextmanager
 def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """Run the module and read the three lines it prints."""
+    """Run the module and read the lines it prints: three, and one more for a brand."""
     command = [sys.executable, "-W", "error", "-m", "impact_jobs.sandbox", *arguments]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as running:  # noqa: S603
         assert running.stdout is not None
         try:
-            lines = [running.stdout.readline() for _ in range(3)]
+            lines = [running.stdout.readline() for _ in range(3 + ("--account=brand" in arguments))]
             pairs = [line.removeprefix("export ").strip().split("=", 1) for line in lines]
             yield running, {name: value for name, value in pairs}  # noqa: C416 - fails unless each is a pair
         finally:
@@ -335,7 +335,8 @@ def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 def jobs_of(environ: dict[str, str]) -> httpx.Response:
     sid = environ["IMPACT_ACCOUNT_SID"]
     auth = (sid, environ["IMPACT_AUTH_TOKEN"])
-    return httpx.get(f"{environ['IMPACT_BASE_URL']}/Agencies/{sid}/Jobs.json", auth=auth, trust_env=False)
+    collection = {"brand": "Advertisers"}.get(environ.get("IMPACT_ACCOUNT_KIND", ""), "Agencies")
+    return httpx.get(f"{environ['IMPACT_BASE_URL']}/{collection}/{sid}/Jobs.json", auth=auth, trust_env=False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -363,6 +364,11 @@ def test_a_process_takes_options() -> None:
         "--shape": "pages",
         "--page-size": 2,
         "--hourly-budget": "none",
+        "--daily-exports": "none",
+        "--rows-per-day": 3,
+        "--json-shape": "pages",
+        "--json-page-rows": 10,
+        "--report-list": "reports",
     }
     flags = ["--stringly", "--replay-same-id", "--checksums"]
     with process(*(f"{name}={value}" for name, value in options.items()), *flags) as (_, environ):
@@ -381,6 +387,14 @@ def test_a_process_can_start_empty_and_with_a_budget() -> None:
         assert jobs_of(environ).status_code == 429
 
 
+def test_a_process_can_play_another_kind_of_account() -> None:
+    with process("--account=brand") as (running, environ):
+        assert list(environ)[3:] == ["IMPACT_ACCOUNT_KIND"]
+        assert len(jobs_of(environ).json()["Jobs"]) == 3
+        running.send_signal(signal.SIGINT)
+        assert "/Advertisers/" in running.communicate(timeout=10)[1]
+
+
 def test_a_process_whose_port_is_taken_fails_with_one_line() -> None:
     with taken_port() as port:
         command = [sys.executable, "-m", "impact_jobs.sandbox", f"--port={port}"]
@@ -391,7 +405,8 @@ def test_a_process_whose_port_is_taken_fails_with_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["--result-bytes=-1", "--shape=tree", "--hourly-budget=many", "--nonsense", "--port=99999"]
+    "wrong",
+    ["--result-bytes=-1", "--shape=tree", "--hourly-budget=many", "--nonsense", "--port=99999", "--account=tree"],
 )
 def test_a_process_with_invalid_options_fails(wrong: str) -> None:
     command = [sys.executable, "-m", "impact_jobs.sandbox", wrong]

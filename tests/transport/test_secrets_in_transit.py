@@ -309,11 +309,17 @@ VERBS: dict[str, Callable[[AnyClient, Path], object]] = {
     "stream": lambda jobs, _: jobs.stream(JOB_ID).__enter__(),
     "replay": lambda jobs, _: jobs.replay(JOB_ID),
     "replay_if_replayable": lambda jobs, _: jobs.replay_if_replayable(JOB_ID),
+    "reports": lambda jobs, _: list(jobs.reports()),
+    "report_metadata": lambda jobs, _: jobs.report_metadata("action_listing"),
+    "export_report": lambda jobs, _: jobs.export_report("action_listing"),
 }
 BODIES = [
     f'{{"Message": "Basic {BASIC} for https://x.example/?sig={SIGNATURE}", "Errors": [{{"Field": "{TOKEN}"}}]}}',
     f"<html>{TOKEN} {BASIC} https://x.example/?sig={SIGNATURE}</html>",
     f'{{"Id": "{JOB_ID}", "Status": 7, "Note": "{TOKEN}"}}',
+    f'{{"Reports": [{{"Name": "{TOKEN}"}}], "Filters": [{{"DataType": "{BASIC}"}}], "@nextpageuri": "//{TOKEN}/"}}',
+    f'{{"Status": "ERROR", "Message": "Not permitted to run report {TOKEN}"}}',
+    f'{{"Status": "QUEUED", "QueuedUri": "/{TOKEN}/Jobs/{BASIC}"}}',
 ]
 
 

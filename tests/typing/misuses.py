@@ -17,8 +17,9 @@ from impact_jobs.sandbox import NoSuchThing, Sandbox  # type: ignore[attr-define
 
 def making() -> None:
     JobsClient()  # type: ignore[call-arg]
-    JobsClient("sid", "token", "https://api.impact.com")  # type: ignore[call-arg]
+    JobsClient("sid", "token", "https://api.impact.com")  # type: ignore[call-arg, arg-type]
     JobsClient("sid", "token", timeout=30)  # type: ignore[call-arg]
+    JobsClient("sid", "token", account="advertiser")  # type: ignore[arg-type]
     JobsClient("sid", "token", http_client=httpx.AsyncClient())  # type: ignore[arg-type]
     AsyncJobsClient("sid", "token", http_client=httpx.Client())  # type: ignore[arg-type]
 
@@ -26,6 +27,7 @@ def making() -> None:
 def methods(jobs: JobsClient, job: Job, numbers: Iterable[int]) -> None:
     jobs.get(7)  # type: ignore[arg-type]
     jobs.list(7)  # type: ignore[arg-type]
+    jobs.for_advertiser(1.5)  # type: ignore[arg-type]
     jobs.wait(job, timedelta(minutes=5))  # type: ignore[arg-type]
     jobs.wait(job, 60, Polling())  # type: ignore[call-arg]
     jobs.wait(job, on_update=lambda: None)  # type: ignore[arg-type, misc]
@@ -75,7 +77,7 @@ async def awaiting(jobs: AsyncJobsClient, job: Job) -> None:
 
 
 def a_sandbox(sandbox: Sandbox) -> None:
-    Sandbox(1)  # type: ignore[call-arg]
+    Sandbox(1)  # type: ignore[call-arg, arg-type]
     Sandbox(list_shape="tree")  # type: ignore[arg-type]
     sandbox.add_job("FAILED")  # type: ignore[call-arg]
     sandbox.answer_next("GET", "/Jobs")  # type: ignore[call-arg]

@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, assert_type
@@ -34,6 +35,9 @@ from impact_jobs import (
     Polling,
     RateLimitError,
     ReplayUncertainError,
+    Report,
+    ReportFilter,
+    ReportMetadata,
     ResultNotReadyError,
     ResultStream,
     Retry,
@@ -43,13 +47,14 @@ from impact_jobs import (
     UnexpectedResponseError,
     WaitTimeoutError,
 )
-from impact_jobs.sandbox import RecordedRequest, ResultFile, Sandbox
+from impact_jobs.sandbox import RecordedExport, RecordedRequest, ResultFile, Sandbox
 
 
 def making() -> None:
     jobs = JobsClient(
         "sid",
         "token",
+        account="brand",
         base_url="https://api.impact.com",
         request_timeout=30,
         retry=Retry(attempts=1, base_delay=0, max_delay=0.5),
@@ -59,7 +64,10 @@ def making() -> None:
     )
     assert_type(JobsClient.from_env(), JobsClient)
     assert_type(JobsClient.from_env("sid", "token", base_url=None, http_client=None), JobsClient)
+    assert_type(JobsClient.from_env(account="partner"), JobsClient)
     assert_type(jobs.with_options(request_timeout=5, retry=Retry(), polling=None), JobsClient)
+    assert_type(jobs.for_advertiser(2747168), JobsClient)
+    assert_type(jobs.for_advertiser("2747168"), JobsClient)
     assert_type(jobs.generated, AuthenticatedClient)
     with jobs as entered:
         assert_type(entered, JobsClient)
@@ -73,6 +81,7 @@ class OurClient(JobsClient):
 def subclassing() -> None:
     assert_type(OurClient.from_env(), OurClient)
     assert_type(OurClient.from_env().with_options(), OurClient)
+    assert_type(OurClient.from_env().for_advertiser(2747168), OurClient)
     with OurClient.from_env() as entered:
         assert_type(entered, OurClient)
 
@@ -138,6 +147,14 @@ def replaying(jobs: JobsClient, job: Job) -> None:
     assert_type(jobs.replay_if_replayable(job), Job | None)
 
 
+def exporting(jobs: JobsClient) -> None:
+    assert_type(jobs.reports(), Iterator[Report])
+    assert_type(jobs.report_metadata("r").filters, tuple[ReportFilter, ...])
+    assert_type(jobs.export_report("r"), Job)
+    days = {"Start Date": date(2026, 5, 1), "New": True, "Amount": Decimal("1.5")}
+    assert_type(jobs.export_report("r", end_date="2026-05-01", result_format="JSON", filters=days), Job)
+
+
 def annotating(
     jobs: JobsClient, job: JobReference, mode: Mode, timeouts: Timeouts, on_progress: OnProgress | None
 ) -> DownloadResult:
@@ -152,6 +169,7 @@ async def making_async() -> None:
     )
     assert_type(AsyncJobsClient.from_env(), AsyncJobsClient)
     assert_type(jobs.with_options(), AsyncJobsClient)
+    assert_type(jobs.for_advertiser(2747168), AsyncJobsClient)
     assert_type(jobs.generated, AuthenticatedClient)
     async with jobs as entered:
         assert_type(entered, AsyncJobsClient)
@@ -177,6 +195,9 @@ async def every_method_awaited(jobs: AsyncJobsClient, job: Job, report: Callable
     assert_type(jobs.open(job), BufferedReader)
     assert_type(await jobs.replay(job), Job)
     assert_type(await jobs.replay_if_replayable(job), Job | None)
+    assert_type(jobs.reports(), AsyncIterator[Report])
+    assert_type(await jobs.report_metadata("r"), ReportMetadata)
+    assert_type(await jobs.export_report("r", start_date=date(2026, 5, 1)), Job)
 
 
 def fields_of_a_job(job: Job) -> None:
@@ -287,9 +308,12 @@ def a_sandbox(hours: float) -> None:
         assert_type(sandbox.async_client(), AsyncJobsClient)
         assert_type(sandbox.add_job(status="FAILED", fields={"Status": 7}), str)
         assert_type(sandbox.job_ids, tuple[str, ...])
-        assert_type(sandbox.result("1"), ResultFile)
-        assert_type(sandbox.replace_result("1", result_bytes=2), ResultFile)
         assert_type(sandbox.result("1").size, int)
+        assert_type(sandbox.result("1").sha256, str)
+        assert_type(sandbox.result("1").read(), Iterator[bytes])
+        assert_type(sandbox.replace_result("1", content=b"a,b").rows, int)
+        assert_type(sandbox.exports, tuple[RecordedExport, ...])
+        assert_type(ResultFile(1, 2).size, int)
         assert_type(sandbox.requests, tuple[RecordedRequest, ...])
         assert_type(sandbox.requests[0].headers, Mapping[str, str])
         assert_type(sandbox.environ, dict[str, str])

@@ -11,15 +11,16 @@ from attrs import Factory, define, evolve, field, frozen
 
 from impact_jobs._account import Account
 from impact_jobs._api.responses import error_of
-from impact_jobs._policy.polling import Polling
+from impact_jobs._policy.polling import Polling, error_grace_seconds
 from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
 from impact_jobs._policy.recent_replays import RECENT_REPLAYS, RecentReplays
 from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
+from impact_jobs._policy.report_memory import ReportMemory
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number, plain_number, shown
 from impact_jobs.errors import ApiError, ConfigurationError, JobFailedError, JobsError, UnexpectedResponseError
-from impact_jobs.models import Job
+from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -48,6 +49,8 @@ class ClientContext:
     recent_replays: RecentReplays = field(
         default=Factory(lambda self: RECENT_REPLAYS.get(self.account), takes_self=True), repr=False
     )
+    # The copies of this client share it.
+    report_memory: ReportMemory = field(factory=ReportMemory, repr=False)
 
     def with_options(
         self, *, request_timeout: float | None, retry: Retry | None, polling: Polling | None
@@ -59,6 +62,18 @@ class ClientContext:
             retry=retry or self.retry,
             polling=polling or self.polling,
         )
+
+    def for_advertiser(self, advertiser_id: int | str) -> ClientContext:
+        """Return a copy for one brand of this agency: over the same connections, and within the same rate limit."""
+        return evolve(self, account=self.account.for_advertiser(advertiser_id))
+
+    def error_grace(self) -> float:
+        """Return for how many seconds a job in ERROR may still be run again by the server."""
+        return error_grace_seconds(self.polling, self.account.kind)
+
+    def is_final(self, job: Job) -> bool:
+        """Return whether the server will not change the job any more, as far as its status says."""
+        return job.is_terminal and not (job.status == JobStatus.ERROR and self.error_grace() > 0)
 
     async def open(self, request: Request) -> Stream:
         """Send a request to the API once; return the response, of any status, as soon as its head has arrived."""

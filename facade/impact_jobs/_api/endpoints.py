@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID
 
 from impact_agency_api import AuthenticatedClient as AuthenticatedClient  # noqa: PLC0414 - for the clients' signatures
@@ -16,6 +16,7 @@ from impact_agency_api.models import DownloadJobResultMode
 from impact_agency_api.types import UNSET
 
 from impact_jobs._account import Account, JobReference
+from impact_jobs._account_kinds import AGENCY, BRAND, PARTNER
 from impact_jobs._api.context import ClientContext, logger
 from impact_jobs._api.responses import read_job, read_page, value_of
 from impact_jobs._dates import Window
@@ -25,6 +26,7 @@ from impact_jobs.errors import JobsError, UnexpectedResponseError
 from impact_jobs.models import Job
 
 _LISTS = (["Jobs"], ["Jobs.json"])
+_COLLECTIONS = tuple(f"{kind.collection}/" for kind in (AGENCY, BRAND, PARTNER))
 _MIN_TIMEOUT_SECONDS = 0.5  # long enough for the last poll at the very end of a wait to be answered
 
 
@@ -49,30 +51,30 @@ async def get_once(context: ClientContext, job_id: str, *, deadline: float = mat
 
 
 def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.inf) -> Request:
-    return _build_request(context, get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see _build_request
+    return build_request(context, get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see build_request
 
 
 def download_request(context: ClientContext, job_id: str, *, is_stream: bool, headers: Mapping[str, str]) -> Request:
     """Build a request for a job's result: for a redirect to it, or with `is_stream` for its bytes."""
     mode = DownloadJobResultMode.STREAM if is_stream else UNSET
-    kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see _build_request
-    return _build_request(context, kwargs, headers=headers, is_download=True)
+    kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see build_request
+    return build_request(context, kwargs, headers=headers, is_download=True)
 
 
 def replay_request(context: ClientContext, job_id: str) -> Request:
     """Build a request to replay a job: a PUT with an empty body."""
-    kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see _build_request
-    return _build_request(context, kwargs, headers={"Content-Length": "0"})
+    kwargs = replay_job._get_kwargs(context.account.sid, UUID(job_id))  # noqa: SLF001 - see build_request
+    return build_request(context, kwargs, headers={"Content-Length": "0"})
 
 
 def list_request(context: ClientContext, window: Window, *, deadline: float = math.inf) -> Request:
     """Build the request for the first page of a list."""
-    after, before = window.after or UNSET, window.before or UNSET
-    kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see _build_request
-    return _build_request(context, kwargs, deadline=deadline)
+    after, before = window.after or UNSET, window.before or UNSET  # datetimes for some kinds of account
+    kwargs = list_jobs._get_kwargs(context.account.sid, created_after=after, created_before=before)  # noqa: SLF001 - see build_request
+    return build_request(context, kwargs, deadline=deadline)
 
 
-def _build_request(
+def build_request(
     context: ClientContext,
     kwargs: Mapping[str, Any],
     *,
@@ -84,15 +86,18 @@ def _build_request(
 
     `kwargs` come from a generated operation's `_get_kwargs`, which is private, but the only part of the operation
     without I/O. Tests verify that it exists. Its `url` may be a path. What else may be there, such as cookies, belongs
-    to optional parameters, which are not passed.
+    to optional parameters, which are not passed. The operations are an agency's, so their path is replaced.
     """
+    account = context.account
     url, query = kwargs["url"], urlencode(kwargs.get("params", {}))
-    base_url = context.account.base_url if url.startswith("/") else ""
+    if url.startswith("/"):
+        below = url.removeprefix(f"/{AGENCY.collection}/{quote(account.sid, safe='')}")
+        url = f"{account.base_url}{account.path}{below}"
     left = max(deadline - context.transport.now(), _MIN_TIMEOUT_SECONDS)
     return Request(
         method=kwargs["method"].upper(),
-        url=secret_url(f"{base_url}{url}{'?' if query else ''}{query}"),
-        headers={**kwargs.get("headers", {}), **headers},
+        url=secret_url(f"{url}{'?' if query else ''}{query}"),
+        headers={"IR-Version": account.kind.api_version, **kwargs.get("headers", {}), **headers},
         timeout=min(context.request_timeout, left),
         is_download=is_download,
     )
@@ -105,8 +110,11 @@ class Pages:
     raised once the jobs before it are handed on.
 
     With a `deadline` on the transport's clock, each page is requested once, without retries, and in time: for callers
-    that list again anyway. `entries` counts the entries of the pages so far, including skipped ones.
+    that list again anyway. `entries` counts the entries of the pages so far, including skipped ones; `head` is that of
+    the last page's response.
     """
+
+    head: Head
 
     def __init__(
         self,
@@ -137,8 +145,10 @@ class Pages:
         url = value_of(self._next_url())
         if url is None:
             raise StopAsyncIteration
-        request = _build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
-        page = read_page(await self._send(request, "list jobs"), "list jobs", parse=self._parse)
+        request = build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
+        response = await self._send(request, "list jobs")
+        page = read_page(response, "list jobs", parse=self._parse)
+        self.head = response.head
         self.entries += len(page.keys)
         self._url, self._link, self._total = url, page.next_uri, page.total
         self._read_urls.add(url.reveal())
@@ -160,12 +170,12 @@ class Pages:
             return self._url
         if not self._link:
             return None
-        url = _list_url(self._context.account, self._link, self._url.reveal())
+        url = list_url(self._context.account, self._link, self._url.reveal())
         if url is None:
             account = self._context.account
             shown = shorten(account.redact(str(self._link)))
             return UnexpectedResponseError(
-                f"list jobs: the next page, {shown!r}, is not the list of {account.sid} below {account.base_url}, "
+                f"list jobs: the next page, {shown!r}, is not the list of {account.path} below {account.base_url}, "
                 "so it was not requested. Check base_url and any gateway between."
             )
         if not self._is_stuck and url not in self._read_urls:
@@ -182,19 +192,21 @@ class Pages:
         return None
 
 
-def _list_url(account: Account, link: object, asked: str) -> str | None:
+def list_url(account: Account, link: object, asked: str, *, lists: Sequence[list[str]] = _LISTS) -> str | None:
     """Return the URL of the next page, if it is the account's list. The link may lack the path of the account."""
     if not isinstance(link, str):
         return None
-    path = f"/{link.strip()}" if link.strip().startswith("Agencies/") else link.strip()
+    path = f"/{link.strip()}" if link.strip().startswith(_COLLECTIONS) else link.strip()
     with suppress(ValueError):  # brackets without an address, a port that is none, or half of a surrogate pair
         url = account.resolve(path, asked)
-        below, own = account.path_below(url), ["Agencies", account.sid]
-        if below and below[:2] == own:
+        below, own = account.path_below(url) or [], account.path.split("/")[1:]
+        if below[: len(own)] == own:
+            below = below[len(own) :]
+        elif account.advertiser is not None and below[:1] == [BRAND.collection]:  # as the brand's own account has it
             below = below[2:]
-        if below in _LISTS and url.encode():
+        if below and below in lists and url.encode():
             query = urlsplit(url).query
-            return f"{account.base_url}/{'/'.join([*own, *below])}{'?' if query else ''}{query}"
+            return f"{account.base_url}{account.path}/{'/'.join(below)}{'?' if query else ''}{query}"
     return None
 
 

@@ -10,6 +10,7 @@ from attrs import evolve
 from impact_agency_api import AuthenticatedClient
 
 from impact_jobs._account import Account
+from impact_jobs._account_kinds import AGENCY
 from impact_jobs._api.responses import error_of, read_json
 from impact_jobs._redaction import secret_url
 from impact_jobs._transport.asynchronous import AsyncTransport
@@ -25,22 +26,26 @@ _NO_FILE = re.compile(r"|application/json|application/xml|text/(html|plain|xml)|
 _OF_THE_ENCODED_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
-def generated_client(transport: BlockingTransport | AsyncTransport, *, request_timeout: float) -> AuthenticatedClient:
-    """Return the generated client for the account of `transport`.
+def generated_client(
+    transport: BlockingTransport | AsyncTransport, account: Account, *, request_timeout: float
+) -> AuthenticatedClient:
+    """Return the generated client for `account`, over the connections of `transport`.
+
+    Its operations are those of an agency: on the client of a brand or partner, they are refused, and only its httpx
+    client is of use.
 
     It gets no token, because its `repr` would print it: the transport adds the credentials. The transport also asks for
     JSON, which generated code does not, and raises the documented errors before generated code parses a response.
     """
-    builder = transport.builder
-    base_url = builder.account.base_url
+    base_url, headers = account.base_url, {**transport.builder.headers, "IR-Version": account.kind.api_version}
     client = AuthenticatedClient(base_url=base_url, token="", prefix="Basic")
-    adapter = _Adapter(transport, builder.account)
+    adapter = _Adapter(transport, account)
     if isinstance(transport, BlockingTransport):
         return client.set_httpx_client(
-            httpx.Client(base_url=base_url, headers=builder.headers, timeout=request_timeout, transport=adapter)
+            httpx.Client(base_url=base_url, headers=headers, timeout=request_timeout, transport=adapter)
         )
     return client.set_async_httpx_client(
-        httpx.AsyncClient(base_url=base_url, headers=builder.headers, timeout=request_timeout, transport=adapter)
+        httpx.AsyncClient(base_url=base_url, headers=headers, timeout=request_timeout, transport=adapter)
     )
 
 
@@ -72,6 +77,7 @@ def _request_of(request: httpx.Request, content: bytes) -> Request:
 async def _exchange(transport: Transport, account: Account, request: Request) -> httpx.Response:
     if not account.covers(request.url.reveal()):
         raise ConfigurationError(f"{request.url} is not below {account.base_url}: the token is sent nowhere else.")
+    _check_scope(account, request)
     path = httpx.URL(request.url.reveal()).path
     what = f"{request.method} {path}"
     stream = await transport.open(request)
@@ -84,6 +90,16 @@ async def _exchange(transport: Transport, account: Account, request: Request) ->
     if httpx.codes.is_success(status_code) and not is_file and status_code != httpx.codes.NO_CONTENT:
         read_json(response, what)
     return _for_generated_code(response)
+
+
+def _check_scope(account: Account, request: Request) -> None:
+    """Refuse a path of another account; the agency's own client may request those of its brands."""
+    below, own = account.path_below(request.url.reveal()) or [], account.path.split("/")[1:]
+    if account.kind != AGENCY and below[: len(own)] != own:
+        raise ConfigurationError(
+            f"{request.url} is not below {account.path}, and the generated operations are those of an agency: request "
+            f"a path such as '{account.path}/Jobs' by jobs.generated.get_httpx_client(), or use the agency's client."
+        )
 
 
 def _has_file_type(head: Head) -> bool:

@@ -99,7 +99,7 @@ def _scheduled_job(response: Response, what: str, data: object, account: Account
     uris = [uri for uri in map(data.get, _URIS) if uri]
     for uri in uris:
         with suppress(ConfigurationError):  # a `QueuedUri` may name something else, such as a submission
-            job_id = account.job_id(uri)
+            job_id = account.job_id_in_answer(uri)
             found = _job(response, what, {**data, "Id": job_id, "Status": data.get("Status") or JobStatus.QUEUED.value})
             return evolve(found, raw=data) if isinstance(found, Job) else found
     shown = short_repr(uris[0], response.redact)

@@ -206,7 +206,7 @@ class ResultSource:
 
     def _without_result(self, job: Job) -> JobsError:
         """Return why there is no result, by the job that the API returned instead."""
-        if job.is_terminal and job.status != JobStatus.COMPLETED:
+        if self.context.is_final(job) and job.status != JobStatus.COMPLETED:
             return self.context.job_failed(job)
         return ResultNotReadyError(job)
 

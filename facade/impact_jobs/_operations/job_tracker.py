@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from impact_jobs._policy.polling import JobProgress, Polling
+from impact_jobs._account_kinds import AGENCY, AccountKind
+from impact_jobs._policy.polling import JobProgress, Polling, error_grace_seconds
 from impact_jobs._policy.retry import is_transient
 from impact_jobs._validators import callback, instance_of
 from impact_jobs.errors import JobsError, UnexpectedResponseError
@@ -22,6 +23,7 @@ class JobTracker:
 
     job_id: str
     polling: Polling = field(validator=instance_of(Polling))
+    kind: AccountKind = AGENCY  # of the account
     on_update: Callable[[Job], object] | None = field(validator=callback)  # called with every snapshot
     # Whether a snapshot shows the end of the run before a replay, and so says nothing about this one.
     is_earlier_run: Callable[[Job], bool] = lambda _: False
@@ -81,10 +83,10 @@ class JobTracker:
         return self.progress.seen_at is not None or self._unusable_in_a_row > 0
 
     def _may_recover(self, job: Job, waited: float) -> bool:
-        # On brand-style accounts, the server itself restarts a job in ERROR every 15 minutes.
-        if job.status != JobStatus.ERROR or self.polling.error_grace is None:
+        # On brand and partner accounts, the server itself restarts a job in ERROR every 15 minutes.
+        if job.status != JobStatus.ERROR:
             self._in_error_since = None
             return False
         if self._in_error_since is None:
             self._in_error_since = waited
-        return waited - self._in_error_since < self.polling.error_grace.total_seconds()
+        return waited - self._in_error_since < error_grace_seconds(self.polling, self.kind)

@@ -43,7 +43,7 @@ async def send_probe(
     """Request today's jobs once, or without credentials the base URL itself; return failures instead of raising."""
     if has_credentials:
         today = clock.utc().date()
-        request = list_request(context, Window(after=today, before=today))
+        request = list_request(context, Window.create(today, today, context.account.kind))
     else:  # as for the storage, which gets no credentials
         url = secret_url(context.account.base_url)
         request = Request(method="GET", url=url, timeout=timeout, to_storage=True)

@@ -13,6 +13,7 @@ from impact_jobs._api.endpoints import Pages, get, get_with_head, replay_request
 from impact_jobs._api.responses import read_scheduled_job, server_message
 from impact_jobs._dates import Window
 from impact_jobs._policy.rate_limit_headers import server_time
+from impact_jobs._policy.recent_replays import ends_of
 from impact_jobs._policy.replay_claims import ReplayAttempt, kind_of
 from impact_jobs._transport.base import Head, Response, read_all
 from impact_jobs.errors import (
@@ -31,7 +32,7 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _SUCCESSES = frozenset({200, 201, 202})  # a 204 says nothing about the job
 _TIMEOUT = 408
-_CLOCK_SLACK = timedelta(seconds=2)  # the server's `Date` and the dates of its jobs are whole seconds
+CLOCK_SLACK = timedelta(seconds=2)  # the server's `Date` and the dates of its jobs are whole seconds
 
 # The vendor: "the response `Message` will indicate which case applies". A message about the job's state is not about
 # the account's permission.
@@ -42,12 +43,13 @@ _ABOUT_PERMISSION = re.compile(r"permission|scope|access|authori[sz]|read.?only|
 async def replay(context: ClientContext, reference: JobReference) -> Job:
     """Return the new job; see `JobsClient.replay`."""
     job_id = context.account.job_id(reference)
+    before = reference if isinstance(reference, Job) and reference.is_terminal else None
     what = f"replay of job {job_id}"
     retries = RetryState(context, what, repeatable=False)
     while True:
         await context.wait_for_quota()
         try:
-            job = await _replay_once(context, job_id, what)
+            job = await _replay_once(context, job_id, what, before)
         except TransportError as error:  # no byte was sent
             await retries.pause_after(error)
         else:
@@ -57,18 +59,26 @@ async def replay(context: ClientContext, reference: JobReference) -> Job:
 
 async def replay_if_replayable(context: ClientContext, reference: JobReference) -> Job | None:
     """Return the new job, or None if the server says that this one cannot be replayed."""
-    # A `Job` that was passed in may be out of date, so the server is asked. If it does not say, the replay decides.
-    job = await get(context, reference)
+    # A `Job` that was passed in may be out of date, so the server is asked.
+    return await replay_current(context, await get(context, reference))
+
+
+async def replay_current(context: ClientContext, job: Job) -> Job | None:
+    """Do the same for a snapshot that has just been requested."""
+    # If it does not say whether it can be replayed, the replay decides.
     if str(job.raw.get("Replayable")).lower() == "false":
         return None
     try:
-        return await replay(context, reference)
+        return await replay(context, job)
     except NotReplayableError:
         return None
 
 
-async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
-    """Send the request once; if its response is lost, look for its job. A TransportError means that it was not sent."""
+async def _replay_once(context: ClientContext, job_id: str, what: str, before: Job | None) -> Job:
+    """Send the request once; if its response is lost, look for its job. A TransportError means that it was not sent.
+
+    `before` is a snapshot in which the job has ended, if there is one.
+    """
     sent_at = context.transport.now()
     with context.replay_claims.attempt(job_id, now=context.transport.now) as attempt:
         try:
@@ -76,11 +86,12 @@ async def _replay_once(context: ClientContext, job_id: str, what: str) -> Job:
             response = await read_all(await context.open(request), request)
             job = _read_response(context, response, what)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
-            if not _may_have_been_accepted(error):
+            if not may_have_been_accepted(error):
                 raise
-            return await _find_job(context, attempt, sent_at=sent_at, failure=error)
-        context.replay_claims.record(job)
-        _record(context, job, attempt, begun=_time_of_sending(context, response.head, sent_at))
+            return await _find_job(context, attempt, before, sent_at=sent_at, failure=error)
+        begun = time_of_sending(context, response.head, sent_at)
+        context.replay_claims.record(job, begun=begun)
+        _record(context, job, attempt, begun=begun, before=job if ends_of(job) else before)
         return job
 
 
@@ -94,7 +105,7 @@ def _read_response(context: ClientContext, response: Response, what: str) -> Job
     raise failure
 
 
-def _may_have_been_accepted(error: JobsError) -> bool:
+def may_have_been_accepted(error: JobsError) -> bool:
     """Return whether the request may have been carried out, for example by a server behind a failing gateway."""
     if isinstance(error, ApiError):
         return isinstance(error, ServerError) or error.status_code == _TIMEOUT
@@ -116,12 +127,15 @@ def _refusal(error: PermissionDeniedError, response: Response, what: str) -> Job
     )
 
 
-async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: float, failure: JobsError) -> Job:
+async def _find_job(
+    context: ClientContext, attempt: ReplayAttempt, before: Job | None, *, sent_at: float, failure: JobsError
+) -> Job:
     """Return the job that a replay without a response made, if the list leaves no doubt.
 
     The list is read up to `retry.attempts` times, because it may lag, and because other replays may claim their jobs
-    meanwhile.
+    meanwhile. On accounts where a replay keeps the job, the new jobs of the list are only candidates.
     """
+    in_place = context.account.kind.replays_in_place
     cause = str(failure)
     attempt.is_lost = True
     source: Job | None = None
@@ -133,37 +147,50 @@ async def _find_job(context: ClientContext, attempt: ReplayAttempt, *, sent_at: 
         try:
             source, head = await get_with_head(context, attempt.source)
             attempt.kind = kind_of(source)
-            since = _time_of_sending(context, head, sent_at) - _CLOCK_SLACK
-            async for page in Pages(context, Window.create(since, None)):
+            since = time_of_sending(context, head, sent_at) - CLOCK_SLACK
+            async for page in Pages(context, Window.create(since, None, context.account.kind)):
                 jobs += page
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"
             if source is not None and not found:
                 found = context.replay_claims.unclaimed(_candidates(jobs, source))
             raise ReplayUncertainError(attempt.source, found, cause=unread) from None
-        own, found = context.replay_claims.claim(attempt, _candidates(jobs, source), now=context.transport.now())
-        if not found and _is_rerun(source, since) and context.replay_claims.claim_rerun(source):
-            own = source
+        own, found = None, context.replay_claims.unclaimed(_candidates(jobs, source))
+        if not in_place:
+            own, found = context.replay_claims.claim(attempt, found, now=context.transport.now())
+        if (in_place or not found) and _is_rerun(source, since, before, in_place=in_place):
+            ends = [*(ends_of(before) if before else ()), *(() if source.is_terminal else ends_of(source))]
+            if context.replay_claims.claim_rerun(attempt, source, begun=since, ends=ends):
+                own = source
         if own is not None:
-            _record(context, own, attempt, begun=since)
+            _record(context, own, attempt, begun=since, before=before)
             logger.info("the replay of job %s was found in the list: job %s (%s)", attempt.source, own.id, cause)
             return own
     raise ReplayUncertainError(attempt.source, found, cause=cause)
 
 
-def _time_of_sending(context: ClientContext, head: Head, sent_at: float) -> datetime:
+def time_of_sending(context: ClientContext, head: Head, sent_at: float) -> datetime:
     """Return when a request was sent, by the server's clock in the head of a later response."""
     return server_time(head) - timedelta(seconds=context.transport.now() - sent_at)
 
 
-def _record(context: ClientContext, job: Job, attempt: ReplayAttempt, *, begun: datetime) -> None:
+def _record(context: ClientContext, job: Job, attempt: ReplayAttempt, *, begun: datetime, before: Job | None) -> None:
     is_same_job = job.id.lower() == attempt.source.lower()
-    context.recent_replays.record(job.id, now=context.transport.now(), begun=begun if is_same_job else None)
+    own_begun = begun if is_same_job else None
+    context.recent_replays.record(job.id, now=context.transport.now(), begun=own_begun, before=before)
 
 
-def _is_rerun(source: Job, since: datetime) -> bool:
-    """Return whether the job itself was queued again, as on brand-style accounts."""
-    return not source.is_terminal and (source.created_date is None or source.created_date >= since)
+def _is_rerun(source: Job, since: datetime, before: Job | None, *, in_place: bool) -> bool:
+    """Return whether the job itself was queued again after a moment, as on brand-style accounts.
+
+    The server may keep the dates of the earlier run, or remove them.
+    """
+    is_new = source.created_date is None or source.created_date >= since
+    if not in_place:
+        return not source.is_terminal and is_new
+    if source.is_terminal:  # it may have ended again already
+        return source.started_date is not None and source.started_date >= since
+    return is_new or before is not None or bool(ends_of(source))
 
 
 def _candidates(jobs: Iterable[Job], source: Job) -> list[Job]:

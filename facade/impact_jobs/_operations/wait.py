@@ -39,6 +39,7 @@ async def wait(
         tracker=JobTracker(
             job_id=job_id,
             polling=context.polling if polling is None else polling,
+            kind=context.account.kind,
             on_update=on_update,
             is_earlier_run=context.is_earlier_run,
         ),

@@ -97,6 +97,7 @@ class JobBatch:
                 tracker=JobTracker(
                     job_id=job_id,
                     polling=self._polling,
+                    kind=context.account.kind,
                     on_update=on_update,
                     is_earlier_run=context.is_earlier_run,
                     last=snapshot,
@@ -163,7 +164,8 @@ class JobBatch:
         lacking, pages_read, failure = dict(due), 0, None
         deadline = self._next_deadline()
         # Only whole days, because the list may state a job's date slightly differently from the job itself.
-        window = evolve(Window.create(self._oldest_date(), None), exactly_after=None)
+        window = Window.create(self._oldest_date(), None, self._context.account.kind)
+        window = evolve(window, exactly_after=None)
         pages = Pages(self._context, window, deadline=deadline, parse=self._parse_if_changed)
         while lacking and pages_read < len(due) and (pages_read == 0 or self._context.transport.now() < deadline):
             try:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from attrs import define, field, frozen, validators
 
+from impact_jobs._account_kinds import AccountKind
 from impact_jobs._policy.durations import PRIOR, History, cheapest_pause, learn_history, survival_of_job
 from impact_jobs._validators import instance_of, number
 from impact_jobs.errors import ConfigurationError
@@ -65,8 +66,9 @@ class Polling:
         minimum: The shortest pause between polls, in seconds.
         maximum: The longest pause between polls, in seconds.
         request_cost: How many seconds of lateness one request is worth. A higher value means fewer requests.
-        error_grace: How long a job may stay in ERROR before the wait gives up on it. None gives up at once. Set it for
-            brand-style accounts, whose server retries such jobs every 15 minutes.
+        error_grace: How long a job may stay in ERROR before the wait gives up on it. None means at once on an agency
+            account, and 85 minutes on a brand or partner account, whose server runs such a job again every 15 minutes,
+            5 times. `timedelta(0)` means at once on every account.
         history: Finished jobs, from which to learn how long each type takes. They are read once and not kept.
 
     Raises:
@@ -156,6 +158,11 @@ class Polling:
             shortest=min(max(self.minimum, _MIN_PAUSE), self.maximum),
             longest=self.maximum,
         )
+
+
+def error_grace_seconds(polling: Polling, kind: AccountKind) -> float:
+    """Return for how long a job in ERROR may still be run again by the server of that kind of account."""
+    return (kind.error_grace if polling.error_grace is None else polling.error_grace).total_seconds()
 
 
 def _seconds_between(earlier: datetime | None, later: datetime | None) -> float:

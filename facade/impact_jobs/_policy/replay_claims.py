@@ -1,4 +1,4 @@
-"""Which new job was made by which replay of this process, so that no call takes another call's job."""
+"""Which new job was made by which replay or export of this process, so that no call takes another call's job."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from itertools import count
 from threading import Lock
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from impact_jobs._policy.per_account import PerAccount
-from impact_jobs.errors import JobsError, ReplayUncertainError
+from impact_jobs.errors import ExportUncertainError, JobsError, ReplayUncertainError
 from impact_jobs.models import Job
 
 # The hourly limit allows 1,000 replays, and no attempt takes an hour to find its job.
@@ -20,12 +20,25 @@ _MAX_CLAIMED = 4096
 _MAX_UNRESOLVED = 256
 _UNRESOLVED_SECONDS = 300.0  # how late the job of a request without a response may still appear
 _KEPT_ACCOUNTS = 16  # claims outlive the account's last client, because the next one must not claim the same jobs
-_SAME_RUN = timedelta(seconds=2)  # by how much a job's creation date may differ between responses
+_SAME_RUN = timedelta(seconds=2)  # by how much the dates of one run may differ between responses
+
+
+@frozen
+class _Claim:
+    """A claimed job or, if it was replayed in place, one of its runs."""
+
+    created: datetime | None
+    begun: datetime | None  # when the replay began, by the server's clock; only known of a run
+
+    def is_of_earlier_run(self, job: Job, ends: Iterable[datetime]) -> bool:
+        """Return whether `job` has run again since, by its creation date, or by when its earlier runs have ended."""
+        is_made_anew = bool(job.created_date and self.created and job.created_date - self.created > _SAME_RUN)
+        return is_made_anew or (self.begun is not None and any(end - self.begun > _SAME_RUN for end in ends))
 
 
 @define(eq=False)
 class ReplayAttempt:
-    """One call that replays the job `source`."""
+    """One call that replays the job `source`, or that exports what `source` identifies."""
 
     number: int  # counts the beginnings of attempts and the first sightings of jobs, in the order of these events
     source: str
@@ -51,7 +64,7 @@ class ReplayClaims:
     same job are interchangeable: if there are no more new jobs than such attempts, each takes one.
     """
 
-    _claimed: dict[str, datetime | None] = field(factory=dict)  # creation dates by id in lower case, the latest last
+    _claimed: dict[str, _Claim] = field(factory=dict)  # by id in lower case, the latest last
     _in_flight: list[ReplayAttempt] = field(factory=list)
     _unresolved: deque[ReplayAttempt] = field(factory=lambda: deque(maxlen=_MAX_UNRESOLVED))
     _numbers: Iterator[int] = field(factory=count)
@@ -66,7 +79,9 @@ class ReplayClaims:
         try:
             yield attempt
         except BaseException as error:
-            if isinstance(error, ReplayUncertainError) or not isinstance(error, JobsError):  # also if interrupted
+            if isinstance(error, ReplayUncertainError | ExportUncertainError) or not isinstance(
+                error, JobsError
+            ):  # also if interrupted
                 with self._lock:
                     attempt.ended_at = now()
                     self._unresolved.append(attempt)
@@ -75,10 +90,10 @@ class ReplayClaims:
             with self._lock:
                 self._in_flight.remove(attempt)
 
-    def record(self, job: Job) -> None:
-        """Record that a replay was answered with `job`."""
+    def record(self, job: Job, *, begun: datetime | None = None) -> None:
+        """Record that a replay that began then, by the server's clock, was answered with `job`."""
         with self._lock:
-            self._claim(job)
+            self._claim(job, begun)
 
     def claim(self, attempt: ReplayAttempt, jobs: Sequence[Job], *, now: float) -> tuple[Job | None, tuple[Job, ...]]:
         """Claim the job that an attempt without a response made, if it is certainly one of `jobs`, newest first.
@@ -99,15 +114,20 @@ class ReplayClaims:
         with self._lock:
             return self._unclaimed(jobs)
 
-    def claim_rerun(self, source: Job) -> bool:
-        """Claim the replayed job itself if the server queued it again and no other attempt has claimed that run."""
+    def claim_rerun(
+        self, attempt: ReplayAttempt, source: Job, *, begun: datetime, ends: Iterable[datetime] = ()
+    ) -> bool:
+        """Claim the present run of the replayed job itself, unless it may be that of another attempt.
+
+        `begun` is when the attempt began, and `ends` are when earlier runs have ended, by the server's clock.
+        """
         with self._lock:
-            claimed, created = self._claimed.get(source.id.lower()), source.created_date
-            is_new_run = claimed is not None and created is not None and created - claimed > _SAME_RUN
-            is_free = source.id.lower() not in self._claimed or is_new_run
-            if is_free:
-                self._claim(source)
-            return is_free
+            claim = self._claimed.get(source.id.lower())
+            others = [other for other in self._in_flight if other is not attempt and other.repeats(attempt)]
+            if any(not other.is_lost for other in others) or (claim and not claim.is_of_earlier_run(source, ends)):
+                return False
+            self._claim(source, begun)
+            return True
 
     def _is_certain(self, attempt: ReplayAttempt, free: Sequence[Job], now: float) -> bool:
         """Return whether each attempt that may have made one of `free` can take another one of them instead."""
@@ -121,9 +141,9 @@ class ReplayClaims:
     def _unclaimed(self, jobs: Iterable[Job]) -> tuple[Job, ...]:
         return tuple(job for job in jobs if job.id.lower() not in self._claimed)
 
-    def _claim(self, job: Job) -> None:
+    def _claim(self, job: Job, begun: datetime | None = None) -> None:
         self._claimed.pop(job.id.lower(), None)
-        self._claimed[job.id.lower()] = job.created_date
+        self._claimed[job.id.lower()] = _Claim(job.created_date, begun)
         if len(self._claimed) > _MAX_CLAIMED:
             del self._claimed[next(iter(self._claimed))]
 

@@ -33,7 +33,6 @@ AsyncHttpClient: TypeAlias = httpx.AsyncClient
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": ACCEPTED,
-    "IR-Version": "3",
     "User-Agent": f"impact-jobs/{__version__} httpx/{httpx.__version__}",
 }
 # Unlimited: to keep a limit, httpcore may close a connection that it has just assigned to another thread.
@@ -66,7 +65,10 @@ class RequestBuilder:
     """Builds the httpx requests of one account, in the process that it was created in."""
 
     account: Account
-    headers: dict[str, str] = field(factory=lambda: dict(_HEADERS), init=False)
+    headers: dict[str, str] = field(
+        default=Factory(lambda self: {**_HEADERS, "IR-Version": self.account.kind.api_version}, takes_self=True),
+        init=False,
+    )
     auth: httpx.BasicAuth = field(
         default=Factory(lambda self: httpx.BasicAuth(self.account.sid, self.account.token.reveal()), takes_self=True),
         init=False,
@@ -100,7 +102,8 @@ class RequestBuilder:
         url, content = request.url.reveal(), request.content or None
         if request.to_storage:
             return httpx.Request(request.method, url, headers=dict(request.headers), extensions=dict(extensions))
-        headers = {**self.headers, **request.headers}
+        headers = httpx.Headers(self.headers)
+        headers.update(dict(request.headers))  # whatever the case of their names
         return client.build_request(request.method, url, headers=headers, content=content, extensions=dict(extensions))
 
 

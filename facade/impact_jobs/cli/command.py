@@ -15,6 +15,12 @@ def shared_options() -> list[click.Parameter]:
     """Return the options of every command, which may also stand before its name."""
     return [
         _shared("--profile", metavar="NAME", help="Use the credentials of this profile (see impact-jobs profile)."),
+        _shared(
+            "--account-kind",
+            type=click.Choice(["agency", "brand", "partner"]),
+            metavar="KIND",
+            help="The kind of the account: agency, brand or partner.",
+        ),
         _shared("--json", is_flag=True, help="Write JSON to stdout, one object per line."),
         _shared("-q", "--quiet", is_flag=True, help="Write only ids or paths, and no progress."),
         _shared("-v", "--verbose", count=True, help="Write the log to stderr; -vv writes more."),
@@ -22,7 +28,7 @@ def shared_options() -> list[click.Parameter]:
 
 
 def _shared(*names: str, **settings: Any) -> click.Option:  # noqa: ANN401 - click's own
-    attribute = names[-1].removeprefix("--")
+    attribute = names[-1].removeprefix("--").replace("-", "_")
 
     def change_state(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - as click says
         if value:  # so that an option before the command's name is kept unless it is repeated after it

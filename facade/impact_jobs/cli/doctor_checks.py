@@ -26,6 +26,12 @@ _CLOCK_WARNING, _CLOCK_FAILURE = timedelta(seconds=30), timedelta(minutes=5)
 _EXPIRES_SOON = timedelta(days=14)
 _LOW_BUDGET = 0.1  # of the hourly requests, below which polls wait
 _LOW_DISK_BYTES = 1024**3
+_REJECTIONS: Mapping[int | None, str] = {
+    401: "Check Account SID and Auth Token on the API settings page of the account, and store them again.",
+    403: "Check that the token is active and has the Jobs scope.",
+    404: "Check the Account SID.",
+}
+_ARTICLES = {"agency": "an agency", "brand": "a brand", "partner": "a partner"}
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _WITHOUT = {
     "flock": "A download that is interrupted starts over; do not let two programs download to one file.",
@@ -54,14 +60,16 @@ def versions() -> Check:
 
 
 def credentials(target: Target, probed: Probe) -> Check:
-    """Check whether there are credentials, where they come from, and whether the API accepts them."""
+    """Check whether there are credentials, where they come from, and whether the API accepts them, as of that kind."""
     if target.error is not None:
         return _failed("credentials", target.error)
-    if isinstance(probed.error, errors.AuthenticationError | errors.PermissionDeniedError):
-        advice = "Check Account SID and Auth Token on the API settings page of the account, and store them again."
-        if isinstance(probed.error, errors.PermissionDeniedError):
-            advice = "Check that the token is active and has the Jobs scope."
-        found = f"{target.source}: rejected with {probed.status_code}"
+    status = probed.status_code if isinstance(probed.error, errors.ApiError) else None
+    if status in _REJECTIONS:
+        advice = _REJECTIONS[status]
+        if status != HTTPStatus.UNAUTHORIZED:
+            others = " or ".join(kind for kind in ("agency", "brand", "partner") if kind != target.kind)
+            advice += f" If it is not the account of {_ARTICLES[target.kind]}, pass --account-kind {others}."
+        found = f"{target.source}: rejected with {status}"
         return Check("credentials", "failed", found, advice, error=probed.error)
     if probed.error is not None:
         return Check("credentials", "warning", f"{target.source}: not verified", "See the check of the API below.")

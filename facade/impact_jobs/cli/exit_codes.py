@@ -47,6 +47,7 @@ CODES: Final[dict[type[JobsError], int]] = {
     errors.PermissionDeniedError: NOT_FOUND,
     errors.NotReplayableError: NOT_FOUND,
     errors.JobNotFoundError: NOT_FOUND,
+    errors.ReportNotFoundError: NOT_FOUND,
     errors.ResultExpiredError: NOT_FOUND,
     errors.WaitTimeoutError: TIMEOUT,
     errors.ResultNotReadyError: TIMEOUT,
@@ -54,6 +55,7 @@ CODES: Final[dict[type[JobsError], int]] = {
     errors.RateLimitError: TRANSPORT,
     errors.ServerError: TRANSPORT,
     errors.UnexpectedResponseError: TRANSPORT,
+    errors.ExportUncertainError: TRANSPORT,  # no second job can come of another try
     errors.DownloadError: TRANSPORT,  # a broken transfer, or a full disk
     errors.ReplayUncertainError: UNCERTAIN,
 }

@@ -9,7 +9,7 @@ from attrs import frozen
 from impact_jobs import JobsClient
 from impact_jobs.cli import profiles
 from impact_jobs.cli.state import CliState
-from impact_jobs.client import DEFAULT_BASE_URL, Probe, probe
+from impact_jobs.client import DEFAULT_BASE_URL, Probe, kind_setting, probe
 from impact_jobs.errors import ConfigurationError
 
 TIMEOUT_SECONDS = 10.0
@@ -21,6 +21,7 @@ class Target:
 
     base_url: str
     source: str = ""
+    kind: str = ""  # of the account
     client: JobsClient | None = None
     error: ConfigurationError | None = None
 
@@ -32,15 +33,17 @@ def find_target(state: CliState) -> Target:
     try:
         profile = profiles.load(state.profile, folder=folder, environ=os.environ)
         if profile is None:
-            client = JobsClient.from_env()
-            source = f"account {os.environ['IMPACT_ACCOUNT_SID']}, from the environment"
+            kind = kind_setting(state.account_kind)
+            client = JobsClient.from_env(account=kind)
+            source = f"{kind} account {os.environ['IMPACT_ACCOUNT_SID']}, from the environment"
         else:
-            url, client = profile.url, profile.client()
+            kind = state.account_kind or profile.kind
+            url, client = profile.url, profile.client(kind)
             file = folder / profiles.FILE_NAME
-            source = f"account {profile.account_sid}, profile {profile.name!r} of {file}, readable only by you"
+            source = f"{kind} account {profile.account_sid}, profile {profile.name!r} of {file}, readable only by you"
     except ConfigurationError as error:
         return Target(base_url=url, error=error)
-    return Target(base_url=url.rstrip("/"), source=source, client=client)
+    return Target(base_url=url.rstrip("/"), source=source, kind=kind, client=client)
 
 
 def probe_target(target: Target) -> Probe:

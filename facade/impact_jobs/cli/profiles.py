@@ -4,9 +4,10 @@
     account_sid = "IRabc..."
     auth_token = "..."
     base_url = "https://api.impact.com"    # optional
+    account_kind = "agency"                # optional
 
-A profile is used as a whole: the environment's `IMPACT_BASE_URL` does not apply to it, because it could send the token
-to another server than the one it was stored for.
+A profile is used as a whole: the environment's `IMPACT_BASE_URL` and `IMPACT_ACCOUNT_KIND` do not apply to it, because
+the former could send the token to another server than the one it was stored for.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from typing import Any
 import click
 from attrs import frozen
 
+from impact_jobs import AccountKindName
 from impact_jobs.cli import private_file
-from impact_jobs.client import DEFAULT_BASE_URL, Account, JobsClient
+from impact_jobs.client import DEFAULT_BASE_URL, Account, JobsClient, account_kind
 from impact_jobs.errors import ConfigurationError, shorten
 from impact_jobs.models import Secret, secret_url
 
@@ -33,28 +35,34 @@ VARIABLE = "IMPACT_JOBS_PROFILE"
 CREDENTIALS = ("IMPACT_ACCOUNT_SID", "IMPACT_AUTH_TOKEN")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # the keys that TOML accepts without quotes
-_REQUIRED, _OPTIONAL = ("account_sid", "auth_token"), ("base_url",)
+_REQUIRED, _OPTIONAL = ("account_sid", "auth_token"), ("base_url", "account_kind")
 _PLAIN_KEY = re.compile(r"[A-Za-z_-]{1,20}")  # shorter than a token, which may have been pasted as a key
 _HEADING = "# Written by `impact-jobs profile`, which keeps no comments.\n"
 
 
 @frozen
 class Profile:
-    """One account under a name. A `base_url` of None is the default."""
+    """One account under a name. None stands for the default."""
 
     name: str
     account_sid: str
     auth_token: Secret
     base_url: str | None = None
+    account_kind: str | None = None
+
+    @property
+    def kind(self) -> AccountKindName:
+        """The kind of the account; raise `ConfigurationError` if there is no such kind."""
+        return account_kind(self.account_kind or "agency", "account_kind").name
 
     @property
     def url(self) -> str:
         """The base URL of the API."""
         return self.base_url or DEFAULT_BASE_URL
 
-    def client(self, **options: Any) -> JobsClient:  # noqa: ANN401 - those of JobsClient
-        """Create a client of the account."""
-        return JobsClient(self.account_sid, self.auth_token.reveal(), base_url=self.url, **options)
+    def client(self, kind: AccountKindName | None = None) -> JobsClient:
+        """Create a client of the account, as one of another kind if that is given."""
+        return JobsClient(self.account_sid, self.auth_token.reveal(), account=kind or self.kind, base_url=self.url)
 
 
 def config_folder() -> Path:
@@ -124,7 +132,8 @@ def validate(profile: Profile) -> Profile:
         raise ConfigurationError(
             f"{shorten(profile.name)!r} is not a valid profile name: use up to 64 letters, digits, '-' and '_'."
         )
-    Account.create(profile.account_sid, profile.auth_token, secret_url(profile.url))
+    kind = account_kind(profile.kind)
+    Account.create(profile.account_sid, profile.auth_token, secret_url(profile.url), kind=kind)
     return profile
 
 
@@ -170,14 +179,16 @@ def _parse_profile(file: Path, name: str, table: Mapping[str, Any]) -> Profile |
     where = f"{file}, profile {name!r}"
     if unknown := table.keys() - {*_REQUIRED, *_OPTIONAL}:
         keys = ", ".join(sorted(map(_quoted, unknown)))
-        return f"{where}: unknown {keys}: a profile has account_sid, auth_token and, optionally, base_url."
+        known = "account_sid, auth_token and, optionally, base_url and account_kind"
+        return f"{where}: unknown {keys}: a profile has {known}."
     for key in (*_REQUIRED, *_OPTIONAL):
         if key in _REQUIRED and key not in table:
             return f"{where}: {key} is missing: add it, or run `impact-jobs profile add {name}` again."
         if not isinstance(table.get(key, ""), str):
             return f"{where}: {key} is not a string: put it in quotes."
     try:
-        return validate(Profile(name, table["account_sid"], Secret(table["auth_token"]), table.get("base_url")))
+        token, optional = Secret(table["auth_token"]), map(table.get, _OPTIONAL)
+        return validate(Profile(name, table["account_sid"], token, *optional))
     except ConfigurationError as error:
         return f"{where}: {error}"
 
@@ -193,8 +204,7 @@ def _write(profiles: list[Profile], folder: Path) -> Path:
 
 def _to_toml(profile: Profile) -> str:
     values = {"account_sid": profile.account_sid, "auth_token": profile.auth_token.reveal()}
-    if profile.base_url is not None:
-        values["base_url"] = profile.base_url
+    values |= {key: value for key in _OPTIONAL if (value := getattr(profile, key)) is not None}
     # A JSON string is a TOML string too, unless it has half of a surrogate pair, which `validate` has ruled out.
     lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
     return f"\n[{profile.name}]\n{''.join(lines)}"

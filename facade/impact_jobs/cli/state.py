@@ -16,7 +16,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from impact_jobs import JobsClient
+    from impact_jobs import AccountKindName, JobsClient
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -26,6 +26,7 @@ class CliState:
     """One run of the command. The fields are the shared options."""
 
     profile: str | None = None
+    account_kind: AccountKindName | None = None
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -55,7 +56,7 @@ class CliState:
         from impact_jobs.cli import profiles  # noqa: PLC0415 - the same
 
         found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
-        return JobsClient.from_env() if found is None else found.client()
+        return JobsClient.from_env(account=self.account_kind) if found is None else found.client(self.account_kind)
 
     def note(self, text: str) -> None:
         """Write a note to stderr, unless `--quiet` was given."""

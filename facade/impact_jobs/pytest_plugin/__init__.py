@@ -111,10 +111,12 @@ def impact_scenario(impact_sandbox: Sandbox) -> Arrange:
 def impact_environ(impact_sandbox: Sandbox) -> Iterator[dict[str, str]]:
     """Point the environment of this process, and of processes that it starts, at the test's sandbox.
 
-    The fixture's value has the three variables: IMPACT_ACCOUNT_SID, IMPACT_AUTH_TOKEN and IMPACT_BASE_URL.
+    The fixture's value has the variables: IMPACT_ACCOUNT_SID, IMPACT_AUTH_TOKEN and IMPACT_BASE_URL, and
+    IMPACT_ACCOUNT_KIND if the sandbox's account is not an agency.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("IMPACT_JOBS_PROFILE", raising=False)  # it may name a real account of the developer
+        for name in ("IMPACT_JOBS_PROFILE", "IMPACT_ACCOUNT_KIND"):  # they may name a real account of the developer
+            patch.delenv(name, raising=False)
         for name, value in impact_sandbox.environ.items():
             patch.setenv(name, value)
         yield impact_sandbox.environ

@@ -278,7 +278,7 @@ def _answer_api(
     for method in ("GET", "PUT") if times > 1 else ("GET",):
         sandbox.answer_next(
             method,
-            re.compile("^/Agencies/"),
+            re.compile("^/(Agencies|Advertisers|Mediapartners)/"),
             status=status,
             body=body,
             headers=headers,

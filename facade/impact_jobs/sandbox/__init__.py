@@ -18,13 +18,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from impact_jobs.sandbox._exports import RecordedExport
     from impact_jobs.sandbox._faults import RecordedRequest
     from impact_jobs.sandbox._result_file import ResultFile
     from impact_jobs.sandbox._sandbox import Sandbox
 
-__all__ = ["RecordedRequest", "ResultFile", "Sandbox"]
+__all__ = ["RecordedExport", "RecordedRequest", "ResultFile", "Sandbox"]
 
-_MODULES = {"RecordedRequest": "_faults", "ResultFile": "_result_file", "Sandbox": "_sandbox"}
+_MODULES = {
+    "RecordedExport": "_exports",
+    "RecordedRequest": "_faults",
+    "ResultFile": "_result_file",
+    "Sandbox": "_sandbox",
+}
 
 
 if not TYPE_CHECKING:  # because type checkers would accept any misspelt name

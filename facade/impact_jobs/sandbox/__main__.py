@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
+from impact_jobs.sandbox._account_rules import RULES
+
 if TYPE_CHECKING:
     from impact_jobs.sandbox import Sandbox
 
 _HINT: Final = """\
-The sandbox is running; press Ctrl-C to stop it. In another terminal, paste the three lines above. Then, for example:
-  curl -u "$IMPACT_ACCOUNT_SID:$IMPACT_AUTH_TOKEN" "$IMPACT_BASE_URL/Agencies/$IMPACT_ACCOUNT_SID/Jobs.json"
+The sandbox is running; press Ctrl-C to stop it. In another terminal, paste the lines above. Then, for example:
+  curl -u "$IMPACT_ACCOUNT_SID:$IMPACT_AUTH_TOKEN" "$IMPACT_BASE_URL/{collection}/$IMPACT_ACCOUNT_SID/Jobs.json"
 """
 
 
-def hourly_budget(text: str) -> int | None:
-    """Parse an hourly budget: a number of requests, or ``none`` for no limit."""
+def number_or_none(text: str) -> int | None:
+    """Parse a limit: a number of requests, or ``none`` for no limit."""
     if text.lower() != "none" and not text.isdecimal():
         raise ValueError(f"{text!r} is neither a number of requests nor none.")
     return None if text.lower() == "none" else int(text)
@@ -31,6 +33,8 @@ def hourly_budget(text: str) -> int | None:
 @frozen
 class Option:
     """An option that sets the parameter `name` of `Sandbox`; a default of False makes it a switch.
+
+    A default of None, and a switch that is off, leave the parameter's own default.
 
     ``impact-jobs sandbox`` offers the same options. Only "empty" is not a parameter of `Sandbox`.
     """
@@ -44,17 +48,30 @@ class Option:
 
 
 OPTIONS: Final = (
+    Option(
+        "account",
+        "--account",
+        default="agency",
+        help="kind of the account",
+        choices=("agency", "brand", "partner"),
+    ),
     Option("port", "--port", default=0, help="port of the API; 0 takes a free one", type=int),
     Option("storage_port", "--storage-port", default=0, help="port of the storage; 0 takes a free one", type=int),
     Option("job_seconds", "--job-seconds", default=2.0, help="how long a job takes", type=float),
-    Option("result_bytes", "--result-bytes", default=1_000_000, help="size of a result file", type=int),
+    Option(
+        "result_bytes",
+        "--result-bytes",
+        default=1_000_000,
+        help="size of the result of a job that is not an export",
+        type=int,
+    ),
     Option("link_seconds", "--link-seconds", default=300.0, help="how long a signed link is valid", type=float),
     Option(
         "hourly_budget",
         "--hourly-budget",
         default="1000",
         help="requests an hour, or none for no limit",
-        type=hourly_budget,
+        type=number_or_none,
     ),
     Option(
         "budget_headers",
@@ -63,15 +80,40 @@ OPTIONS: Final = (
         help="which headers state what is left of the hourly budget",
         choices=("plain", "hour", "epoch", "none"),
     ),
+    Option(
+        "daily_exports",
+        "--daily-exports",
+        default="100",
+        help="exports a day, or none for no limit",
+        type=number_or_none,
+    ),
+    Option("rows_per_day", "--rows-per-day", default=40, help="average rows of a report for each day", type=int),
+    Option(
+        "json_shape",
+        "--json-shape",
+        default="records",
+        help="form of JSON results",
+        choices=("records", "array", "pages"),
+    ),
+    Option(
+        "json_page_rows", "--json-page-rows", default=1000, help="records on a page of --json-shape pages", type=int
+    ),
+    Option(
+        "report_list",
+        "--report-list",
+        default="array",
+        help="form of the list of reports",
+        choices=("array", "reports", "pages"),
+    ),
     Option("seed", "--seed", default=0, help="seed of the credentials, job ids and result contents", type=int),
     Option(
         "list_shape",
         "--shape",
-        default="array",
-        help="form of the job list",
+        default=None,
+        help="form of the job list; by default that of the kind of account",
         choices=("array", "jobs", "pages"),
     ),
-    Option("page_size", "--page-size", default=100, help="jobs on a page of --shape pages", type=int),
+    Option("page_size", "--page-size", default=100, help="jobs or reports on a page", type=int),
     Option("stringly", "--stringly", default=False, help="send numbers and booleans of jobs as strings"),
     Option("replay_same_id", "--replay-same-id", default=False, help="make a replay queue the same job again"),
     Option("checksums", "--checksums", default=False, help="make the storage state each file's SHA-256"),
@@ -96,11 +138,13 @@ def run(options: Mapping[str, Any], *, announce: Callable[[dict[str, str]], None
     try:
         from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - raises ImportError if the extra is missing
 
-        with Sandbox(**{name: value for name, value in options.items() if name != "empty"}) as sandbox:
+        arguments = {name: value for name, value in options.items() if name != "empty"}
+        arguments["replay_same_id"] = options["replay_same_id"] or None
+        with Sandbox(**arguments) as sandbox:
             if not options["empty"]:
                 add_example_jobs(sandbox)
             announce(sandbox.environ)
-            sys.stderr.write(_HINT)
+            sys.stderr.write(_HINT.format(collection=RULES[sandbox.account].collection))
             stop.wait()
     except (ImportError, OSError, ValueError) as error:
         sys.stderr.write(f"impact_jobs.sandbox: {error}\n")
@@ -136,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
                 option.flag,
                 dest=option.name,
                 type=option.type,
-                default=option.default,
+                default=argparse.SUPPRESS if option.default is None else option.default,
                 choices=option.choices or None,
                 help=option.help,
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from datetime import date
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -14,12 +15,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from impact_jobs.sandbox import _reports as reports
+from impact_jobs.sandbox._account_rules import ZONE, AccountRules, Created, parse_day, parse_moment
 from impact_jobs.sandbox._auth_middleware import ApiRequest, AuthMiddleware
+from impact_jobs.sandbox._catalogue import CATALOGUE, EXPORTABLE
+from impact_jobs.sandbox._exports import RecordedExport, parse_export
 from impact_jobs.sandbox._fault_middleware import send_body
 from impact_jobs.sandbox._jobs import Job, snapshot, to_json
 from impact_jobs.sandbox._pagination import Page, paginate
-from impact_jobs.sandbox._responses import HttpError, error_payload, job_not_found, render
+from impact_jobs.sandbox._responses import HttpError, job_not_found, render
 from impact_jobs.sandbox._state import SandboxState
 
 _MAX_PAGE_SIZE: Final = 20_000
@@ -46,13 +49,14 @@ class JobsApi:
     async def list_jobs(self, request: Request) -> Response:
         """GET /Jobs."""
         api_request = _api_request(request)
-        after, before = _day(request, "CreatedAfter"), _day(request, "CreatedBefore")
+        rules = api_request.rules
+        created = Created(after=_date(request, "CreatedAfter", rules), before=_date(request, "CreatedBefore", rules))
         found = [
             self._show(job, api_request)
             for job in self._state.store.all()
-            if (after is None or job.created_day >= after) and (before is None or job.created_day <= before)
+            if job.advertiser == api_request.advertiser and created.holds(job.created_at, rules)
         ]
-        match self._state.settings.list_shape:
+        match rules.list_shape:
             case "array":
                 return render(found, as_json=api_request.as_json, name="Jobs")
             case "jobs":
@@ -82,15 +86,18 @@ class JobsApi:
         if snapshot(job, self._state.clock()).status != "COMPLETED":
             # Failed jobs, too, because a client that polls only the download must be able to read their Status.
             return self._render(job, request, status=HTTPStatus.ACCEPTED)
+        page = _number(request, "Page", default=1, maximum=job.result.pages)
         if mode == "Stream":
-            return StreamedResult(job, state=self._state)
-        return RedirectResponse(self._state.storage_url + self._state.result_link(job), status_code=HTTPStatus.FOUND)
+            return StreamedResult(job, page=page, state=self._state)
+        link = self._state.result_link(job, page=page)
+        return RedirectResponse(self._state.storage_url + link, status_code=HTTPStatus.FOUND)
 
     async def replay(self, request: Request) -> Response:
         """PUT /Jobs/{JobId}/Replay."""
         job = self._job(request)
         _require_write(request, "replay jobs")
-        replayed = self._state.store.replay(job.id)
+        in_place = _api_request(request).rules.replays_in_place
+        replayed = self._state.store.replay(job.id, in_place=in_place)
         if replayed is None:
             status = snapshot(job, self._state.clock()).status
             raise HttpError(HTTPStatus.FORBIDDEN, f"Job is not in a replayable state: it is {status}.")
@@ -101,13 +108,29 @@ class JobsApi:
         api_request, report_id = _api_request(request), request.path_params["report_id"]
         _require_write(request, "run reports")
         parameters = dict(request.query_params)
-        error = reports.validation_error(report_id, parameters)
-        if error is not None:
-            return render(error_payload(error), as_json=api_request.as_json)  # with status 200, as upstream
-        key = (report_id, *sorted(parameters.items()))
-        job = self._state.store.export(key, lambda: self._state.new_job(program_id=parameters.get("SUBAID", "")))
-        uri = f"{api_request.prefix}/Jobs/{job.id}"
-        suffix = ".json" if api_request.path.endswith(".json") else ""
+        today = datetime.fromtimestamp(self._state.clock(), tz=ZONE).date()
+        query = parse_export(report_id, parameters, rules=api_request.rules, today=today)
+        self._state.exports.require_quota()
+        key = (api_request.advertiser, report_id, *sorted(parameters.items()))
+        program_id = parameters.get("SUBAID", "")
+        job, is_new = self._state.store.export(
+            key, lambda: self._state.new_export(query, program_id=program_id, advertiser=api_request.advertiser)
+        )
+        self._state.exports.add(
+            RecordedExport(
+                time=self._state.clock(),
+                report_id=report_id,
+                parameters=parameters,
+                start=query.start.date(),
+                end=query.end.date(),
+                job_id=job.id,
+                is_new=is_new,
+                advertiser=api_request.advertiser,
+            )
+        )
+        # In a thread, because a report of a million rows takes many seconds, and other requests must not wait for it.
+        await asyncio.to_thread(lambda: job.result.size)
+        uri, suffix = f"{api_request.prefix}/Jobs/{job.id}", api_request.suffix
         scheduled = {
             "Status": snapshot(job, self._state.clock()).status,
             "QueuedUri": f"{uri}{suffix}",
@@ -118,20 +141,27 @@ class JobsApi:
 
     async def list_reports(self, request: Request) -> Response:
         """GET /Reports."""
-        api_request = _api_request(request)
-        found = [report.to_json(api_request.prefix) for report in reports.REPORTS.values()]
-        return render({"Reports": found}, as_json=api_request.as_json)
+        api_request, settings = _api_request(request), self._state.settings
+        found = [report.to_json(api_request.prefix, suffix=api_request.suffix) for report in CATALOGUE]
+        match settings.report_list:
+            case "array":
+                return render(found, as_json=api_request.as_json, name="Reports")
+            case "reports":
+                return render({"Reports": found}, as_json=api_request.as_json)
+            case "pages":
+                return render(paginate(found, self._page(request), name="Reports"), as_json=api_request.as_json)
 
     async def report_metadata(self, request: Request) -> Response:
         """GET /Reports/{ReportId}/MetaData."""
-        report = reports.REPORTS.get(request.path_params["report_id"])
+        api_request, report = _api_request(request), EXPORTABLE.get(request.path_params["report_id"])
         if report is None:
             raise HttpError(HTTPStatus.NOT_FOUND, "Report not found.")
-        return render(report.metadata(), as_json=_api_request(request).as_json)
+        metadata = report.metadata(api_request.prefix, suffix=api_request.suffix, rules=api_request.rules)
+        return render(metadata, as_json=api_request.as_json)
 
     def _job(self, request: Request) -> Job:
         job = self._state.store.get(request.path_params["job_id"])
-        if job is None:
+        if job is None or job.advertiser != _api_request(request).advertiser:
             raise job_not_found()
         return job
 
@@ -146,11 +176,11 @@ class JobsApi:
 class StreamedResult(Response):
     """The bytes of a result, sent by the API itself in chunks, without a Content-Length."""
 
-    def __init__(self, job: Job, *, state: SandboxState) -> None:
+    def __init__(self, job: Job, *, page: int, state: SandboxState) -> None:
         super().__init__(media_type="application/octet-stream")
         del self.headers["content-length"]
         self.headers["content-disposition"] = f'attachment; filename="{job.file_name}"'
-        self._result = job.result
+        self._result = job.result.page(page)
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -176,14 +206,15 @@ def _invalid(field: str, reason: str) -> HttpError:
     return HttpError(HTTPStatus.BAD_REQUEST, "Validation Failed", errors=[(field, reason)])
 
 
-def _day(request: Request, name: str) -> date | None:
+def _date(request: Request, name: str, rules: AccountRules) -> datetime | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    day = reports.parse_date(text)
-    if day is None:
-        raise _invalid(name, "Not a date in the form YYYY-MM-DD")
-    return day
+    found = parse_moment(text) if rules.lists_by_moment else parse_day(text)
+    if found is None:
+        form = "YYYY-MM-DDThh:mm:ss and an offset" if rules.lists_by_moment else "YYYY-MM-DD"
+        raise _invalid(name, f"Not a date in the form {form}")
+    return found
 
 
 def _number(request: Request, name: str, *, default: int, maximum: int) -> int:
@@ -196,7 +227,7 @@ def _number(request: Request, name: str, *, default: int, maximum: int) -> int:
 
 
 def create_app(state: SandboxState) -> ASGIApp:
-    """Build the ASGI application of the API, whose paths begin with ``/Agencies``."""
+    """Build the ASGI application of the API, whose paths begin with ``/Agencies`` or that of another account."""
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HttpError)  # noqa: S101 - it is registered for this type

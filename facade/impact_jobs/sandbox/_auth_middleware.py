@@ -11,20 +11,34 @@ from attrs import frozen
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from impact_jobs.sandbox._account_rules import AccountRules
 from impact_jobs.sandbox._responses import HttpError, accepts_json
 from impact_jobs.sandbox._state import SandboxState
 
-_ACCOUNT: Final = re.compile(r"(?P<prefix>/Agencies/(?P<sid>[^/]*)(?:/Advertisers/[^/]+)?)(?P<rest>/.*)")
+_ACCOUNT: Final = re.compile(
+    r"(?P<prefix>/(?P<collection>Agencies|Advertisers|Mediapartners)/(?P<sid>[^/]*)"
+    r"(?:/Advertisers/(?P<advertiser>[^/]+))?)(?P<rest>/.*)"
+)
 
 
 @frozen(kw_only=True)
 class ApiRequest:
-    """An authenticated request to the API. Both paths are percent-encoded; relative URIs begin with the `prefix`."""
+    """An authenticated request to the API. Both paths are percent-encoded; relative URIs begin with the `prefix`.
 
+    The rules are those of the account in the path, or of the brand of an agency.
+    """
+
+    rules: AccountRules
+    advertiser: int | None
     as_json: bool
     prefix: str
     path: str
     may_write: bool
+
+    @property
+    def suffix(self) -> str:
+        """What the URIs of the answer end in, because they end like the request."""
+        return ".json" if self.path.endswith(".json") else ""
 
 
 class AuthMiddleware:
@@ -64,16 +78,43 @@ class AuthMiddleware:
         found = _ACCOUNT.fullmatch(path.removesuffix(".json"))
         if found is None:
             raise HttpError(HTTPStatus.NOT_FOUND, "The requested resource was not found.")
-        if unquote(found["sid"]) != self._state.credentials.account_sid:
+        rules = self._state.rules()
+        if found["collection"] != rules.collection or unquote(found["sid"]) != self._state.credentials.account_sid:
             message = "These credentials have no permission to access the account in the path."
             raise HttpError(HTTPStatus.FORBIDDEN, message)
+        versions = {rules.api_version}
+        advertiser = self._advertiser(found["advertiser"])
+        if advertiser is not None:
+            rules = self._state.rules(advertiser)
+            versions.add(rules.api_version)
+        _require_version(Headers(scope=scope).get("ir-version"), versions)
         api_request = ApiRequest(
+            rules=rules,
+            advertiser=advertiser,
             as_json=as_json,
             prefix=found["prefix"],
             path=path,
             may_write=token == self._state.credentials.auth_token,
         )
         return {**scope, "path": unquote(found["rest"]), "root_path": "", "sandbox.api_request": api_request}
+
+    def _advertiser(self, text: str | None) -> int | None:
+        """Return the brand of an agency that a path names."""
+        if text is None:
+            return None
+        if self._state.settings.account != "agency":
+            raise HttpError(HTTPStatus.NOT_FOUND, "The requested resource was not found.")
+        known = {str(each): each for each in self._state.settings.advertisers}
+        if text not in known:
+            raise HttpError(HTTPStatus.FORBIDDEN, f"This agency has no permission to access the advertiser {text}.")
+        return known[text]
+
+
+def _require_version(stated: str | None, versions: set[str]) -> None:
+    """Refuse a version of another kind of account; without one, the account's own version applies."""
+    if stated is not None and stated not in versions:
+        expected = " or ".join(sorted(versions))
+        raise HttpError(HTTPStatus.BAD_REQUEST, "Validation Failed", errors=[("IR-Version", f"Expected {expected}")])
 
 
 def _require_budget(budget_headers: dict[str, str]) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Final
 
 from attrs import Factory, converters, field, frozen, validators
 
+from impact_jobs.sandbox._account_rules import ZONE
 from impact_jobs.sandbox._numbers import real, whole
-from impact_jobs.sandbox._result_file import ResultFile
+from impact_jobs.sandbox._result import Result
 
 TERMINAL: Final = frozenset({"COMPLETED", "CANCELLED", "ERROR", "FAILED"})
 _NEVER_ENDING: Final = frozenset({"QUEUED", "RUNNING"})
-_ZONE: Final = timezone(timedelta(hours=-5))  # the published examples' offset
 _QUEUED_SHARE: Final = 0.2  # of a job's duration
 _FAILS_AT: Final = 60  # percent: where the progress of a failing job ends
+_RETRY_AFTER: Final = 15 * 60  # seconds that a job stays in ERROR, if the server retries it
+_RETRIES: Final = 5
 _REASONS: Final = {
     "FAILED": "The job ran but did not produce a usable result.",
     "ERROR": "The job stopped due to an unrecoverable system error.",
@@ -36,20 +38,22 @@ class Job:
     final_status: str
     message: str = ""
     replayable: bool = True
-    result: ResultFile
+    result: Result
     stuck_at: int | None = field(default=None, converter=converters.optional(whole))  # percent
     recovers_after: float | None = field(default=None, converter=converters.optional(real))
+    retries_errors: bool = False
+    advertiser: int | None = None  # the brand to which it belongs, if it is one of an agency's
     fields: Mapping[str, object] = Factory(dict)
 
     @property
-    def created_day(self) -> date:
-        """The calendar day of creation, in the time zone of the API's dates."""
-        return datetime.fromtimestamp(self.created, tz=_ZONE).date()
+    def created_at(self) -> datetime:
+        """The moment of creation, in whole seconds and in the time zone of the API's dates."""
+        return datetime.fromtimestamp(self.created, tz=ZONE).replace(microsecond=0)
 
     @property
     def file_name(self) -> str:
         """The name under which the result file is offered."""
-        return f"report-{self.id[:8]}.csv"
+        return f"report-{self.id[:8]}.{self.result.extension}"
 
 
 @frozen(kw_only=True)
@@ -95,8 +99,18 @@ def _ended(job: Job, now: float, *, starts: float, ends: float) -> Snapshot:
         return Snapshot(status="COMPLETED", percentage=100, started=starts, progressed=ended, ended=ended)
     if job.final_status == "COMPLETED":
         return Snapshot(status="COMPLETED", percentage=100, started=starts, progressed=ends, ended=ends)
+    status = job.final_status
+    if status == "ERROR" and job.retries_errors and job.recovers_after is None:
+        length = ends - starts
+        retries, waited = divmod(now - ends, _RETRY_AFTER + length)
+        if retries < _RETRIES and waited >= _RETRY_AFTER:
+            starts += (retries + 1) * (_RETRY_AFTER + length)
+            return _running(job, starts=starts, share=(waited - _RETRY_AFTER) / length)
+        starts += min(retries, _RETRIES) * (_RETRY_AFTER + length)
+        ends = starts + length
+        status = "FAILED" if retries >= _RETRIES else status
     reached = starts + (ends - starts) * _FAILS_AT / 100
-    return Snapshot(status=job.final_status, percentage=_FAILS_AT, started=starts, progressed=reached, ended=ends)
+    return Snapshot(status=status, percentage=_FAILS_AT, started=starts, progressed=reached, ended=ends)
 
 
 def is_replayable(job: Job, now: float) -> bool:
@@ -124,7 +138,8 @@ def to_json(job: Job, *, now: float, prefix: str, stringly: bool = False) -> dic
         "LastProgressUpdateDate": _text(state.progressed),
         "Status": state.status,
         "StatusMessage": _message(job, state),
-        "RecordsProcessed": job.result.rows * state.percentage // 100,
+        # Rows are counted only if they are shown, because counting generates the report.
+        "RecordsProcessed": job.result.rows * state.percentage // 100 if state.percentage else 0,
         "PercentageComplete": state.percentage,
         "Replayable": is_replayable(job, now),
     }
@@ -144,7 +159,7 @@ def _message(job: Job, state: Snapshot) -> str:
 def _text(moment: float | None) -> str:
     if moment is None:
         return ""
-    return datetime.fromtimestamp(moment, tz=UTC).astimezone(_ZONE).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(moment, tz=UTC).astimezone(ZONE).isoformat(timespec="seconds")
 
 
 def _stringly(value: object) -> str:

@@ -22,15 +22,15 @@ class Page:
         return f"{self.path}?{urlencode({**self.query, 'Page': number, 'PageSize': self.size})}"
 
 
-def paginate(jobs: Sequence[object], page: Page) -> dict[str, object]:
+def paginate(items: Sequence[object], page: Page, *, name: str = "Jobs") -> dict[str, object]:
     """Wrap one page of a list in the envelope; its numbers are strings, and the last page's next URI is ""."""
-    pages = max(1, -(-len(jobs) // page.size))
+    pages = max(1, -(-len(items) // page.size))
     start = (page.number - 1) * page.size
     return {
         "@page": str(page.number),
         "@numpages": str(pages),
         "@pagesize": str(page.size),
-        "@total": str(len(jobs)),
+        "@total": str(len(items)),
         "@nextpageuri": page.uri(page.number + 1) if page.number < pages else "",
-        "Jobs": list(jobs[start : start + page.size]),
+        name: list(items[start : start + page.size]),
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterator
+from datetime import date
 from typing import Final
 
 from attrs import field, frozen, validators
 
 from impact_jobs.sandbox._numbers import whole
+from impact_jobs.sandbox._result import sha256_of
 
 _COLUMNS: Final = (
     "Action_Id", "Action_Date", "Campaign_Id", "Campaign", "Status",
@@ -76,7 +78,49 @@ class ResultFile:
     @property
     def sha256(self) -> str:
         """The SHA-256 of the whole file in hex. The first time takes about a second for each gigabyte."""
-        return _sha256(self)
+        return sha256_of(self)
+
+    @property
+    def extension(self) -> str:
+        """The ending of its file name."""
+        return "csv"
+
+    @property
+    def pages(self) -> int:
+        """How many pages it has."""
+        return 1
+
+    def page(self, number: int) -> ResultFile:  # noqa: ARG002 - it has one page
+        """Return the file itself.
+
+        Args:
+            number: The number of the page.
+
+        Returns:
+            This file.
+
+        Example:
+            >>> ResultFile(seed=7, size=1_000).page(1)
+            ResultFile(seed=7, size=1000)
+        """
+        return self
+
+    def replayed(self, seed: int, *, as_of: date) -> ResultFile:  # noqa: ARG002 - its contents have no date
+        """Return the result of a replay.
+
+        Args:
+            seed: Decides its contents.
+            as_of: The day of the replay.
+
+        Returns:
+            A file of the same size.
+
+        Example:
+            >>> from datetime import date
+            >>> ResultFile(seed=7, size=1_000).replayed(8, as_of=date(2026, 5, 1))
+            ResultFile(seed=8, size=1000)
+        """
+        return ResultFile(seed, self.size)
 
     def changed(self, *, size: int | None, seed: int | None) -> ResultFile:
         """Return a file with another size or seed.
@@ -145,14 +189,6 @@ class ResultFile:
             return _HEADER[position:]
         number, offset = divmod(position - len(_HEADER), _BLOCK)
         return _block(self.seed, number)[offset:]
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256(file: ResultFile) -> str:
-    digest = hashlib.sha256()
-    for chunk in file.read():
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _block(seed: int, number: int) -> bytes:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 from xml.sax.saxutils import escape
 
+from attrs import evolve
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -18,10 +19,10 @@ from starlette.types import Message, Receive, Scope, Send
 from impact_jobs.sandbox._fault_middleware import send_body
 from impact_jobs.sandbox._jobs import Job
 from impact_jobs.sandbox._ranges import RangeNotSatisfiableError, Span, if_range_matches, parse_range
-from impact_jobs.sandbox._result_file import ResultFile
+from impact_jobs.sandbox._result import MEDIA_TYPES, Result
 from impact_jobs.sandbox._state import SandboxState
 
-_RESULT: Final = re.compile(r"/results/(?P<job_id>[0-9a-f-]{36})\.csv")
+_RESULT: Final = re.compile(r"/results/(?P<job_id>[0-9a-f-]{36})(?:-(?P<page>[0-9]{1,9}))?\.(?:csv|json|xml)")
 _METHODS: Final = ("GET", "HEAD")
 
 
@@ -45,7 +46,10 @@ class Storage:
 
     def _find(self, path: str) -> Job | None:
         found = _RESULT.fullmatch(path)
-        return self._state.store.get(found["job_id"]) if found else None
+        job = self._state.store.get(found["job_id"]) if found else None
+        if job is None or found is None:
+            return None
+        return evolve(job, result=job.result.page(int(found["page"] or 1)))
 
     def _access_error(self, scope: Scope, headers: Headers) -> Response | None:
         if scope["method"] not in _METHODS:
@@ -80,7 +84,7 @@ class Storage:
 
     async def _file_headers(self, job: Job) -> dict[str, str]:
         file_headers = {
-            "content-type": "text/csv",
+            "content-type": MEDIA_TYPES[job.result.extension],
             "content-disposition": f'attachment; filename="{job.file_name}"',
             "accept-ranges": "bytes",
             "etag": job.result.etag,
@@ -93,7 +97,7 @@ class Storage:
         return file_headers
 
 
-def _span(file: ResultFile, headers: Headers, *, file_headers: Mapping[str, str], method: str) -> Span | None:
+def _span(file: Result, headers: Headers, *, file_headers: Mapping[str, str], method: str) -> Span | None:
     matches = if_range_matches(
         headers.get("if-range", ""), etag=file_headers["etag"], last_modified=file_headers["last-modified"]
     )
@@ -101,7 +105,7 @@ def _span(file: ResultFile, headers: Headers, *, file_headers: Mapping[str, str]
     return parse_range(headers.get("range", ""), file.size) if matches and method == "GET" else None
 
 
-def _head(file: ResultFile, span: Span | None, *, file_headers: Mapping[str, str]) -> Message:
+def _head(file: Result, span: Span | None, *, file_headers: Mapping[str, str]) -> Message:
     length, status, headers = file.size, HTTPStatus.OK, dict(file_headers)
     if span:
         length, status = span.stop - span.start, HTTPStatus.PARTIAL_CONTENT

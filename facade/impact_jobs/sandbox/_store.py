@@ -10,16 +10,16 @@ from collections.abc import Callable, Hashable
 from attrs import evolve
 
 from impact_jobs.sandbox._jobs import Job, is_replayable
+from impact_jobs.sandbox._result import FixedResult, Result
 from impact_jobs.sandbox._result_file import ResultFile
 
 
 class JobStore:
     """Jobs in order of creation. Every method may be called from any thread."""
 
-    def __init__(self, clock: Callable[[], float], *, seed: int, replay_same_id: bool) -> None:
+    def __init__(self, clock: Callable[[], float], *, seed: int) -> None:
         self._clock = clock
         self._seed = seed
-        self._replay_same_id = replay_same_id
         self._jobs: dict[str, Job] = {}
         self._exports: dict[Hashable, str] = {}
         self._count = 0
@@ -54,16 +54,20 @@ class JobStore:
         with self._lock:
             return list(self._jobs.values())
 
-    def replace_result(self, job_id: str, *, size: int | None, seed: int | None) -> ResultFile:
+    def replace_result(self, job_id: str, *, size: int | None, seed: int | None, content: bytes | None) -> Result:
         """Replace the result of a job; by default, keep its size and choose a new seed."""
         with self._lock:
             _, new_seed = self.new_id_and_seed()
             job = self[job_id]
-            result = job.result.changed(size=size, seed=new_seed if seed is None else seed)
+            result: Result
+            if content is not None:
+                result = FixedResult(content, job.result.extension)
+            else:
+                result = ResultFile(new_seed if seed is None else seed, job.result.size if size is None else size)
             self.put(evolve(job, result=result))
         return result
 
-    def replay(self, job_id: str) -> Job | None:
+    def replay(self, job_id: str, *, in_place: bool) -> Job | None:
         """Run a job again over fresh data, or return None if its state forbids that.
 
         The new run completes, even if the first one failed.
@@ -75,20 +79,21 @@ class JobStore:
             new_id, result_seed = self.new_id_and_seed()
             replayed = evolve(
                 job,
-                id=job.id if self._replay_same_id else new_id,
+                id=job.id if in_place else new_id,
                 created=now,
                 final_status="COMPLETED",
                 message="",
                 stuck_at=None,
                 recovers_after=None,
-                result=ResultFile(result_seed, job.result.size),
                 fields={},
             )
+            replayed = evolve(replayed, result=job.result.replayed(result_seed, as_of=replayed.created_at.date()))
             return self.put(replayed)
 
-    def export(self, key: Hashable, create: Callable[[], Job]) -> Job:
-        """Return the job of an earlier export with the same key, or create one."""
+    def export(self, key: Hashable, create: Callable[[], Job]) -> tuple[Job, bool]:
+        """Return the job of an earlier export with the same key, or create one; and whether it is new."""
         with self._lock:
-            if key not in self._exports:
+            is_new = key not in self._exports
+            if is_new:
                 self._exports[key] = self.put(create()).id
-            return self._jobs[self._exports[key]]
+            return self._jobs[self._exports[key]], is_new

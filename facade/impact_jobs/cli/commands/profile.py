@@ -25,7 +25,10 @@ def profile() -> None:
 @profile.command(
     "add",
     cls=Command,
-    examples=("impact-jobs profile add default", "impact-jobs profile add ci --account-sid IRabc < token.txt"),
+    examples=(
+        "impact-jobs profile add default",
+        "impact-jobs profile add ci --account-sid IRabc --account-kind brand < token.txt",
+    ),
 )
 @click.argument("name")
 @click.option("--account-sid", metavar="SID", help="The Account SID; prompted for if missing.")
@@ -39,7 +42,8 @@ def add(
     """Store credentials under NAME.
 
     Prompts for the Auth Token, or reads it from stdin if that is not a terminal. No option takes the token, because
-    other users can see a command's arguments. The credentials are checked with one request to the API.
+    other users can see a command's arguments. The credentials and --account-kind are checked with one request to the
+    API.
     """
     folder = profiles.config_folder()
     if not overwrite and any(other.name == name for other in profiles.stored(folder)):
@@ -49,7 +53,8 @@ def add(
         if not is_terminal:
             raise click.UsageError("stdin is not a terminal, so it holds the token: pass --account-sid as well.")
         account_sid = click.prompt("Account SID", err=True)
-    added = profiles.validate(Profile(name, account_sid.strip(), _read_token(is_terminal=is_terminal), base_url))
+    token = _read_token(is_terminal=is_terminal)
+    added = profiles.validate(Profile(name, account_sid.strip(), token, base_url, state.account_kind))
     if not no_check:
         _check(state, added)
     file = profiles.save(added, folder=folder)
@@ -59,20 +64,22 @@ def add(
 @profile.command("list", cls=Command, examples=("impact-jobs profile list",))
 @click.pass_obj
 def list_profiles(state: CliState) -> None:
-    """Show the names, accounts and API URLs of the profiles, but not their tokens."""
+    """Show the names, accounts, API URLs and kinds of account of the profiles, but not their tokens."""
     folder = profiles.config_folder()
-    rows = [(each.name, each.account_sid, each.url) for each in profiles.stored(folder)]
+    rows = [(each.name, each.account_sid, each.url, each.kind) for each in profiles.stored(folder)]
     if not rows:
         state.note(f"{folder / profiles.FILE_NAME} has no profiles: create one with `impact-jobs profile add default`")
     elif state.wants_tables:
-        table = Table("PROFILE", "ACCOUNT", "API", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        names = ("PROFILE", "ACCOUNT", "API", "KIND")
+        table = Table(*names, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         for row in rows:
             table.add_row(*row)
         state.out.print(table)
         return
     for row in rows:
         if state.json:
-            output.write_json(state.out, dict(zip(("name", "account_sid", "base_url"), row, strict=True)))
+            names = ("name", "account_sid", "base_url", "account_kind")
+            output.write_json(state.out, dict(zip(names, row, strict=True)))
         else:
             output.write_line(state.out, row[0] if state.quiet else "\t".join(row))
 

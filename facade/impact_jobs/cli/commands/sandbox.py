@@ -26,22 +26,21 @@ def _sandbox_options(function: Callable[..., Any]) -> Callable[..., Any]:
             is_flag=is_flag,
             metavar=None if is_flag or option.choices else option.flag.rpartition("-")[2].upper(),
             default=option.default,
-            show_default=not is_flag,
+            show_default=not is_flag and option.default is not None,
             help=f"{option.help[0].upper()}{option.help[1:]}.",
         )(function)
     return function
 
 
-@click.command(
-    cls=Command, examples=("impact-jobs sandbox", "impact-jobs sandbox --job-seconds 30 --result-bytes 50000000")
-)
+@click.command(cls=Command, examples=("impact-jobs sandbox", "impact-jobs sandbox --account brand --job-seconds 30"))
 @_sandbox_options
 @click.pass_obj
 def sandbox(state: CliState, /, **options: object) -> int:
     """Run a local stand-in for the API.
 
-    It needs no account. Install it with: pip install "impact-jobs[sandbox]". Writes the three environment variables
+    It needs no account. Install it with: pip install "impact-jobs[sandbox]". Writes the environment variables
     that point impact-jobs and the client at the sandbox, and runs until Ctrl-C.
     """
     announce: Callable[[Mapping[str, str]], None] = partial(write_json, state.out) if state.json else write_exports
+    options["account"] = state.account_kind or options["account"]
     return exit_codes.USAGE if run(options, announce=announce) else exit_codes.OK

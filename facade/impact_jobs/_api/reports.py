@@ -1,0 +1,273 @@
+"""Reports: the requests, the list, a report's metadata, and the job that an export returns."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+from urllib.parse import unquote
+
+from attrs import frozen
+from impact_agency_api.api.reports import export_report, get_report_metadata, list_reports
+from impact_agency_api.models import ExportReportResultFormat
+
+from impact_jobs._account import Account
+from impact_jobs._api.context import ClientContext
+from impact_jobs._api.documents import beginning_of, is_api_error
+from impact_jobs._api.endpoints import build_request, list_url
+from impact_jobs._api.parsing import short_repr
+from impact_jobs._api.responses import error_of, read_json, read_scheduled_job, value_of
+from impact_jobs._redaction import Secret, secret_url
+from impact_jobs._transport.base import Request, Response
+from impact_jobs._validators import plain_number, shown
+from impact_jobs.errors import ConfigurationError, UnexpectedResponseError
+from impact_jobs.models import Job
+from impact_jobs.report_models import DataType, Report, ReportColumn, ReportFilter, ReportMetadata
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+_MAX_ID_CHARACTERS = 200
+_LIST = "list reports"
+_LISTS = (["Reports"], ["Reports.json"])
+_ID_IN_URI = re.compile(r".*/(?:ReportExport|Reports)/([^/?#]+?)(?:\.json)?(?:/MetaData(?:\.json)?)?(?:[?#].*)?")
+_URIS = ("DeferredApiRunUri", "MetaDataUri", "ApiRunUri")
+_JOB_URIS = ("QueuedUri", "Uri", "ResultUri")
+_TYPE = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
+_TYPES: dict[str, DataType] = {data_type.lower(): data_type for data_type in DataType}
+_NEXT_PAGE = ("@nextpageuri", "@nextpageruri")
+
+
+def check_report_id(report_id: object) -> str:
+    """Return the id of a report that a user gave, as text."""
+    number = plain_number(report_id)
+    text = report_id.strip() if isinstance(report_id, str) else str(number) if isinstance(number, int) else ""
+    if not _is_report_id(text):
+        raise ConfigurationError(
+            f"report_id={shown(report_id)} is not the id of a report: give one such as 'agency_action_listing'. "
+            "`reports()` lists them."
+        )
+    return text
+
+
+def _is_report_id(text: str) -> bool:
+    has_name = text.strip(".") != "" and len(text) <= _MAX_ID_CHARACTERS
+    return has_name and text.isprintable() and not {"/", "\\"} & set(text)
+
+
+def export_request(
+    context: ClientContext, report_id: str, *, result_format: str, parameters: Mapping[str, str]
+) -> Request:
+    """Build the request that exports a report."""
+    kwargs = export_report._get_kwargs(  # noqa: SLF001 - see build_request
+        context.account.sid, report_id, result_format=ExportReportResultFormat(result_format)
+    )
+    return build_request(context, {**kwargs, "params": {**kwargs["params"], **parameters}})
+
+
+def metadata_request(context: ClientContext, report_id: str) -> Request:
+    """Build the request for a report's metadata."""
+    return build_request(context, get_report_metadata._get_kwargs(context.account.sid, report_id))  # noqa: SLF001 - see build_request
+
+
+class ReportIterator:
+    """The reports of the account, one by one. Each page is requested when it is needed, and no report appears twice.
+
+    A link to a page that was read before, or that brings nothing new, ends the list. Without retries if `is_brief`.
+    """
+
+    def __init__(self, context: ClientContext, *, is_brief: bool = False) -> None:
+        self._context = context
+        self._is_brief = is_brief
+        self._next_url: Secret | None = build_request(context, list_reports._get_kwargs(context.account.sid)).url  # noqa: SLF001 - see build_request
+        self._reports: deque[Report] = deque()
+        self._read_urls: set[str] = set()
+        self._seen_ids: set[str] = set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Report:
+        while not self._reports:
+            if self._next_url is None:
+                raise StopAsyncIteration
+            await self._read_page(self._next_url)
+        return self._reports.popleft()
+
+    async def _read_page(self, url: Secret) -> None:
+        request = build_request(self._context, {"method": "get", "url": url.reveal()})
+        send = self._context.exchange if self._is_brief else self._context.send
+        page = value_of(_page(await send(request, _LIST)))
+        self._reports.extend(report for report in page.reports if report.id not in self._seen_ids)
+        self._seen_ids.update(report.id for report in page.reports)
+        self._read_urls.add(url.reveal())
+        self._next_url = self._following(page.next_uri, url) if self._reports else None
+
+    def _following(self, link: object, asked: Secret) -> Secret | None:
+        """Return the URL of the next page, unless it was read before."""
+        if not link:
+            return None
+        url = list_url(self._context.account, link, asked.reveal(), lists=_LISTS)
+        if url is None:
+            account = self._context.account
+            logger.warning(
+                "list reports: the next page, %s, is not the account's list", short_repr(link, account.redact)
+            )
+        return None if url is None or url in self._read_urls else secret_url(url)
+
+
+@frozen
+class _Page:
+    reports: tuple[Report, ...]
+    next_uri: object  # as it came
+
+
+def _page(response: Response) -> _Page | UnexpectedResponseError:
+    data = read_json(response, _LIST)
+    fields = {name.lower(): value for name, value in data.items()} | data if isinstance(data, dict) else {}
+    if "reports" not in fields and not isinstance(data, list) and str(fields.get("@total")) != "0":
+        return _unexpected(response, _LIST, "the response is not a list of reports")
+    items = data if isinstance(data, list) else _entries(fields.get("reports"), "Report")
+    found = {report.id: report for report in _parsed(items, response.redact)}
+    return _Page(tuple(found.values()), next(filter(None, map(fields.get, _NEXT_PAGE)), None))
+
+
+def _entries(value: object, name: str) -> list[Any]:
+    """Return a list that may be missing, a single entry, or wrapped in an object, as converters of XML do."""
+    if isinstance(value, dict):
+        value = value.get(name, [value])
+    return value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+
+
+def _parsed(items: list[Any], redact: Callable[[str], str]) -> Iterator[Report]:
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            logger.warning("%s: skipped entry %d: it is a %s, not an object", _LIST, index, type(item).__name__)
+        elif not (report_id := _id_of(item)):
+            # Some reports of the web application have none, and cannot be requested.
+            logger.info("%s: skipped entry %d (%s): it has no id", _LIST, index, short_repr(item.get("Name"), redact))
+        else:
+            yield Report(
+                id=report_id,
+                name=_text(item.get("Name")) or report_id,
+                category=_text(item.get("Category")),
+                description=_text(item.get("Description")),
+                is_exportable=str(item.get("ApiAccessible")).strip().lower() != "false",
+                raw=item,
+            )
+
+
+def _id_of(item: Mapping[str, Any]) -> str | None:
+    """Return the id of an entry, or the one in its URIs."""
+    found = _text(item.get("Id"))
+    if found and _is_report_id(found):
+        return found
+    uris = (uri.strip() for uri in map(item.get, _URIS) if isinstance(uri, str))
+    matches = (_ID_IN_URI.fullmatch(uri) for uri in uris)
+    return next((text for match in matches if match and _is_report_id(text := unquote(match[1]))), None)
+
+
+def read_metadata(response: Response, what: str, *, report_id: str) -> ReportMetadata:
+    """Return the metadata in the body; raise UnexpectedResponseError if it is none, and as for `read_json`."""
+    return value_of(_metadata(response, what, read_json(response, what), report_id))
+
+
+def _metadata(response: Response, what: str, data: object, report_id: str) -> ReportMetadata | UnexpectedResponseError:
+    if not isinstance(data, dict) or not {"Filters", "Attributes", "Columns"} & data.keys():
+        return _unexpected(response, what, "the response is not a report's metadata")
+    filters = _named(_entries(data.get("Filters"), "Filter"), what, response.redact)
+    columns = _entries(data.get("Attributes"), "Attribute") or _entries(data.get("Columns"), "Column")
+    own_id = _text(data.get("Id")) or report_id
+    return ReportMetadata(
+        id=own_id,
+        name=_text(data.get("Name")) or own_id,
+        description=_text(data.get("Description")),
+        filters=tuple(map(_filter, filters)),
+        columns=tuple(map(_column, _named(columns, what, response.redact))),
+        raw=data,
+    )
+
+
+def _named(items: list[Any], what: str, redact: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and _text(item.get("Name")):
+            yield item
+        else:
+            logger.warning("%s: skipped entry %d: %s has no name", what, index, short_repr(item, redact))
+
+
+def _filter(item: Mapping[str, Any]) -> ReportFilter:
+    name = _text(item["Name"]) or ""
+    data_type, pattern = _data_type(item.get("DataType"))
+    return ReportFilter(
+        name=_text(item.get("DisplayName")) or name,
+        parameter="_".join(name.split()).upper(),
+        data_type=data_type,
+        format=_text(item.get("Format")) or pattern,
+    )
+
+
+def _column(item: Mapping[str, Any]) -> ReportColumn:
+    data_type, _ = _data_type(item.get("DataType"))
+    name = _text(item["Name"]) or ""
+    return ReportColumn(name=name, data_type=data_type, description=_text(item.get("Description")))
+
+
+def _data_type(value: object) -> tuple[DataType | str, str | None]:
+    """Return the type, and the form that it states, as in "Date (yyyy-MM-dd)"; without a type, text is the safe one."""
+    text = _text(value)
+    match = _TYPE.fullmatch(text) if text else None
+    if match is None or match[1].lower() not in _TYPES:
+        return text or DataType.STRING, None
+    return _TYPES[match[1].lower()], match[2] or None
+
+
+def _text(value: object) -> str | None:
+    """Return text or a number as text; None for anything else, and for blank text."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value).strip() or None if is_number or isinstance(value, str) else None
+
+
+def read_export(response: Response, what: str, account: Account) -> Job | UnexpectedResponseError:
+    """Return the job that an export has scheduled, or the error if its URIs name something else, which is final.
+
+    Raise UnexpectedResponseError if the response cannot be read, and as for `read_json`.
+    """
+    if is_api_error(beginning_of(response.body)):  # in XML
+        raise error_of(response, what)
+    try:
+        return read_scheduled_job(response, what, account=account)
+    except UnexpectedResponseError as error:
+        failure = error
+    reason = _why_not_a_job(response, account)
+    if reason is None:
+        raise failure
+    status = response.head.status_code
+    text = f"{what}: HTTP {status}, but the response does not name a job that this client can use: {reason}"
+    return UnexpectedResponseError(text, status_code=status)
+
+
+def _why_not_a_job(response: Response, account: Account) -> str | None:
+    """Return why the first URI of a response does not name a job of the account; None if it has none, or does."""
+    try:
+        data = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
+    uris = filter(None, map(data.get, _JOB_URIS)) if isinstance(data, dict) else iter(())
+    uri = next(uris, None)
+    if not isinstance(uri, str):
+        return None
+    try:
+        account.job_id_in_answer(uri)
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
+def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:
+    status = response.head.status_code
+    return UnexpectedResponseError(
+        f"{what}: HTTP {status}, but {problem}. Check base_url and any proxy between.", status_code=status
+    )

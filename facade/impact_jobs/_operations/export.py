@@ -1,0 +1,343 @@
+"""Export a report: one job from one call, even if the response to the request is lost.
+
+An export that equals an earlier one returns the existing job. So a request whose response was lost is looked for in the
+list of jobs first, and sent again only if the list leaves it open: if it was accepted, no second job comes of that.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime, timedelta
+
+from attrs import evolve, field, frozen
+
+from impact_jobs._account_kinds import AGENCY, AccountKind
+from impact_jobs._api.context import ClientContext, RetryState
+from impact_jobs._api.endpoints import Pages, get_with_head
+from impact_jobs._api.reports import (
+    check_report_id,
+    export_request,
+    metadata_request,
+    read_export,
+    read_metadata,
+)
+from impact_jobs._api.responses import value_of
+from impact_jobs._dates import Window, parse_bound
+from impact_jobs._operations.replay import (
+    CLOCK_SLACK,
+    may_have_been_accepted,
+    replay_current,
+    time_of_sending,
+)
+from impact_jobs._operations.report_errors import explained, is_daily
+from impact_jobs._policy.rate_limit_headers import server_time
+from impact_jobs._policy.replay_claims import ReplayAttempt
+from impact_jobs._policy.report_filters import check_filters, split_dates
+from impact_jobs._transport.base import read_all
+from impact_jobs._transport.clock import utc
+from impact_jobs._validators import shown
+from impact_jobs.errors import (
+    ApiError,
+    ConfigurationError,
+    ExportUncertainError,
+    JobsError,
+    PermissionDeniedError,
+    TransportError,
+    UnexpectedResponseError,
+)
+from impact_jobs.models import Job, JobStatus, JobType
+from impact_jobs.report_models import ReportMetadata
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+_FORMATS = ("CSV", "JSON", "XML")
+_SUCCESSES = frozenset({200, 201, 202})
+_DAY = timedelta(days=1)
+_COMPANY = timedelta(minutes=10)  # if there are jobs of other processes this young, more may come
+_OTHER_TYPES = frozenset({*JobType, "ClickExport"})
+
+
+@frozen(kw_only=True)
+class ExportRequest:
+    """A checked request to export a report.
+
+    `start` and `end` are inclusive days; `parameters` are the filters by parameter, without the days and the format.
+    """
+
+    report_id: str
+    result_format: str
+    start: date | None = None
+    end: date | None = None
+    parameters: Mapping[str, str] = field(factory=dict)
+
+    def for_window(self, start: date, end: date) -> ExportRequest:
+        """Return the request for a part of the range."""
+        return evolve(self, start=start, end=end)
+
+    @property
+    def key(self) -> str:
+        """A stable text of everything that identifies the request within its account."""
+        days = [None if day is None else day.isoformat() for day in (self.start, self.end)]
+        return json.dumps([self.report_id, self.result_format, *days, sorted(self.parameters.items())])
+
+
+async def plan_export(
+    context: ClientContext,
+    report_id: object,
+    *,
+    start_date: date | str | None,
+    end_date: date | str | None,
+    result_format: str,
+    filters: Mapping[str, object] | None,
+) -> ExportRequest:
+    """Check the arguments of an export. The report's metadata is requested only if there are filters to check."""
+    checked_id = check_report_id(report_id)
+    result_format = _checked_format(result_format)
+    dates, others = split_dates(filters)
+    for name, value in (("start_date", start_date), ("end_date", end_date)):
+        if value is not None and name in dates:
+            raise ConfigurationError(f"{name} is given twice, as an argument and in filters: give it once.")
+    start = _day("start_date", dates.get("start_date", start_date))
+    end = _day("end_date", dates.get("end_date", end_date))
+    _check_range(start, end, context.account.kind)
+    parameters: dict[str, str] = {}
+    if others:
+        metadata = await cached_metadata(context, checked_id)
+        parameters = check_filters(others, metadata, takes_program=context.account.kind is AGENCY)
+    return ExportRequest(report_id=checked_id, result_format=result_format, start=start, end=end, parameters=parameters)
+
+
+def _checked_format(result_format: object) -> str:
+    found = result_format.strip().upper() if isinstance(result_format, str) else ""
+    if found not in _FORMATS:
+        raise ConfigurationError(f"result_format={shown(result_format)}: give 'CSV', 'JSON' or 'XML'.")
+    return found
+
+
+def _day(name: str, value: object) -> date | None:
+    bound = parse_bound(name, value)  # type: ignore[arg-type]  # it checks the type
+    return bound.date() if isinstance(bound, datetime) else bound
+
+
+def _check_range(start: date | None, end: date | None, kind: AccountKind) -> None:
+    if start and end and start > end:
+        raise ConfigurationError(f"start_date ({start}) is later than end_date ({end}): swap them.")
+    today = utc().date()
+    if start and start - today > _DAY:
+        raise ConfigurationError(f"start_date ({start}) is in the future: today is {today}, and there are no data yet.")
+    if kind.requires_export_dates and not (start and end):
+        raise ConfigurationError(
+            f"an export of a {kind.name} account needs both start_date and end_date: give the first and the last day."
+        )
+
+
+async def report_metadata(context: ClientContext, report_id: object) -> ReportMetadata:
+    """Return a report's filters and columns; see `JobsClient.report_metadata`."""
+    checked_id = check_report_id(report_id)
+    what = f"metadata of report {checked_id}"
+    try:
+        response = await context.send(metadata_request(context, checked_id), what)
+        found = read_metadata(response, what, report_id=checked_id)
+    except ApiError as error:
+        failure = error
+    else:
+        memory, path = context.report_memory, context.account.path
+        memory.record_metadata(path, checked_id, found, now=context.transport.now())
+        return found
+    raise await explained(context, failure, checked_id, what)
+
+
+async def cached_metadata(context: ClientContext, report_id: str) -> ReportMetadata:
+    """Return a report's metadata, without a request if it was read within the last hour."""
+    found = context.report_memory.metadata(context.account.path, report_id, now=context.transport.now())
+    return found or await report_metadata(context, report_id)
+
+
+async def send_export(context: ClientContext, request: ExportRequest, *, claimed: Collection[str] = ()) -> Job:
+    """Return the job of an export; `claimed` are the ids of jobs that cannot be it, because other exports made them."""
+    what = f"export of report {request.report_id}"
+    with context.replay_claims.attempt(f"export {request.key}", now=context.transport.now) as attempt:
+        job = await _send(context, request, what, attempt, claimed)
+    logger.info("%s: job %s is %s", what, job.id, job.status)
+    return job
+
+
+async def _send(
+    context: ClientContext, request: ExportRequest, what: str, attempt: ReplayAttempt, claimed: Collection[str]
+) -> Job:
+    retries = RetryState(context, what)
+    first_sent_at: float | None = None  # of the requests that may have been accepted
+    while True:
+        await context.wait_for_quota()
+        sent_at = context.transport.now()
+        try:
+            outcome = await _send_once(context, request, what, sent_at=sent_at)
+        except (TransportError, ApiError, UnexpectedResponseError) as error:
+            failure = error
+        else:
+            return value_of(outcome)
+        if not may_have_been_accepted(failure):
+            await _pause_or_raise(context, retries, failure, request.report_id)
+            continue
+        attempt.is_lost = True
+        first_sent_at = sent_at if first_sent_at is None else first_sent_at
+        job = await _find_job(context, request, attempt, claimed, sent_at=first_sent_at, failure=failure)
+        if job is not None:
+            return job
+        retries.failures += 1
+        if retries.failures >= context.retry.attempts:
+            raise ExportUncertainError(request.report_id, cause=str(failure))
+        logger.info("%s: the list of jobs leaves it open, so it is sent again (%s)", what, failure)
+
+
+async def _send_once(
+    context: ClientContext, request: ExportRequest, what: str, *, sent_at: float
+) -> Job | UnexpectedResponseError:
+    """Send the request once; return its job, or the error that the response names no job, which is final."""
+    parameters = {**_range_parameters(request, context.account.kind), **request.parameters}
+    http_request = export_request(
+        context, request.report_id, result_format=request.result_format, parameters=parameters
+    )
+    response = await read_all(await context.open(http_request), http_request)
+    is_success = response.head.status_code in _SUCCESSES
+    checked = context.redacted(response) if is_success else context.raise_for_status(response, what)
+    outcome = read_export(checked, what, context.account)
+    if isinstance(outcome, Job):
+        sent = time_of_sending(context, response.head, sent_at)
+        context.replay_claims.record(evolve(outcome, created_date=sent))
+        _remember(context, outcome, sent)
+    return outcome
+
+
+def _range_parameters(request: ExportRequest, kind: AccountKind) -> dict[str, str]:
+    first, last = ("T00:00:00Z", "T23:59:59Z") if kind.exports_by_moment else ("", "")
+    start = {kind.start_parameter: f"{request.start.isoformat()}{first}"} if request.start else {}
+    end = {kind.end_parameter: f"{request.end.isoformat()}{last}"} if request.end else {}
+    return start | end
+
+
+def _remember(context: ClientContext, job: Job, sent: datetime) -> None:
+    # A new job may be unknown to other servers for a moment.
+    context.recent_replays.record(job.id, now=context.transport.now())
+    context.report_memory.record_export(job.id, sent)
+
+
+async def _pause_or_raise(context: ClientContext, retries: RetryState, failure: JobsError, report_id: str) -> None:
+    """Pause before an export that was certainly not accepted is sent again, or raise what the failure means."""
+    if isinstance(failure, ApiError):
+        is_long = (failure.retry_after or 0.0) > context.retry.max_delay or is_daily(failure)
+        if is_long or context.retry.delay(failure, retries.failures + 1, random=context.random) is None:
+            raise await explained(context, failure, report_id, retries.what)
+    await retries.pause_after(failure)
+
+
+async def _find_job(
+    context: ClientContext,
+    request: ExportRequest,
+    attempt: ReplayAttempt,
+    claimed: Collection[str],
+    *,
+    sent_at: float,
+    failure: JobsError,
+) -> Job | None:
+    """Return the job that an export without a response made, if the list leaves no doubt.
+
+    The list is read up to `retry.attempts` times, because it may lag; once, if it shows several candidates, or that
+    others export, too. Whether the request was accepted then shows when it is sent again.
+    """
+    for reads in range(context.retry.attempts):
+        if reads:
+            await context.transport.sleep(context.retry.pause(failure, reads, random=context.random))
+        try:
+            jobs, since = await _recent_jobs(context, sent_at)
+        except JobsError as error:
+            unread = f"{failure}; and the list could not be read: {error}"
+            raise ExportUncertainError(request.report_id, cause=unread) from None
+        free = context.replay_claims.unclaimed(_candidates(jobs, request, claimed))
+        new = [job for job in free if _is_since(job, since)]
+        if len(new) > 1 or (new and any(_is_since(job, since - _COMPANY) for job in free if job not in new)):
+            return None
+        own, _ = context.replay_claims.claim(attempt, new, now=context.transport.now())
+        if own is not None:
+            _remember(context, own, since)
+            logger.info("the export of report %s was found in the list: job %s", request.report_id, own.id)
+            return own
+    return None
+
+
+async def _recent_jobs(context: ClientContext, sent_at: float) -> tuple[list[Job], datetime]:
+    """Return the jobs of at least a day, and the time by the server's clock when a request was sent."""
+    first_day = utc().date() - 2 * _DAY
+    while True:
+        jobs: list[Job] = []
+        pages = Pages(context, Window.create(first_day, None, context.account.kind))
+        async for page in pages:
+            jobs += page
+        since = time_of_sending(context, pages.head, sent_at) - CLOCK_SLACK
+        if first_day < since.date():
+            return jobs, since
+        first_day = since.date() - _DAY  # this machine's clock is ahead of the server's
+
+
+def _is_since(job: Job, moment: datetime) -> bool:
+    return job.created_date is not None and job.created_date >= moment
+
+
+def _candidates(jobs: Iterable[Job], request: ExportRequest, claimed: Collection[str]) -> list[Job]:
+    """Return the jobs that may be an export's, by their type and program."""
+    taken = {job_id.lower() for job_id in claimed}
+    program = request.parameters.get("SUBAID")
+    return [
+        job
+        for job in jobs
+        if job.id.lower() not in taken
+        and (job.type == JobType.APIREPORT or job.type not in _OTHER_TYPES)
+        and (program is None or job.program_id in {None, program})
+    ]
+
+
+async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None) -> tuple[Job, bool | None]:
+    """Return the job to wait for, and whether its result is fresh: made for this export, or no older than `max_age`.
+
+    If the export returned an existing job whose result is too old, or that has failed, it is replayed if possible.
+    """
+    current, head = await get_with_head(context, job.id)
+    now, sent = server_time(head), context.report_memory.export_sent(job.id)
+    if sent is not None and current.created_date is not None and current.created_date >= sent - CLOCK_SLACK:
+        return current, True
+    started = current.started_date or current.created_date
+    is_retried = (
+        current.status == JobStatus.ERROR and started and (now - started).total_seconds() < context.error_grace()
+    )
+    if not current.is_terminal or is_retried:
+        return current, True  # its result is still to come
+    if current.status == JobStatus.COMPLETED:
+        made = current.completed_date or current.created_date
+        if max_age is None:
+            return current, False
+        if made is not None and now - made <= max_age:
+            return current, True
+    try:
+        replayed = await replay_current(context, current)
+    except PermissionDeniedError as error:
+        logger.warning("job %s is that of an earlier export, and could not be replayed: %s", job.id, error)
+        replayed = None
+    return (current, False) if replayed is None else (replayed, True)
+
+
+async def export_report(
+    context: ClientContext,
+    report_id: object,
+    *,
+    start_date: date | str | None,
+    end_date: date | str | None,
+    result_format: str,
+    filters: Mapping[str, object] | None,
+) -> Job:
+    """Return the job of an export; see `JobsClient.export_report`."""
+    request = await plan_export(
+        context, report_id, start_date=start_date, end_date=end_date, result_format=result_format, filters=filters
+    )
+    return await send_export(context, request)

@@ -1,0 +1,90 @@
+"""What the server's refusal of a request about a report means: its error, and what to do."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from impact_jobs._api.context import ClientContext
+from impact_jobs._api.reports import ReportIterator
+from impact_jobs._policy.report_filters import closest
+from impact_jobs._redaction import shorten
+from impact_jobs.errors import (
+    ApiError,
+    InvalidParameterError,
+    JobsError,
+    PermissionDeniedError,
+    RateLimitError,
+    ReportNotFoundError,
+)
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+_HOUR = 3600.0
+_OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
+
+_ABOUT_REPORT = re.compile(
+    r"not permitted to run|\breport\b.*\b(not found|unknown|does ?n.t exist|not exist|not available)"
+    r"|\b(no such|unknown|invalid) report\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_ABOUT_VALUE = re.compile(
+    r"\bdates?\b|_DATE\b|(Start|End)Date|\bvalues?\b|\bparameters?\b|\bfilters?\b|\b(Result)?Format\b|\brange\b",
+    re.IGNORECASE,
+)
+_ABOUT_DAY = re.compile(r"\bday\b|\bdaily\b|\bexports?\b", re.IGNORECASE)
+_LIST_HINT = "`reports()` lists those that it may export."
+_DAILY = "Exports are limited to 100 a day: export larger ranges, or wait until tomorrow."
+
+
+async def explained(context: ClientContext, error: ApiError, report_id: str, what: str) -> JobsError:
+    """Return the error that says why a request about a report was refused."""
+    details = " ".join([error.message, *(f"{entry.field} {entry.message}" for entry in error.errors)])
+    said = shorten(error.message.rstrip(".") or "no message")
+    if isinstance(error, RateLimitError):
+        return _restated(error, RateLimitError, f"{what}: HTTP 429: {said}. {_DAILY}") if is_daily(error) else error
+    if error.status_code == _NOT_FOUND or (error.status_code == _OK and _ABOUT_REPORT.search(details)):
+        kind, advice = await _why_refused(context, report_id, is_missing=error.status_code == _NOT_FOUND)
+        return _restated(error, kind, f"{what}: HTTP {error.status_code}: {said}. {advice}")
+    if error.status_code in {_OK, _BAD_REQUEST} and _ABOUT_VALUE.search(details):
+        return _restated(error, InvalidParameterError, str(error))
+    return error
+
+
+async def _why_refused(context: ClientContext, report_id: str, *, is_missing: bool) -> tuple[type[ApiError], str]:
+    """Look a refused report up in the account's list; return the error's class, and what to do."""
+    try:
+        reports = {report.id: report async for report in ReportIterator(context, is_brief=True)}
+    except JobsError as error:
+        logger.info("the list of reports could not be read: %s", error)
+        return ReportNotFoundError, f"{_LIST_HINT} Check base_url and the kind of account, too."
+    listed = reports.get(report_id)
+    if listed is None:
+        names = {name: report.id for report in reports.values() for name in (report.name, report.id)}
+        close = closest(report_id, names)
+        hint = f"Did you mean {names[close]!r}? " if close else ""
+        return ReportNotFoundError, f"The account's list does not have it. {hint}{_LIST_HINT}"
+    if not listed.is_exportable:
+        return ReportNotFoundError, "The report exists in the web application only. " + _LIST_HINT
+    if is_missing:
+        return ReportNotFoundError, "The account's list has it, so check base_url and the kind of account."
+    return PermissionDeniedError, "The account's list has it, but the token or the account may not run it."
+
+
+def _restated(error: ApiError, kind: type[ApiError], text: str) -> ApiError:
+    restated = kind(
+        text,
+        status_code=error.status_code,
+        message=error.message,
+        errors=error.errors,
+        request_id=error.request_id,
+        body=error.body,
+    )
+    restated.retry_after = error.retry_after
+    return restated
+
+
+def is_daily(error: ApiError) -> bool:
+    """Return whether the daily limit of exports is spent, and not the hourly one of requests."""
+    says_so = (error.retry_after or 0.0) > _HOUR or _ABOUT_DAY.search(error.message) is not None
+    return isinstance(error, RateLimitError) and says_so
