@@ -190,7 +190,9 @@ class _Contract:
             says = f"makes it {made}, because another class has that name"
             yield violation(place, relies=relies, says=says, file="models.py")
         values = self.view.values(place)
-        needed = self.facade.members.get(name, frozenset()) | EXPORTED.get(name, frozenset())
+        exported = EXPORTED.get(name, frozenset())
+        named = self.facade.members.get(name, frozenset()) - {value.upper() for value in exported}
+        needed = named | exported
         if needed and not values:
             yield violation(place, relies=f"relies on the values of {name}", says="lists none there", file="models.py")
         for value in sorted(needed.intersection(map(str, values))):
