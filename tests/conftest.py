@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import hypothesis
 import pytest
+from impact_jobs import Retry
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, clients
@@ -164,6 +165,9 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture(params=clients, ids=lambda make: make.__name__)
 def jobs(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[AnyClient]:
-    """Give a client of the sandbox; each test runs with the blocking and with the asynchronous client."""
-    with asyncio.Runner() as runner, request.param(sandbox, runner) as client:
+    """Give a client of the sandbox; each test runs with the blocking and with the asynchronous client.
+
+    Its retries do not pause.
+    """
+    with asyncio.Runner() as runner, request.param(sandbox, runner, retry=Retry(base_delay=0.0)) as client:
         yield client
