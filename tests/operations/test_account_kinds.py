@@ -309,6 +309,18 @@ def test_a_rerun_is_recognised_by_what_the_server_keeps_or_the_user_knows(settin
 
 
 @but_agencies
+def test_a_run_that_began_before_the_replay_is_not_taken_for_it(setting: Setting) -> None:
+    """Somebody else has replayed the job, so the server has refused this replay."""
+    before = setting.jobs.get(setting.add_job(age=HOUR))
+    started = (utc(NOON) - timedelta(minutes=10)).isoformat()
+    setting.sandbox.answer_next("PUT", "/Replay", status=None)
+    running = {**before.raw, "Status": "RUNNING", "StartedDate": started}
+    setting.answer("GET", f"/Jobs/{before.id}", running, times=QUICK.attempts)
+    with pytest.raises(ReplayUncertainError):
+        setting.jobs.replay(before)
+
+
+@but_agencies
 def test_the_end_of_the_run_before_is_not_believed_even_if_it_was_in_the_second_of_the_replay(setting: Setting) -> None:
     job = setting.jobs.get(setting.add_job(age=20, seconds=20))
     for is_answer_stale in (False, True):

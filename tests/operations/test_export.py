@@ -538,6 +538,24 @@ def test_a_new_job_is_fresh(clocked: tuple[Sandbox, Any, list[float]]) -> None:
         assert (found.id, found.status, fresh) == (job.id, "COMPLETED", True)
 
 
+def test_a_job_of_a_lost_request_is_fresh_although_it_was_sent_again() -> None:
+    created = (EPOCH + timedelta(seconds=1000)).isoformat()
+    uris = {"Status": "QUEUED", "QueuedUri": f"/Agencies/IRtest/Jobs/{JOB_ID}"}
+    answers = iter([answer(502), answer(200, uris)])
+
+    def script(_: float, request: Request) -> Answer:
+        assert request.method == "GET", "it is replayed"
+        if "/ReportExport/" in request.url.reveal():
+            return next(answers)
+        job = {"Id": JOB_ID, "Status": "COMPLETED", "CreatedDate": created, "CompletedDate": created}
+        return answer(200, job if JOB_ID in request.url.reveal() else [])
+
+    on = context(script, retry=Retry(attempts=3, base_delay=10))
+    job = run_sync(send_export(on, plan(on)))
+    assert transport_of(on).clock > 1010
+    assert run_sync(refreshed(on, job, timedelta(seconds=1)))[1] is True
+
+
 def test_an_existing_job_that_has_not_ended_is_used(clocked: tuple[Sandbox, Any, list[float]]) -> None:
     _, jobs, now = clocked
     job = jobs.export_report(REPORT)

@@ -236,6 +236,9 @@ def fields_of_a_result(result: DownloadResult) -> None:
     assert_type(result.connections, int)
     assert_type(result.seconds, float)
     assert_type(result.pages_total, int | None)
+    assert_type(result.rows, int | None)
+    assert_type(result.fresh, bool | None)
+    assert_type(result.unchanged, bool | None)
 
 
 def fields_of_a_report(report: FetchReport) -> None:

@@ -168,10 +168,10 @@ async def _send(
     context: ClientContext, request: ExportRequest, what: str, attempt: ReplayAttempt, claimed: Collection[str]
 ) -> Job:
     retries = RetryState(context, what)
-    first_sent_at: float | None = None  # of the requests that may have been accepted
     while True:
         await context.wait_for_quota()
-        sent_at = context.transport.now()
+        if not attempt.is_lost:
+            sent_at = context.transport.now()  # of the first request that may have been accepted
         try:
             outcome = await _send_once(context, request, what, sent_at=sent_at)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
@@ -182,8 +182,7 @@ async def _send(
             await _pause_or_raise(context, retries, failure, request.report_id)
             continue
         attempt.is_lost = True
-        first_sent_at = sent_at if first_sent_at is None else first_sent_at
-        job = await _find_job(context, request, attempt, claimed, sent_at=first_sent_at, failure=failure)
+        job = await _find_job(context, request, attempt, claimed, sent_at=sent_at, failure=failure)
         if job is not None:
             return job
         retries.failures += 1

@@ -188,9 +188,11 @@ def _is_rerun(source: Job, since: datetime, before: Job | None, *, in_place: boo
     is_new = source.created_date is None or source.created_date >= since
     if not in_place:
         return not source.is_terminal and is_new
+    started, ends = source.started_date, [*ends_of(source), *(ends_of(before) if before else ())]
     if source.is_terminal:  # it may have ended again already
-        return source.started_date is not None and source.started_date >= since
-    return is_new or before is not None or bool(ends_of(source))
+        return started is not None and started >= since
+    is_older_run = started is not None and started < since and all(end < started for end in ends)
+    return is_new or (not is_older_run and bool(before or ends))
 
 
 def _candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
