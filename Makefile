@@ -171,7 +171,7 @@ lock: $(READY) ## Upgrade and lock all requirements, with hashes, for every supp
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  tests/fuzzing/requirements.in -o tests/fuzzing/requirements.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --extra sandbox --group bench pyproject.toml -o requirements-bench.txt
+	  --extra sandbox --extra frames --group bench pyproject.toml -o requirements-bench.txt
 
 clean: ## Remove everything that `make` created
 	rm -rf $(VENV) $(INTEROP_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules

@@ -28,14 +28,14 @@ nitpick_ignore_regex = [
     # Foreign types. Their inventories are not fetched, because a build must not need the network.
     (
         r"py:.*",
-        r"(collections|datetime|io|os|pathlib|re|types|typing|uuid|httpx|starlette|pytest|attrs|click)(\..*)?",
+        r"(collections|datetime|io|os|pathlib|re|types|typing|uuid|httpx|pyarrow|starlette|pytest|attrs|click)(\..*)?",
     ),
     (r"py:(class|exc)", r"(bool|bytes|dict|float|int|list|object|str|tuple|type)"),
     (r"py:exc", r"(Exception|ImportError|KeyError|OSError|RuntimeError|TimeoutError|ValueError)"),
     # Imported for type checkers only, so autodoc sees the bare names.
-    (r"py:class", r"Sequence|timedelta"),
+    (r"py:class", r"Sequence|timedelta|date"),
     # Appears in a public signature, but only the package creates it.
-    (r"py:class", r"impact_jobs\._policy\.polling\.JobProgress"),
+    (r"py:class", r"impact_jobs\._policy\.polling\.JobProgress|impact_jobs\.sandbox\._result\.Result"),
     # Generated code has a page of its own, which does not list its functions.
     (r"py:class", r"impact_agency_api\..*"),
 ]

@@ -1,97 +1,107 @@
 """Run the main workflow from end to end against the embedded sandbox: `make demo`."""
 
-import hashlib
+import csv
+import shutil
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import httpx
-from impact_jobs import DownloadResult, Job, JobsClient
+from impact_jobs import DownloadResult, ExportWindow, Job, JobsClient
 from impact_jobs.sandbox import Sandbox
 
-RESULT_BYTES = 50_000_000
-JOB_SECONDS = 4.0
+REPORT = "agency_action_listing"
 FOLDER = Path("demo-output")
-_WIDTH = 30
+JOB_SECONDS = 0.5
+DAY_SECONDS = 86_400.0
+COLUMNS = 5  # that are shown of a report
+_days_later = 0.0
 
 
 def main() -> None:
-    """Schedule a report, wait, download, verify, replay, download again."""
-    FOLDER.mkdir(exist_ok=True)
-    with Sandbox(job_seconds=JOB_SECONDS, result_bytes=RESULT_BYTES) as sandbox, sandbox.client() as jobs:
-        print(f"A sandbox of the Jobs API runs at {sandbox.base_url}, its storage at {sandbox.storage_url}.")
-        queued_uri = schedule_report(sandbox)
-        print(f"\n1. Scheduled a report: {queued_uri}")
-        first = fetch(jobs, queued_uri, "report.csv")
-        verify(first, sandbox)
+    """Export a report to a file, by month, and again once it has been corrected."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    half_year = {"start_date": (yesterday - timedelta(days=150)).replace(day=1), "end_date": yesterday}
+    with Sandbox(job_seconds=JOB_SECONDS, clock=sandbox_time) as sandbox, sandbox.client() as jobs:
+        print(f"A sandbox of the API runs at {sandbox.base_url}, its storage at {sandbox.storage_url}.")
 
-        fresh = jobs.replay(first.job_id)
-        print(f"\n2. Replayed it for fresh data, as a new job: {fresh.id}")
-        second = fetch(jobs, fresh.id, "report-replayed.csv")
-        verify(second, sandbox)
+        print("\n1. From the name of a report to a file, in one call:")
+        first = export(jobs, "half-year.csv", **half_year)
+        show_head(first)
 
-        redirects = sum(request.origin == "storage" for request in sandbox.requests)
-        with_credentials = sum(
-            request.origin == "storage" and "authorization" in request.headers for request in sandbox.requests
-        )
-        print(f"\n{redirects} signed links were followed to the storage, {with_credentials} of them with credentials.")
-    print("The files are:")
-    for result in (first, second):
-        print(f"  {result.path.resolve()}  {result.bytes_written:,} bytes  sha256 {result.sha256}")
+        print("\n2. The same by month, joined in one file:")
+        joined = export(jobs, "by-month.csv", **half_year, split="month", join=True)
+        is_equal = joined.sha256 == first.sha256
+        print(f"   The bytes are {'the same' if is_equal else 'OTHERS'}.")
 
+        print("\n3. The same ten days later, because actions are corrected for some weeks:")
+        before = read_rows(first)
+        global _days_later  # noqa: PLW0603 - the clock of the sandbox
+        _days_later = 10.0
+        again = export(jobs, "half-year.csv", **half_year, max_age=timedelta(0), overwrite=True)
+        changes = [(old, new) for old, new in zip(before, read_rows(again), strict=True) if old != new]
+        print(f"   The job was replayed: {len(changes)} of {len(before):,} rows are new, such as")
+        for old, new in changes[:3]:
+            show_correction(old, new)
 
-def schedule_report(sandbox: Sandbox) -> str:
-    """Request a report, as your other code may do, and return the `QueuedUri` of its job."""
-    answer = httpx.get(
-        f"{sandbox.base_url}/Agencies/{sandbox.account_sid}/ReportExport/agency_action_listing",
-        params={"START_DATE": "2026-05-01", "END_DATE": "2026-05-31", "ResultFormat": "CSV"},
-        auth=(sandbox.account_sid, sandbox.auth_token),
-        headers={"Accept": "application/json"},
-    )
-    uri: str = answer.raise_for_status().json()["QueuedUri"]
-    return uri
+        redirects = [request for request in sandbox.requests if request.origin == "storage"]
+        with_credentials = sum("authorization" in request.headers for request in redirects)
+        print(f"\n{len(redirects)} requests went to the storage, {with_credentials} of them with credentials.")
+    if not (is_equal and changes and again.fresh) or with_credentials:
+        sys.exit("This is not as it should be: please report it.")
 
 
-def fetch(jobs: JobsClient, job: str, name: str) -> DownloadResult:
-    """Wait for a job and download its result, with a progress bar for each."""
+def sandbox_time() -> float:
+    """Return the time of the sandbox, which can be some days ahead."""
+    return time.time() + _days_later * DAY_SECONDS
+
+
+def export(jobs: JobsClient, name: str, **options: Any) -> DownloadResult:  # noqa: ANN401 - those of the client
+    """Export the report to a file, with a line for every state of its job, or for every window."""
     started = time.monotonic()
+    states: dict[str, str] = {}
 
-    def show_waiting(snapshot: Job) -> None:
-        bar("waiting", (snapshot.percentage_complete or 0) / 100, str(snapshot.status))
+    def note(text: str) -> None:
+        print(f"   {time.monotonic() - started:4.1f} s  {text}")
 
-    def show_download(done: int, total: int | None) -> None:
-        if done == 0:
-            sys.stderr.write("\n")
-        bar("downloading", done / (total or done or 1), f"{done / 1e6:.1f} MB")
+    def show_job(job: Job) -> None:
+        if "split" not in options and states.get(job.id) != job.status:
+            states[job.id] = str(job.status)
+            note(f"job {job.id} is {job.status}")
 
-    result = jobs.wait_and_download(
-        job, FOLDER / name, overwrite=True, on_update=show_waiting, on_progress=show_download
+    def show_window(window: ExportWindow, news: object) -> None:
+        if isinstance(news, DownloadResult):
+            note(f"{window}: {news.rows:,} rows of job {news.job_id}")
+
+    result: DownloadResult = jobs.export_and_download(
+        REPORT, FOLDER / name, on_update=show_job, on_window=show_window, **options
     )
-    sys.stderr.write("\n")
     print(
-        f"   {result.bytes_written:,} bytes, {time.monotonic() - started:.1f} s in total, "
-        f"{result.bytes_written / result.seconds / 1e6:,.0f} MB/s"
+        f"   {result.path}: {result.rows:,} rows, {result.bytes_written:,} bytes, sha256 {(result.sha256 or '')[:16]}…"
     )
     return result
 
 
-def bar(label: str, share: float, text: str) -> None:
-    """Draw a progress bar on stderr; if that is not a terminal, draw only the full bar."""
-    full = int(share * _WIDTH)
-    line = f"   {label:<12}[{'#' * full}{'.' * (_WIDTH - full)}] {text:<12}"
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{line}")
-    elif share == 1.0:
-        sys.stderr.write(line.rstrip())
+def read_rows(result: DownloadResult) -> list[dict[str, str]]:
+    """Return the rows of a file."""
+    with result.path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
-def verify(result: DownloadResult, sandbox: Sandbox) -> None:
-    """Compare the file on disk with the result in the sandbox."""
-    with result.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digest == result.sha256 == sandbox.result(result.job_id).sha256:
-        sys.exit(f"{result.path} is not what the sandbox sent: please report this.")
-    print(f"   verified: sha256 {digest[:16]}… is what the sandbox sent")
+def show_head(result: DownloadResult) -> None:
+    """Show the first columns of a few rows."""
+    rows = read_rows(result)
+    for values in (list(rows[0]), *(list(row.values()) for row in rows[:3])):
+        print("   | " + "  ".join(f"{value:<20.20}" for value in values[:COLUMNS]).rstrip())
+
+
+def show_correction(old: dict[str, str], new: dict[str, str]) -> None:
+    """Show what has changed in a row."""
+    changes = [f"{name} {old[name] or '(empty)'} -> {new[name]}" for name in old if old[name] != new[name]]
+    print(f"   | {next(iter(old.values()))}: {', '.join(changes)}")
 
 
 if __name__ == "__main__":

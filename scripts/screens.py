@@ -55,6 +55,10 @@ def shots(ids: dict[str, str]) -> dict[str, Shot]:
         "fetch-80": Shot("fetch --since 1d --status COMPLETED --into reports", r"[2-9] of \d files,"),
         "watch-80": Shot("watch --since 2h", r"RUNNING.*\d\ds"),
         "watch-200": Shot("watch --since 2h", r"RUNNING.*\d\ds.*\d{2}:\d{2}:\d{2}", columns=200),
+        "export-80": Shot(
+            "export agency_action_listing --from 2026-01-01 --to 2026-06-30 --split month --parquet",
+            r"RUNNING.*[4-9]\d%",
+        ),
         "doctor-80": Shot("doctor", _PROMPT),
     }
 
@@ -79,7 +83,7 @@ def add_jobs(sandbox: Sandbox) -> dict[str, str]:
 def main(wanted: list[str]) -> None:
     """Take the named pictures, or all."""
     SCREENS.mkdir(exist_ok=True)
-    with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
+    with Sandbox(job_seconds=6) as sandbox, tempfile.TemporaryDirectory() as folder:
         for name, shot in shots(add_jobs(sandbox)).items():
             if not wanted or name in wanted:
                 print(f"{name}: {COMMAND} {shot.command}")
@@ -90,7 +94,12 @@ def main(wanted: list[str]) -> None:
 def take(shot: Shot, environ: dict[str, str], folder: Path) -> str:
     """Run the command in a terminal, and return the screen with its colours."""
     server = ["tmux", "-L", f"screens-{os.getpid()}", "-f", os.devnull]
-    variables = environ | {"LANG": "C.UTF-8", "PS1": "$ ", "XDG_CONFIG_HOME": str(folder)}
+    variables = environ | {
+        "LANG": "C.UTF-8",
+        "PS1": "$ ",
+        "XDG_CONFIG_HOME": str(folder),
+        "XDG_CACHE_HOME": str(folder),
+    }
     variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     shell = shlex.join(["env", *(f"{name}={value}" for name, value in variables.items()), "bash", "--norc"])
     size = ["-x", str(shot.columns), "-y", str(shot.lines)]

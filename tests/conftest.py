@@ -60,6 +60,7 @@ SLOW_MODULES = frozenset({
     "download/test_parallel.py",
     "operations/test_after_a_replay.py",
     "operations/test_download_bad_input.py",
+    "operations/test_export_windows.py",
     "operations/test_many_tasks.py",
     "operations/test_many_threads.py",
     "operations/test_wait_many_simulated.py",

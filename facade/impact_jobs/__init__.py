@@ -1,4 +1,4 @@
-"""Wait for, download and replay impact.com's asynchronous jobs.
+"""Export impact.com's reports, and wait for, download and replay its asynchronous jobs.
 
     from impact_jobs import JobsClient
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from impact_jobs._operations.wait_many import Timeouts
     from impact_jobs._policy.polling import Polling
     from impact_jobs._policy.retry import Retry
+    from impact_jobs._policy.windows import Split
     from impact_jobs._redaction import redact
     from impact_jobs.async_client import AsyncJobsClient
     from impact_jobs.client import JobsClient
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
         ApiError,
         AuthenticationError,
         ConfigurationError,
+        ConversionError,
         DestinationExistsError,
         DownloadError,
+        ExportIncompleteError,
+        ExportReport,
         ExportUncertainError,
         FieldError,
         IntegrityError,
@@ -52,7 +56,7 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from impact_jobs.models import DownloadResult, Job, JobStatus, JobType
-    from impact_jobs.report_models import DataType, Report, ReportColumn, ReportFilter, ReportMetadata
+    from impact_jobs.report_models import DataType, ExportWindow, Report, ReportColumn, ReportFilter, ReportMetadata
 
 __all__ = [
     "AccountKindName",
@@ -61,11 +65,15 @@ __all__ = [
     "AsyncResultStream",
     "AuthenticationError",
     "ConfigurationError",
+    "ConversionError",
     "DataType",
     "DestinationExistsError",
     "DownloadError",
     "DownloadResult",
+    "ExportIncompleteError",
+    "ExportReport",
     "ExportUncertainError",
+    "ExportWindow",
     "FetchReport",
     "FieldError",
     "IntegrityError",
@@ -97,6 +105,7 @@ __all__ = [
     "ResultStream",
     "Retry",
     "ServerError",
+    "Split",
     "Timeouts",
     "TransportError",
     "UnexpectedResponseError",
@@ -109,7 +118,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "_account": ("JobReference",),
     "_account_kinds": ("AccountKindName",),
-    "report_models": ("DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata"),
+    "report_models": ("DataType", "ExportWindow", "Report", "ReportColumn", "ReportFilter", "ReportMetadata"),
     "_download.options": ("Mode", "OnProgress"),
     "_operations.fetch_all": ("FetchReport",),
     "_operations.stream": ("AsyncResultStream", "ResultStream"),
@@ -119,6 +128,7 @@ _HOMES = {
     "models": ("DownloadResult", "Job", "JobStatus", "JobType"),
     "_policy.polling": ("Polling",),
     "_policy.retry": ("Retry",),
+    "_policy.windows": ("Split",),
     "_redaction": ("redact",),
 }
 _HOME_OF = dict.fromkeys(__all__, "errors") | {name: home for home, names in _HOMES.items() for name in names}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from datetime import date
+from datetime import date, timedelta
 from io import BufferedReader
 from itertools import chain
 from os import PathLike
-from typing import Literal, Self, overload
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loopback, kind_setting, setting
 from impact_jobs._account_kinds import AGENCY, AccountKindName, account_kind
@@ -19,22 +19,36 @@ from impact_jobs._api.reports import ReportIterator
 from impact_jobs._dates import Window
 from impact_jobs._download.filesystem import examine_folder
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import download, export, fetch_all, replay, wait, wait_many
+from impact_jobs._operations import (
+    download,
+    export,
+    export_and_download,
+    fetch_all,
+    read_report,
+    replay,
+    wait,
+    wait_many,
+)
+from impact_jobs._operations.export_options import ExportOptions, OnWindow
 from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
 from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import Retry
+from impact_jobs._policy.windows import Split
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.blocking import BlockingTransport
 from impact_jobs._transport.clock import epoch as epoch_seconds
 from impact_jobs._transport.clock import use as use_clock
 from impact_jobs._transport.httpx_common import HttpClient
 from impact_jobs._transport.run_sync import SyncIterator, run_sync
-from impact_jobs.errors import ConfigurationError, JobsError
+from impact_jobs.errors import ConfigurationError, ExportReport, JobsError
 from impact_jobs.models import DownloadResult, Job
 from impact_jobs.report_models import Report, ReportMetadata
+
+if TYPE_CHECKING:
+    import pyarrow  # noqa: ICN001 - the name that users read in signatures
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -545,6 +559,7 @@ class JobsClient:
         jobs: Iterable[JobReference],
         directory: str | PathLike[str],
         *,
+        name: str | None = None,
         concurrency: int = 4,
         timeout: Timeouts = 3600.0,
         polling: Polling | None = None,
@@ -562,9 +577,15 @@ class JobsClient:
         processes may share a folder. If a download gets a 429, or a result is late, the call tries again for up to an
         hour. After Ctrl-C, a cancelled task or an error in `on_update`, a note in the traceback lists what remains.
 
+        With a `name`, files get readable names, and `manifest.jsonl` in the folder says which job each one belongs to,
+        with its dates, rows and sha256: the next call recognises them by that. See docs/howto/file-names.md.
+
         Args:
             jobs: The jobs, each as for `get`. A job that appears twice counts once.
             directory: The folder. It is created if it is missing.
+            name: A template of the names, such as "{type}_{created:%Y-%m-%d}_{id}", with the fields `id`, `type`,
+                `program`, and the dates `created` and `completed`. The extension is added. A slash leads to a folder
+                below `directory`. None names files by id, without a manifest.
             concurrency: How many results to download at once, 1 to 64. `concurrency` times `connections` (None counts
                 as 8) is limited to 64.
             timeout: Seconds for the wait, as for `wait_all`. A download continues as long as bytes arrive.
@@ -577,13 +598,17 @@ class JobsClient:
             Each job's file, or its error. The failure of one job does not stop the others.
 
         Raises:
-            ConfigurationError: One of `jobs` is not a job reference, or the folder is not writable. Nothing was sent.
+            ConfigurationError: One of `jobs` is not a job reference, the folder is not writable, or `name` has another
+                field, or is the same for two of `jobs`. Nothing was sent.
 
         Example:
             >>> recent = [job for job in jobs.list(created_after="2026-05-28")]
             >>> report = jobs.fetch_all(recent, "reports")
             >>> report.is_complete, report.errors
             (True, {})
+            >>> named = jobs.fetch_all(recent, "named", name="{type}_{id}")
+            >>> [file.path.name for file in named.files.values()]
+            ['ApiReport_3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv']
         """
         options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return run_sync(
@@ -592,6 +617,7 @@ class JobsClient:
                 jobs,
                 directory,
                 options,
+                name=name,
                 concurrency=concurrency,
                 timeout=timeout,
                 polling=polling,
@@ -719,6 +745,417 @@ class JobsClient:
                 end_date=end_date,
                 result_format=result_format,
                 filters=filters,
+            )
+        )
+
+    @overload
+    def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: None = ...,
+        join: bool = ...,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult: ...
+
+    @overload
+    def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split,
+        join: Literal[True],
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult: ...
+
+    @overload
+    def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split,
+        join: Literal[False] = ...,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> ExportReport: ...
+
+    @overload
+    def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        result_format: str = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split | None,
+        join: bool,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        resume: bool = ...,
+        connections: int | None = ...,
+        digest: bool = ...,
+        mode: Mode = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> DownloadResult | ExportReport: ...
+
+    def export_and_download(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        result_format: str = "CSV",
+        filters: Mapping[str, object] | None = None,
+        split: Split | None = None,
+        join: bool = False,
+        max_age: timedelta | None = None,
+        timeout: float | None = 3600.0,
+        polling: Polling | None = None,
+        overwrite: bool = False,
+        resume: bool = True,
+        connections: int | None = None,
+        digest: bool = True,
+        mode: Mode = "redirect",
+        on_update: Callable[[Job], object] | None = None,
+        on_window: OnWindow | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> DownloadResult | ExportReport:
+        """Export a report and download its result to a file: from a report's name to its data in one call.
+
+        An export that equals an earlier one returns the existing job. With `max_age`, a result that is older is
+        replayed first, if it can be; the result's `fresh` says whether the data are as new as that.
+
+        With `split`, a long range becomes one export for each window. They are sent one after another, within the limit
+        of 100 a day; their jobs are waited for together, and each result is downloaded once it is there. A window whose
+        job fails is replayed or exported again, alone and at most twice. Each step is recorded in a folder beside the
+        files, whose name ends in `.windows`, so that after an error, Ctrl-C, a crash or a used-up day, the same call
+        continues and exports nothing twice. The folder is removed once everything is complete.
+
+        Without `join`, each window has a file of its own, and the `manifest.jsonl` beside it says what it is: the same
+        call on another day exports only the windows without a file, and with `max_age`, those whose result is older.
+        With `join`, the windows become one file: CSV with one header, or JSON lines. It appears whole, or not at all.
+
+        Args:
+            report_id, start_date, end_date, result_format, filters: As for `export_report`.
+            path: As for `download`, or a template, such as "{report}/{start:%Y-%m}.csv", whose folders are created. Its
+                fields are `report`, `start`, `end` and `account`. It is checked before the export. If it ends in
+                `.jsonl` or `.ndjson`, a JSON result becomes JSON lines with the records of all its pages.
+            split: "day", "week" (from Monday), "month", or a timedelta of whole days. The first and the last window may
+                be shorter. None for a single export.
+            join: Whether to join the windows into one file, in order. XML is not joined.
+            max_age: How old a result may be. None accepts any.
+            timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
+            polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
+            on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
+                snapshot of its job, then its file or its error.
+            overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
+            resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
+                there are up to four at once.
+            on_progress: As for `download`; with `split`, it is called with the bytes of all windows and None.
+
+        Returns:
+            The file; with `split` and without `join`, an `ExportReport`: the file or the error of each window, and the
+            windows that are left because the account has no exports left.
+
+        Raises:
+            ConfigurationError: As for `export_report` and `download`, or windows would have the same name.
+            ExportIncompleteError: With `join`, windows are missing. Make the same call again: it continues.
+            DestinationExistsError: A file exists that this call has not made, or another process works on the same
+                files. Pass `overwrite=True`, or choose another path.
+            JobsError: As for `export_report`, `wait` and `download`; with `split`, only if all windows are affected.
+
+        Example:
+            >>> result = jobs.export_and_download(
+            ...     "agency_action_listing", "2026.csv", start_date="2026-01-01", end_date="2026-05-31",
+            ...     split="month", join=True,
+            ... )
+            >>> result.path
+            PosixPath('2026.csv')
+        """
+        options = DownloadOptions(
+            overwrite=overwrite,
+            resume=resume,
+            connections=connections,
+            digest=digest,
+            mode=mode,
+            on_progress=on_progress,
+        )
+        export_options = ExportOptions(
+            split=split,
+            join=join,
+            max_age=max_age,
+            timeout=timeout,
+            polling=polling,
+            on_update=on_update,
+            on_window=on_window,
+        )
+        return run_sync(
+            export_and_download.export_and_download(
+                self._context,
+                report_id,
+                path,
+                options,
+                start_date=start_date,
+                end_date=end_date,
+                result_format=result_format,
+                filters=filters,
+                export=export_options,
+            )
+        )
+
+    def read_report(
+        self,
+        report_id: str,
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        filters: Mapping[str, object] | None = None,
+        split: Split | None = None,
+        max_age: timedelta | None = None,
+        timeout: float | None = 3600.0,
+        polling: Polling | None = None,
+        on_update: Callable[[Job], object] | None = None,
+    ) -> pyarrow.Table:
+        """Export a report and return its rows as an Arrow table, typed by the report's metadata.
+
+        A Decimal becomes decimal128(38, 18), which is exact; an Integer int64; a Boolean bool; a Date a timestamp in
+        UTC, and one without an offset is taken as UTC. Ids stay text, even if the metadata calls them numbers, and so
+        does everything else. An empty value is null, but "" in a column of text. The columns have the order of the
+        file. One that only the metadata names is null, with a warning in the log. pandas and polars take the table over
+        without parsing anything again; see docs/howto/dataframes.md.
+
+        The table is held in memory; `to_parquet` is for reports that are larger, and for ranges of more windows than
+        the account may export in a day, because it continues where it stopped. The results are first downloaded to a
+        temporary folder, which is removed in the end. Needs `pip install "impact-jobs[frames]"`.
+
+        Args:
+            report_id, start_date, end_date, filters: As for `export_report`.
+            split, max_age: As for `export_and_download`; the rows of all windows are one table, in their order.
+            timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
+            polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
+
+        Raises:
+            ConfigurationError: As for `export_report`, or pyarrow is not installed. Nothing was sent.
+            ConversionError: A value does not fit its column. The error names its row and column.
+            DownloadError: The windows have different columns. Replay the job of the older one.
+            ExportIncompleteError: Windows are missing. Call `to_parquet`.
+            JobsError: As for `export_and_download`.
+
+        Example:
+            >>> table = jobs.read_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-02")
+            >>> str(table.schema.field("Action_Date").type)
+            'timestamp[us, tz=UTC]'
+        """
+        export_options = ExportOptions(
+            split=split, join=True, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
+        )
+        return run_sync(
+            read_report.read_report(
+                self._context,
+                report_id,
+                start_date=start_date,
+                end_date=end_date,
+                filters=filters,
+                export=export_options,
+            )
+        )
+
+    @overload
+    def to_parquet(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split | None = ...,
+        join: Literal[True] = ...,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
+    ) -> DownloadResult: ...
+
+    @overload
+    def to_parquet(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: None = ...,
+        join: bool,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
+    ) -> DownloadResult: ...
+
+    @overload
+    def to_parquet(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split,
+        join: Literal[False],
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
+    ) -> ExportReport: ...
+
+    @overload
+    def to_parquet(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = ...,
+        end_date: date | str | None = ...,
+        filters: Mapping[str, object] | None = ...,
+        split: Split | None,
+        join: bool,
+        max_age: timedelta | None = ...,
+        timeout: float | None = ...,
+        polling: Polling | None = ...,
+        overwrite: bool = ...,
+        on_update: Callable[[Job], object] | None = ...,
+        on_window: OnWindow | None = ...,
+    ) -> DownloadResult | ExportReport: ...
+
+    def to_parquet(
+        self,
+        report_id: str,
+        path: str | PathLike[str],
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        filters: Mapping[str, object] | None = None,
+        split: Split | None = None,
+        join: bool = True,
+        max_age: timedelta | None = None,
+        timeout: float | None = 3600.0,
+        polling: Polling | None = None,
+        overwrite: bool = False,
+        on_update: Callable[[Job], object] | None = None,
+        on_window: OnWindow | None = None,
+    ) -> DownloadResult | ExportReport:
+        """Export a report to a Parquet file, with the types of `read_report` and in bounded memory.
+
+        The file appears whole, or not at all. The results that it is made from are in a folder beside it, whose name
+        ends in `.windows`, until it is complete; as for `export_and_download`, the same call continues what an earlier
+        one has begun. Needs `pip install "impact-jobs[frames]"`.
+
+        Args:
+            report_id, start_date, end_date, filters: As for `export_report`.
+            path: As for `export_and_download`, such as "{report}/{start:%Y-%m}.parquet".
+            split, max_age, on_window: As for `export_and_download`.
+            join: Whether the windows become one file, in order. With False, each has a file of its own.
+            timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
+            polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
+            overwrite: Whether to replace existing files.
+
+        Returns:
+            The file; with `split` and without `join`, an `ExportReport`.
+
+        Raises:
+            ConfigurationError: As for `export_and_download`, or pyarrow is not installed. Nothing was sent.
+            ConversionError: A value does not fit its column. The error names its row and column.
+            DownloadError: The windows have different columns. Replay the job of the older one, or pass `join=False`.
+            ExportIncompleteError: Windows are missing. Make the same call again: it continues.
+            JobsError: As for `export_and_download`.
+
+        Example:
+            >>> result = jobs.to_parquet(
+            ...     "agency_action_listing", "2026.parquet", start_date="2026-01-01", end_date="2026-05-31",
+            ...     split="month",
+            ... )
+            >>> result.path
+            PosixPath('2026.parquet')
+        """
+        export_options = ExportOptions(
+            split=split,
+            join=join,
+            max_age=max_age,
+            timeout=timeout,
+            polling=polling,
+            on_update=on_update,
+            on_window=on_window,
+        )
+        return run_sync(
+            read_report.to_parquet(
+                self._context,
+                report_id,
+                path,
+                DownloadOptions(overwrite=overwrite),
+                start_date=start_date,
+                end_date=end_date,
+                filters=filters,
+                export=export_options,
             )
         )
 

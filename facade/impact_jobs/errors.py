@@ -12,7 +12,9 @@
     ├─ WaitTimeoutError (also a TimeoutError)
     ├─ ReplayUncertainError
     ├─ ExportUncertainError
-    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError
+    ├─ ExportIncompleteError
+    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError,
+                       ConversionError
 
 Each message says what happened, to which job, and what to do next. No message contains a credential or the query of a
 signed URL. All errors can be pickled and copied.
@@ -20,6 +22,8 @@ signed URL. All errors can be pickled and copied.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -30,7 +34,8 @@ from impact_jobs._redaction import shorten as shorten  # noqa: PLC0414 - the sam
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from impact_jobs.models import Job
+    from impact_jobs.models import DownloadResult, Job
+    from impact_jobs.report_models import ExportWindow
 
 
 def _restore(cls: type[JobsError], args: tuple[Any, ...], state: dict[str, Any]) -> JobsError:
@@ -413,6 +418,97 @@ class ExportUncertainError(JobsError):
         self.report_id = report_id
 
 
+@frozen(kw_only=True)
+class ExportReport:
+    """The outcome of an export in windows.
+
+    Attributes:
+        outcomes: The file of each window, or the error in place of it, in the order of their days.
+        left: The windows that were not exported, because the account has no exports left.
+        again_at: From when on the account has exports again, if windows are left; otherwise None.
+
+    Example:
+        >>> report = jobs.export_and_download(
+        ...     "agency_action_listing", "{start:%Y-%m}.csv", split="month",
+        ...     start_date="2026-04-01", end_date="2026-05-31",
+        ... )
+        >>> [file.path.name for file in report.files.values()], report.is_complete
+        (['2026-04.csv', '2026-05.csv'], True)
+    """
+
+    outcomes: Mapping[ExportWindow, DownloadResult | JobsError]
+    left: tuple[ExportWindow, ...] = ()
+    again_at: datetime | None = None
+
+    @property
+    def files(self) -> dict[ExportWindow, DownloadResult]:
+        """The files by window.
+
+        Example:
+            >>> days = {"start_date": "2026-05-01", "end_date": "2026-05-02"}
+            >>> report = jobs.export_and_download("agency_action_listing", "{start}.csv", **days, split="day")
+            >>> [str(file.path) for file in report.files.values()]
+            ['2026-05-01.csv', '2026-05-02.csv']
+        """
+        return {window: found for window, found in self.outcomes.items() if not isinstance(found, JobsError)}
+
+    @property
+    def errors(self) -> dict[ExportWindow, JobsError]:
+        """The errors of the windows without a file. Make the same call again to retry them.
+
+        Example:
+            >>> days = {"start_date": "2026-05-01", "end_date": "2026-05-02"}
+            >>> report = jobs.export_and_download("agency_action_listing", "{start}.csv", **days, split="day")
+            >>> for window, error in report.errors.items():
+            ...     print(window, error)
+        """
+        return {window: found for window, found in self.outcomes.items() if isinstance(found, JobsError)}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every window has its file.
+
+        Example:
+            >>> days = {"start_date": "2026-05-01", "end_date": "2026-05-02"}
+            >>> report = jobs.export_and_download("agency_action_listing", "{start}.csv", **days, split="day")
+            >>> report.is_complete
+            True
+        """
+        return not self.left and not self.errors
+
+
+class ExportIncompleteError(JobsError):
+    """Windows of an export are missing, so they were not joined. Those that are there are kept.
+
+    What to do: make the same call again, once the account has exports again: it continues.
+
+    Attributes:
+        report: What is there, what failed, and what is left.
+
+    Example:
+        >>> days = {"start_date": "2026-04-01", "end_date": "2026-05-31"}
+        >>> try:
+        ...     jobs.export_and_download("agency_action_listing", "spring.csv", **days, split="month", join=True)
+        ... except ExportIncompleteError as error:
+        ...     print(len(error.report.files), len(error.report.errors))
+        1 1
+    """
+
+    def __init__(self, report: ExportReport, *, report_id: str = "", advice: str = "") -> None:
+        files, failures, left = report.files, report.errors, report.left
+        parts = [f"{len(files)} of {len(report.outcomes) + len(left)} windows are there"]
+        if failures:
+            window, failure = next(iter(failures.items()))
+            others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
+            parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
+        if left:
+            parts.append(f"{len(left)} left from {left[0].start} on, because the account has no exports left")
+        again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
+        advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
+        super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")
+        self.report = report
+
+
 class DownloadError(JobsError):
     """A result could not be downloaded. The target file was not changed.
 
@@ -483,3 +579,24 @@ class DestinationExistsError(DownloadError):
         ... except DestinationExistsError:
         ...     result = jobs.download(job_id, "actions.csv", overwrite=True)
     """
+
+
+class ConversionError(DownloadError):
+    """A result does not fit the types that its report's metadata states. What to do: call `export_and_download`.
+
+    Attributes:
+        row: The number of the first row that does not fit, from 1 without the header, or None if none is to blame.
+        column: The name of its column, or None if the whole row is to blame.
+
+    Example:
+        >>> try:
+        ...     table = jobs.read_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
+        ... except ConversionError as error:
+        ...     print(error.row, error.column)
+        2 Sale_Amount
+    """
+
+    def __init__(self, message: str, *, row: int | None = None, column: str | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+        self.column = column

@@ -106,11 +106,12 @@ class DownloadResult:
         connections: How many connections were used at once, at most; 0 if no bytes were missing.
         seconds: How long the download took, from the first request to the final rename.
         pages_total: The number of pages of a JSON result that states it, or None. The file holds the first page only.
-            If there are more, schedule the result as CSV to get all of it. None for the last of several pages.
+            If there are more, `export_and_download(…, join=True)` gets all of them; CSV has no pages. None for the last
+            of several pages.
         rows: The number of records, if the call has counted them, or None.
         fresh: Whether the result was made for this export, or is no older than its `max_age`. False if it is that of an
             earlier, equal export, and with `max_age` if it could not be replayed. None if the call was not an export.
-        unchanged: Whether the file that was there already has the same bytes; None if that was not compared.
+        unchanged: Whether the file that was replaced, or was there already, has the same bytes; None if there was none.
 
     Example:
         >>> result = jobs.wait_and_download(job, "actions.csv")

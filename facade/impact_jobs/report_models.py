@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from attrs import field, frozen
 
-__all__ = ["DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata"]
+__all__ = ["DataType", "ExportWindow", "Report", "ReportColumn", "ReportFilter", "ReportMetadata"]
 
 
 class DataType(StrEnum):
@@ -27,6 +28,30 @@ class DataType(StrEnum):
     DECIMAL = "Decimal"
     INTEGER = "Integer"
     STRING = "String"
+
+
+@frozen
+class ExportWindow:
+    """One part of the range of a long export.
+
+    Attributes:
+        start: The first day.
+        end: The last day, which belongs to the window.
+
+    Example:
+        >>> report = jobs.export_and_download(
+        ...     "agency_action_listing", "{start:%Y-%m}.csv", split="month",
+        ...     start_date="2026-04-15", end_date="2026-05-31",
+        ... )
+        >>> [str(window) for window in report.outcomes]
+        ['2026-04-15 to 2026-04-30', '2026-05-01 to 2026-05-31']
+    """
+
+    start: date
+    end: date
+
+    def __str__(self) -> str:
+        return f"{self.start} to {self.end}"
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from attrs import asdict
 from impact_jobs.sandbox import Sandbox
 
-from tests.benchmarks import machine, programs, transfers
+from tests.benchmarks import frames, joining, machine, programs, transfers
 from tests.benchmarks.chart import draw
 from tests.benchmarks.rows import Row, table
 from tests.benchmarks.servers import make_files, nginx
@@ -50,6 +50,8 @@ def main() -> None:
             "throttled": lambda: transfers.throttled(bench),
             "chunked": lambda: transfers.chunked(bench),
             "memory": lambda: transfers.memory(bench),
+            "joining": lambda: joining.rows(bench.output, runs=bench.runs, megabytes=10 if arguments.quick else 100),
+            "parquet": lambda: frames.parquet(FILES, bench.output, bench.runs, quick=arguments.quick),
             "imports": lambda: programs.imports(bench.output, bench.runs),
             "listing": lambda: programs.listing(bench.runs * 2),
             "waiting": lambda: waiting.run(_LIVES),
@@ -77,7 +79,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rows",
         nargs="*",
-        help="only these rows: http https in-memory small throttled chunked memory imports listing waiting many",
+        help="only these: "
+        "http https in-memory small throttled chunked memory joining parquet imports listing waiting many",
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--chart", type=Path, help="draw them to this PNG file")

@@ -23,11 +23,13 @@ class Figures:
         seconds: Wall clock, from start to end of the process.
         cpu_seconds: User and system time of the process and its children.
         all_seconds: The wall clock of every run.
+        peak_bytes: The most memory that the process had.
     """
 
     seconds: float
     cpu_seconds: float
     all_seconds: tuple[float, ...] = ()
+    peak_bytes: float = 0.0
 
 
 @frozen
@@ -90,7 +92,7 @@ def _run(contestant: Contestant, output: Path) -> Figures:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise RuntimeError(f"{contestant.name} failed: {errors.decode(errors='replace')[-2000:]}")
-    return Figures(seconds, usage.ru_utime + usage.ru_stime)
+    return Figures(seconds, usage.ru_utime + usage.ru_stime, peak_bytes=usage.ru_maxrss * 1024.0)
 
 
 def digest(path: Path) -> str:
@@ -104,4 +106,5 @@ def _median(figures: Sequence[Figures]) -> Figures:
         statistics.median(one.seconds for one in figures),
         statistics.median(one.cpu_seconds for one in figures),
         tuple(one.seconds for one in figures),
+        statistics.median(one.peak_bytes for one in figures),
     )

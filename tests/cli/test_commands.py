@@ -14,7 +14,7 @@ from impact_jobs import DownloadResult, Job
 from impact_jobs.cli.app import cli
 from impact_jobs.sandbox import Sandbox
 
-from tests.cli.running import run, start
+from tests.cli.running import run, run_at_terminal, start
 
 DAY = 86_400.0
 
@@ -190,6 +190,25 @@ def test_fetch_reports_each_failed_job(account: Sandbox) -> None:
     plain = run("fetch", completed, failed, "--into", "reports", "--quiet")
     assert plain.stdout == f"reports/{completed}.csv\n"
     assert plain.stderr.count(failed) == 1
+
+
+def test_fetch_names_files_by_a_template(account: Sandbox) -> None:
+    job = account.add_job()
+    done = run("fetch", job, "--into", "reports", "--name", "{type}_{id}")
+    assert words(done.stdout)[0][1] == f"reports/ApiReport_{job}.csv"
+    assert (Path("reports") / "manifest.jsonl").exists()
+    wrong = run("fetch", job, "--into", "reports", "--name", "{typ}")
+    assert wrong.exit_code == 2
+    assert "Did you mean {type}?" in wrong.stderr
+
+
+def test_a_file_with_the_same_bytes_is_called_unchanged(account: Sandbox) -> None:
+    job = account.add_job()
+    assert "unchanged" not in run("download", job, "a.csv").stderr
+    assert "a.csv: unchanged" in run("download", job, "a.csv", "--overwrite").stderr
+    assert json_lines(run("download", job, "a.csv", "--overwrite", "--json").stdout)[0]["unchanged"] is True
+    _, shown = run_at_terminal("download", job, "a.csv", "--overwrite")
+    assert "unchanged" in shown
 
 
 def test_fetch_needs_jobs_or_a_selection(account: Sandbox) -> None:

@@ -109,6 +109,13 @@ def test_partial_files_are_not_counted(tmp_path: Path) -> None:
     assert FileCounter(tmp_path, [JOB.id], now=Clock()).count() == 0
 
 
+def test_files_with_chosen_names_are_counted_by_the_manifest(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").write_text(
+        f'{{"job": "{JOB.id}"}}\n{{"job": "other"}}\n[]\n{{"job": "{JOB.id}"}}\n{{"jo'
+    )
+    assert FileCounter(tmp_path, [JOB.id.upper()], is_listed=True, now=Clock()).count() == 1
+
+
 def test_a_bar_is_full_only_when_all_is_done() -> None:
     console = Console(file=io.StringIO(), width=80)
     progress = LiveProgress(console, now=Clock())

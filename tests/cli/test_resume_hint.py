@@ -14,9 +14,12 @@ from impact_jobs.cli.state import CliState
 ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 
 
-def hint(*arguments: str, jobs: list[str]) -> str:
+STATE = CliState(profile="night shift", json=True)
+
+
+def hint(*arguments: str, jobs: list[str], state: CliState = STATE) -> str:
     """Return what would be printed if the command were interrupted."""
-    root = click.Context(cli, info_name="impact-jobs", obj=CliState(profile="night shift", json=True))
+    root = click.Context(cli, info_name="impact-jobs", obj=state)
     command = cli.get_command(root, arguments[0])
     assert command is not None
     with command.make_context(arguments[0], list(arguments[1:]), parent=root) as context, context.scope():
@@ -49,3 +52,9 @@ def test_many_ids_are_only_counted(count: int) -> None:
     text = hint("wait", "-", jobs=[ID] * count)
     assert text.startswith(f"(the same {count} ids) | impact-jobs ") == (count > 20)
     assert text.endswith(" wait -") == (count > 20)
+
+
+def test_an_export_is_repeated_with_its_filters_and_the_same_days() -> None:
+    typed = ["agency_action_listing", "--from", "2026-05-01", "--filter", "New Customer=yes", "--split", "14d"]
+    text = hint("export", *typed, "--max-age", "6h", jobs=[], state=CliState(account_kind="brand"))
+    assert shlex.split(text) == ["impact-jobs", "--account-kind", "brand", "export", *typed, "--max-age", "21600"]

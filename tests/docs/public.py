@@ -12,6 +12,7 @@ from enum import Enum
 from importlib.util import find_spec
 
 import impact_jobs
+import pyarrow as pa
 from attrs import frozen
 
 PACKAGES = ("impact_jobs", "impact_jobs.sandbox")
@@ -20,7 +21,7 @@ _SECTION = re.compile(r"^(\w+):(?=\n|$)|^(Source): ", re.MULTILINE)
 _ENTRY = re.compile(
     r"^    \*{0,2}(\w+(?:, \w+)*): (.*(?:\n     .*)*)", re.MULTILINE
 )  # one entry may explain several names
-ALL = {name: getattr(impact_jobs, name) for name in impact_jobs.__all__}
+ALL = {name: getattr(impact_jobs, name) for name in impact_jobs.__all__} | {"pyarrow": pa}
 # Generated enums and type aliases have no docstrings; docs/reference describes them.
 UNDOCUMENTED = frozenset({"JobStatus", "JobType"})
 

@@ -27,7 +27,8 @@ EXAMPLE_BYTES = "52428800"
 # These compute or forget something, and raise no error of their own.
 NEVER_RAISES = {
     "DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata",
-    "FieldError", "Job", "DownloadResult", "FetchReport", "RecordedExport", "RecordedRequest",
+    "FieldError", "Job", "DownloadResult", "FetchReport", "ExportReport", "ExportWindow",
+    "RecordedExport", "RecordedRequest",
     "RecordedRequest.from_scope", "ResultFile.page", "ResultFile.replayed",
     "AsyncJobsClient.aclose", "JobsClient.close", "Sandbox.close", "Sandbox.cut_next_download",
     "Sandbox.forget_requests", "JobFailedError.of", "Polling.pause", "Polling.together", "Retry.delay", "Retry.pause",
@@ -148,6 +149,11 @@ def failed(sandbox: Sandbox) -> str:
     return sandbox.add_job(status="FAILED", message="Too many records.")
 
 
+def with_a_failing_export(sandbox: Sandbox) -> str:
+    sandbox.prepare_export(status="FAILED", replayable=False)
+    return sandbox.add_job()
+
+
 def own_token(sandbox: Sandbox) -> str:
     return sandbox.auth_token
 
@@ -177,8 +183,10 @@ OTHER_SHA256 = base64.b64encode(bytes(32)).decode()
 SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     "ApiError": answering("GET", "/Jobs/", status=400, body=INVALID),
     "FieldError": answering("GET", "/Jobs/", status=400, body=INVALID),
+    "ConversionError": answering("GET", "/results/", status=200, body="Note,Sale_Amount\n,1.5\n,much\n", age=3600),
     "DestinationExistsError": beside_a_file,
     "DownloadError": answering("GET", "/Download", status=302, headers={"Location": "http://files.example/report.csv"}),
+    "ExportIncompleteError": with_a_failing_export,
     "ExportUncertainError": answering("GET", "/ReportExport/", status=None, age=3600),
     "IntegrityError": answering(
         "GET", "/results/", status=200, body=WRONG, headers={"x-amz-checksum-sha256": OTHER_SHA256}

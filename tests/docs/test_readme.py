@@ -32,16 +32,16 @@ def test_the_example_of_a_test_passes(name: str, tmp_path: Path) -> None:
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_the_command_fetches(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_command_exports(sandbox: Sandbox, tmp_path: Path) -> None:
     (command,) = re.findall(r"^    (impact-jobs .*)$", README.read_text(), re.MULTILINE)
-    job_id = sandbox.add_job(age=3600)
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "impact_jobs.cli", *shlex.split(command)[1:]],
         cwd=tmp_path,
-        env=os.environ | sandbox.environ,
+        env=os.environ | sandbox.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in (tmp_path / "reports").iterdir()] == [f"{job_id}.csv"]
+    assert "2026-05-31" in (tmp_path / "may.csv").read_text()
+    assert len(sandbox.exports) == 1

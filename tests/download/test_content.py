@@ -373,7 +373,10 @@ def test_a_first_page_is_named_as_such(  # noqa: PLR0917 - fixtures
             assert USES[use](jobs, sandbox.add_job(), tmp_path) == body, "it is not altered"
     is_seen = is_first or use not in {"stream", "open"}  # those see the first bytes only
     assert [record.message.partition(": ")[2] for record in caplog.records] == (pages == "3" and is_seen) * [
-        f"the JSON result is page 1 of {pages} only; schedule it as CSV to get all of it in one file"
+        (
+            f"the JSON result is page 1 of {pages} only; to get all of it in one file, "
+            "call export_and_download(…, join=True), or schedule it as CSV"
+        )
     ]
 
 

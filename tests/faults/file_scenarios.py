@@ -21,7 +21,7 @@ import pytest
 from attrs import define, evolve, field, frozen
 from impact_jobs import FetchReport, JobsError
 from impact_jobs._download import checksums, filesystem, part_file, transfer
-from impact_jobs._operations import fetch_all
+from impact_jobs._operations import download
 from impact_jobs._transport import blocking
 from impact_jobs.cli import profiles
 from impact_jobs.cli.profiles import Profile
@@ -46,9 +46,9 @@ def shrink_file_thresholds(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(part_file, "_DIGEST_FROM_BYTES", 40_000)
     patch.setattr(checksums, "_READ_BYTES", 64 * 1024)
     patch.setattr(tempfile, "TMP_MAX", 100)
-    patch.setattr(fetch_all, "HOUR", 0.02)
-    patch.setattr(fetch_all, "_LOCKED_SECONDS", 0.01)
-    patch.setattr(fetch_all, "_PAUSE_SECONDS", 0.01)
+    patch.setattr(download, "HOUR", 0.02)
+    patch.setattr(download, "_LOCKED_SECONDS", 0.01)
+    patch.setattr(download, "_PAUSE_SECONDS", 0.01)
 
 
 @define

@@ -22,7 +22,8 @@ from typing import Any, Final, Literal, Self, TypeAlias
 import attrs
 import httpx
 import pytest
-from impact_jobs import JobsError
+from impact_jobs import JobsClient, JobsError
+from impact_jobs._operations import window_files
 
 from tests.faults.file_faults import Call as FileCall
 from tests.faults.file_faults import Fault, Injector, Watch
@@ -106,6 +107,12 @@ class ForkServer:
         """Start a `fetch_all` in a child."""
         self._start({"call": attrs.asdict(call), "ids": list(ids), "folder": str(folder)}, account, kill_point)
 
+    def start_export(
+        self, options: dict[str, Any], account: dict[str, Any], folder: Path, *, kill_point: KillPoint = KillPoint()
+    ) -> None:
+        """Start an `export_and_download` in a child, in `folder`."""
+        self._start({"export": options, "folder": str(folder)}, account, kill_point)
+
     def start_scenario(
         self, name: str, account: dict[str, Any], ids: Sequence[str], folder: Path, fault: Fault
     ) -> None:
@@ -175,6 +182,11 @@ def _run_child(job: dict[str, Any], writing: int) -> None:
     try:
         if "scenario" in job:
             _run_scenario(job)
+        elif "export" in job:
+            os.chdir(job["folder"])
+            pytest.MonkeyPatch().setattr(window_files, "_CONCURRENCY", 1)  # so that the steps have an order
+            with JobsClient(**job["account"]) as jobs:
+                jobs.export_and_download(**job["export"])
         else:
             answer |= _fetch_all(job) if "ids" in job else _download(job, kill_point)
     except BaseException as error:  # noqa: BLE001 - any error is reported

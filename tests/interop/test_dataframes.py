@@ -12,6 +12,7 @@ import json
 import pytest
 from impact_jobs.sandbox import Sandbox
 
+from tests.interop.hand_over_tables import COLUMNS, HANDED_TO
 from tests.interop.processes import run_module
 from tests.interop.read_frames import READERS, summary
 
@@ -34,3 +35,11 @@ def test_a_dataframe_library_reads_a_result(library: str, kind: str, sandbox: Sa
 def test_values_of_numpy_and_pandas_are_accepted_where_they_mean_one(sandbox: Sandbox) -> None:
     out = run_module("tests.interop.pass_foreign_values", sandbox.add_job(), environ=sandbox.environ)
     assert json.loads(out) == {"kept": [20, 3, 0.5, 0.5], "accepted": []}
+
+
+@pytest.mark.parametrize("library", HANDED_TO)
+def test_a_dataframe_library_takes_a_table_over_exactly(library: str, sandbox: Sandbox) -> None:
+    report = "agency_action_listing"
+    found = json.loads(run_module("tests.interop.hand_over_tables", library, report, environ=sandbox.environ))
+    assert found.pop("rows") > 0
+    assert found == {"equal": list(COLUMNS)}

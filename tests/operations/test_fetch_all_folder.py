@@ -27,7 +27,7 @@ from impact_jobs import (
 )
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile
-from impact_jobs._operations import fetch_all
+from impact_jobs._operations import download, fetch_all
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient
@@ -222,8 +222,8 @@ def test_a_full_disk_fails_each_job_and_the_next_call_succeeds(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses."""
-    monkeypatch.setattr(fetch_all, "_LOCKED_SECONDS", 0.001)
-    monkeypatch.setattr(fetch_all, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(download, "_LOCKED_SECONDS", 0.001)
+    monkeypatch.setattr(download, "_PAUSE_SECONDS", 0.001)
 
 
 @pytest.mark.usefixtures("quick")
@@ -286,7 +286,7 @@ def test_a_file_that_another_process_is_writing_is_waited_for(
 def test_a_lock_that_is_never_released_is_an_error_in_the_end(
     jobs: AnyClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_all, "HOUR", 0.01)
+    monkeypatch.setattr(download, "HOUR", 0.01)
     job_id = sandbox.add_job()
     other = PartFile(tmp_path / f"{job_id}.csv", job_id, DownloadOptions(), base=tmp_path / job_id)
     report = jobs.fetch_all([job_id], tmp_path)
@@ -319,7 +319,7 @@ def test_transient_errors_are_waited_out_for_an_hour(  # noqa: PLR0917 - fixture
     no_retries = jobs.with_options(retry=ONE_TRY)
     sandbox.answer_next("GET", f"{ids[2]}/Download", times=3, **answer(ids[2]))
     assert_complete(no_retries.fetch_all(ids, tmp_path / "a"), sandbox, tmp_path / "a")
-    monkeypatch.setattr(fetch_all, "HOUR", 0.0)
+    monkeypatch.setattr(download, "HOUR", 0.0)
     sandbox.answer_next("GET", f"{ids[2]}/Download", **answer(ids[2]))
     report = no_retries.fetch_all(ids, tmp_path / "b")
     assert {job_id: type(error) for job_id, error in report.errors.items()} == {ids[2]: kind}

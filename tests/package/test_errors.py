@@ -4,7 +4,7 @@ import copy
 import inspect
 import pickle
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import impact_jobs
@@ -14,8 +14,11 @@ from impact_jobs.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
+    ConversionError,
     DestinationExistsError,
     DownloadError,
+    ExportIncompleteError,
+    ExportReport,
     ExportUncertainError,
     FieldError,
     IntegrityError,
@@ -38,6 +41,7 @@ from impact_jobs.errors import (
     WaitTimeoutError,
 )
 from impact_jobs.models import Job, JobStatus
+from impact_jobs.report_models import ExportWindow
 
 from tests.support.simulated import JOB_ID
 
@@ -61,17 +65,28 @@ PARENTS: dict[type[JobsError], tuple[type[BaseException], ...]] = {
     JobCancelledError: (JobFailedError,),
     WaitTimeoutError: (JobsError, TimeoutError),
     ReplayUncertainError: (JobsError,),
+    ExportIncompleteError: (JobsError,),
     ExportUncertainError: (JobsError,),
     DownloadError: (JobsError,),
     ResultNotReadyError: (DownloadError,),
     ResultExpiredError: (DownloadError,),
     IntegrityError: (DownloadError,),
     DestinationExistsError: (DownloadError,),
+    ConversionError: (DownloadError,),
 }
 
 
 def job(status: JobStatus | str = JobStatus.FAILED, **fields: Any) -> Job:
     return Job(id=JOB_ID, status=status, created_date=datetime(2026, 5, 29, tzinfo=UTC), raw={"Id": JOB_ID}, **fields)
+
+
+def incomplete(*failures: JobsError) -> ExportReport:
+    january, february = (ExportWindow(date(2026, month, 1), date(2026, month, 28)) for month in (1, 2))
+    return ExportReport(
+        outcomes=dict.fromkeys([january], *failures) if failures else {},
+        left=(february,),
+        again_at=datetime(2026, 5, 30, 4, 33, tzinfo=UTC),
+    )
 
 
 def example(kind: type[JobsError]) -> JobsError:
@@ -95,8 +110,10 @@ def example(kind: type[JobsError]) -> JobsError:
         JobFailedError: lambda: JobFailedError(job()),
         JobCancelledError: lambda: JobCancelledError(job(JobStatus.CANCELLED)),
         WaitTimeoutError: lambda: WaitTimeoutError(job(JobStatus.RUNNING), timeout=5.0),
+        ExportIncompleteError: lambda: ExportIncompleteError(incomplete(), report_id="agency_action_listing"),
         ExportUncertainError: lambda: ExportUncertainError("agency_action_listing", cause="cut"),
         ReplayUncertainError: lambda: ReplayUncertainError(JOB_ID, [job(JobStatus.QUEUED)], cause="cut"),
+        ConversionError: lambda: ConversionError("it is not a number", row=2, column="Sale_Amount"),
         ResultNotReadyError: lambda: ResultNotReadyError(job(JobStatus.QUEUED)),
     }
     return special[kind]() if kind in special else kind("what happened")
@@ -191,6 +208,18 @@ def test_a_pickled_error_keeps_its_job() -> None:
             (
                 f"the replay of job {JOB_ID} may or may not have been accepted (no readable response); "
                 "candidates: none. List the newest jobs before you replay it again."
+            ),
+        ),
+        (
+            ExportIncompleteError(
+                incomplete(JobFailedError(job(status_message="Out of memory."))), report_id="agency_action_listing"
+            ),
+            (
+                "the export of report agency_action_listing is incomplete: 0 of 2 windows are there; "
+                f"2026-01-01 to 2026-01-28 failed (job {JOB_ID} ended as FAILED: Out of memory. "
+                "It has no result; schedule a new one if you need one); 1 left from 2026-02-01 on, because the account "
+                "has no exports left. Make the same call again after 2026-05-30 04:33 UTC: it continues, and exports "
+                "nothing twice."
             ),
         ),
         (

@@ -21,6 +21,8 @@ from impact_jobs import (
     AsyncResultStream,
     ConfigurationError,
     DownloadResult,
+    ExportReport,
+    ExportWindow,
     FetchReport,
     FieldError,
     Job,
@@ -42,6 +44,7 @@ from impact_jobs import (
     ResultStream,
     Retry,
     ServerError,
+    Split,
     Timeouts,
     TransportError,
     UnexpectedResponseError,
@@ -147,12 +150,34 @@ def replaying(jobs: JobsClient, job: Job) -> None:
     assert_type(jobs.replay_if_replayable(job), Job | None)
 
 
+def reading_tables(jobs: JobsClient, split: timedelta | None, join: bool) -> None:  # noqa: FBT001
+    # pyarrow has no types of its own.
+    jobs.read_report("listing", start_date="2026-05-01", split="month")  # pyright: ignore[reportUnknownMemberType]
+    assert_type(jobs.to_parquet("listing", "2026.parquet"), DownloadResult)
+    assert_type(jobs.to_parquet("listing", Path("2026.parquet"), split="week", join=True), DownloadResult)
+    assert_type(jobs.to_parquet("listing", "2026.parquet", join=join), DownloadResult)
+    assert_type(jobs.to_parquet("listing", "{start}.parquet", split=timedelta(7), join=False), ExportReport)
+    assert_type(jobs.to_parquet("listing", "{start}.parquet", split=split, join=join), DownloadResult | ExportReport)
+
+
 def exporting(jobs: JobsClient) -> None:
     assert_type(jobs.reports(), Iterator[Report])
     assert_type(jobs.report_metadata("r").filters, tuple[ReportFilter, ...])
     assert_type(jobs.export_report("r"), Job)
     days = {"Start Date": date(2026, 5, 1), "New": True, "Amount": Decimal("1.5")}
     assert_type(jobs.export_report("r", end_date="2026-05-01", result_format="JSON", filters=days), Job)
+    assert_type(jobs.export_and_download("r", "may.csv", filters=days, max_age=timedelta(hours=6)), DownloadResult)
+
+
+def exporting_in_windows(jobs: JobsClient, split: Split | None, *, join: bool) -> None:
+    assert_type(jobs.export_and_download("r", "2026.csv", split="month", join=True), DownloadResult)
+    assert_type(jobs.export_and_download("r", "{start}.csv", split=timedelta(days=10)), ExportReport)
+    assert_type(jobs.export_and_download("r", "{start}.csv", split=split, join=join), DownloadResult | ExportReport)
+    report = jobs.export_and_download("r", "{start}.csv", split="week", join=False)
+    assert_type(report.files, dict[ExportWindow, DownloadResult])
+    assert_type(report.errors, dict[ExportWindow, JobsError])
+    assert_type(report.left, tuple[ExportWindow, ...])
+    assert_type(report.again_at, datetime | None)
 
 
 def annotating(
@@ -195,9 +220,15 @@ async def every_method_awaited(jobs: AsyncJobsClient, job: Job, report: Callable
     assert_type(jobs.open(job), BufferedReader)
     assert_type(await jobs.replay(job), Job)
     assert_type(await jobs.replay_if_replayable(job), Job | None)
+    await jobs.read_report("listing", filters={"New Customer": True})  # pyright: ignore[reportUnknownMemberType]
+    assert_type(await jobs.to_parquet("listing", "2026.parquet", split="month"), DownloadResult)
+    assert_type(await jobs.to_parquet("listing", "{start}.parquet", split="month", join=False), ExportReport)
     assert_type(jobs.reports(), AsyncIterator[Report])
     assert_type(await jobs.report_metadata("r"), ReportMetadata)
     assert_type(await jobs.export_report("r", start_date=date(2026, 5, 1)), Job)
+    assert_type(await jobs.export_and_download("r", "may.csv"), DownloadResult)
+    assert_type(await jobs.export_and_download("r", "2026.csv", split="month", join=True), DownloadResult)
+    assert_type(await jobs.export_and_download("r", "{start}.csv", split="month"), ExportReport)
 
 
 def fields_of_a_job(job: Job) -> None:

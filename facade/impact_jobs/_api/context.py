@@ -11,6 +11,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from impact_jobs._account import Account
 from impact_jobs._api.responses import error_of
+from impact_jobs._policy.daily_exports import DAILY_EXPORTS, DailyExports
 from impact_jobs._policy.polling import Polling, error_grace_seconds
 from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
 from impact_jobs._policy.recent_replays import RECENT_REPLAYS, RecentReplays
@@ -48,6 +49,9 @@ class ClientContext:
     )
     recent_replays: RecentReplays = field(
         default=Factory(lambda self: RECENT_REPLAYS.get(self.account), takes_self=True), repr=False
+    )
+    daily_exports: DailyExports = field(
+        default=Factory(lambda self: DAILY_EXPORTS.get(self.account), takes_self=True), repr=False
     )
     # The copies of this client share it.
     report_memory: ReportMemory = field(factory=ReportMemory, repr=False)

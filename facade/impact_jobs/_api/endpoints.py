@@ -54,10 +54,17 @@ def _get_request(context: ClientContext, job_id: str, *, deadline: float = math.
     return build_request(context, get_job._get_kwargs(context.account.sid, UUID(job_id)), deadline=deadline)  # noqa: SLF001 - see build_request
 
 
-def download_request(context: ClientContext, job_id: str, *, is_stream: bool, headers: Mapping[str, str]) -> Request:
-    """Build a request for a job's result: for a redirect to it, or with `is_stream` for its bytes."""
+def download_request(
+    context: ClientContext, job_id: str, *, is_stream: bool, headers: Mapping[str, str], page: int = 1
+) -> Request:
+    """Build a request for a job's result: for a redirect to it, or with `is_stream` for its bytes.
+
+    `page` is that of a JSON result in pages.
+    """
     mode = DownloadJobResultMode.STREAM if is_stream else UNSET
     kwargs = download_job_result._get_kwargs(context.account.sid, UUID(job_id), mode=mode)  # noqa: SLF001 - see build_request
+    if page > 1:
+        kwargs = {**kwargs, "params": {**kwargs.get("params", {}), "Page": page}}
     return build_request(context, kwargs, headers=headers, is_download=True)
 
 

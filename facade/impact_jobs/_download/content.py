@@ -152,4 +152,7 @@ class Paging:
         if not self.is_followed:
             return ""
         of_all = f" of {self.total}" if self.total else ""
-        return f"the JSON result is page {self.page}{of_all} only; schedule it as CSV to get all of it in one file"
+        return (
+            f"the JSON result is page {self.page}{of_all} only; to get all of it in one file, "
+            "call export_and_download(…, join=True), or schedule it as CSV"
+        )

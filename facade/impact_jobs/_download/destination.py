@@ -14,7 +14,14 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from impact_jobs._download.filesystem import SuppressSystemErrors, check_platform, is_of_system, status_of
+from impact_jobs._download.filesystem import (
+    SuppressSystemErrors,
+    check_platform,
+    exists,
+    is_of_system,
+    status_of,
+    sync_folder,
+)
 from impact_jobs._download.part_names import remove_other_names
 from impact_jobs.errors import ConfigurationError, DestinationExistsError
 
@@ -115,6 +122,25 @@ def check_folder(folder: Path) -> None:
         raise ConfigurationError(f"the folder {str(folder)!r} is not writable: choose another.")
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it that are missing, durably; raise ConfigurationError if that fails."""
+    made = [each for each in (folder, *folder.parents) if not exists(each)]
+    for each in reversed(made or [folder]):
+        try:
+            each.mkdir()
+        except OSError as error:
+            if not is_of_system(error):
+                raise
+            if not is_folder(each):
+                raise ConfigurationError(
+                    f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
+                ) from None
+    check_folder(folder)
+    for each in made:
+        with SuppressSystemErrors():
+            sync_folder(each.parent)
+
+
 def is_folder(path: Path) -> bool:
     """Return whether a path names a folder; raise ConfigurationError if the system does not answer that."""
     with _examining(path):
@@ -147,7 +173,7 @@ def suggested_name(content_disposition: str | None) -> str | None:
     """
     found = {name.lower(): value for name, value in _PARAMETER.findall(content_disposition or "")}
     plain = found.get("filename", "").strip().removeprefix('"').removesuffix('"')
-    return _safe(_decode(found.get("filename*", ""))) or _safe(re.sub(r'\\(["\\])', r"\1", plain))
+    return safe_name(_decode(found.get("filename*", ""))) or safe_name(re.sub(r'\\(["\\])', r"\1", plain))
 
 
 def _decode(extended: str) -> str:
@@ -157,7 +183,8 @@ def _decode(extended: str) -> str:
     return unquote(rest.partition("'")[2], encoding=charset, errors="replace") if charset in _CHARSETS else ""
 
 
-def _safe(name: str) -> str | None:
+def safe_name(name: str) -> str | None:
+    """Return the last part of a path as a name that every file system accepts; None if nothing is left."""
     base = PureWindowsPath(name).name  # splits at both / and \
     clean = _LEADING.sub("", _UNSAFE.sub("_", base)).rstrip()
     extension = Path(clean).suffix if len(os.fsencode(Path(clean).suffix)) <= _MAX_EXTENSION_BYTES else ""

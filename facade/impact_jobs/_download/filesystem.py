@@ -27,6 +27,7 @@ except ImportError:
     _fcntl = None
 
 _VITAL = ("pread", "pwrite")
+_COMPARED_BYTES = 256 * 1024
 _PREALLOCATE_FROM_BYTES = 1024 * 1024
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
 _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
@@ -122,6 +123,19 @@ def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
     data = _os.pread(descriptor, len(buffer), offset)
     buffer[: len(data)] = data
     return len(data)
+
+
+def have_same_bytes(one: int, other: int, size: int) -> bool:
+    """Return whether the first `size` bytes of two open files are equal."""
+    buffers = [memoryview(bytearray(_COMPARED_BYTES)) for _ in range(2)]
+    position = 0
+    while position < size:
+        counts = [read_at(each, buffer, position) for each, buffer in zip((one, other), buffers, strict=True)]
+        count = min(*counts, size - position)
+        if not count or buffers[0][:count] != buffers[1][:count]:
+            return False
+        position += count
+    return True
 
 
 def free_room(descriptor: int) -> int | None:

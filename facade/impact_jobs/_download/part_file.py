@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import hashlib
 import os
 import threading
 import time
@@ -20,9 +21,11 @@ from impact_jobs._download.filesystem import (
     SuppressSystemErrors,
     copy_permissions,
     exists,
+    have_same_bytes,
     is_of_system,
     is_open_at,
     link_or_rename,
+    open_safely,
     preallocate,
     read_at,
     set_mode,
@@ -84,11 +87,13 @@ class PartFile:
         target: The file; it may still be changed until `commit`.
         base: The path that gives the part its name, if the target's name is not known yet.
         replaces: The file to replace, if not the target.
+        replaced_sha256: The digest of that file, if it is known; otherwise it is read where its size is the same.
     """
 
     journal: Journal  # of the earlier attempt that is resumed, or else as passed to `start`
     coverage: Coverage  # the bytes that were written
     completed_at: datetime | None = None  # which becomes the file's modification time
+    unchanged: bool | None = None  # whether the replaced file has the same bytes; None before `commit`, or without one
 
     def __init__(
         self,
@@ -98,18 +103,21 @@ class PartFile:
         *,
         base: Path | None = None,
         replaces: Path | None = None,
+        replaced_sha256: str | None = None,
     ) -> None:
         self.target: Path = target
         self._options = options
-        self._overwrites = options.overwrite or replaces is not None
+        self.overwrites: bool = options.overwrite or replaces is not None
+        self._replaced_path = replaces or target
+        self._replaced_sha256 = replaced_sha256
         self._lock = threading.Lock()
         self._syncing = BackgroundThread("impact-jobs-sync")
         self._digesting = BackgroundThread("impact-jobs-digest")
         self._is_listed = self._are_names_synced = False
         with disk_errors(target):
-            self._replaced = status_of(replaces or target) if self._overwrites else None
+            self._replaced = status_of(self._replaced_path) if self.overwrites else None
             if self._replaced is not None:
-                remove_other_names(replaces or target)
+                remove_other_names(self._replaced_path)
             mode = 0o666 if self._replaced is None else self._replaced.st_mode & 0o600
             opened = open_part(base or target, mode)
             self._file, self._path, self._journal_path = opened.file, opened.path, opened.journal_path
@@ -121,7 +129,7 @@ class PartFile:
 
     def _prepare(self, job_id: str, *, is_named: bool) -> None:
         found = os.fstat(self._fd)
-        if is_named and not self._overwrites and exists(self.target):
+        if is_named and not self.overwrites and exists(self.target):
             # Another process has committed since the target was checked, and a lost race leaves no empty file.
             if not found.st_size:
                 self._remove_names()
@@ -190,6 +198,7 @@ class PartFile:
             digests = self._digester.finish(size)
             self._syncing.join()
             self._verify(digests)
+            self.unchanged = self._is_unchanged(size, digests.get("sha256"))
             self._check_name()
             # What a kill leaves from here on may be the target's other name, so it must not be resumed.
             self._clear_journal()
@@ -307,9 +316,26 @@ class PartFile:
                 moment = self.completed_at.timestamp()
                 os.utime(self._fd, (moment, moment))
 
+    def _is_unchanged(self, size: int, sha256: bytes | None) -> bool | None:
+        """Compare with the file that is replaced, which is read only if its size is the same."""
+        if self._replaced is None:
+            return None
+        try:
+            with open_safely(self._replaced_path, "r") as old:
+                if os.fstat(old.fileno()).st_size != size:
+                    return False
+                if sha256 is None:
+                    return have_same_bytes(old.fileno(), self._fd, size)
+                digest = self._replaced_sha256 or hashlib.file_digest(old, "sha256").hexdigest()
+                return digest == sha256.hex()
+        except OSError as error:
+            if not is_of_system(error):
+                raise
+            return None  # it was removed, or cannot be read
+
     def _publish(self) -> None:
         try:
-            if self._overwrites:
+            if self.overwrites:
                 self._path.replace(self.target)
             else:
                 link_or_rename(self._path, self.target)

@@ -74,6 +74,7 @@ class ResultSource:
     what: str  # the call, for messages
     job: Job | None = None  # the last known snapshot
     target_name: str = ""  # of the file that the user has chosen
+    page: int = 1  # of a JSON result in pages
     _url: Secret | None = field(default=None, init=False)
     _is_new: bool = field(default=False, init=False)  # whether the result was completed a moment ago
     retry_state: RetryState = field(
@@ -162,7 +163,9 @@ class ResultSource:
         raise await self._why_not_ready(self.context.redacted(response))
 
     def _api_request(self) -> Request:
-        return download_request(self.context, self.job_id, is_stream=self.mode == "stream", headers=_API_HEADERS)
+        return download_request(
+            self.context, self.job_id, is_stream=self.mode == "stream", headers=_API_HEADERS, page=self.page
+        )
 
     async def _check_answer(self, stream: Stream) -> None:
         """Raise if the API's 200 is an error, the job itself, or a gateway's page, or if its 204 comes too early."""

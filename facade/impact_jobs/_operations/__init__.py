@@ -5,6 +5,7 @@
     download, wait_and_download     download
     stream, open                    stream
     fetch_all                       fetch_all
+    read_report, to_parquet         read_report
     replay, replay_if_replayable    replay
 
 `list` and `get` are one request each, so they are in `_api.endpoints`, and `generated` is in `_api.generated`. Of the

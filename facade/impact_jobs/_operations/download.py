@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from os import PathLike
 from pathlib import Path
 
@@ -19,11 +19,23 @@ from impact_jobs._download.source import ResultSource, open_whole, source_of
 from impact_jobs._download.transfer import Transfer
 from impact_jobs._operations.wait import wait
 from impact_jobs._policy.polling import Polling
+from impact_jobs._policy.rate_limit_headers import HOUR
 from impact_jobs._transport.base import Stream
-from impact_jobs.errors import ConfigurationError, ResultNotReadyError, TransportError, WaitTimeoutError
+from impact_jobs.errors import (
+    ConfigurationError,
+    DestinationExistsError,
+    JobsError,
+    RateLimitError,
+    ResultNotReadyError,
+    TransportError,
+    WaitTimeoutError,
+)
 from impact_jobs.models import DownloadResult, Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
+
+_PAUSE_SECONDS = 15.0
+_LOCKED_SECONDS = 1.0
 
 
 async def download(
@@ -60,7 +72,8 @@ async def _download_to(
 
 def shown_at(path: Path, result: DownloadResult) -> DownloadResult:
     """Return a result with the path that the user sees, and log it."""
-    logger.info("job %s: %d bytes are in %s", result.job_id, result.bytes_written, path)
+    unchanged = ", unchanged" if result.unchanged else ""
+    logger.info("job %s: %d bytes are in %s%s", result.job_id, result.bytes_written, path, unchanged)
     return evolve(result, path=path)
 
 
@@ -73,10 +86,12 @@ async def save_result(
     *,
     first_stream: Stream | None = None,
     finish: Callable[[PartFile], object] = lambda _: None,
+    is_page: bool = False,
 ) -> DownloadResult:
     """Transfer a result into the part file that `open_part` returns, and commit it.
 
-    `finish` is called once all bytes are there, and may still change the part's target.
+    `finish` is called once all bytes are there, and may still change the part's target. A result that `is_page` may
+    have other pages without a warning.
     """
     started = context.transport.now()
     opened: list[PartFile] = []  # filled in the thread, so that a file is closed even if its opening was cancelled
@@ -105,7 +120,7 @@ async def save_result(
         raise
     size = part.coverage.size
     paging = await context.transport.run(lambda: Paging.of_file(part.target))
-    if paging.warning:
+    if paging.warning and not is_page:
         logger.warning("job %s: %s", source.job_id, paging.warning)
     return DownloadResult(
         path=part.target,
@@ -119,7 +134,33 @@ async def save_result(
         connections=connections,
         seconds=context.transport.now() - started,
         pages_total=paging.pages_total,
+        unchanged=part.unchanged,
     )
+
+
+async def keep_trying(
+    context: ClientContext, download_once: Callable[[], Awaitable[DownloadResult | JobsError]]
+) -> DownloadResult | JobsError:
+    """Return the result of one of several downloads, or its error; try again for an hour if the error may pass."""
+    give_up_at = context.transport.now() + HOUR
+    pause = _LOCKED_SECONDS / 20
+    while True:
+        try:
+            return await download_once()
+        except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
+            # Temporary: no requests are left, the download endpoint lags behind, or another process downloads it.
+            is_of_storage = isinstance(error, RateLimitError) and error.is_from_storage  # retried already
+            if is_of_storage or context.transport.now() >= give_up_at:
+                return error
+            if isinstance(error, DestinationExistsError):
+                await context.transport.sleep(pause)
+                pause = min(2 * pause, _LOCKED_SECONDS)
+            else:
+                retry_after = getattr(error, "retry_after", None) or 0.0
+                seconds = _PAUSE_SECONDS * (4 if error.is_too_early else 1)  # which the download itself has retried
+                await context.pause_to_poll(max(retry_after, seconds), deadline=give_up_at)
+        except JobsError as error:
+            return error
 
 
 async def _open_named(source: ResultSource) -> tuple[Stream, str]:

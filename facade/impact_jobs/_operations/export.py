@@ -83,6 +83,28 @@ class ExportRequest:
         return json.dumps([self.report_id, self.result_format, *days, sorted(self.parameters.items())])
 
 
+def check_export(
+    context: ClientContext,
+    report_id: object,
+    *,
+    start_date: date | str | None,
+    end_date: date | str | None,
+    result_format: str,
+    filters: Mapping[str, object] | None,
+) -> tuple[ExportRequest, dict[str, object]]:
+    """Check what can be checked without a request; return the request without its filters, and these."""
+    checked_id = check_report_id(report_id)
+    result_format = _checked_format(result_format)
+    dates, others = split_dates(filters)
+    for name, value in (("start_date", start_date), ("end_date", end_date)):
+        if value is not None and name in dates:
+            raise ConfigurationError(f"{name} is given twice, as an argument and in filters: give it once.")
+    start = _day("start_date", dates.get("start_date", start_date))
+    end = _day("end_date", dates.get("end_date", end_date))
+    _check_range(start, end, context.account.kind)
+    return ExportRequest(report_id=checked_id, result_format=result_format, start=start, end=end), others
+
+
 async def plan_export(
     context: ClientContext,
     report_id: object,
@@ -93,20 +115,18 @@ async def plan_export(
     filters: Mapping[str, object] | None,
 ) -> ExportRequest:
     """Check the arguments of an export. The report's metadata is requested only if there are filters to check."""
-    checked_id = check_report_id(report_id)
-    result_format = _checked_format(result_format)
-    dates, others = split_dates(filters)
-    for name, value in (("start_date", start_date), ("end_date", end_date)):
-        if value is not None and name in dates:
-            raise ConfigurationError(f"{name} is given twice, as an argument and in filters: give it once.")
-    start = _day("start_date", dates.get("start_date", start_date))
-    end = _day("end_date", dates.get("end_date", end_date))
-    _check_range(start, end, context.account.kind)
-    parameters: dict[str, str] = {}
-    if others:
-        metadata = await cached_metadata(context, checked_id)
-        parameters = check_filters(others, metadata, takes_program=context.account.kind is AGENCY)
-    return ExportRequest(report_id=checked_id, result_format=result_format, start=start, end=end, parameters=parameters)
+    request, others = check_export(
+        context, report_id, start_date=start_date, end_date=end_date, result_format=result_format, filters=filters
+    )
+    return await with_filters(context, request, others)
+
+
+async def with_filters(context: ClientContext, request: ExportRequest, filters: Mapping[str, object]) -> ExportRequest:
+    """Return the request with these filters, checked against the report's metadata."""
+    if not filters:
+        return request
+    metadata = await cached_metadata(context, request.report_id)
+    return evolve(request, parameters=check_filters(filters, metadata, takes_program=context.account.kind is AGENCY))
 
 
 def _checked_format(result_format: object) -> str:
@@ -199,6 +219,7 @@ async def _send_once(
     http_request = export_request(
         context, request.report_id, result_format=request.result_format, parameters=parameters
     )
+    context.daily_exports.on_sent(utc())
     response = await read_all(await context.open(http_request), http_request)
     is_success = response.head.status_code in _SUCCESSES
     checked = context.redacted(response) if is_success else context.raise_for_status(response, what)
@@ -221,6 +242,7 @@ def _remember(context: ClientContext, job: Job, sent: datetime) -> None:
     # A new job may be unknown to other servers for a moment.
     context.recent_replays.record(job.id, now=context.transport.now())
     context.report_memory.record_export(job.id, sent)
+    context.daily_exports.on_answer(job.id, utc())
 
 
 async def _pause_or_raise(context: ClientContext, retries: RetryState, failure: JobsError, report_id: str) -> None:
@@ -254,7 +276,7 @@ async def _find_job(
         except JobsError as error:
             unread = f"{failure}; and the list could not be read: {error}"
             raise ExportUncertainError(request.report_id, cause=unread) from None
-        free = context.replay_claims.unclaimed(_candidates(jobs, request, claimed))
+        free = context.replay_claims.unclaimed(candidates(jobs, request, claimed))
         new = [job for job in free if _is_since(job, since)]
         if len(new) > 1 or (new and any(_is_since(job, since - _COMPANY) for job in free if job not in new)):
             return None
@@ -284,7 +306,7 @@ def _is_since(job: Job, moment: datetime) -> bool:
     return job.created_date is not None and job.created_date >= moment
 
 
-def _candidates(jobs: Iterable[Job], request: ExportRequest, claimed: Collection[str]) -> list[Job]:
+def candidates(jobs: Iterable[Job], request: ExportRequest, claimed: Collection[str]) -> list[Job]:
     """Return the jobs that may be an export's, by their type and program."""
     taken = {job_id.lower() for job_id in claimed}
     program = request.parameters.get("SUBAID")

@@ -5,57 +5,41 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
-import stat
-from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.content import MAGIC_BYTES, Paging, is_compressed_name, true_name
-from impact_jobs._download.destination import Place, check_file, check_folder, is_folder
-from impact_jobs._download.filesystem import SuppressSystemErrors, exists, is_of_system, sync_folder
+from impact_jobs._download.content import Paging
+from impact_jobs._download.destination import Place, check_folder
+from impact_jobs._download.filesystem import is_of_system
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, check_count
-from impact_jobs._download.part_file import PartFile, disk_errors
-from impact_jobs._download.part_names import remove_part
+from impact_jobs._download.part_file import PartFile
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._download.source import source_of
-from impact_jobs._operations.download import save_result, shown_at
+from impact_jobs._operations.download import keep_trying, save_result, shown_at
+from impact_jobs._operations.fetch_folder import (
+    FetchFolder,
+    FolderEntry,
+    SameFileExistsError,
+    checked_template,
+    remove_partials,
+)
 from impact_jobs._operations.wait_many import JobBatch, Timeouts, format_ids, named_jobs
 from impact_jobs._policy.polling import Polling
-from impact_jobs._policy.rate_limit_headers import HOUR
 from impact_jobs.errors import (
     ConfigurationError,
-    DestinationExistsError,
     DownloadError,
     JobsError,
-    RateLimitError,
-    ResultNotReadyError,
 )
-from impact_jobs.models import DownloadResult, Job, JobStatus
+from impact_jobs.models import DownloadResult, Job
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
-
-_EXTENSION_OF = {
-    "text/csv": ".csv",
-    "application/json": ".json",
-    "application/xml": ".xml",
-    "text/xml": ".xml",
-    "application/gzip": ".gz",
-    "application/x-gzip": ".gz",
-    "application/zip": ".zip",
-}
-_ID_LENGTH = 36
-_EXTENSION = r"\.(?!(?i:part)\b)[A-Za-z0-9]{1,10}"  # not ".part", because that marks an incomplete file
-_NAME = re.compile(
-    rf"(?P<file>(?P<job>[0-9A-Fa-f-]{{{_ID_LENGTH}}})(?:{_EXTENSION}){{0,2}})(?P<partial>\.part(?:\.json)?)?"
-)
-_PAUSE_SECONDS = 15.0
-_LOCKED_SECONDS = 1.0
 
 
 @frozen(kw_only=True)
@@ -112,6 +96,7 @@ async def fetch_all(
     directory: str | PathLike[str],
     options: DownloadOptions,
     *,
+    name: str | None,
     concurrency: int,
     timeout: Timeouts,
     polling: Polling | None,
@@ -121,6 +106,8 @@ async def fetch_all(
     concurrency = check_count("concurrency", concurrency)
     _check_connections(concurrency, options.connections)
     folder = Place.at(directory)
+    account = "/".join(filter(None, (context.account.sid, context.account.advertiser)))
+    files = FetchFolder(path=folder.path, account=account, template=checked_template(name))
     if isinstance(references, AsyncIterable):
         references = [reference async for reference in references]
     jobs = named_jobs(context, references)  # by id in lower case, which also names the files
@@ -131,17 +118,20 @@ async def fetch_all(
         polling=polling,
         on_update=on_update,
     )
-    await context.transport.run(lambda: _make_folder(folder.path))  # once all arguments have been checked
-    entries = await context.transport.run(lambda: _scan_folder(folder.path, jobs))
-    complete = {key: entries[key] for key, (_, snapshot) in jobs.items() if entries[key].holds_result_of(snapshot)}
+    snapshots = {key: snapshot for key, (_, snapshot) in jobs.items()}
+    files.check_names(snapshots)
+    await context.transport.run(files.prepare)  # once all arguments have been checked
+    entries = await context.transport.run(lambda: files.scan(snapshots))
+    complete = {key: entries[key] for key, snapshot in snapshots.items() if entries[key].holds_result_of(snapshot)}
     batch.leave_out(complete)
     workers = FetchWorkers(
         context=context,
         batch=batch,
         folder=folder,
+        files=files,
         options=options,
         entries=entries,
-        complete=iter(complete.items()),
+        complete=iter([(key, entry, snapshots[key]) for key, entry in complete.items()]),
         turn=context.transport.lock(),
     )
     try:
@@ -160,23 +150,6 @@ async def fetch_all(
     )
 
 
-@define
-class _FolderEntry:
-    """The files of one job in the folder. A partial file stands under its name without `.part`."""
-
-    complete: Path | None = None
-    modified: float = 0.0  # when `complete` was, in seconds since 1970
-    resumable: str = ""  # a partial file whose journal lists some bytes
-    partials: set[str] = field(factory=set)  # all partial files
-
-    def holds_result_of(self, job: Job | None) -> bool:
-        """Return whether the complete file is the job's latest result, as far as the snapshot shows."""
-        if self.complete is None or job is None:
-            return self.complete is not None
-        ended = job.completed_date
-        return job.status == JobStatus.COMPLETED and (ended is None or int(ended.timestamp()) <= self.modified)
-
-
 class _CompletedMeanwhileError(Exception):
     """Another process has completed the file."""
 
@@ -192,48 +165,32 @@ class FetchWorkers:
     context: ClientContext
     batch: JobBatch
     folder: Place
+    files: FetchFolder
     options: DownloadOptions
-    entries: dict[str, _FolderEntry]  # as last seen, by job id in lower case
-    complete: Iterator[tuple[str, _FolderEntry]]  # of an earlier call; an iterator, because all workers take from it
+    entries: dict[str, FolderEntry]  # as last seen, by job id in lower case
+    # Those of an earlier call; an iterator, because all workers take from it.
+    complete: Iterator[tuple[str, FolderEntry, Job | None]]
     turn: AbstractAsyncContextManager[object]  # the lock that one worker holds while it waits
     outcomes: dict[str, DownloadResult | JobsError] = field(factory=dict)  # by job id in lower case
 
     async def work(self) -> None:
         """Handle one job after another until none is left."""
-        for key, entry in self.complete:
-            self.outcomes[key] = await self._existing_result(key, entry)
+        for key, entry, snapshot in self.complete:
+            self.outcomes[key] = await self._existing_result(key, entry, snapshot)
         while True:
             async with self.turn:
                 finished = await anext(self.batch, None)
             if finished is None:
                 return
             job_id, outcome = finished.job_id, finished.outcome
-            result = await self._download(outcome, job_id.lower()) if isinstance(outcome, Job) else outcome
+            result = outcome if isinstance(outcome, JobsError) else await self._download(outcome, job_id.lower())
             if isinstance(result, JobsError):
                 result.job_id = job_id
                 logger.info("job %s has no file: %s", job_id, result)
             self.outcomes[job_id.lower()] = result
 
     async def _download(self, job: Job, key: str) -> DownloadResult | JobsError:
-        give_up_at = self.context.transport.now() + HOUR
-        pause = _LOCKED_SECONDS / 20
-        while True:
-            try:
-                return await self._download_once(job, key)
-            except (RateLimitError, ResultNotReadyError, DestinationExistsError) as error:
-                # Temporary: no requests are left, the download endpoint lags behind, or another process downloads it.
-                is_of_storage = isinstance(error, RateLimitError) and error.is_from_storage  # retried already
-                if is_of_storage or self.context.transport.now() >= give_up_at:
-                    return error
-                if isinstance(error, DestinationExistsError):
-                    await self.context.transport.sleep(pause)
-                    pause = min(2 * pause, _LOCKED_SECONDS)
-                else:
-                    retry_after = getattr(error, "retry_after", None) or 0.0
-                    seconds = _PAUSE_SECONDS * (4 if error.is_too_early else 1)  # which the download itself has retried
-                    await self.context.pause_to_poll(max(retry_after, seconds), deadline=give_up_at)
-            except JobsError as error:
-                return error
+        return await keep_trying(self.context, partial(self._download_once, job, key))
 
     async def _download_once(self, job: Job, key: str) -> DownloadResult | JobsError:
         folder, source = self.folder.path, source_of(self.context, job, self.options.mode, "download")
@@ -242,13 +199,15 @@ class FetchWorkers:
             """Take the lock before any request, and look again, because other processes may use the folder, too."""
             check_folder(folder)
             before = self.entries[key]
+            self.files.check_is_free(key, job, before)
             part = PartFile(
-                folder / key, job.id, self.options, base=folder / (before.resumable or key), replaces=before.complete
-            )
+                folder / key, job.id, self.options, base=folder / (before.resumable or key), replaces=before.complete,
+                replaced_sha256=self.files.known_sha256(before.complete),
+            )  # fmt: skip
             try:
-                entry = self.entries[key] = _scan_folder(folder, [key])[key]
+                entry = self.entries[key] = self.files.scan({key: job})[key]
                 if not entry.holds_result_of(job) and entry.complete == before.complete:
-                    _remove_partials(folder, entry.partials - {before.resumable or key, part.path.stem})
+                    remove_partials(folder, entry.partials - {before.resumable or key, part.path.stem})
                     return part
             except BaseException:
                 part.close()
@@ -259,28 +218,38 @@ class FetchWorkers:
             return open_part()
 
         def name(part: PartFile) -> None:
-            part.target = folder / f"{key}{_extension(part)}"
-            check_file(part.target, overwrite=self.entries[key].complete is not None)
+            self.files.name_part(part, key, job, self.entries[key])
 
         try:
             result = await save_result(self.context, source, job, self.options, open_part, finish=name)
         except _CompletedMeanwhileError:
-            return await self._existing_result(key, self.entries[key])
+            return await self._existing_result(key, self.entries[key], job)
+        except SameFileExistsError:
+            same = await self._existing_result(key, self.entries[key], job)
+            return same if isinstance(same, JobsError) else evolve(same, unchanged=True)
         outdated = self.entries[key].complete
         if outdated is not None:
             await self.context.transport.run(lambda: self._remove_outdated(outdated, result.path))
-        return shown_at(self.folder.shown / result.path.name, result)
+        return self._shown(await self._recorded(key, job, result))
+
+    async def _recorded(self, key: str, job: Job | None, result: DownloadResult) -> DownloadResult:
+        with self.options.warning_if_it_fails(result.path, "the manifest could not be written"):
+            return await self.context.transport.run(lambda: self.files.record(key, job, result))
+        return result
+
+    def _shown(self, result: DownloadResult) -> DownloadResult:
+        return shown_at(self.folder.shown / result.path.relative_to(self.folder.path), result)
 
     def _remove_outdated(self, outdated: Path, latest: Path) -> None:
         with self.options.warning_if_it_fails(outdated, "it is outdated, and could not be removed"):
             if not outdated.samefile(latest):  # the extension of the latest result is another one
                 outdated.unlink()
 
-    async def _existing_result(self, key: str, entry: _FolderEntry) -> DownloadResult | JobsError:
+    async def _existing_result(self, key: str, entry: FolderEntry, job: Job | None) -> DownloadResult | JobsError:
         """Return the result of a file that an earlier call, or another process, has completed."""
         path, started = entry.complete or self.folder.path, self.context.transport.now()
         with suppress(JobsError):  # another process, which is about to remove its partial file itself
-            await self.context.transport.run(lambda: _remove_partials(self.folder.path, entry.partials))
+            await self.context.transport.run(lambda: remove_partials(self.folder.path, entry.partials))
         try:
             size, sha256 = await self.context.transport.run(lambda: _measure(path, digest=self.options.digest))
             paging = await self.context.transport.run(lambda: Paging.of_file(path))
@@ -288,8 +257,8 @@ class FetchWorkers:
             if not is_of_system(error):
                 raise
             return DownloadError(f"{str(path)!r} could not be read: {error.strerror}. Remove it, and call again.")
-        return DownloadResult(
-            path=self.folder.shown / path.name,
+        result = DownloadResult(
+            path=path,
             job_id=key,
             job=None,
             bytes_written=size,
@@ -301,6 +270,8 @@ class FetchWorkers:
             seconds=self.context.transport.now() - started,
             pages_total=paging.pages_total,
         )
+        result = await self._recorded(key, job, result)
+        return evolve(result, path=self.folder.shown / path.relative_to(self.folder.path))
 
 
 def _check_connections(concurrency: int, connections: int | None) -> None:
@@ -310,71 +281,6 @@ def _check_connections(concurrency: int, connections: int | None) -> None:
             f"concurrency={concurrency} with connections={connections} may use {in_all} connections: "
             f"the maximum is {MAX_CONNECTIONS}."
         )
-
-
-def _make_folder(folder: Path) -> None:
-    made = [each for each in (folder, *folder.parents) if not exists(each)]
-    for each in reversed(made or [folder]):
-        try:
-            each.mkdir()
-        except OSError as error:
-            if not is_of_system(error):
-                raise
-            if not is_folder(each):
-                raise ConfigurationError(
-                    f"the folder {str(folder)!r} could not be created: {error.strerror}. Choose another."
-                ) from None
-    check_folder(folder)
-    for each in made:
-        with SuppressSystemErrors():
-            sync_folder(each.parent)
-
-
-def _scan_folder(folder: Path, keys: Collection[str]) -> dict[str, _FolderEntry]:
-    """Return the files of each job. A name without `.part` always belongs to a complete file."""
-    entries = {key: _FolderEntry() for key in keys}
-    try:
-        names = sorted(name for name in os.listdir(folder) if name[:_ID_LENGTH].lower() in entries)  # noqa: PTH208 - large
-    except OSError as error:
-        if not is_of_system(error):
-            raise
-        raise ConfigurationError(
-            f"the folder {str(folder)!r} could not be read: {error.strerror}. Choose another."
-        ) from None
-    for match in filter(None, map(_NAME.fullmatch, names)):
-        entry, path = entries[match["job"].lower()], folder / match[0]
-        if match["partial"]:
-            entry.partials.add(match["file"])
-        try:
-            found = path.lstat() if match["partial"] != ".part" else None
-        except OSError as error:
-            if not is_of_system(error):
-                raise
-            continue  # it was removed meanwhile, or the error comes again once the job's file is opened
-        if found is None or not stat.S_ISREG(found.st_mode):
-            continue
-        if match["partial"] is None and found.st_mtime >= entry.modified:
-            entry.complete, entry.modified = path, found.st_mtime
-        if match["partial"] == ".part.json" and found.st_size:
-            entry.resumable = match["file"]
-    return entries
-
-
-def _remove_partials(folder: Path, names: Iterable[str]) -> None:
-    """Remove partial files of ours and their journals; raise an error if another process is writing one."""
-    for name in names:
-        with disk_errors(folder / name):
-            remove_part(folder / name)
-
-
-def _extension(part: PartFile) -> str:
-    """Return the extension of the name that the storage suggests, or else of the content type; "" if there is none."""
-    beginning = part.read_beginning(MAGIC_BYTES)
-    name = true_name(part.journal.filename or "", beginning)
-    kept = Path(name).suffixes[-2 if is_compressed_name(name) else -1 :]
-    plain = "".join(suffix for suffix in kept if re.fullmatch(_EXTENSION, suffix))
-    stated = _EXTENSION_OF.get((part.journal.content_type or "").partition(";")[0].strip().lower(), "")
-    return plain or true_name(f"x{stated}", beginning).removeprefix("x")
 
 
 def _measure(path: Path, *, digest: bool) -> tuple[int, str | None]:

@@ -22,6 +22,8 @@ from impact_jobs.cli.state import state_of
 
 # Where each command's function is, and its summary, so that `--help` need not load it; a test compares the summaries.
 _COMMANDS: Final = {
+    "export": ("export:export", "Export a report to a file, or a long range to one file per window."),
+    "reports": ("reports:reports", "Show the reports of the account, or the filters and columns of one."),
     "list": ("list:list_jobs", "Show the account's jobs, newest first."),
     "get": ("get:get", "Show jobs as they are now."),
     "wait": ("wait:wait", "Wait until jobs are completed."),
@@ -40,6 +42,7 @@ class App(click.Group):
     """A group that loads a command when it is used, and reports errors in one line."""
 
     examples: tuple[str, ...] = (
+        "impact-jobs export agency_action_listing --from 2026-05-01 --to 2026-05-31 --out may.csv",
         "impact-jobs list --since 2d --status COMPLETED",
         "impact-jobs replay 3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1 | impact-jobs wait - | impact-jobs download -",
     )
@@ -145,7 +148,7 @@ def _flush_or_discard() -> None:
 @click.version_option(__version__, prog_name="impact-jobs", help="Show the version and exit.")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Wait for, download and replay impact.com's asynchronous jobs.
+    """Export impact.com's reports, and wait for, download and replay its asynchronous jobs.
 
     Credentials come from IMPACT_ACCOUNT_SID and IMPACT_AUTH_TOKEN, or from a profile. Data goes to stdout, everything
     else to stderr. Commands that take jobs accept job ids, paths and URLs. With "-", they read jobs from stdin, as

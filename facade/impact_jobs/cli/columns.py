@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from attrs import frozen
@@ -67,4 +67,15 @@ def fitted_table(columns: Sequence[Column], width: int, *, header_style: str) ->
         )
     for row in zip(*(column.cells for column in chosen), strict=True):
         table.add_row(*row)
+    return table
+
+
+def folded_table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]], *, show_header: bool = True) -> Table:
+    """Create a table whose last column is folded if the terminal is too narrow."""
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_header=show_header)
+    for title in titles[:-1]:
+        table.add_column(title, no_wrap=True)
+    table.add_column(titles[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(text) if isinstance(text, str) else text for text in row))
     return table

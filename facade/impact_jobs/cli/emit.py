@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from impact_jobs import DownloadResult, Job, JobsError
 from impact_jobs.cli import exit_codes, output
+from impact_jobs.cli.columns import folded_table
 from impact_jobs.cli.state import CliState
 from impact_jobs.cli.tables import coloured, print_job, print_job_briefly, print_result
 
@@ -50,6 +51,21 @@ def emit_all(
     return exit_codes.worst(errors)
 
 
+def emit_rows(state: CliState, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> None:
+    """Write the rows to stdout: of each, a JSON object, its first column, or all `columns` (their keys, by title)."""
+    keys = list(columns.values())
+    cells = [["" if row[key] is None else output.one_line(row[key]) for key in keys] for row in rows]
+    if state.wants_tables:
+        if rows:
+            state.out.print(folded_table(list(columns), cells))
+        return
+    for row, texts in zip(rows, cells, strict=True):
+        if state.json:
+            output.write_json(state.out, row)
+        else:
+            output.write_line(state.out, texts[0] if state.quiet else "\t".join(text or "-" for text in texts))
+
+
 def emit_job(state: CliState, job: Job, *, in_full: bool = False) -> None:
     """Write a job to stdout."""
     if state.json:
@@ -64,19 +80,34 @@ def emit_job(state: CliState, job: Job, *, in_full: bool = False) -> None:
         output.write_line(state.out, coloured(line, job) if has_colours else line)
 
 
-def emit_result(state: CliState, result: DownloadResult) -> None:
-    """Write a file to stdout; with `--quiet`, its path alone."""
+def emit_result(state: CliState, result: DownloadResult, *, more: Mapping[str, object] | None = None) -> None:
+    """Write a file to stdout; with `--quiet`, its path alone; `more` is added to the JSON."""
     if state.json:
-        output.write_json(state.out, output.result_object(result))
+        output.write_json(state.out, output.result_object(result) | dict(more or {}))
     elif state.quiet:
         output.write_line(state.out, str(result.path))
     elif state.wants_tables:
         print_result(state.out, result)
     else:
         output.write_line(state.out, output.result_line(result))
+        if result.unchanged:
+            state.note(f"{output.printable(result.path)}: unchanged")
 
 
-def emit_failure(state: CliState, error: JobsError, *, console: Console | None = None) -> None:
-    """Write the failure of one job: as JSON to stdout, else to stderr; `console` overrides either."""
-    console = console or (state.out if state.json else state.err)
-    output.write_error(console, error, code=exit_codes.code_of(error), as_json=state.json, job_id=error.job_id)
+def emit_failure(
+    state: CliState,
+    error: JobsError,
+    *,
+    console: Console | None = None,
+    about: str | None = None,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Write one failure: as JSON, with `more`, to stdout, else to stderr; `console` overrides either.
+
+    `about` is what it concerns, by default the job.
+    """
+    console, code = console or (state.out if state.json else state.err), exit_codes.code_of(error)
+    if state.json:
+        output.write_json(console, output.error_object(error, code=code) | dict(more or {}))
+    else:
+        output.note(console, output.error_message(error), about=about or error.job_id)

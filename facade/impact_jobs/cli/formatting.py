@@ -17,7 +17,9 @@ from impact_jobs.cli.output import one_line
 _STYLES: Final = {
     "QUEUED": "dim",
     "RUNNING": "cyan",
+    "DOWNLOADING": "cyan",
     "COMPLETED": "green",
+    "DONE": "green",
     "CANCELLED": "yellow",
     "ERROR": "red",
     "FAILED": "red",

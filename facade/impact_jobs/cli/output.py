@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
-from attrs import fields
+from attrs import AttrsInstance, asdict
 from click import ClickException
 from rich.console import Console
 
@@ -24,10 +24,15 @@ from impact_jobs.errors import redact, shorten
 # The library's messages name Python arguments; at a prompt, they must name options instead.
 _ADVICE_AT_A_PROMPT = {
     "pass overwrite=True": "pass --overwrite",
+    "pass join=True": "pass --join",
     "export it, or pass the value to the client": "export it, or make a profile with `impact-jobs profile add default`",
     "wait for it, then download": "pass --wait",
     "created_after": "--since",
     "created_before": "--until",
+    "`reports()`": "`impact-jobs reports`",
+    "start_date": "--from",
+    "end_date": "--to",
+    "Make the same call again": "Run the same command again",
 }
 
 
@@ -73,23 +78,30 @@ def write_json(console: Console, value: Mapping[str, Any]) -> None:
 
 
 def _to_text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def attributes(value: AttrsInstance, *, without: Collection[str] = ("raw",)) -> dict[str, Any]:
+    """Return the attributes of a value as JSON, redacted, without those named."""
+    return asdict(
+        value,
+        filter=lambda attribute, _: attribute.name not in without,
+        value_serializer=lambda _owner, _attribute, found: _redacted(found),
+    )
 
 
 def job_object(job: Job) -> dict[str, Any]:
     """Return a job as JSON: the attributes of `impact_jobs.Job` except `raw`, and `is_terminal`."""
-    names = [field.name for field in fields(Job) if field.name != "raw"]
-    return {name: _redacted(getattr(job, name)) for name in (*names, "is_terminal")}
+    return attributes(job) | {"is_terminal": job.is_terminal}
 
 
 def result_object(result: DownloadResult) -> dict[str, Any]:
     """Return a file as JSON: the job's `id`, and the attributes of `impact_jobs.DownloadResult` except `job`."""
-    names = [field.name for field in fields(DownloadResult) if field.name not in {"job", "job_id"}]
-    found = {name: _redacted(getattr(result, name)) for name in names}
+    found = attributes(result, without=("job", "job_id"))
     return {"id": result.job_id} | found | {"path": str(result.path)}  # never redacted, because scripts open it
 
 
-def error_object(error: BaseException, *, code: int, job_id: str | None = None) -> dict[str, Any]:
+def error_object(error: BaseException, *, code: int) -> dict[str, Any]:
     """Return a failure as JSON: the `id` of the job, if it concerns one, and `error`."""
     snapshot = getattr(error, "job", None)
     candidates = getattr(error, "candidates", ())
@@ -104,14 +116,12 @@ def error_object(error: BaseException, *, code: int, job_id: str | None = None) 
         "job": job_object(snapshot) if isinstance(snapshot, Job) else None,
     }
     known = {name: value for name, value in found.items() if value not in (None, [])}
-    job_id = job_id or getattr(error, "job_id", None)
+    job_id = getattr(error, "job_id", None)
     return ({"id": _redacted(job_id)} if job_id else {}) | {"error": known}
 
 
 def _redacted(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float | datetime):
-        return value
-    return redact(str(value))  # of an enum, its value
+    return redact(str(value)) if isinstance(value, str) else value  # of an enum, its value
 
 
 def error_message(error: BaseException) -> str:
@@ -124,12 +134,12 @@ def error_message(error: BaseException) -> str:
     return message
 
 
-def write_error(console: Console, error: BaseException, *, code: int, as_json: bool, job_id: str | None = None) -> None:
+def write_error(console: Console, error: BaseException, *, code: int, as_json: bool) -> None:
     """Write an error as one line, or as one JSON object."""
     if as_json:
-        write_json(console, error_object(error, code=code, job_id=job_id))
-        return
-    note(console, error_message(error), about=job_id)
+        write_json(console, error_object(error, code=code))
+    else:
+        note(console, error_message(error))
 
 
 def note(console: Console, text: str, *, about: str | None = None) -> None:

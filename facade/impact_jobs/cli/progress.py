@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -161,10 +162,11 @@ Progress: TypeAlias = ProgressLines | LiveProgress
 
 @define
 class FileCounter:
-    """Counts the complete files in a folder, each named after its job's id; it reads the folder once a second."""
+    """Counts the complete files in a folder, by their names or by the manifest; it reads the folder once a second."""
 
     folder: Path
     ids: Collection[str]
+    is_listed: bool = False  # in the manifest; otherwise each file is named after its job's id
     now: Callable[[], float] = time.monotonic
     _count: int = 0
     _read_at: float = -1.0
@@ -174,10 +176,20 @@ class FileCounter:
         if self.now() >= self._read_at + 1.0:
             wanted = {name.lower() for name in self.ids}
             with suppress(OSError):
-                names = [name for name in os.listdir(self.folder) if ".part" not in name]  # noqa: PTH208 - faster
-                self._count = sum(name.lower().partition(".")[0] in wanted for name in names)
+                self._count = len(wanted & set(self._listed() if self.is_listed else self._named()))
             self._read_at = self.now()
         return self._count
+
+    def _named(self) -> Iterator[str]:
+        for name in os.listdir(self.folder):  # noqa: PTH208 - faster
+            if ".part" not in name:
+                yield name.lower().partition(".")[0]
+
+    def _listed(self) -> Iterator[str]:
+        with (self.folder / "manifest.jsonl").open("rb") as file:
+            for line in file:
+                with suppress(ValueError, AttributeError):  # a torn line
+                    yield str(json.loads(line).get("job"))
 
 
 @contextmanager

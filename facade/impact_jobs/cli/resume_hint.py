@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 from click.core import ParameterSource
@@ -40,8 +40,9 @@ def hint_of(context: click.Context) -> str | None:
 
 def _shared_options(context: click.Context) -> Iterator[str]:
     state = state_of(context)
-    if state.profile:
-        yield from ("--profile", state.profile)
+    for option, value in (("--profile", state.profile), ("--account-kind", state.account_kind)):
+        if value:
+            yield from (option, value)
     for flag, is_given in (("--json", state.json), ("--quiet", state.quiet)):
         if is_given:
             yield flag
@@ -70,4 +71,6 @@ def _to_text(value: object) -> str:
         return "forever"
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return f"{value.days}d"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -58,6 +58,17 @@ class CliState:
         found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
         return JobsClient.from_env(account=self.account_kind) if found is None else found.client(self.account_kind)
 
+    def account_key(self) -> tuple[str, str, str]:
+        """Return what distinguishes the account from others, without its token."""
+        from impact_jobs.cli import profiles  # noqa: PLC0415 - slow to load
+
+        found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
+        names = ("IMPACT_BASE_URL", "IMPACT_ACCOUNT_KIND", "IMPACT_ACCOUNT_SID")
+        url, kind, sid = (os.environ.get(name, "") for name in names)
+        if found is not None:
+            url, kind, sid = found.url, found.kind, found.account_sid
+        return url, self.account_kind or kind or "agency", sid
+
     def note(self, text: str) -> None:
         """Write a note to stderr, unless `--quiet` was given."""
         from impact_jobs.cli import output  # noqa: PLC0415 - loads rich

@@ -74,7 +74,9 @@ def print_result(console: Console, result: DownloadResult) -> None:
         how = f"{size(int(result.bytes_written / max(result.seconds, 0.001)))}/s"
     is_partial = result.pages_total is not None and result.pages_total > 1
     partial = f"1 page of {result.pages_total} only" if is_partial else ""
-    facts = joined([size(result.bytes_written), how, partial])
+    rows = "" if result.rows is None else f"{result.rows:,} rows"
+    older = "an older result, which cannot be replayed" if result.fresh is False else ""
+    facts = joined([size(result.bytes_written), rows, how, partial, "unchanged" if result.unchanged else "", older])
     console.print(Text.assemble(printable(result.path), (f"  {facts}", "dim")), soft_wrap=True)
 
 

@@ -59,6 +59,19 @@ def parse_timeout(text: str) -> float | None:
     return length
 
 
+def parse_split(text: str) -> str | timedelta:
+    """Parse "day", "week", "month", or a number of days such as "7d"."""
+    typed = text.strip().lower()
+    if typed in {"day", "week", "month"}:
+        return typed
+    days, rest = divmod(_parse_span(typed) or 0.0, _DAY.total_seconds())
+    if not days or rest:
+        raise BadParameter(
+            f"{shorten(text)!r} is not a length of windows: write 'day', 'week', 'month', or days, such as '7d'."
+        )
+    return days * _DAY
+
+
 def _parse_span(typed: str) -> float | None:
     found = _SPAN.fullmatch(typed)
     if not typed or found is None:

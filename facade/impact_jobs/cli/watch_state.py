@@ -15,7 +15,8 @@ _KEPT_STEPS = 8  # the rate is computed from the latest steps only, because olde
 _NEARLY_DONE, _DONE = 99, 100  # percent; servers often rest at 99
 # Running jobs come first, then those that need attention, because a terminal may not hold all rows. Within a group
 # the jobs keep their order, because rows that move cannot be read.
-_RANKS = {"FAILED": 1, "ERROR": 1, "CANCELLED": 1, "QUEUED": 2, "COMPLETED": 3}
+_COMPLETED = frozenset({JobStatus.COMPLETED, "DOWNLOADING", "DONE"})  # the last two are of a window of an export
+_RANKS = {"FAILED": 1, "ERROR": 1, "CANCELLED": 1, "QUEUED": 2, "COMPLETED": 3, "DONE": 3}
 
 
 @define
@@ -118,7 +119,7 @@ class WatchState:
 
 def percent_of(job: Job) -> int:
     """Return the progress, 0 to 100; 100 for every completed job."""
-    return _DONE if job.status == JobStatus.COMPLETED else min(max(job.percentage_complete or 0, 0), _DONE)
+    return _DONE if job.status in _COMPLETED else min(max(job.percentage_complete or 0, 0), _DONE)
 
 
 def _is_stale(job: Job, *, known: Job) -> bool:

@@ -1,10 +1,13 @@
-"""The table that `watch` draws."""
+"""The table that `watch` draws, and `export` for its windows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -14,31 +17,55 @@ from impact_jobs.cli.output import one_line
 from impact_jobs.cli.watch_state import Pace, WatchState, percent_of
 from impact_jobs.models import Job, JobStatus
 
+_FRAMES_PER_SECOND = 2
+_RESERVED_LINES = 3  # of the terminal: the table's head, its summary, and the line of the cursor
+_ECHO_COLUMNS = 2  # for the ^C that a terminal echoes, which would wrap, and leave a line of the table behind
 _MIN_ID = 8
 _BESIDE_ID = 25  # columns for status, percentage and time left, which matter more than a complete id
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-def watch_table(state: WatchState, *, now: datetime, width: int, rows: int | None = None) -> Table:
+@contextmanager
+def live_table(console: Console, *, title: str = "JOB", transient: bool = False) -> Iterator[Callable[[Job], None]]:
+    """Draw a table within the block, and yield a function that updates a job in it; a `transient` one is erased."""
+    jobs = WatchState()
+
+    def draw() -> Table:
+        rows = max(console.height - _RESERVED_LINES, 1)
+        return watch_table(jobs, now=datetime.now(UTC), width=console.width - _ECHO_COLUMNS, rows=rows, title=title)
+
+    with Live(
+        get_renderable=draw,
+        console=console,
+        transient=transient,
+        refresh_per_second=_FRAMES_PER_SECOND,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as live:
+        live.refresh()
+        yield lambda job: jobs.update(job, at=datetime.now(UTC))
+
+
+def watch_table(state: WatchState, *, now: datetime, width: int, rows: int | None = None, title: str = "JOB") -> Table:
     """Draw the jobs for a terminal, with a summary below if there are several.
 
     Columns that do not fit into `width`, which should be 30 or more, are left out; jobs beyond `rows` are only counted.
     """
     jobs = state.jobs
     hidden = 0 if rows is None else max(len(jobs) - rows, 0)
-    table = fitted_table(_columns(state, jobs[:rows], now=now, width=width), width, header_style="dim")
+    table = fitted_table(_columns(state, jobs[:rows], now=now, width=width, title=title), width, header_style="dim")
     if len(jobs) > 1:
         table.caption_justify = "left"
         table.caption = Text(state.summary + (f" ({hidden} not shown)" if hidden else ""), style="dim")
     return table
 
 
-def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: int) -> list[Column]:
+def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: int, title: str) -> list[Column]:
     paces = [state.pace(job, now=now) for job in jobs]
     messages = [one_line(job.status_message or "") for job in jobs]
     bars = [Bar(percent_of(job) / 100, status_style(job)) for job in jobs]
     columns = [  # those that change every second have a fixed width, so that they do not jump
-        text_column("JOB", 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
+        text_column(title, 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
         text_column("STATUS", 1, [status_text(job) for job in jobs], width=9, min_width=14),
         Column(title="PROGRESS", rank=4, cells=bars, width=8, max_width=24),
         number_column("%", 2, [f"{percent_of(job)}%" for job in jobs], width=4),

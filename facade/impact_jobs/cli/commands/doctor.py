@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from impact_jobs.cli import doctor_checks as checks
 from impact_jobs.cli import exit_codes, output
+from impact_jobs.cli.columns import folded_table
 from impact_jobs.cli.command import Command
 from impact_jobs.cli.doctor_checks import Check
 from impact_jobs.cli.probe import find_target, probe_target
 from impact_jobs.cli.state import CliState
 
+_FIELDS = ("name", "state", "found", "advice")
 _MARKS = {"ok": ("\u2713", "green"), "warning": ("!", "yellow"), "failed": ("\u2717", "red"), "skipped": ("-", "dim")}
 
 
@@ -48,23 +49,17 @@ def doctor(state: CliState, *, folder: Path) -> int:
 def _write(state: CliState, found: list[Check]) -> None:
     if state.json:
         for check in found:
-            fields = {"name": check.name, "state": check.state, "found": check.found, "advice": check.advice}
-            output.write_json(state.out, fields)
+            output.write_json(state.out, {name: getattr(check, name) for name in _FIELDS})
         return
     found = [check for check in found if not state.quiet or check.state in {"warning", "failed"}]
     if not state.out.is_terminal:
         for check in found:
-            line = f"{check.state}\t{check.name}\t{check.found}\t{check.advice}"
-            output.write_line(state.out, line.rstrip("\t"))
+            output.write_line(state.out, f"{check.state}\t{check.name}\t{check.found}\t{check.advice}".rstrip("\t"))
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    rows: list[list[str | Text]] = []
     for check in found:
         mark, style = _MARKS[check.state]
-        sign = check.state if state.out.options.ascii_only else mark
-        table.add_row(Text(sign, style=style), Text(check.name), Text(check.found))
+        rows.append([Text(check.state if state.out.options.ascii_only else mark, style=style), check.name, check.found])
         if check.advice:
-            table.add_row("", "", Text(check.advice, style="bold"))
-    state.out.print(table)
+            rows.append(["", "", Text(check.advice, style="bold")])
+    state.out.print(folded_table(["", "", ""], rows, show_header=False))

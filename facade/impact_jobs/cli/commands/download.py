@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -42,16 +43,15 @@ _STDOUT = "-"
 @click.pass_obj
 def download(
     state: CliState,
+    /,
     job: str,
     path: str | None,
     *,
     output_path: str | None,
     to_stdout: bool,
-    overwrite: bool,
     wait: bool,
     timeout: float | None,
-    connections: int | None,
-    mode: Mode,
+    **chosen: Any,  # noqa: ANN401 - as click passes them
 ) -> int:
     """Download the result of a job to a file, or to stdout.
 
@@ -76,19 +76,12 @@ def download(
                 if target == _STDOUT:
                     if wait:
                         client.wait(name, timeout, on_update=progress.on_job)
-                    _copy_to_stdout(client, name, mode, progress)
+                    _copy_to_stdout(client, name, chosen["mode"], progress)
                     return None
                 call = client.download
                 if wait:
                     call = partial(client.wait_and_download, timeout=timeout, on_update=progress.on_job)
-                return call(
-                    name,
-                    target,
-                    overwrite=overwrite,
-                    connections=connections,
-                    mode=mode,
-                    on_progress=progress.on_bytes,
-                )
+                return call(name, target, on_progress=progress.on_bytes, **chosen)
 
         return emit_all(call_for_each(names, save), state)
 

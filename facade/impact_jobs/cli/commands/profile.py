@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.table import Table
 
 from impact_jobs import ConfigurationError
-from impact_jobs.cli import output, profiles
+from impact_jobs.cli import profiles
 from impact_jobs.cli.command import Command
+from impact_jobs.cli.emit import emit_rows
 from impact_jobs.cli.job_args import read_stdin_lines
 from impact_jobs.cli.profiles import Profile
 from impact_jobs.cli.state import CliState
@@ -66,22 +66,13 @@ def add(
 def list_profiles(state: CliState) -> None:
     """Show the names, accounts, API URLs and kinds of account of the profiles, but not their tokens."""
     folder = profiles.config_folder()
-    rows = [(each.name, each.account_sid, each.url, each.kind) for each in profiles.stored(folder)]
-    if not rows:
+    found = [
+        {"name": each.name, "account_sid": each.account_sid, "base_url": each.url, "account_kind": each.kind}
+        for each in profiles.stored(folder)
+    ]
+    if not found:
         state.note(f"{folder / profiles.FILE_NAME} has no profiles: create one with `impact-jobs profile add default`")
-    elif state.wants_tables:
-        names = ("PROFILE", "ACCOUNT", "API", "KIND")
-        table = Table(*names, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-        for row in rows:
-            table.add_row(*row)
-        state.out.print(table)
-        return
-    for row in rows:
-        if state.json:
-            names = ("name", "account_sid", "base_url", "account_kind")
-            output.write_json(state.out, dict(zip(names, row, strict=True)))
-        else:
-            output.write_line(state.out, row[0] if state.quiet else "\t".join(row))
+    emit_rows(state, found, {"PROFILE": "name", "ACCOUNT": "account_sid", "API": "base_url", "KIND": "account_kind"})
 
 
 @profile.command("remove", cls=Command, examples=("impact-jobs profile remove old",))

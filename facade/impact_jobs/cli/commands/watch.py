@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import click
-from rich.live import Live
-from rich.table import Table
 
 from impact_jobs import Job, JobsError
 from impact_jobs.cli import exit_codes, options, output
@@ -18,11 +15,7 @@ from impact_jobs.cli.job_args import job_names
 from impact_jobs.cli.options import Selection, newest_first
 from impact_jobs.cli.resume_hint import hint_resume
 from impact_jobs.cli.state import CliState
-from impact_jobs.cli.watch_state import WatchState
-from impact_jobs.cli.watch_table import watch_table
-
-_FRAMES_PER_SECOND = 2
-_RESERVED_LINES = 3  # of the terminal: the table's head, its summary, and the line of the cursor
+from impact_jobs.cli.watch_table import live_table
 
 
 @click.command(
@@ -78,19 +71,6 @@ def _view(state: CliState) -> Iterator[Callable[[Job], None]]:
 
         yield write_change
         return
-    console = state.err if output.is_live(state.err) else state.out  # stderr, so that notes appear above the table
-    jobs = WatchState()
-
-    def draw() -> Table:
-        rows = max(console.height - _RESERVED_LINES, 1)
-        return watch_table(jobs, now=datetime.now(UTC), width=console.width, rows=rows)
-
-    with Live(
-        get_renderable=draw,
-        console=console,
-        refresh_per_second=_FRAMES_PER_SECOND,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    ) as live:
-        live.refresh()
-        yield lambda job: jobs.update(job, at=datetime.now(UTC))
+    # On stderr if that is possible, so that notes appear above the table.
+    with live_table(state.err if output.is_live(state.err) else state.out) as show:
+        yield show

@@ -1,0 +1,120 @@
+"""`export_and_download`: from a report's name to a file, as one job or as one for each window of a long range."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO
+
+from attrs import evolve
+
+from impact_jobs._api.context import ClientContext
+from impact_jobs._download.destination import Place, is_folder
+from impact_jobs._download.joining import join_csv, join_json_lines
+from impact_jobs._download.options import DownloadOptions
+from impact_jobs._operations.assembling import Assemble, PrepareAssembly, csv_rows, takes_json_lines
+from impact_jobs._operations.download import wait_and_download
+from impact_jobs._operations.export import ExportRequest, check_export, refreshed, send_export, with_filters
+from impact_jobs._operations.export_names import ExportNames
+from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.export_run import ExportRun
+from impact_jobs._operations.result_pages import download_all_pages
+from impact_jobs._operations.wait import wait
+from impact_jobs._policy.windows import split_range
+from impact_jobs.errors import (
+    ConfigurationError,
+    ExportReport,
+)
+from impact_jobs.models import DownloadResult
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+
+async def export_and_download(
+    context: ClientContext,
+    report_id: object,
+    path: str | PathLike[str],
+    options: DownloadOptions,
+    *,
+    start_date: date | str | None,
+    end_date: date | str | None,
+    result_format: str,
+    filters: Mapping[str, object] | None,
+    export: ExportOptions,
+    prepare: PrepareAssembly | None = None,
+) -> DownloadResult | ExportReport:
+    """Export a report and download its result; see `JobsClient.export_and_download`.
+
+    With `prepare`, the files are assembled from the results, in another format than theirs.
+    """
+    request, others = check_export(
+        context, report_id, start_date=start_date, end_date=end_date, result_format=result_format, filters=filters
+    )
+    is_single = export.split is None
+    windows = split_range(request.start, request.end, export.split) if export.split is not None else ()
+    if export.join and windows and request.result_format == "XML":
+        raise ConfigurationError("XML results are not joined: pass result_format='CSV' or 'JSON', or join=False.")
+    names = ExportNames.create(path, request, account=context.account)
+    is_joined = export.join or is_single
+    places = [names.place(request.start, request.end)] if is_joined else names.places(windows)
+    is_run = not is_single or prepare is not None  # whose journal shows which files are its own
+    await context.transport.run(lambda: names.check(places, overwrite=options.overwrite, is_run=is_run))
+    request = await with_filters(context, request, others)
+    assemble = await prepare(context, request.report_id) if prepare is not None else None
+    if not is_run:
+        await context.transport.run(lambda: names.make_folders(places))
+        return await _export_one(context, request, places[0], options, export)
+    run = ExportRun(
+        context=context,
+        request=request,
+        windows=windows,
+        names=names,
+        places=places,
+        options=options,
+        export=export,
+        is_joined=is_joined,
+        assemble=assemble or (_assembler(request.result_format) if is_joined else None),
+        count_rows=csv_rows if request.result_format == "CSV" else None,
+    )
+    return await run.run()
+
+
+async def _export_one(
+    context: ClientContext,
+    request: ExportRequest,
+    place: Place,
+    options: DownloadOptions,
+    export: ExportOptions,
+) -> DownloadResult:
+    into_folder = await context.transport.run(lambda: is_folder(place.path))
+    job, fresh = await refreshed(context, await send_export(context, request), export.max_age)
+    if request.result_format == "JSON" and takes_json_lines(place.path):
+        job = await wait(context, job, timeout=export.timeout, polling=export.polling, on_update=export.on_update)
+        result = await download_all_pages(context, job, place.path, options)
+    else:
+        result = await wait_and_download(
+            context,
+            job,
+            place.path,
+            options,
+            timeout=export.timeout,
+            polling=export.polling,
+            on_update=export.on_update,
+        )
+    if request.result_format == "CSV":
+        result = evolve(result, rows=await context.transport.run(lambda: csv_rows(result.path)))
+    shown_path = place.shown / result.path.name if into_folder else place.shown
+    return evolve(result, path=shown_path, fresh=fresh)
+
+
+def _assembler(result_format: str) -> Assemble:
+    join: Callable[[Sequence[Path], BinaryIO], int] = join_csv if result_format == "CSV" else join_json_lines
+
+    def assemble(sources: Sequence[Path], target: Path, /) -> int:
+        with target.open("wb") as file:
+            return join(sources, file)
+
+    return assemble

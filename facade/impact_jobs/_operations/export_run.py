@@ -1,0 +1,289 @@
+"""One run of an export in windows: what an earlier run has left, the exports, the files, and the joined file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from pathlib import Path
+from threading import Lock
+
+from attrs import define, evolve, field
+
+from impact_jobs._api.context import ClientContext, seconds_of
+from impact_jobs._download.assembled_file import commit_file, sha256_of
+from impact_jobs._download.destination import Place, check_file
+from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
+from impact_jobs._download.filesystem import exists
+from impact_jobs._download.manifest import Manifest, ManifestEntry
+from impact_jobs._download.options import DownloadOptions
+from impact_jobs._download.part_file import disk_errors
+from impact_jobs._operations.assembling import Assemble
+from impact_jobs._operations.download import shown_at
+from impact_jobs._operations.export import ExportRequest
+from impact_jobs._operations.export_names import ExportNames
+from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.export_windows import WindowExports, WindowTask, window_key
+from impact_jobs._operations.window_files import WindowFiles, existing_result
+from impact_jobs._transport.clock import utc
+from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError, JobsError
+from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import ExportWindow
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+
+@define(kw_only=True, eq=False)
+class ExportRun:
+    """Exports windows, and gives each its file, or all of them one.
+
+    Its journal is in a folder of its own, which is removed once everything is complete. The results that are to be
+    assembled are in the same folder.
+    """
+
+    context: ClientContext
+    request: ExportRequest  # for the whole range
+    windows: Sequence[ExportWindow]  # none for a single export
+    names: ExportNames
+    places: Sequence[Place]  # of each window, or of the joined file
+    options: DownloadOptions
+    export: ExportOptions
+    is_joined: bool
+    assemble: Assemble | None
+    count_rows: Callable[[Path], int | None] | None
+    tasks: Sequence[WindowTask] = field(init=False)
+    _lock: Lock = field(factory=Lock, init=False)
+    _manifests: dict[Path, Manifest] = field(factory=dict)  # by folder
+
+    def __attrs_post_init__(self) -> None:
+        self.tasks = self._tasks()
+
+    async def run(self) -> DownloadResult | ExportReport:
+        """Run until everything is complete, or nothing more can be done now."""
+        run, opened = self.context.transport.run, list[ExportJournal]()
+        try:
+            await run(lambda: self.names.make_folders(self.places))
+            await run(lambda: opened.append(ExportJournal.open(self._folder, self.places[0].path, self.options)))
+            return await self._run(opened[0])
+        except BaseException as error:
+            if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
+                done = sum(isinstance(task.outcome, DownloadResult) for task in self.tasks)
+                error.add_note(
+                    f"{done} of {len(self.tasks)} windows of report {self.request.report_id} are there, and jobs that "
+                    "were exported continue on the server: make the same call again to go on"
+                )
+            raise
+        finally:
+            for journal in opened:
+                await run(journal.close)
+
+    async def _run(self, journal: ExportJournal) -> DownloadResult | ExportReport:
+        run, started = self.context.transport.run, self.context.transport.now()
+        if (joined := await run(lambda: self._find(journal))) is not None:
+            return joined
+        report, assemble = await self._complete_windows(journal), self.assemble
+        if assemble is None or not self.is_joined:
+            if report.is_complete:
+                await run(journal.remove)
+            return report
+        if not report.is_complete:
+            raise ExportIncompleteError(report, report_id=self.request.report_id)
+        result = await run(lambda: self._join(journal, assemble))
+        return evolve(result, seconds=self.context.transport.now() - started)
+
+    @property
+    def _folder(self) -> Path:
+        if self.is_joined:
+            target = self.places[0].path
+            return target.with_name(f"{target.name}.windows")
+        key = window_key(self.context, evolve(self.request, start=None, end=None))
+        return self.names.folder.path / f"{self.request.report_id}.{key}.windows"
+
+    def _tasks(self) -> list[WindowTask]:
+        if not self.windows:
+            whole = ExportWindow(self.request.start or date.min, self.request.end or date.max)
+            return [self._task(whole, self.request, None)]
+        targets = [None] * len(self.windows) if self.is_joined else self.places
+        return [
+            self._task(window, self.request.for_window(window.start, window.end), target)
+            for window, target in zip(self.windows, targets, strict=True)
+        ]
+
+    def _task(self, window: ExportWindow, request: ExportRequest, target: Place | None) -> WindowTask:
+        key = window_key(self.context, request)
+        work = self._folder / f"{window.start}.{window.end}.{key}.{request.result_format.lower()}"
+        source = Place(work, work) if target is None or self.assemble is not None else target
+        return WindowTask(
+            window=window,
+            request=request,
+            key=key,
+            source=source,
+            target=target,
+            state=WindowState(),
+            on_window=self.export.on_window and self._on_window,
+        )
+
+    def _on_window(self, window: ExportWindow, news: Job | DownloadResult | JobsError) -> None:
+        with self._lock:  # because windows are downloaded in several threads
+            if self.export.on_window is not None:
+                self.export.on_window(window, news)
+
+    def _find(self, journal: ExportJournal) -> DownloadResult | None:
+        """Find what earlier runs have completed; return the joined file if that is complete.
+
+        Raises:
+            DestinationExistsError: A file of another origin is in the way.
+        """
+        if self.is_joined:
+            state, target = journal.states.get(self._joined_key), self.places[0]
+            if state is not None and state.file is not None and _has(target.path, state.file):
+                journal.remove()
+                return self._joined_result(state, state.file)
+            check_file(target.path, overwrite=self.options.overwrite)
+        for task in self.tasks:
+            found = journal.states.get(task.key)
+            if found is None and task.target is not None and not self.options.overwrite:
+                found = self._from_manifest(task)
+            self._resume(task, found or WindowState())
+        return None
+
+    def _from_manifest(self, task: WindowTask) -> WindowState | None:
+        """Return the state of a window whose file an earlier run has completed, if its request was equal."""
+        entry = self._manifest(task).entries.get(task.path.name)
+        if entry is None or entry.request != task.key or entry.job is None or entry.bytes is None:
+            return None
+        file = CompleteFile(
+            size=entry.bytes, rows=entry.rows, sha256=entry.sha256, completed_at=_moment(entry.completed)
+        )
+        return WindowState(job_id=entry.job, file=file)
+
+    def _note(self, task: WindowTask, job: Job, result: DownloadResult) -> None:
+        """Record in the manifest what the file of a window is."""
+        account = self.context.account
+        entry = ManifestEntry(
+            file=task.path.name,
+            job=job.id.lower(),
+            type=job.type,
+            program=job.program_id,
+            report=task.request.report_id,
+            filters=task.request.parameters,
+            start=task.request.start,
+            end=task.request.end,
+            account=f"{account.sid}/{account.advertiser}" if account.advertiser else account.sid,
+            format=task.request.result_format,
+            request=task.key,
+            created=job.created_date,
+            completed=job.completed_date,
+            rows=result.rows,
+            bytes=result.bytes_written,
+            sha256=result.sha256,
+        )
+        with disk_errors(task.path):
+            self._manifest(task).append(entry)
+
+    def _manifest(self, task: WindowTask) -> Manifest:
+        folder = task.path.parent
+        if folder not in self._manifests:
+            self._manifests[folder] = Manifest.read(folder)
+        return self._manifests[folder]
+
+    def _resume(self, task: WindowTask, state: WindowState) -> None:
+        task.state = state
+        is_there = existing_result(task)
+        if is_there is None:
+            task.state = evolve(state, file=None)
+            if task.target is not None:
+                check_file(task.target.path, overwrite=self.options.overwrite or state.is_saving)
+        elif self.export.max_age is None:
+            task.outcome = is_there
+        elif state.file is not None and self._is_old(state.file):
+            task.state = evolve(state, fresh=None)
+        else:
+            task.outcome = evolve(is_there, fresh=True)
+
+    def _is_old(self, file: CompleteFile) -> bool:
+        max_age = self.export.max_age
+        return max_age is not None and (file.completed_at is None or utc() - file.completed_at > max_age)
+
+    async def _complete_windows(self, journal: ExportJournal) -> ExportReport:
+        exports = WindowExports(context=self.context, tasks=self.tasks, journal=journal, max_age=self.export.max_age)
+        await exports.run()
+        files = WindowFiles(
+            context=self.context,
+            exports=exports,
+            options=self.options,
+            deadline=self.context.transport.now() + seconds_of(self.export.timeout),
+            polling=self.export.polling,
+            on_update=self.export.on_update,
+            count_rows=self.count_rows,
+            assemble=self.assemble,
+            on_complete=None if self.is_joined else self._note,
+        )
+        await files.run([task for task in self.tasks if task.outcome is None and task.state.job_id is not None])
+        return ExportReport(
+            outcomes={task.window: task.outcome for task in self.tasks if task.outcome is not None},
+            left=tuple(task.window for task in exports.left),
+            again_at=exports.again_at,
+        )
+
+    @property
+    def _joined_key(self) -> str:
+        return hashlib.sha256(" ".join(task.key for task in self.tasks).encode()).hexdigest()[:16]
+
+    def _join(self, journal: ExportJournal, assemble: Assemble) -> DownloadResult:
+        """Assemble the windows into the target; the journal says what it is before it has its name."""
+        place, assembled = self.places[0], self._folder / "assembled"
+        with disk_errors(place.path):
+            rows = assemble([task.source.path for task in self.tasks], assembled)
+            counted = [task.outcome.rows for task in self.tasks if isinstance(task.outcome, DownloadResult)]
+            expected = sum(filter(None, counted))
+            if None not in counted and rows != expected:
+                raise IntegrityError(
+                    f"{str(place.shown)!r} was not written, because {rows} rows were joined and the windows have "
+                    f"{expected}. Remove {str(self._folder)!r}, and export again."
+                )
+            digest = sha256_of(assembled) if self.options.digest else None
+            file = CompleteFile(size=assembled.stat().st_size, rows=rows, sha256=digest, completed_at=None)
+        known = {task.state.fresh for task in self.tasks}
+        state = WindowState(
+            window="all",
+            job_id=self.tasks[-1].state.job_id,
+            fresh=False if False in known else None if None in known else True,
+            file=file,
+        )
+        journal.record(self._joined_key, state)
+        unchanged = _has(place.path, file) if exists(place.path) else None
+        commit_file(assembled, place.path, self.options, replaces=self.options.overwrite)
+        journal.remove()
+        return shown_at(place.shown, evolve(self._joined_result(state, file), unchanged=unchanged))
+
+    def _joined_result(self, state: WindowState, file: CompleteFile) -> DownloadResult:
+        downloads = [task.outcome for task in self.tasks if isinstance(task.outcome, DownloadResult)]
+        return DownloadResult(
+            path=self.places[0].shown,
+            job_id=state.job_id or "",
+            job=self.tasks[0].job if len(self.tasks) == 1 else None,
+            bytes_written=file.size,
+            sha256=file.sha256,
+            content_type=None,
+            filename=None,
+            resumed_from=sum(each.resumed_from for each in downloads),
+            connections=max((each.connections for each in downloads), default=0),
+            seconds=0.0,
+            rows=file.rows,
+            fresh=state.fresh,
+        )
+
+
+def _has(path: Path, file: CompleteFile) -> bool:
+    """Return whether the file at `path` has these bytes."""
+    return size_of(path) == file.size and (file.sha256 is None or sha256_of(path) == file.sha256)
+
+
+def _moment(text: str | None) -> datetime | None:
+    with suppress(ValueError, TypeError):
+        moment = datetime.fromisoformat(text or "")
+        return moment if moment.tzinfo else None
+    return None

@@ -1,0 +1,256 @@
+"""The exports of an export in windows: one job for each window, within the daily limit, and none of them twice."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from copy import copy
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import Attribute, define, evolve, field
+
+from impact_jobs._api.context import ClientContext
+from impact_jobs._api.endpoints import Pages
+from impact_jobs._dates import Window
+from impact_jobs._download.destination import Place
+from impact_jobs._download.export_journal import ExportJournal, WindowState
+from impact_jobs._operations.export import ExportRequest, candidates, send_export
+from impact_jobs._operations.export_options import OnWindow
+from impact_jobs._operations.replay import CLOCK_SLACK, replay_if_replayable
+from impact_jobs._policy.daily_exports import PERIOD
+from impact_jobs._transport.clock import utc
+from impact_jobs.errors import (
+    AuthenticationError,
+    ExportUncertainError,
+    JobCancelledError,
+    JobFailedError,
+    JobNotFoundError,
+    JobsError,
+    PermissionDeniedError,
+    RateLimitError,
+    ReportNotFoundError,
+    ResultExpiredError,
+    ServerError,
+    TransportError,
+    UnexpectedResponseError,
+)
+from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import ExportWindow
+
+T = TypeVar("T")
+
+logger: logging.Logger = logging.getLogger("impact_jobs")
+
+_MAX_RETRIES = 2  # of a window whose job has failed
+_HANDFUL = 5  # exports, before which the list is not read to count those of the last day
+_SENDING = timedelta(minutes=2)  # how long after its record in the journal an export may have been sent
+_CLOCKS = timedelta(seconds=10)  # how far the server's clock may be behind
+_COMPANY = timedelta(minutes=10)  # in which a job of another origin shows that others export as well
+# An error of these would come back with every other window.
+_FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)
+_OF_ALL = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
+_WITHOUT_RESULT = (JobFailedError, JobNotFoundError, ResultExpiredError)
+
+
+def _report(task: WindowTask, _: Attribute[Any], news: T) -> T:
+    """Report a change of a window to the user's function."""
+    if news is not None and task.on_window is not None:
+        task.on_window(task.window, news)  # type: ignore[arg-type]  # one of its kinds of news
+    return news
+
+
+@define(kw_only=True, eq=False)
+class WindowTask:
+    """One window, and how far it has come.
+
+    `source` is the file that the job's result is written to, and `target` the file that the user gets of this window:
+    the same one, or one that is assembled from it; None if the windows are joined.
+    """
+
+    window: ExportWindow
+    request: ExportRequest
+    key: str
+    source: Place
+    target: Place | None
+    state: WindowState
+    on_window: OnWindow | None
+    job: Job | None = field(default=None, on_setattr=_report)  # the last snapshot
+    is_exported: bool = False  # in this call
+    outcome: DownloadResult | JobsError | None = field(default=None, on_setattr=_report)
+    retries: int = 0
+
+    @property
+    def path(self) -> Path:
+        """The file that is complete once the window is."""
+        return (self.target or self.source).path
+
+
+def window_key(context: ClientContext, request: ExportRequest) -> str:
+    """Return a short text that identifies a request and its account."""
+    text = f"{context.account.base_url} {context.account.path} {request.key}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@define(kw_only=True, eq=False)
+class WindowExports:
+    """Gets a job for every window."""
+
+    context: ClientContext
+    tasks: Sequence[WindowTask]
+    journal: ExportJournal
+    max_age: timedelta | None
+    left: list[WindowTask] = field(factory=list)  # not exported, because the account has no exports left
+    again_at: datetime | None = None  # from when on it has some again
+
+    async def run(self) -> None:
+        """Export each window that has neither a job nor a file, in order."""
+        pending = self._pending()
+        unanswered = [task for task in pending if task.state.sent_at is not None]
+        if unanswered or len(pending) > _HANDFUL:
+            jobs = await self._list_since(min([utc() - PERIOD, *(t.state.sent_at or utc() for t in unanswered)]))
+            self.context.daily_exports.on_listed(jobs)
+            for task in unanswered:
+                await self._find_lost(task, jobs)
+        pending = self._pending()
+        for number, task in enumerate(pending):
+            if self.context.daily_exports.left(utc()) == 0:
+                self._stop(pending[number:], self.context.daily_exports.again_at(utc()))
+                return
+            try:
+                await self.export(task)
+            except RateLimitError as error:
+                self._stop(pending[number:], self._end_of(error))
+                return
+            except _FATAL:
+                raise
+            except _OF_ALL as error:
+                for other in pending[number:]:
+                    other.outcome = copy(error)
+                return
+            except JobsError as error:
+                task.outcome = error
+
+    async def export(self, task: WindowTask) -> None:
+        """Export one window; both the attempt and its job are in the journal before anything else happens."""
+        await self.record(task, sent_at=utc(), job_id=None)
+        task.is_exported = True
+        try:
+            job = await send_export(self.context, task.request, claimed=self._claimed(task))
+        except ExportUncertainError:
+            raise
+        except JobsError:
+            await self.record(task, sent_at=None)
+            raise
+        await self.use(task, job)
+
+    async def use(self, task: WindowTask, job: Job, *, fresh: bool | None = None) -> None:
+        """Wait for this job from now on. `fresh` is None until the age of its result is known."""
+        task.job = job if job.created_date is not None else None  # the answer to an export says little about the job
+        is_ours = task.state.is_saving or task.state.file is not None
+        await self.record(task, job_id=job.id, fresh=fresh, file=None, is_saving=is_ours)
+
+    async def record(self, task: WindowTask, **changes: Any) -> None:  # noqa: ANN401 - fields of WindowState
+        """Change the state of a window, also in the journal."""
+        state = evolve(task.state, window=str(task.window), **changes)
+        await self.context.transport.run(lambda: self.journal.record(task.key, state))
+        task.state = state
+
+    async def check_age(self, task: WindowTask, job: Job) -> bool:
+        """Return whether the result of a completed job may be used; False if a replay of it is to be waited for."""
+        if task.state.fresh is not None:
+            return True
+        is_new = self._is_new(task, job)
+        made = job.completed_date or job.created_date
+        if self.max_age is None:
+            fresh = is_new
+        elif task.is_exported and is_new:
+            fresh = True  # however long the job has run
+        else:
+            fresh = made is not None and utc() - made <= self.max_age
+            replayed = None if fresh else await self._replay(job)
+            if replayed is not None:
+                await self.use(task, replayed, fresh=True)
+                return False
+        await self.record(task, fresh=fresh)
+        return True
+
+    def _is_new(self, task: WindowTask, job: Job) -> bool:
+        """Return whether the export has created the job; otherwise the server has returned an existing one."""
+        sent = self.context.report_memory.export_sent(job.id) or task.state.sent_at
+        return sent is not None and job.created_date is not None and job.created_date >= sent - CLOCK_SLACK
+
+    async def _replay(self, job: Job) -> Job | None:
+        """Return a replay of a job whose result is too old, or None if that is not possible."""
+        try:
+            return await replay_if_replayable(self.context, job)
+        except PermissionDeniedError as error:
+            logger.warning("the result of job %s is too old, and it could not be replayed: %s", job.id, error)
+            return None
+
+    async def renew(self, task: WindowTask, failure: JobsError) -> bool:
+        """Replace the failed job of a window by a replay, or else by another export; return whether that was possible.
+
+        Otherwise, the next call exports the window again.
+        """
+        if failure.is_too_early or not isinstance(failure, _WITHOUT_RESULT):
+            return False
+        # Somebody has cancelled the job, unless an export has returned one that was cancelled before.
+        is_cancelled = isinstance(failure, JobCancelledError) and self._is_new(task, failure.job)
+        failed = task.state.job_id
+        try:
+            if task.retries < _MAX_RETRIES and not is_cancelled:
+                task.retries += 1
+                logger.info("%s; the window %s is retried", failure, task.window)
+                if failed is not None and not isinstance(failure, JobNotFoundError):
+                    replayed = await replay_if_replayable(self.context, failed)
+                    if replayed is not None:
+                        await self.use(task, replayed, fresh=True)
+                        return True
+                if self.context.daily_exports.left(utc()) > 0:
+                    await self.export(task)
+                    # An export that equals an earlier one returns its job, even one that has failed.
+                    if task.state.job_id != failed or isinstance(failure, JobNotFoundError):
+                        return True
+        except JobsError as error:
+            logger.info("%s; the window %s is not retried", error, task.window)
+        await self.record(task, job_id=None, sent_at=None)
+        return False
+
+    def _pending(self) -> list[WindowTask]:
+        return [task for task in self.tasks if task.outcome is None and task.state.job_id is None]
+
+    def _claimed(self, task: WindowTask) -> Collection[str]:
+        states = self.journal.states.items()
+        return {state.job_id for key, state in states if key != task.key and state.job_id is not None}
+
+    async def _list_since(self, moment: datetime) -> list[Job]:
+        window = Window.create(moment.date() - timedelta(days=1), None)
+        return [job async for page in Pages(self.context, window) for job in page]
+
+    async def _find_lost(self, task: WindowTask, jobs: Iterable[Job]) -> None:
+        """Find the job of an export that was about to be sent when its process ended.
+
+        If the list leaves it open, the export is sent again, and the server returns the job if there is one.
+        """
+        if task.state.sent_at is None:
+            return
+        sent, claimed = task.state.sent_at, self._claimed(task)
+        near = [job for job in jobs if job.created_date is not None and abs(job.created_date - sent) <= _COMPANY]
+        found = self.context.replay_claims.unclaimed(candidates(near, task.request, claimed))
+        # Exactly one new job, and no sign that somebody else exports, too: the list says nothing of a job's report.
+        if len(found) == 1 and (created := found[0].created_date) and sent - _CLOCKS <= created <= sent + _SENDING:
+            logger.info("the export of %s was found in the list: job %s", task.window, found[0].id)
+            await self.use(task, found[0])
+
+    def _stop(self, left: Sequence[WindowTask], again_at: datetime) -> None:
+        self.left, self.again_at = list(left), again_at
+        logger.warning("no exports are left today: %d windows wait for %s", len(left), again_at)
+
+    def _end_of(self, error: RateLimitError) -> datetime:
+        now = utc()
+        if error.retry_after is not None:
+            return now + timedelta(seconds=error.retry_after)
+        return max(self.context.daily_exports.again_at(now), now + timedelta(hours=1))

@@ -1,0 +1,64 @@
+"""The rows about joining twelve CSV files of 100 MB; `python -m tests.benchmarks.joining` measures these alone."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks import machine
+from tests.benchmarks.measuring import Contestant, measure
+from tests.benchmarks.rows import Row, table
+
+_FILES = 12
+_HEADER = b"Id,Date,Campaign,Amount,State,Note\n"
+_LINES = {
+    "plain": b"1234567890,2026-05-01T10:00:00-05:00,Some Campaign Name,123.456000000000000000,APPROVED,abc\n",
+    "a quoted field a line": (
+        b'1234567890,2026-05-01T10:00:00-05:00,"Some, Campaign Name",123.456000000000000000,APPROVED,abc\n'
+    ),
+    "a quoted newline a line": (
+        b'1234567890,2026-05-01T10:00:00-05:00,"Some ""Campaign""\nName",123.456000000000000000,APPROVED,abc\n'
+    ),
+}
+_TARGETS = {"plain": 0.8, "a quoted field a line": 0.8}
+
+
+def rows(output: Path, *, runs: int, megabytes: int = 100) -> list[Row]:
+    """Compare `join_csv`, which also counts the records, with `cat`, in speed and in peak memory."""
+    found = []
+    for kind, line in _LINES.items():
+        with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+            sources = [Path(folder) / f"{number:02}.csv" for number in range(_FILES)]
+            for source in sources:
+                source.write_bytes(_HEADER + line * (megabytes * 1_000_000 // len(line)))
+            peak = Path(folder) / "peak"
+            names = [str(source) for source in sources]
+            cat = Contestant("cat", ["sh", "-c", f"cat {shlex.join(names)} > {shlex.quote(str(output))}"], {}, _nothing)
+            command = [sys.executable, "-m", "tests.benchmarks.clients", "join", folder, str(output)]
+            ours = Contestant("ours", command, {"BENCH_PEAK": str(peak)}, _nothing)
+            counted = Contestant("counted", command, {"BENCH_COUNTED": "1"}, _nothing)
+            figures = measure([cat, ours, counted], runs=runs, output=output)
+            memory = int(peak.read_text()) * 1024 / 1e6
+            output.unlink()
+        what = f"join {_FILES} x {megabytes} MB of CSV, {kind}"
+        one, other, quick = figures["ours"], figures["cat"], figures["counted"]
+        found += [
+            Row(f"{what}, rows known", quick.seconds, other.seconds, other.seconds / quick.seconds, peer_name="cat"),
+            Row(what, one.seconds, other.seconds, other.seconds / one.seconds, _TARGETS.get(kind), peer_name="cat"),
+            Row(
+                f"{what}: CPU", one.cpu_seconds, other.cpu_seconds, one.cpu_seconds / other.cpu_seconds, peer_name="cat"
+            ),
+            Row(f"{what}: peak memory", memory, 80, memory, 80, is_floor=False, unit="MB", peer_name="bound"),
+        ]
+    return found
+
+
+def _nothing() -> None:
+    pass
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch, machine.ballast():
+        sys.stdout.write(f"{table(rows(Path(scratch) / 'out', runs=5))}\n")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+from impact_jobs import Job
+from impact_jobs._policy.daily_exports import DAILY_LIMIT, DailyExports
+
+NOON = datetime(2026, 5, 29, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def job(number: int, created: datetime | None = NOON, type_: str = "ApiReport") -> Job:
+    return Job(id=str(UUID(int=number)), status="COMPLETED", type=type_, created_date=created)
+
+
+def test_an_export_counts_for_24_hours() -> None:
+    exports = DailyExports()
+    exports.on_sent(NOON)
+    assert exports.left(NOON) == DAILY_LIMIT - 1
+    assert exports.left(NOON + DAY - HOUR) == DAILY_LIMIT - 1
+    assert exports.left(NOON + DAY) == DAILY_LIMIT
+
+
+def test_a_job_of_an_export_of_this_process_counts_once() -> None:
+    exports = DailyExports()
+    exports.on_sent(NOON)
+    exports.on_answer(job(10).id.upper(), NOON)
+    others = [job(14, NOON, "ClickExport"), job(15, NOON, "UploadAds")]
+    exports.on_listed([job(10), job(11), job(12, NOON - DAY), job(13, None), *others])
+    assert exports.left(NOON) == DAILY_LIMIT - 2
+    exports.on_listed([])
+    assert exports.left(NOON) == DAILY_LIMIT - 1
+
+
+def test_exports_are_possible_again_once_the_oldest_of_the_last_hundred_is_a_day_old() -> None:
+    exports = DailyExports()
+    assert exports.again_at(NOON) == NOON
+    exports.on_listed([job(number, NOON - number * HOUR / 10) for number in range(DAILY_LIMIT + 2)])
+    assert exports.left(NOON) == 0
+    again = exports.again_at(NOON)
+    assert again == NOON - (DAILY_LIMIT - 1) * HOUR / 10 + DAY
+    assert exports.left(again) == 1
+
+
+@given(st.lists(st.integers(0, 900), min_size=1, max_size=300))
+def test_no_24_hours_have_more_exports_than_the_limit(minutes: list[int]) -> None:
+    exports, now, sent = DailyExports(), NOON, []
+    for pause in minutes:
+        now += timedelta(minutes=pause)
+        if exports.left(now):
+            exports.on_sent(now)
+            sent.append(now)
+        else:
+            now = exports.again_at(now)
+            assert exports.left(now)
+    for number, last in enumerate(sent[DAILY_LIMIT:]):
+        assert last - sent[number] >= DAY
