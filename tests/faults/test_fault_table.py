@@ -168,7 +168,7 @@ class Setup:
         job_id = JOB_ID
         if place == "API":
             options["base_url"] = self.url
-            options["request_timeout"] = 0.05 if answer in SLOW else 30.0
+            options["request_timeout"] = 0.2 if answer in SLOW else 30.0
         else:
             job_id = self.sandbox.add_job()
             options["request_timeout"] = 0.3 if answer in SLOW else 30.0  # the API, too, has to answer in this time
