@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from os import PathLike
@@ -29,8 +28,6 @@ from impact_jobs.errors import (
     ExportReport,
 )
 from impact_jobs.models import DownloadResult
-
-logger: logging.Logger = logging.getLogger("impact_jobs")
 
 
 async def export_and_download(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -31,8 +30,6 @@ from impact_jobs._transport.clock import utc
 from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError, JobsError
 from impact_jobs.models import DownloadResult, Job
 from impact_jobs.report_models import ExportWindow
-
-logger: logging.Logger = logging.getLogger("impact_jobs")
 
 
 @define(kw_only=True, eq=False)

@@ -214,6 +214,8 @@ class WindowExports:
                     # An export that equals an earlier one returns its job, even one that has failed.
                     if task.state.job_id != failed or isinstance(failure, JobNotFoundError):
                         return True
+        except ExportUncertainError:  # the next call looks for it
+            return False
         except JobsError as error:
             logger.info("%s; the window %s is not retried", error, task.window)
         await self.record(task, job_id=None, sent_at=None)
