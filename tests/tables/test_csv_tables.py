@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -39,6 +40,20 @@ def test_each_column_has_its_type(tmp_path: Path) -> None:
 def test_every_form_of_csv_is_read(tmp_path: Path, text: str) -> None:
     table = read_table([write(tmp_path, text)], metadata({"a": "String", "b": "String"}))
     assert table.to_pydict() == {"a": ["x", "y"], "b": ["1\n2", "3"]}
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    text = f"{HEADER}\n" + f"{ROW}\n" * 3
+    table = read_table([write(tmp_path, gzip.compress(text.encode()))], metadata())
+    assert table.equals(read_table([write(tmp_path, text, "plain.csv")], metadata()))
+
+
+@pytest.mark.parametrize("length", [15, -9])
+def test_a_compressed_file_that_breaks_off_is_refused(tmp_path: Path, length: int) -> None:
+    text = "Note,Items\n" + "".join(f"{number * 7919 % 10007},{number}\n" for number in range(2000))
+    path = write(tmp_path, gzip.compress(text.encode())[:length])
+    with pytest.raises(ConversionError, match=r"'actions\.csv' could not be read as CSV"):
+        read_table([path], metadata())
 
 
 @pytest.mark.parametrize("text", ["", HEADER, f"{HEADER}\n", f"{HEADER}\r\n\r\n"])

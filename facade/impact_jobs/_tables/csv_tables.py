@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK_BYTES = 1024 * 1024  # the text that is parsed at a time, and the most that one row may have
+_GZIP = b"\x1f\x8b"
 _HELP = "Call export_and_download for the file as the server wrote it"
 
 
@@ -109,8 +112,9 @@ class _CsvFile:
 
         names = unique_names(self.header)
         try:
+            stream = pa.input_stream(str(self.path), compression="gzip" if _is_gzip(self.path) else None)
             with arrow_csv.open_csv(
-                str(self.path),
+                stream,
                 read_options=arrow_csv.ReadOptions(
                     column_names=names, skip_rows_after_names=self.rows_before, block_size=_BLOCK_BYTES
                 ),
@@ -118,7 +122,9 @@ class _CsvFile:
                 convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
             ) as reader:
                 yield from reader
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:
+            if getattr(error, "errno", None) is not None:  # of the disk
+                raise
             raise self._broken_row(str(error)) from None
 
     def _broken_row(self, reason: str) -> ConversionError:
@@ -143,10 +149,16 @@ class _CsvFile:
 def _reading_rows(path: Path) -> Iterator[Iterator[list[str]]]:
     """Open a CSV file for reading with the standard library; a byte that is not UTF-8 becomes a surrogate."""
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        opened = gzip.open if _is_gzip(path) else open
+        with opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             yield csv.reader(file)
-    except csv.Error as error:
+    except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ConversionError(f"{path.name!r} could not be read as CSV: {shorten(str(error))}. {_HELP}.") from None
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
 
 
 def _is_utf8(text: str) -> bool:
