@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import random
 import tracemalloc
 from collections.abc import Callable
@@ -16,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import DownloadError, IntegrityError
-from impact_jobs._download import csv_scanner, json_records
+from impact_jobs._download import csv_scanner, file_copy, json_records
 from impact_jobs._download.joining import count_csv_rows, join_csv, join_json_lines
 
 CELLS = st.lists(st.sampled_from(["a", '"', ",", "\n", "\r\n", " ", "é"]), max_size=5).map("".join)
@@ -155,6 +157,29 @@ def test_a_source_that_was_cut_within_quotes_is_refused(folder: Path, second: by
     assert count_csv_rows(sources[1]) == 2
 
 
+@pytest.mark.parametrize("mode", ["wb", "ab", "w+b"])
+@pytest.mark.parametrize("buffering", [0, -1])
+@pytest.mark.parametrize("number", [None, errno.EXDEV, errno.ENOSPC])
+def test_files_are_copied_in_the_kernel_where_it_can(
+    folder: Path, mode: str, buffering: int, number: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, b"A\n" + b"1\n" * 5000, b"A\n2")
+    (folder / "out").unlink(missing_ok=True)
+
+    def fail(*_: object) -> int:
+        raise OSError(number, "it failed")
+
+    if number is not None:
+        monkeypatch.setattr(os, "copy_file_range", fail, raising=False)
+    with (folder / "out").open(mode, buffering=buffering) as target:
+        if number == errno.ENOSPC:
+            with pytest.raises(OSError, match="it failed"):
+                join_csv(sources, target)
+        else:
+            assert join_csv(sources, target) == 5001
+    assert (folder / "out").read_bytes() == (b"" if number == errno.ENOSPC else b"A\n" + b"1\n" * 5000 + b"2")
+
+
 def test_known_numbers_of_rows_are_not_counted_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = write(folder, b"A\n1\n2\n", b"A\n3")
     expected, known = joined(sources), {path: count_csv_rows(path) for path in sources}
@@ -165,7 +190,10 @@ def test_known_numbers_of_rows_are_not_counted_again(folder: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("join", [join_csv, join_json_lines])
-def test_only_a_few_blocks_are_in_memory(folder: Path, join: Callable[..., int]) -> None:
+def test_only_a_few_blocks_are_in_memory(
+    folder: Path, join: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_copy, "_BLOCK_BYTES", 256 * 1024)
     text = b"x" * 4000
     records = b"A,B\n" + b'1,"%s\n"\n' % text * 2000 if join is join_csv else b'{"a": "%s"}\n' % text * 2000
     sources = write(folder, records)

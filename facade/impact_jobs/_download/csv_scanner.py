@@ -16,7 +16,7 @@ from attrs import define, frozen
 from impact_jobs.errors import DownloadError
 
 _BOM = b"\xef\xbb\xbf"
-_BLOCK_BYTES = 256 * 1024  # which fits the cache of a processor's core
+_BLOCK_BYTES = 1024 * 1024
 _PIECE_BYTES = 32 * 1024
 _MAX_HEADER_BYTES = 4 * 1024 * 1024
 _TAIL_BYTES = 4096
