@@ -102,9 +102,10 @@ def test_a_kill_before_a_joined_file_has_its_name_is_noticed(
     options: dict[str, Any] = {**QUARTER, "join": True, "digest": digest}
     expected = jobs.export_and_download(REPORT, "expected.csv", **options).path.read_bytes()
     Path("quarter.csv").write_bytes(b"x" * len(expected))  # an older file of the same size
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(run, "commit_file", Mock(side_effect=KeyboardInterrupt))
-        jobs.export_and_download(REPORT, "quarter.csv", **options, overwrite=True)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.export_and_download(REPORT, "quarter.csv", **options, overwrite=True)
     jobs.export_and_download(REPORT, "quarter.csv", **options, overwrite=True)
     assert Path("quarter.csv").read_bytes() == expected
     assert not left_over()
