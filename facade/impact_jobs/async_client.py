@@ -868,8 +868,8 @@ class AsyncJobsClient:
             max_age: How old a result may be. None accepts any.
             timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
-            on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
-                snapshot of its job, then its file or its error.
+            on_window: Called with a window and its news, perhaps from other threads, one at a time: each snapshot of
+                its job, then its file or its error. Without `split`, the whole range is the window.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
