@@ -70,11 +70,9 @@ def test_options_of_a_wait(
         ("to_parquet", "on_window"),
     ],
 )
-@pytest.mark.parametrize("split", [None, "month"])
-def test_options_of_an_export(
-    verb: str, option: str, split: str | None, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    assert_refused(EXPORTS[verb], jobs, sandbox, tmp_path, {**MAY, "split": split, option: 3})
+def test_options_of_an_export(verb: str, option: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for split in (None, "month"):
+        assert_refused(EXPORTS[verb], jobs, sandbox, tmp_path, {**MAY, "split": split, option: 3})
 
 
 @pytest.mark.parametrize("verb", ["export_and_download", "to_parquet"])
