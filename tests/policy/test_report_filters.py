@@ -85,7 +85,7 @@ def test_an_unknown_filter_is_refused_with_advice(name: str, hint: str) -> None:
 
 
 def test_numbers_do_not_depend_on_the_decimal_context_of_the_program() -> None:
-    with localcontext(prec=1, traps=[Inexact, FloatOperation]):
+    with localcontext(prec=1, traps={Inexact: True, FloatOperation: True}):
         assert written("1" * 40, DataType.INTEGER) == "1" * 40
         assert written(-12.5, DataType.DECIMAL) == "-12.5"
         assert written(Decimal("-0.00"), DataType.DECIMAL) == "0.00"
