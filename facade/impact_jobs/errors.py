@@ -6,7 +6,7 @@
     ├─ ApiError                               an error response
     │  ├─ AuthenticationError 401   ├─ PermissionDeniedError 403   ├─ NotReplayableError 403 on replay
     │  ├─ JobNotFoundError 404      ├─ RateLimitError 429          ├─ ServerError 5xx
-    │  └─ ReportNotFoundError, InvalidParameterError   on an export, with 200 or 404
+    │  └─ ReportNotFoundError, InvalidParameterError   about a report, 200, 400 or 404
     ├─ UnexpectedResponseError                an unreadable response
     ├─ JobFailedError ─ JobCancelledError
     ├─ WaitTimeoutError (also a TimeoutError)
@@ -23,7 +23,7 @@ signed URL. All errors can be pickled and copied.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -502,7 +502,8 @@ class ExportIncompleteError(JobsError):
             others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
             parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
         if left:
-            parts.append(f"{len(left)} left from {left[0].start} on, because the account has no exports left")
+            start = f" from {left[0].start} on" if left[0].start > date.min else ""  # of an export without days
+            parts.append(f"{len(left)} left{start}, because the account has no exports left")
         again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
         advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
         super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")
@@ -585,8 +586,8 @@ class ConversionError(DownloadError):
     """A result does not fit the types that its report's metadata states. What to do: call `export_and_download`.
 
     Attributes:
-        row: The number of the first row that does not fit, from 1 without the header, or None if none is to blame.
-        column: The name of its column, or None if the whole row is to blame.
+        row: The number of the first row that does not fit, from 1 without the header, or None if it is not one row.
+        column: The name of its column, or None if it is the whole row.
 
     Example:
         >>> try:

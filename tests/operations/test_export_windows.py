@@ -9,6 +9,7 @@ import gzip
 import json
 import logging
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +29,7 @@ from impact_jobs import (
     Job,
     JobCancelledError,
     JobFailedError,
+    Polling,
     ReportNotFoundError,
     Retry,
     WaitTimeoutError,
@@ -41,6 +43,7 @@ from tests.support.driving import AnyClient, Driven
 REPORT = "agency_action_listing"
 YEAR: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
 QUARTER: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-03-31", "split": "month"}
+JANUARY: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-01-31"}
 TEMPLATE = "{report}/{start:%Y-%m}.csv"
 EXPORT = re.compile(rf"/ReportExport/{REPORT}")
 MONTHS = ["2025-01.csv", "2025-02.csv", "2025-03.csv"]
@@ -93,6 +96,35 @@ def test_other_kinds_of_account_export_in_windows(account: Any) -> None:
         joined = jobs.export_and_download(report_id, "joined.csv", **days, split=timedelta(days=15), join=True)
     assert (joined.sha256, joined.rows) == (one.sha256, one.rows)
     assert len(sandbox.exports) == 7
+
+
+def test_the_age_of_a_result_is_measured_by_the_clock_of_the_server() -> None:
+    behind = timedelta(hours=5)
+    with (
+        Sandbox(job_seconds=0, rows_per_day=2, clock=lambda: time.time() - behind.total_seconds()) as sandbox,
+        sandbox.client() as jobs,
+    ):
+        jobs.wait(jobs.export_report(REPORT, **JANUARY))
+        behind = timedelta(hours=3)  # two hours later
+        days = {**JANUARY, "split": "month"}
+        young = jobs.export_and_download(REPORT, "{start}.csv", **days, max_age=timedelta(hours=4))
+        old = jobs.export_and_download(REPORT, "other/{start}.csv", **days, max_age=timedelta(hours=1))
+    assert [file.fresh for file in (*young.files.values(), *old.files.values())] == [True, True]
+    replays = [request.path for request in sandbox.requests if request.method == "PUT"]
+    assert len(replays) == 1
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
+def test_a_download_endpoint_that_lags_behind_is_waited_for(name: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.answer_next("GET", re.compile("/Download"), status=202, body='{"Status": "RUNNING"}', times=2)
+    result = jobs.with_options(retry=Retry(attempts=1)).export_and_download(
+        REPORT,
+        name,
+        **JANUARY,
+        result_format="CSV" if name == "a.csv" else "JSON",
+        polling=Polling(minimum=0.01, maximum=0.01),
+    )
+    assert result.bytes_written == result.path.stat().st_size > 0
 
 
 @pytest.mark.parametrize("digest", [True, False])
@@ -503,6 +535,10 @@ def test_the_progress_of_all_windows_is_added_up(jobs: AnyClient) -> None:
         ("{start}.csv", {"max_age": 6}, "max_age=6: give a timedelta"),
         ("{start}.csv", {"max_age": timedelta(-1)}, "give a timedelta"),
         ("{start}.csv", {"timeout": -1}, "timeout=-1"),
+        ("{start}.csv", {"on_update": 1}, "on_update=1: give a function, or None."),
+        ("{start}.csv", {"on_window": 1}, "on_window=1: give a function, or None."),
+        ("{start}.csv", {"split": None, "on_update": 1}, "on_update=1: give a function, or None."),
+        ("{start}.csv", {"split": None, "polling": 1}, "polling=1: give a Polling."),
         ("{end}.csv", {"split": None, "end_date": None}, "names {end}: give end_date, too."),
         ("file/{start}.csv", {}, "/file' does not exist: create it first"),
     ],

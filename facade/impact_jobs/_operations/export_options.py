@@ -6,8 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeAlias
 
-from attrs import field, frozen
-from attrs.validators import optional
+from attrs import field, frozen, validators
 
 from impact_jobs._api.context import seconds_of
 from impact_jobs._policy.polling import Polling
@@ -29,7 +28,7 @@ class ExportOptions:
     join: bool = field(validator=flag)
     max_age: timedelta | None
     timeout: float | None
-    polling: Polling | None = field(validator=optional(instance_of(Polling)))
+    polling: Polling | None = field(validator=validators.optional(instance_of(Polling)))
     on_update: Callable[[Job], object] | None = field(validator=callback)
     on_window: OnWindow | None = field(default=None, validator=callback)
 

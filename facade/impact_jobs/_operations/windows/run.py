@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from threading import Lock
 
 from attrs import define, evolve, field
 
-from impact_jobs._api.context import ClientContext, seconds_of
+from impact_jobs._api.context import ClientContext
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file
 from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
@@ -47,9 +47,7 @@ class ExportRun:
     places: Sequence[Place]  # of each window, or of the joined file
     options: DownloadOptions
     export: ExportOptions
-    is_joined: bool
     assemble: Assemble | None
-    count_rows: Callable[[Path], int | None] | None
     tasks: Sequence[WindowTask] = field(init=False)
     _lock: Lock = field(factory=Lock, init=False)
     _manifests: WindowManifests = field(init=False)
@@ -87,9 +85,15 @@ class ExportRun:
                 await run(journal.remove)
             return report
         if not report.is_complete:
-            raise ExportIncompleteError(report, report_id=self.request.report_id)
+            of_single = None if self.windows else next(iter(report.errors.values()), None)
+            raise of_single or ExportIncompleteError(report, report_id=self.request.report_id)
         result = await run(lambda: self._join(journal, assemble))
         return evolve(result, seconds=self.context.transport.now() - started)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether there is one file for all windows."""
+        return self.export.join or not self.windows
 
     @property
     def _folder(self) -> Path:
@@ -120,7 +124,7 @@ class ExportRun:
             source=source,
             target=target,
             state=WindowState(),
-            on_window=self.export.on_window and self._on_window,
+            on_window=self._on_window if self.windows and self.export.on_window else None,
         )
 
     def _on_window(self, window: ExportWindow, news: Job | DownloadResult | JobsError) -> None:
@@ -164,7 +168,7 @@ class ExportRun:
             if task.target is not None:
                 check_file(task.target.path, overwrite=self.options.overwrite or state.is_saving)
         elif self.export.max_age is None:
-            task.outcome = is_there
+            task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
         elif state.file is not None and self._is_old(state.file):
             task.state = evolve(state, fresh=None)
         else:
@@ -181,10 +185,7 @@ class ExportRun:
             context=self.context,
             exports=exports,
             options=self.options,
-            deadline=self.context.transport.now() + seconds_of(self.export.timeout),
-            polling=self.export.polling,
-            on_update=self.export.on_update,
-            count_rows=self.count_rows,
+            export=self.export,
             assemble=self.assemble,
             on_complete=None if self.is_joined else self._manifests.record,
         )
