@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import random
@@ -89,6 +90,35 @@ def test_the_joined_csv_has_the_records_of_its_sources(  # noqa: PLR0917 - drawn
     assert content.startswith(b"\xef\xbb\xbf") == boms[0]
 
 
+@given(
+    parts=st.lists(
+        st.lists(st.sampled_from(["", "", "x", '"a\n\nb"', '"\n"', '"a""\r"', '"b\r\n,"']), max_size=8),
+        min_size=1,
+        max_size=3,
+    ),
+    columns=st.sampled_from([1, 2]),
+    newline=st.sampled_from(["\n", "\r\n", "\r"]),
+    is_ended=st.booleans(),
+    block=st.integers(1, 9),
+)
+def test_an_empty_line_is_a_record_in_a_single_column_only(  # noqa: PLR0917 - drawn
+    folder: Path, parts: list[list[str]], columns: int, newline: str, is_ended: Any, block: int
+) -> None:
+    header = ["A", "B"][:columns]
+    contents = []
+    for values in parts:
+        lines = [",".join([value] * columns) if value else "" for value in values]
+        contents.append((newline.join([",".join(header), *lines]) + newline * is_ended).encode())
+    expected = [row or [""] for text in contents for row in parsed(text)[1:] if row or columns == 1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_scanner, "_BLOCK_BYTES", block)
+        patch.setattr(csv_scanner, "_TAIL_BYTES", block)
+        patch.setattr(csv_scanner, "_PIECE_BYTES", max(block // 2, 1))
+        total, content = joined(write(folder, *contents))
+    assert [row or [""] for row in parsed(content) if row or columns == 1] == [header, *expected]
+    assert total == len(expected)
+
+
 @given(cells=st.lists(st.text(st.sampled_from('a,"\n'), max_size=12), max_size=4), block=st.integers(1, 9))
 def test_a_quote_within_an_unquoted_field_stands_for_itself(folder: Path, cells: list[str], block: int) -> None:
     # Without a quoted newline in the same record, which is the documented exception.
@@ -124,6 +154,9 @@ def test_a_whole_that_is_split_is_joined_to_the_same_bytes(folder: Path) -> None
         ([b"A,B\n1,2\n\n\n", b'"A",B\n3,4\n\n'], (2, b"A,B\n1,2\n3,4\n")),
         ([b'"A\nC",B\n1,2\n', b'"A\nC",B\n3,4\n'], (2, b'"A\nC",B\n1,2\n3,4\n')),
         ([b"A,B\n" + b"\n" * 9000], (0, b"A,B\n")),
+        ([b"A,B\n1,2\n\n\r\n3,4\n\n", b"A,B\n\n5,6"], (3, b"A,B\n1,2\n\n\r\n3,4\n\n5,6")),
+        ([b"A\n\n1\n\n", b"A\n", b'"A"\n\n'], (4, b"A\n\n1\n\n\n")),
+        ([b"A,B\r1,2\r", b"A,B\r3,4"], (2, b"A,B\r1,2\r3,4")),
     ],
 )
 def test_csv_by_example(folder: Path, contents: list[bytes], expected: tuple[int, bytes]) -> None:
@@ -145,6 +178,13 @@ def test_other_columns_are_refused_before_anything_is_written(folder: Path, othe
     assert target.getvalue() == b""
 
 
+def test_a_compressed_source_is_named_as_such(folder: Path) -> None:
+    sources = write(folder, b"A\n1\n", gzip.compress(b"A\n2\n"))
+    with pytest.raises(DownloadError, match=r"1.txt' is compressed with gzip"):
+        join_csv(sources, io.BytesIO())
+    assert csv_rows(sources[1]) is None
+
+
 @pytest.mark.parametrize("second", [b'A\n1\n"2', b'A\n1\n"2\n\n\n'])
 def test_a_source_that_was_cut_within_quotes_is_refused(folder: Path, second: bytes) -> None:
     sources = write(folder, b"A\n0\n", second)
@@ -154,9 +194,9 @@ def test_a_source_that_was_cut_within_quotes_is_refused(folder: Path, second: by
 
 
 def test_rows_that_are_known_are_not_counted_again(folder: Path) -> None:
-    sources, target = write(folder, b"A\n1\n2", b"A\n3\n\n"), io.BytesIO()
+    sources, target = write(folder, b"A,B\n1,2\n3,4", b"A,B\n5,6\n\n"), io.BytesIO()
     assert join_csv(sources, target, known_rows={sources[0]: 40}) == 41
-    assert target.getvalue() == b"A\n1\n2\n3\n"
+    assert target.getvalue() == b"A,B\n1,2\n3,4\n5,6\n"
 
 
 @pytest.mark.parametrize("join", [join_csv, join_json_lines])

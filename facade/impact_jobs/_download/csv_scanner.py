@@ -1,8 +1,9 @@
 """Where the header and the records of a CSV file end: quoted newlines, either kind of newline, at the speed of memory.
 
 The dialect is that of RFC 4180 and of Python's `csv` module: commas, and quotes that are doubled within quotes. Records
-end with LF or CRLF. Only `bytes` methods run over the data, because a loop in Python would be 50 times slower. The
-price: a record with both a quote in an unquoted field and a quoted newline may be miscounted.
+end with LF, CRLF or CR. An empty line is a record with one empty value if the header has one column, and no record
+otherwise. Only `bytes` methods run over the data, because a loop in Python would be 50 times slower. The price: a record
+with both a quote in an unquoted field and a quoted newline may be miscounted.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from attrs import define, frozen
 from impact_jobs.errors import DownloadError
 
 _BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
 _BLOCK_BYTES = 1024 * 1024
 _PIECE_BYTES = 32 * 1024
 _MAX_HEADER_BYTES = 4 * 1024 * 1024
 _TAIL_BYTES = 4096
-_TOKEN = re.compile(rb'["\n,]|[^"\n,]+')
+_TOKEN = re.compile(rb'\r\n|["\r\n,]|[^"\r\n,]+')
+_SEVERAL_NEWLINES = re.compile(rb"\n\n+")
 _START, _FIELD, _QUOTED, _CLOSED = range(4)  # of a field, within one, within quotes, and after a quote within quotes
 _TEXT = b""
+_KINDS = {b'"': b'"', b",": b",", b"\n": b"\n", b"\r\n": b"\n", b"\r": b"\n"}  # of tokens
 _NEXT = {
     **{(state, kind): _START for state in (_START, _FIELD, _CLOSED) for kind in (b",", b"\n")},
     **{(state, _TEXT): _FIELD for state in (_START, _FIELD, _CLOSED)},
@@ -39,10 +43,12 @@ _AFTER = {b",": _START, b"\n": _START, b'"': _CLOSED}
 
 @define
 class RecordCounter:
-    """Counts the ends of records in CSV that arrives in blocks."""
+    """Counts the ends of records in CSV that arrives in blocks, from the beginning of a record on."""
 
+    counts_empty_lines: bool
     records: int = 0
     _state: int = _START
+    _last: bytes = b"\n"  # the last byte that has arrived
 
     @property
     def is_in_quotes(self) -> bool:
@@ -50,7 +56,23 @@ class RecordCounter:
         return self._state == _QUOTED
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Count the newlines outside quotes in the next block."""
+        """Count the ends of records in the next block."""
+        self._feed(self._with_plain_newlines(data))
+        self._last = bytes(data[-1:]) or self._last
+
+    def _with_plain_newlines(self, data: bytes | bytearray) -> bytes | bytearray:
+        """Return the block with LF alone, and without empty lines that are no records; those in quotes do not matter."""
+        if self._last == b"\r" and data.startswith(b"\n"):
+            data = data[1:]
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if self.counts_empty_lines:
+            return data
+        if self._last in b"\r\n":
+            data = data.lstrip(b"\n")
+        return _SEVERAL_NEWLINES.sub(b"\n", data) if b"\n\n" in data else data
+
+    def _feed(self, data: bytes | bytearray) -> None:
         if self._state != _QUOTED and data.find(b'"') < 0:
             if data:
                 self.records += data.count(b"\n")
@@ -101,7 +123,7 @@ class RecordCounter:
     def end_of_record(self, data: bytes, *, count_all: bool = False) -> int:
         """Return where the first record that ends in `data` ends, or -1; with `count_all`, read on to the end."""
         for match in _TOKEN.finditer(data):
-            kind = match[0] if match[0] in b'",\n' else _TEXT
+            kind = _KINDS.get(match[0], _TEXT)
             ends = kind == b"\n" and self._state != _QUOTED
             self._state = _NEXT[self._state, kind]
             self.records += ends
@@ -116,15 +138,17 @@ class CsvFile:
 
     Attributes:
         path: The file.
+        columns: The number of values in the header.
         bom: Its byte order mark, or b"".
         header: The first record, without its newline; b"" if the file has none.
         newline: The newline after the header; b"" if there is none.
         start: Where the records begin.
-        stop: Where they end: after the first of the newlines at the end of the file.
+        stop: Where they end: if there are several columns, after the first of the newlines at the end of the file.
         is_ended: Whether the last record, or else the header, ends with a newline.
     """
 
     path: Path
+    columns: int
     bom: bytes
     header: bytes
     newline: bytes
@@ -134,15 +158,22 @@ class CsvFile:
 
     @classmethod
     def inspect(cls, path: Path) -> CsvFile:
-        """Read the header and the end of a file."""
+        """Read the header and the end of a file; raise DownloadError if it is compressed, or has no header."""
         with path.open("rb") as file:
             beginning = file.read(len(_BOM))
+            if beginning.startswith(_GZIP):
+                raise DownloadError(
+                    f"{str(path)!r} is compressed with gzip, and only plain CSV can be joined. Decompress it first, keep "
+                    "one file for each window, or write Parquet, which reads compressed files."
+                )
             bom = beginning if beginning == _BOM else b""
             file.seek(len(bom))
             header, newline, start = _read_header(file, path, len(bom))
-            stop, is_ended = _find_end(file, start)
+            columns = _count_columns(header)
+            stop, is_ended = _find_end(file, start, keeps_empty_lines=columns == 1)
         return cls(
             path=path,
+            columns=columns,
             bom=bom,
             header=header,
             newline=newline,
@@ -153,7 +184,7 @@ class CsvFile:
 
     def scan(self, on_block: Callable[[bytearray], object] | None = None) -> RecordCounter:
         """Read the records, and return their counter, which includes a last one without a newline."""
-        counter = RecordCounter()
+        counter = RecordCounter(self.columns == 1)
         for block in self.blocks():
             counter.feed(block)
             if on_block is not None:
@@ -177,7 +208,7 @@ class CsvFile:
 
 def _read_header(file: BinaryIO, path: Path, position: int) -> tuple[bytes, bytes, int]:
     """Return the first record that is not empty, its newline, and where it ends."""
-    data, counter = b"", RecordCounter()
+    data, counter = b"", RecordCounter(counts_empty_lines=False)
     while block := file.read(_TAIL_BYTES):
         if not data:
             position += len(block) - len(block.lstrip(b"\r\n"))
@@ -185,6 +216,8 @@ def _read_header(file: BinaryIO, path: Path, position: int) -> tuple[bytes, byte
         end = counter.end_of_record(block)
         data += block if end < 0 else block[:end]
         if end >= 0:
+            if end == len(block) and block.endswith(b"\r") and file.read(1) == b"\n":
+                data += b"\n"
             header = data.removesuffix(b"\n").removesuffix(b"\r")
             return header, data[len(header) :], position + len(data)
         if len(data) > _MAX_HEADER_BYTES:
@@ -194,9 +227,21 @@ def _read_header(file: BinaryIO, path: Path, position: int) -> tuple[bytes, byte
     return data, b"", position + len(data)
 
 
-def _find_end(file: BinaryIO, start: int) -> tuple[int, bool]:
+def _count_columns(header: bytes) -> int:
+    state, columns = _START, 1
+    for match in _TOKEN.finditer(header):
+        kind = _KINDS.get(match[0], _TEXT)
+        columns += kind == b"," and state != _QUOTED
+        state = _NEXT[state, kind]
+    return columns
+
+
+def _find_end(file: BinaryIO, start: int, *, keeps_empty_lines: bool) -> tuple[int, bool]:
     """Return where the last record from `start` on ends, and whether a newline ends it."""
     stop = file.seek(0, 2)
+    if keeps_empty_lines and stop > start:
+        file.seek(stop - 1)
+        return stop, file.read(1) in b"\r\n"
     while stop > start:
         begin = max(start, stop - _TAIL_BYTES)
         file.seek(begin)
@@ -209,5 +254,5 @@ def _find_end(file: BinaryIO, start: int) -> tuple[int, bool]:
         newlines = file.read(2)
         if newlines == b"\r\n":
             return begin + len(stripped) + 2, True
-        return begin + len(stripped) + newlines.startswith(b"\n"), newlines.startswith(b"\n")
+        return begin + len(stripped) + bool(newlines), bool(newlines)
     return start, False

@@ -19,7 +19,6 @@ from impact_jobs._redaction import shorten
 from impact_jobs.errors import DownloadError, IntegrityError
 
 _LINES_BYTES = 256 * 1024
-_GZIP = b"\x1f\x8b"
 
 
 def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Path, int] = {}) -> int:
@@ -27,7 +26,8 @@ def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Pat
 
     The bytes are those of the sources: no field is parsed or quoted anew. A byte order mark is kept at the beginning of
     the first source only. A newline is added between two sources if the first lacks its last one. Empty sources, and
-    those with a header alone, add nothing. Discard `target` after an error.
+    those with a header alone, add nothing; so do empty lines at the end of a source that has several columns. Discard
+    `target` after an error.
 
     Args:
         sources: The files.
@@ -36,7 +36,7 @@ def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Pat
             which takes more time than copying them.
 
     Raises:
-        DownloadError: Headers differ, or a source ends within a quoted field.
+        DownloadError: Headers differ, or a source is compressed, or ends within a quoted field.
     """
     files = [found for found in map(CsvFile.inspect, sources) if found.header]
     for other in files[1:]:
@@ -73,15 +73,9 @@ def _count_complete(found: CsvFile, on_block: Callable[[bytearray], object] | No
 
 
 def csv_rows(path: Path) -> int | None:
-    """Return the number of records of a result, without empty lines at its end.
-
-    None if it is compressed, or something else than complete CSV.
-    """
-    with path.open("rb") as file:
-        is_compressed = file.read(len(_GZIP)) == _GZIP
-    if not is_compressed:
-        with suppress(DownloadError):
-            return _count_complete(CsvFile.inspect(path))
+    """Return the number of records of a result; None if it is compressed, or something else than complete CSV."""
+    with suppress(DownloadError):
+        return _count_complete(CsvFile.inspect(path))
     return None
 
 
