@@ -124,6 +124,15 @@ def test_a_broken_file_is_refused_with_the_row(
     assert (caught.value.row, caught.value.column) == (row, column)
 
 
+@pytest.mark.parametrize("before", ["", "b,2\n"])
+def test_a_value_may_be_larger_than_the_csv_module_accepts(tmp_path: Path, before: str) -> None:
+    large = "x" * 200_000
+    table = read_table([write(tmp_path, f"Note,Items\n{before}{large},1\n")], metadata())
+    assert table["Note"].to_pylist()[-1] == large
+    with pytest.raises(ConversionError, match="Expected 2 columns, got 1"):
+        read_table([write(tmp_path, f"Note,Items\n{before}{large},1\nshort\n")], metadata())
+
+
 def test_a_row_that_is_larger_than_a_block_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_tables, "_BLOCK_BYTES", 1000)
     path = write(tmp_path, "a,b\n1,2\n3," + "x" * 5000 + "\n")

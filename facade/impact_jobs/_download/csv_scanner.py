@@ -2,8 +2,8 @@
 
 The dialect is that of RFC 4180 and of Python's `csv` module: commas, and quotes that are doubled within quotes. Records
 end with LF, CRLF or CR. An empty line is a record with one empty value if the header has one column, and no record
-otherwise. Only `bytes` methods run over the data, because a loop in Python would be 50 times slower. The price: a record
-with both a quote in an unquoted field and a quoted newline may be miscounted.
+otherwise. Only `bytes` methods run over the data, because a loop in Python would be 50 times slower. The price: a
+record with both a quote in an unquoted field and a quoted newline may be miscounted.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RecordCounter:
         self._last = bytes(data[-1:]) or self._last
 
     def _with_plain_newlines(self, data: bytes | bytearray) -> bytes | bytearray:
-        """Return the block with LF alone, and without empty lines that are no records; those in quotes do not matter."""
+        """Return the block with LF alone, and without empty lines that are no records; in quotes both do not matter."""
         if self._last == b"\r" and data.startswith(b"\n"):
             data = data[1:]
         if b"\r" in data:
@@ -163,8 +163,8 @@ class CsvFile:
             beginning = file.read(len(_BOM))
             if beginning.startswith(_GZIP):
                 raise DownloadError(
-                    f"{str(path)!r} is compressed with gzip, and only plain CSV can be joined. Decompress it first, keep "
-                    "one file for each window, or write Parquet, which reads compressed files."
+                    f"{str(path)!r} is compressed with gzip, and only plain CSV can be joined. Keep one file for each "
+                    "window, or write Parquet with to_parquet, which reads compressed results."
                 )
             bom = beginning if beginning == _BOM else b""
             file.seek(len(bom))

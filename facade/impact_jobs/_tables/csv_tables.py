@@ -6,9 +6,11 @@ import csv
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from attrs import define, field
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK_BYTES = 1024 * 1024  # the text that is parsed at a time, and the most that one row may have
+_READ_CHARACTERS = 64 * 1024
 _GZIP = b"\x1f\x8b"
 _HELP = "Call export_and_download for the file as the server wrote it"
 
@@ -72,13 +75,18 @@ class _CsvFile:
     @classmethod
     def open(cls, path: Path) -> _CsvFile | None:
         """Read the header; return None for a file without any bytes."""
-        with _reading_rows(path) as rows:
-            for number, row in enumerate(rows, 1):
+        with _reading(path) as file:
+            for number, row in enumerate(csv.reader(file), 1):
                 if row:
                     if broken := [name for name in row if not _is_utf8(name)]:
                         raise ConversionError(f"{path.name!r}: the column {shown(broken[0])} is not UTF-8. {_HELP}.")
-                    return cls(path, row, number, is_empty=not any(rows))
+                    return cls(path, row, number, is_empty=not _has_rows(file, columns=len(row)))
         return None
+
+    @property
+    def _has_empty_rows(self) -> bool:
+        """Whether an empty line is a row, as it is for the scanner that counts the rows of joined files."""
+        return len(self.header) == 1
 
     def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Return the rows as batches of `schema`, which may have more columns, or others in another order."""
@@ -118,7 +126,9 @@ class _CsvFile:
                 read_options=arrow_csv.ReadOptions(
                     column_names=names, skip_rows_after_names=self.rows_before, block_size=_BLOCK_BYTES
                 ),
-                parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+                parse_options=arrow_csv.ParseOptions(
+                    newlines_in_values=True, ignore_empty_lines=not self._has_empty_rows
+                ),
                 convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
             ) as reader:
                 yield from reader
@@ -129,15 +139,16 @@ class _CsvFile:
 
     def _broken_row(self, reason: str) -> ConversionError:
         """Return the error for a file that Arrow cannot parse, with the first row that is wrong if there is one."""
-        with _reading_rows(self.path) as rows:
-            for number, row in enumerate(filter(None, rows)):
+        with _reading(self.path) as file, suppress(csv.Error):  # its limit of 128 KiB for a value is not Arrow's
+            rows = islice(csv.reader(file), self.rows_before, None)
+            for number, row in enumerate((row for row in rows if row or self._has_empty_rows), 1):
                 where = f"{self.path.name!r}, row {number}"
-                if len(row) != len(self.header):
+                if len(row) > 1 if self._has_empty_rows else len(row) != len(self.header):
                     return ConversionError(
                         f"{where}: it has {len(row)} values, but there are {len(self.header)} columns. {_HELP}.",
                         row=number,
                     )
-                for name, value in zip(self.header, row, strict=True):
+                for name, value in zip(self.header, row, strict=False):
                     if not _is_utf8(value):
                         return ConversionError(
                             f"{where}, column {name!r}: {shown(value)} is not UTF-8. {_HELP}.", row=number, column=name
@@ -146,14 +157,21 @@ class _CsvFile:
 
 
 @contextmanager
-def _reading_rows(path: Path) -> Iterator[Iterator[list[str]]]:
+def _reading(path: Path) -> Iterator[TextIO]:
     """Open a CSV file for reading with the standard library; a byte that is not UTF-8 becomes a surrogate."""
     try:
         opened = gzip.open if _is_gzip(path) else open
         with opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            yield csv.reader(file)
+            yield file
     except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ConversionError(f"{path.name!r} could not be read as CSV: {shorten(str(error))}. {_HELP}.") from None
+
+
+def _has_rows(file: TextIO, *, columns: int) -> bool:
+    """Return whether anything follows the header, without the csv module, because a value may exceed its limit."""
+    if columns == 1:
+        return bool(file.read(1))
+    return any(text.strip("\r\n") for text in iter(partial(file.read, _READ_CHARACTERS), ""))
 
 
 def _is_gzip(path: Path) -> bool:
