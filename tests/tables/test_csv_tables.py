@@ -133,6 +133,17 @@ def test_a_value_may_be_larger_than_the_csv_module_accepts(tmp_path: Path, befor
         read_table([write(tmp_path, f"Note,Items\n{before}{large},1\nshort\n")], metadata())
 
 
+@pytest.mark.parametrize("length", range(50, 66))
+def test_a_newline_in_quotes_is_kept_where_a_block_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(csv_tables, "_BLOCK_BYTES", 64)
+    rows = [("x" * (length - 44), "1"), ("y" * 30, "\r\n\r\r\n"), ("z", "\r")]
+    text = "a,b\r\n" + "".join(f'"{one}","{two}"\r\n' for one, two in rows)
+    table = read_table([write(tmp_path, text)], metadata({"a": "String", "b": "String"}))
+    assert [tuple(row.values()) for row in table.to_pylist()] == rows
+
+
 def test_a_row_that_is_larger_than_a_block_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_tables, "_BLOCK_BYTES", 1000)
     path = write(tmp_path, "a,b\n1,2\n3," + "x" * 5000 + "\n")

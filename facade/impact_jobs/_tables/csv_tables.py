@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from attrs import define, field
 
 from impact_jobs._tables.columns import MisfitError, convert
+from impact_jobs._tables.newlines import WholeNewlines
 from impact_jobs._tables.schema import table_schema, unique_names
 from impact_jobs._validators import shown
 from impact_jobs.errors import ConversionError, DownloadError, shorten
@@ -120,17 +121,20 @@ class _CsvFile:
 
         names = unique_names(self.header)
         try:
-            stream = pa.input_stream(str(self.path), compression="gzip" if _is_gzip(self.path) else None)
-            with arrow_csv.open_csv(
-                stream,
-                read_options=arrow_csv.ReadOptions(
-                    column_names=names, skip_rows_after_names=self.rows_before, block_size=_BLOCK_BYTES
-                ),
-                parse_options=arrow_csv.ParseOptions(
-                    newlines_in_values=True, ignore_empty_lines=not self._has_empty_rows
-                ),
-                convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
-            ) as reader:
+            compression = "gzip" if _is_gzip(self.path) else None
+            with (
+                pa.input_stream(str(self.path), compression=compression) as stream,
+                arrow_csv.open_csv(
+                    WholeNewlines(stream),
+                    read_options=arrow_csv.ReadOptions(
+                        column_names=names, skip_rows_after_names=self.rows_before, block_size=_BLOCK_BYTES
+                    ),
+                    parse_options=arrow_csv.ParseOptions(
+                        newlines_in_values=True, ignore_empty_lines=not self._has_empty_rows
+                    ),
+                    convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+                ) as reader,
+            ):
                 yield from reader
         except (pa.ArrowInvalid, OSError) as error:
             if getattr(error, "errno", None) is not None:  # of the disk
