@@ -1086,7 +1086,8 @@ class AsyncJobsClient:
             The file; with `split` and without `join`, an `ExportReport`.
 
         Raises:
-            ConfigurationError: As for `export_and_download`, or pyarrow is not installed. Nothing was sent.
+            ConfigurationError: As for `export_and_download`, pyarrow is not installed, or the path has the ending of
+                another format, such as ".csv". Nothing was sent.
             ConversionError: A value does not fit its column. The error names its row and column.
             DownloadError: The windows have different columns. Replay the job of the older one, or pass `join=False`.
             ExportIncompleteError: Windows are missing. Make the same call again: it continues.
