@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from importlib import import_module
 from types import FrameType
 from typing import Final, NoReturn
@@ -125,6 +126,12 @@ def _report(ctx: click.Context, error: BaseException) -> int:
             if code == exit_codes.BUG and state.verbose > 1:
                 traceback.print_exception(error)
             output.write_error(state.err, error, code=code, as_json=state.json)
+            if state.json:
+                return code
+            if getattr(error, "status_code", None) == HTTPStatus.FORBIDDEN and not state.advertiser:
+                state.note(f"if the account is of another kind, pass --account-kind (now {state.account_key()[1]})")
+            elif code == exit_codes.TIMEOUT and (hint := hint_of(ctx)):
+                state.note(hint)
     return code
 
 
@@ -141,6 +148,7 @@ def _flush_or_discard() -> None:
 
 @click.group(
     cls=App,
+    commands={name: click.Command(name) for name in _COMMANDS},  # of which click suggests one
     params=shared_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 from attrs import evolve
 
 from impact_jobs.cli.state import logging_to, state_of
+
+_SYNONYMS: Final = dict.fromkeys(("--start", "--start-date", "--since", "--begin"), "--from") | dict.fromkeys(
+    ("--end", "--end-date", "--until"), "--to"
+)
 
 
 def shared_options() -> list[click.Parameter]:
@@ -21,6 +25,7 @@ def shared_options() -> list[click.Parameter]:
             metavar="KIND",
             help="The kind of the account: agency, brand or partner.",
         ),
+        _shared("--advertiser", metavar="ID", help="Act for this brand of an agency: its numeric account id."),
         _shared("--json", is_flag=True, help="Write JSON to stdout, one object per line."),
         _shared("-q", "--quiet", is_flag=True, help="Write only ids or paths, and no progress."),
         _shared("-v", "--verbose", count=True, help="Write the log to stderr; -vv writes more."),
@@ -44,6 +49,17 @@ class Command(click.Command):
         super().__init__(*args, **options)
         self.examples = examples
         self.params.extend(shared_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; suggest what this command calls an option that others have, or other programs."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            meant = _SYNONYMS.get(error.option_name, "")
+            if any(meant in parameter.opts for parameter in self.params):
+                name = error.option_name
+                raise click.NoSuchOption(name, f"No such option {name!r}. Did you mean {meant}?", ctx=ctx) from None
+            raise
 
     def invoke(self, ctx: click.Context) -> NoReturn:
         """Run the function, with the log on stderr, and exit with the code it returns; None means 0."""

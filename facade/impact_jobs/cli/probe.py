@@ -41,6 +41,8 @@ def find_target(state: CliState) -> Target:
             url, client = profile.url, profile.client(kind)
             file = folder / profiles.FILE_NAME
             source = f"{kind} account {profile.account_sid}, profile {profile.name!r} of {file}, readable only by you"
+        if state.advertiser is not None:
+            source, client = f"brand {state.advertiser} of the {source}", client.for_advertiser(state.advertiser)
     except ConfigurationError as error:
         return Target(base_url=url, error=error)
     return Target(base_url=url.rstrip("/"), source=source, kind=kind, client=client)

@@ -27,6 +27,7 @@ class CliState:
 
     profile: str | None = None
     account_kind: AccountKindName | None = None
+    advertiser: str | None = None
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -56,9 +57,11 @@ class CliState:
         from impact_jobs.cli import profiles  # noqa: PLC0415 - the same
 
         found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
-        return JobsClient.from_env(account=self.account_kind) if found is None else found.client(self.account_kind)
+        kind = self.account_kind
+        client = JobsClient.from_env(account=kind) if found is None else found.client(kind)
+        return client if self.advertiser is None else client.for_advertiser(self.advertiser)
 
-    def account_key(self) -> tuple[str, str, str]:
+    def account_key(self) -> tuple[str, str, str, str]:
         """Return what distinguishes the account from others, without its token."""
         from impact_jobs.cli import profiles  # noqa: PLC0415 - slow to load
 
@@ -67,7 +70,7 @@ class CliState:
         url, kind, sid = (os.environ.get(name, "") for name in names)
         if found is not None:
             url, kind, sid = found.url, found.kind, found.account_sid
-        return url, self.account_kind or kind or "agency", sid
+        return url, self.account_kind or kind or "agency", sid, self.advertiser or ""
 
     def note(self, text: str) -> None:
         """Write a note to stderr, unless `--quiet` was given."""
