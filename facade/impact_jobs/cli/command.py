@@ -10,8 +10,9 @@ from attrs import evolve
 
 from impact_jobs.cli.state import logging_to, state_of
 
-_SYNONYMS: Final = dict.fromkeys(("--start", "--start-date", "--since", "--begin"), "--from") | dict.fromkeys(
-    ("--end", "--end-date", "--until"), "--to"
+_SYNONYMS: Final = (
+    {"--from", "--since", "--start", "--start-date", "--after", "--created-after"},
+    {"--to", "--until", "--end", "--end-date", "--before", "--created-before"},
 )
 
 
@@ -51,14 +52,14 @@ class Command(click.Command):
         self.params.extend(shared_options())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; suggest what this command calls an option that others have, or other programs."""
+        """Parse the arguments; suggest what this command calls an option that other commands have."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            meant = _SYNONYMS.get(error.option_name, "")
-            if any(meant in parameter.opts for parameter in self.params):
-                name = error.option_name
-                raise click.NoSuchOption(name, f"No such option {name!r}. Did you mean {meant}?", ctx=ctx) from None
+            name, own = error.option_name, {option for parameter in self.params for option in parameter.opts}
+            for meant in (names & own for names in _SYNONYMS if name in names):
+                text = f"No such option {name!r}. Did you mean {' or '.join(meant)}?"
+                raise click.NoSuchOption(name, text if meant else error.message, ctx=ctx) from None
             raise
 
     def invoke(self, ctx: click.Context) -> NoReturn:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from impact_jobs import AccountKindName, JobsClient
+    from impact_jobs.cli.profiles import Profile
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -51,21 +52,23 @@ class CliState:
         """Whether stdout is a terminal, and neither JSON nor bare ids are asked for."""
         return self.out.file.isatty() and not self.json and not self.quiet
 
+    def stored_profile(self) -> Profile | None:
+        """Load the profile to use; return None if the credentials are in the environment, or nowhere."""
+        from impact_jobs.cli import profiles  # noqa: PLC0415 - slow to load
+
+        return profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
+
     def client(self) -> JobsClient:
         """Create a client from the profile or from the environment; the caller closes it."""
         from impact_jobs import JobsClient  # noqa: PLC0415 - slow to load, and not every command needs it
-        from impact_jobs.cli import profiles  # noqa: PLC0415 - the same
 
-        found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
-        kind = self.account_kind
+        found, kind = self.stored_profile(), self.account_kind
         client = JobsClient.from_env(account=kind) if found is None else found.client(kind)
         return client if self.advertiser is None else client.for_advertiser(self.advertiser)
 
     def account_key(self) -> tuple[str, str, str, str]:
         """Return what distinguishes the account from others, without its token."""
-        from impact_jobs.cli import profiles  # noqa: PLC0415 - slow to load
-
-        found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
+        found = self.stored_profile()
         names = ("IMPACT_BASE_URL", "IMPACT_ACCOUNT_KIND", "IMPACT_ACCOUNT_SID")
         url, kind, sid = (os.environ.get(name, "") for name in names)
         if found is not None:
