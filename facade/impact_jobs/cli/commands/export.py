@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 from pathlib import PurePath
@@ -34,6 +34,15 @@ def _filter(text: str) -> str:
             f"{output.one_line(text)!r} has no '=': write NAME=VALUE, such as 'Start Date=2026-05-01'."
         )
     return text
+
+
+def _by_name(filters: Sequence[str]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for name, _, value in (each.partition("=") for each in filters):
+        if name in found:
+            raise click.UsageError(f"--filter {output.one_line(name)!r} is given twice: give it once.")
+        found[name] = value
+    return found or None
 
 
 @click.command(
@@ -114,7 +123,7 @@ def export(state: CliState, /, report: str, *, out: str, parquet: bool, **chosen
     if ending == "json" and is_joined:
         ending = "jsonl"
     path = out or ("{report}_{start:%Y-%m-%d}." if chosen["split"] and not is_joined else "{report}.") + ending
-    chosen["filters"] = dict(each.split("=", 1) for each in chosen["filters"]) or None
+    chosen["filters"] = _by_name(chosen["filters"])
     with state.client() as client:
         to_file = client.to_parquet if ending == "parquet" else client.export_and_download
         call: Callable[..., DownloadResult | ExportReport] = partial(to_file, report, path, **chosen)
