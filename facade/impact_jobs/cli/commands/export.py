@@ -60,7 +60,7 @@ def _by_name(filters: Sequence[str]) -> dict[str, str] | None:
     "start_date",
     type=parse_day,
     metavar="DAY",
-    help="The first day: 2026-05-01, yesterday, 30d (days ago).",
+    help="The first day: 2026-05-01, yesterday, 30d (30 days ago).",
 )
 @click.option("--to", "end_date", type=parse_day, metavar="DAY", help="The last day, which is included.")
 @click.option(
@@ -170,7 +170,7 @@ def _check(out: PurePath, *, split: object, join: bool, result_format: str, **da
         problem = f"--split needs --from and --to: pass {' and '.join(missing)}."
     elif join and result_format == "xml":
         problem = "XML results are not joined: pass --format csv or json, or leave out --join."
-    elif join and result_format == "json" and out.name and not text.lower().endswith(_LINES):
+    elif join and out.suffix.lower() == ".json":
         problem = f"'{out}' would hold JSON lines: name it {out.with_suffix('.jsonl')}."
     elif split is not None and not join and out.name and "{" not in text:
         example = out.with_name(f"{out.stem}_{{start:%Y-%m-%d}}{out.suffix}")
