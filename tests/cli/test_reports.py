@@ -89,5 +89,7 @@ def test_a_brand_of_an_agency_is_reached_by_its_id(account: Sandbox) -> None:
 def test_a_refusal_suggests_another_kind_of_account(account: Sandbox) -> None:
     done = run("--account-kind", "partner", "reports")
     assert (done.exit_code, "pass --account-kind (now partner)" in done.stderr) == (3, True)
+    done = run("get", account.add_job(), "--account-kind", "brand")
+    assert (done.exit_code, "pass --account-kind (now brand)" in done.stderr) == (3, True)
     assert "--account-kind" not in run("--advertiser", "5", "reports").stderr
     assert account.requests

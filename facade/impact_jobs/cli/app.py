@@ -9,7 +9,6 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
 from importlib import import_module
 from types import FrameType
 from typing import Final, NoReturn
@@ -126,11 +125,8 @@ def _report(ctx: click.Context, error: BaseException) -> int:
             if code == exit_codes.BUG and state.verbose > 1:
                 traceback.print_exception(error)
             output.write_error(state.err, error, code=code, as_json=state.json)
-            if state.json:
-                return code
-            if getattr(error, "status_code", None) == HTTPStatus.FORBIDDEN and not state.advertiser:
-                state.note(f"if the account is of another kind, pass --account-kind (now {state.account_key()[1]})")
-            elif code == exit_codes.TIMEOUT and (hint := hint_of(ctx)):
+            state.note_refusal(error)
+            if code == exit_codes.TIMEOUT and not state.json and (hint := hint_of(ctx)):
                 state.note(hint)
     return code
 

@@ -48,6 +48,8 @@ def emit_all(
                 emit_result(state, outcome)
             else:
                 emit_job(state, outcome, in_full=in_full)
+    for error in errors[:1]:
+        state.note_refusal(error)
     return exit_codes.worst(errors)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import click
@@ -74,6 +75,12 @@ class CliState:
         if found is not None:
             url, kind, sid = found.url, found.kind, found.account_sid
         return url, self.account_kind or kind or "agency", sid, self.advertiser or ""
+
+    def note_refusal(self, error: BaseException) -> None:
+        """Suggest another kind of account if the API has refused access to one of this kind."""
+        is_refusal = getattr(error, "status_code", None) == HTTPStatus.FORBIDDEN
+        if is_refusal and not self.json and not self.advertiser:
+            self.note(f"if the account is of another kind, pass --account-kind (now {self.account_key()[1]})")
 
     def note(self, text: str) -> None:
         """Write a note to stderr, unless `--quiet` was given."""
