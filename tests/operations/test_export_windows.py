@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from impact_jobs import (
@@ -31,6 +32,7 @@ from impact_jobs import (
     Retry,
     WaitTimeoutError,
 )
+from impact_jobs._operations.windows import run
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
 
@@ -91,6 +93,22 @@ def test_other_kinds_of_account_export_in_windows(account: Any) -> None:
         joined = jobs.export_and_download(report_id, "joined.csv", **days, split=timedelta(days=15), join=True)
     assert (joined.sha256, joined.rows) == (one.sha256, one.rows)
     assert len(sandbox.exports) == 7
+
+
+@pytest.mark.parametrize("digest", [True, False])
+def test_a_kill_before_a_joined_file_has_its_name_is_noticed(
+    jobs: AnyClient, monkeypatch: pytest.MonkeyPatch, *, digest: bool
+) -> None:
+    options: dict[str, Any] = {**QUARTER, "join": True, "digest": digest}
+    expected = jobs.export_and_download(REPORT, "expected.csv", **options).path.read_bytes()
+    Path("quarter.csv").write_bytes(b"x" * len(expected))  # an older file of the same size
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "commit_file", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            jobs.export_and_download(REPORT, "quarter.csv", **options, overwrite=True)
+    jobs.export_and_download(REPORT, "quarter.csv", **options, overwrite=True)
+    assert Path("quarter.csv").read_bytes() == expected
+    assert not left_over()
 
 
 @pytest.mark.parametrize("shape", ["records", "array"])

@@ -136,7 +136,7 @@ class ExportRun:
         """
         if self.is_joined:
             state, target = journal.states.get(self._joined_key), self.places[0]
-            if state is not None and state.file is not None and _has(target.path, state.file):
+            if state is not None and state.file is not None and self._is_committed(state.file):
                 journal.remove()
                 return self._joined_result(state, state.file)
             check_file(target.path, overwrite=self.options.overwrite)
@@ -146,6 +146,15 @@ class ExportRun:
                 found = self._from_manifest(task)
             self._resume(task, found or WindowState())
         return None
+
+    @property
+    def _assembled(self) -> Path:
+        return self._folder / "assembled"
+
+    def _is_committed(self, file: CompleteFile) -> bool:
+        """Return whether the target is the joined file, which had the name `_assembled` before."""
+        target = self.places[0].path
+        return _has(target, file) and not (exists(self._assembled) and not target.samefile(self._assembled))
 
     def _from_manifest(self, task: WindowTask) -> WindowState | None:
         """Return the state of a window whose file an earlier run has completed, if its request was equal."""
@@ -232,7 +241,7 @@ class ExportRun:
 
     def _join(self, journal: ExportJournal, assemble: Assemble) -> DownloadResult:
         """Assemble the windows into the target; the journal says what it is before it has its name."""
-        place, assembled = self.places[0], self._folder / "assembled"
+        place, assembled = self.places[0], self._assembled
         with disk_errors(place.path):
             rows = assemble([task.source.path for task in self.tasks], assembled)
             counted = [task.outcome.rows for task in self.tasks if isinstance(task.outcome, DownloadResult)]
