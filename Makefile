@@ -13,9 +13,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # takes some from the others, because a few files take far longer than the rest.
 PARALLEL := -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Containers often set it. Without compiled files each worker and each process of a test compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint format types generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
+.PHONY: help setup demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,9 +54,13 @@ format: $(READY) ## Apply the formatting and the safe fixes, and copy docstrings
 	$(BIN)/ruff format .
 
 types: $(READY) ## Check the types with mypy --strict, and those of the package for macOS and Windows, too
+	@$(MAKE) --no-print-directory --jobs 2 mypy mypy-darwin mypy-win32
+
+mypy: $(READY)
 	$(BIN)/mypy
-	$(BIN)/mypy --platform darwin --cache-dir .cache/mypy-darwin facade
-	$(BIN)/mypy --platform win32 --cache-dir .cache/mypy-win32 facade
+
+mypy-%: $(READY)
+	$(BIN)/mypy --platform $* --cache-dir .cache/mypy-$* facade
 
 generate: $(READY) ## Rebuild openapi/agency-api.json and generated/ from the fragments
 	$(BIN)/python scripts/generate.py

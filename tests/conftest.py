@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import ssl
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import hypothesis
 import pytest
+from impact_jobs import Retry
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, clients
@@ -76,7 +78,7 @@ hypothesis.settings.load_profile("deterministic")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out slow modules, as `make quick` does")
-    parser.addoption("--examples", type=int, default=20, help="the size of the campaigns in tests/faults (20)")
+    parser.addoption("--examples", type=int, default=10, help="the size of the campaigns in tests/faults (10)")
     parser.addoption("--sessions-seed", type=int, default=0, help="the seed of the whole sessions in tests/faults (0)")
 
 
@@ -90,6 +92,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Skip slow modules without importing them, because imports and collection take a third of the time."""
     name = collection_path.relative_to(TESTS).as_posix()
     return True if config.getoption("--quick") and (name in SLOW_FOLDERS or name in SLOW_MODULES) else None
+
+
+def pytest_collection_finish() -> None:
+    # What was collected stays until the end, so no collection of garbage has to look at it.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -158,6 +166,9 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture(params=clients, ids=lambda make: make.__name__)
 def jobs(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[AnyClient]:
-    """Give a client of the sandbox; each test runs with the blocking and with the asynchronous client."""
-    with asyncio.Runner() as runner, request.param(sandbox, runner) as client:
+    """Give a client of the sandbox; each test runs with the blocking and with the asynchronous client.
+
+    Its retries do not pause.
+    """
+    with asyncio.Runner() as runner, request.param(sandbox, runner, retry=Retry(base_delay=0.0)) as client:
         yield client

@@ -59,13 +59,12 @@ def as_list(value: Json) -> list[Json]:
 def value_at(document: Json, place: Place) -> Json:
     """Return the value at a place; None if there is none."""
     for step in place:
-        match document, step:
-            case (dict() as parent, str(key)) if key in parent:
-                document = parent[key]
-            case (list() as parent, int(index)) if index < len(parent):
-                document = parent[index]
-            case _:
-                return None
+        if isinstance(document, dict) and isinstance(step, str):
+            document = document.get(step)
+        elif isinstance(document, list) and isinstance(step, int) and step < len(document):
+            document = document[step]
+        else:
+            return None
     return document
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import random
 import tracemalloc
 from collections.abc import Callable
@@ -153,6 +155,29 @@ def test_a_source_that_was_cut_within_quotes_is_refused(folder: Path, second: by
         join_csv(sources, target)
     assert target.getvalue() == b"before"
     assert count_csv_rows(sources[1]) == 2
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab", "w+b"])
+@pytest.mark.parametrize("buffering", [0, -1])
+@pytest.mark.parametrize("number", [None, errno.EXDEV, errno.ENOSPC])
+def test_files_are_copied_in_the_kernel_where_it_can(
+    folder: Path, mode: str, buffering: int, number: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, b"A\n" + b"1\n" * 5000, b"A\n2")
+    (folder / "out").unlink(missing_ok=True)
+
+    def fail(*_: object) -> int:
+        raise OSError(number, "it failed")
+
+    if number is not None:
+        monkeypatch.setattr(os, "copy_file_range", fail, raising=False)
+    with (folder / "out").open(mode, buffering=buffering) as target:
+        if number == errno.ENOSPC:
+            with pytest.raises(OSError, match="it failed"):
+                join_csv(sources, target)
+        else:
+            assert join_csv(sources, target) == 5001
+    assert (folder / "out").read_bytes() == (b"" if number == errno.ENOSPC else b"A\n" + b"1\n" * 5000 + b"2")
 
 
 def test_known_numbers_of_rows_are_not_counted_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,15 +145,15 @@ def test_a_folder_or_link_under_a_job_s_name_fails_only_that_job(  # noqa: PLR09
     folder = tmp_path / "a"
     folder.mkdir()
     make(folder / f"{ids[0]}{ending}")
-    report = jobs.fetch_all(ids, folder)
-    assert report.files.keys() >= set(ids[1:])
+    report = jobs.fetch_all(ids[:2], folder)
+    assert report.files.keys() >= {ids[1]}
     assert all(isinstance(error, ConfigurationError | DownloadError) for error in report.errors.values())
     assert names_in(tmp_path) == ["a"], "nothing is written elsewhere"
     if make is a_folder:
         (folder / f"{ids[0]}{ending}").rmdir()
     else:
         (folder / f"{ids[0]}{ending}").unlink(missing_ok=True)
-    assert_complete(jobs.fetch_all(ids, folder), sandbox, folder)
+    assert_complete(jobs.fetch_all(ids[:2], folder), sandbox, folder)
 
 
 def test_a_partial_file_is_not_moved_into_a_folder_of_its_name(

@@ -76,7 +76,7 @@ def assert_no_findings(sandbox: Sandbox, folder: Path, *options: str) -> None:
 
 
 def test_the_sandbox_conforms_to_the_description(tmp_path: Path) -> None:
-    assert_no_findings(create_sandbox(), tmp_path, "--max-examples", "5")
+    assert_no_findings(create_sandbox(), tmp_path, "--max-examples", "3")
 
 
 def test_a_sandbox_that_sends_strings_conforms_too(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,7 +48,7 @@ class Planted:
 
     def old(self) -> Document:
         """Return the document before the change."""
-        document: Document = json.loads(FILES[self.document].read_text(encoding="utf-8"))
+        document: Document = json.loads(_text(self.document))
         return document
 
     def new(self) -> Document:
@@ -55,6 +56,11 @@ class Planted:
         document = self.old()
         self.change(document)
         return document
+
+
+@cache
+def _text(document: str) -> str:
+    return FILES[document].read_text(encoding="utf-8")
 
 
 def find(document: Document, *place: Key) -> Any:

@@ -1,9 +1,12 @@
 """Made-up published pages: documents in fences, with prose around them."""
 
 import json
+import re
 from collections.abc import Sequence
 
-from spec.documents import JsonObject
+from generate import ROOT
+from spec.documents import JsonObject, as_list
+from spec.texts.sources import read_source
 
 INTRODUCTION = """\
 > The index of all pages is in [an index](index.txt).
@@ -27,6 +30,13 @@ Ask about this page:
 GET https://boats.example/page.md?ask=<question>
 ```
 """
+
+
+def overlay_of_jobs() -> JsonObject:
+    """Return the project's overlay without the actions for pages of reports, which it may have one day."""
+    overlay = read_source(ROOT / "openapi" / "overlay.json").parse()
+    actions = [action for action in as_list(overlay["actions"]) if not re.search(r"\bReport", json.dumps(action))]
+    return {**overlay, "actions": actions}
 
 
 def operation(operation_id: str, path: str, *, method: str = "get", **schemas: str) -> JsonObject:

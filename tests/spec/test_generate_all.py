@@ -17,10 +17,12 @@ from generate_all import main
 from impact_jobs.sandbox import Sandbox
 from spec import whole_api
 from spec.build import Build
+from spec.documents import render
 from spec.trees import read_files
 from spec.whole_api import RECORD
 
 from tests.spec.made_up_api import write_pages
+from tests.spec.published import overlay_of_jobs
 
 SCHEDULED = {"type": "object", "properties": {"QueuedUri": {"type": "string"}, "Status": {"type": "string"}}}
 PAGE: dict[str, Any] = {
@@ -47,7 +49,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the package of the operations of jobs, and of a page of ours."""
     folder = tmp_path_factory.mktemp("all")
     shutil.copytree(ROOT / "openapi" / "jobs", folder / "spec" / "jobs")
-    shutil.copy(ROOT / "openapi" / "overlay.json", folder / "spec")
+    (folder / "spec" / "overlay.json").write_bytes(render(overlay_of_jobs()))
     page = folder / "exports.json"
     page.write_text(json.dumps(PAGE), encoding="utf-8")
     tree = state(ROOT / "openapi"), state(ROOT / "generated")

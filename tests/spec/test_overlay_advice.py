@@ -14,10 +14,12 @@ from spec.fragments import read_fragments
 from spec.merging.merge import merge
 from spec.overlays.likeness import says
 from spec.overlays.overlay import apply
-from spec.texts.sources import Source, read_source
+from spec.texts.sources import Source
+
+from tests.spec.published import overlay_of_jobs
 
 OPENAPI = ROOT / "openapi"
-SOURCE = read_source(OPENAPI / "overlay.json", "openapi/overlay.json")
+SOURCE = Source("openapi/overlay.json", render(overlay_of_jobs()).decode())
 PUBLISHED = merge(fragment for fragment in read_fragments(OPENAPI) if fragment.group == "jobs").document
 FINAL: Any = apply(PUBLISHED, SOURCE)
 PROPERTIES = FINAL["components"]["schemas"]["Job"]["properties"]

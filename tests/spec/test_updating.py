@@ -27,11 +27,11 @@ Change = Callable[[Any], object]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Give a copy of what an update reads and writes, with the operations of jobs alone."""
+    """Give a copy of what an update reads and writes."""
     root = tmp_path / "project"
-    for folder in ("openapi/jobs", GENERATED, "docs/changelog.d"):
+    for folder in ("openapi/jobs", "openapi/reports", GENERATED, "docs/changelog.d"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("overlay.json", "generator.yml"):
+    for file in ("overlay.json", "generator.yml", "merge.yml"):
         shutil.copy(ROOT / "openapi" / file, root / "openapi")
     (root / DOCUMENT).write_bytes(render(describe(root / "openapi").document))
     for file in ("pyproject.toml", "facade/impact_jobs/__init__.py"):
@@ -116,7 +116,7 @@ def test_the_changelog_fragment_of_pages_of_several_groups_names_the_api(project
     boats = tmp_path / "boats.md"
     boats.write_text(published.page(published.operation("listBoats", "/Boats")))
     assert run(project, page(tmp_path, add_field), boats) == 0
-    text = (project / "docs/changelog.d/+api-page.changed.md").read_text()
+    text = (project / "docs/changelog.d/+api-page.added.md").read_text()
     assert text.startswith("The generated client follows the vendor's changed description of the API. Nothing breaks: ")
 
 

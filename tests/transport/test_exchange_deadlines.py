@@ -9,11 +9,10 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,52 +102,59 @@ OF_RESULTS: dict[str, Callable[[AnyClient, Path], object]] = {
 in_each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-def check_concurrently(checks: Mapping[str, Callable[[], object]]) -> None:
-    """Run all checks at the same time, and report those that fail by name."""
-    with ThreadPoolExecutor(len(checks)) as threads:
-        running = {name: threads.submit(check) for name, check in checks.items()}
-    problems = {name: error for name, check in running.items() if (error := check.exception()) is not None}
+def own(folder: Path, kind: Kind) -> Path:
+    """Give the clients of each kind a folder of their own."""
+    (folder / kind).mkdir(exist_ok=True)
+    return folder / kind
+
+
+def check_concurrently(
+    check: Callable[[Kind, str], object], cases: Iterable[str], *, kinds: Iterable[Kind] = KINDS
+) -> None:
+    """Check all cases with each kind of client at the same time, because each waits for a timeout."""
+    pairs = [*product(kinds, cases)]
+    with ThreadPoolExecutor(len(pairs)) as threads:
+        running = {pair: threads.submit(check, *pair) for pair in pairs}
+    problems = {pair: error for pair, check in running.items() if (error := check.exception()) is not None}
     assert not problems
 
 
-@in_each_kind
+@in_each_kind  # and not all at once, or connecting alone takes too long
 @pytest.mark.parametrize("place", ["head", "body"])
 def test_a_call_gives_up_a_response_that_trickles(place: Place, kind: Kind, tmp_path: Path) -> None:
-    def check(call: str) -> None:
+    def check(kind: Kind, call: str) -> None:
         act, error = CALLS[call]
         with client(kind, server.url) as jobs, pytest.raises(error, match=r"timed out after 0\.\d+ s"):
-            act(jobs, tmp_path)
+            act(jobs, own(tmp_path, kind))
 
     with serving(lambda asked: slow(asked, place)) as server:
-        check_concurrently({call: partial(check, call) for call in CALLS})
+        check_concurrently(check, CALLS, kinds=[kind])
 
 
-@in_each_kind
-def test_a_call_gives_up_a_result_whose_head_trickles(kind: Kind, tmp_path: Path) -> None:
+def test_a_call_gives_up_a_result_whose_head_trickles(tmp_path: Path) -> None:
     def redirect(_: Asked) -> Reply:
         return Reply(status=302, headers={"Location": f"{storage.url}/result.csv", "Content-Length": "0"})
 
-    def check(call: str) -> None:
+    def check(kind: Kind, call: str) -> None:
         url = slow_api.url if call == "generated" else api.url
         with client(kind, url) as jobs, pytest.raises(RequestTimeoutError):
-            OF_RESULTS[call](jobs, tmp_path)
+            OF_RESULTS[call](jobs, own(tmp_path, kind))
 
     with (
         serving(lambda asked: slow(asked, "head", b"a,b\n", headers={"Content-Type": "text/csv"})) as storage,
         serving(lambda asked: slow(asked, "head")) as slow_api,
         serving(redirect) as api,
     ):
-        check_concurrently({call: partial(check, call) for call in OF_RESULTS})
+        check_concurrently(check, OF_RESULTS)
 
 
-@in_each_kind
-def test_a_call_gives_up_the_body_of_a_202_that_trickles(kind: Kind, tmp_path: Path) -> None:
-    def check(call: str) -> None:
+def test_a_call_gives_up_the_body_of_a_202_that_trickles(tmp_path: Path) -> None:
+    def check(kind: Kind, call: str) -> None:
         with client(kind, api.url) as jobs, pytest.raises(RequestTimeoutError):
-            OF_RESULTS[call](jobs, tmp_path)
+            OF_RESULTS[call](jobs, own(tmp_path, kind))
 
     with serving(lambda asked: slow(asked, "body", JOB, status=202)) as api:
-        check_concurrently({call: partial(check, call) for call in ("download", "stream")})
+        check_concurrently(check, ("download", "stream"))
 
 
 @in_each_kind
@@ -184,8 +190,7 @@ def test_deadlines_hold_over_tls(kind: Kind, server_tls: ssl.SSLContext) -> None
         assert server.asked, "otherwise it was the handshake that took so long"
 
 
-@in_each_kind
-def test_the_body_of_a_result_may_exceed_the_timeout_while_it_makes_progress(kind: Kind, tmp_path: Path) -> None:
+def test_the_body_of_a_result_may_exceed_the_timeout_while_it_makes_progress(tmp_path: Path) -> None:
     def pieces(asked: Asked) -> Iterator[bytes]:
         for _ in range(3):
             asked.over.wait(0.25)  # each read may take 0.5 s
@@ -194,18 +199,17 @@ def test_the_body_of_a_result_may_exceed_the_timeout_while_it_makes_progress(kin
     def answer(asked: Asked) -> Reply:
         return Reply(headers={"Content-Type": "text/csv", "Content-Length": "12"}, body=pieces(asked))
 
-    def check(call: str) -> None:
+    def check(kind: Kind, call: str) -> None:
         with client(kind, api.url, request_timeout=0.5) as jobs:
-            assert OF_RESULTS[call](jobs, tmp_path)
+            assert OF_RESULTS[call](jobs, own(tmp_path, kind))
 
     with serving(answer) as storage:
         redirect = Reply(status=302, headers={"Location": f"{storage.url}/result.csv", "Content-Length": "0"})
         with serving(lambda _: redirect) as api:
-            check_concurrently({call: partial(check, call) for call in ("download", "stream")})
+            check_concurrently(check, ("download", "stream"))
 
 
-@in_each_kind
-def test_a_single_read_of_a_result_is_given_up_if_it_yields_no_byte(kind: Kind) -> None:
+def test_a_single_read_of_a_result_is_given_up_if_it_yields_no_byte() -> None:
     """Bytes arrive all the time, but none of them belongs to the result."""
     endless = {
         "a gzip header": ({"Content-Encoding": "gzip", "Content-Length": "9999"}, b"\x1f\x8b\x08\x08\0\0\0\0\0\x03"),
@@ -216,13 +220,13 @@ def test_a_single_read_of_a_result_is_given_up_if_it_yields_no_byte(kind: Kind) 
         headers, beginning = endless[asked.target.removeprefix("/").replace("%20", " ")]
         return Reply(headers=headers, body=chain([beginning], trickled(bytes(b"n" * 500), asked, 3 * PAUSE_SECONDS)))
 
-    def check(name: str) -> None:
+    def check(kind: Kind, name: str) -> None:
         redirect = Reply(status=302, headers={"Location": f"{storage.url}/{name}", "Content-Length": "0"})
         with serving(lambda _: redirect) as api, client(kind, api.url) as jobs, pytest.raises(RequestTimeoutError):
             drained(jobs.stream(JOB_ID))
 
     with serving(answer) as storage:
-        check_concurrently({name: partial(check, name) for name in endless})
+        check_concurrently(check, endless)
 
 
 @in_each_kind
@@ -239,9 +243,11 @@ def silent() -> Iterator[str]:
         yield f"https://127.0.0.1:{listening.getsockname()[1]}"
 
 
-@in_each_kind
-def test_nothing_was_sent_if_the_connection_was_not_made_in_time(kind: Kind) -> None:
-    with silent() as url, client(kind, url, retry=Retry(attempts=2, base_delay=0.0)) as jobs:
-        with pytest.raises(TransportError, match="ConnectTimeout") as raised:
-            jobs.replay(JOB_ID)
-        assert not raised.value.request_sent, "otherwise it would be searched for in the list instead of sent again"
+def test_nothing_was_sent_if_the_connection_was_not_made_in_time() -> None:
+    def check(kind: Kind, _: str) -> None:
+        with silent() as url, client(kind, url, retry=Retry(attempts=2, base_delay=0.0)) as jobs:
+            with pytest.raises(TransportError, match="ConnectTimeout") as raised:
+                jobs.replay(JOB_ID)
+            assert not raised.value.request_sent, "otherwise it would be searched for in the list instead of sent again"
+
+    check_concurrently(check, [""])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from attrs import define, field
 
@@ -15,9 +17,11 @@ from impact_jobs._download.part_file import PartFile
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# Large, because after each block this thread waits for Python's lock, which a thread that counts records holds nearly
-# all the time. This takes less CPU time than `os.copy_file_range`, unless files can share blocks on the disk.
-_BLOCK_BYTES = 8 * 1024 * 1024
+_os: Any = os  # because mypy also checks for platforms that lack some of its functions
+_BLOCK_BYTES = 4 * 1024 * 1024
+_KERNEL_BYTES = 64 * 1024 * 1024
+# Among them: another file system, a file that was opened to append, and a file system without the call.
+_NOT_IN_KERNEL = frozenset({errno.EXDEV, errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 
 
 class Output(Protocol):
@@ -82,18 +86,41 @@ class RangeCopy:
         if kind is not None:
             self._is_stopped.set()
 
-    def to(self, target: Output) -> int:
-        """Copy to `target`, and return how many bytes that were, which is fewer if the file became shorter."""
-        left, block = self._stop - self._start, memoryview(bytearray(min(_BLOCK_BYTES, self._stop - self._start)))
+    def to(self, target: Output, *, in_kernel: bool = False) -> int:
+        """Copy to `target`, and return how many bytes that were, which is fewer if the file became shorter.
+
+        Blocks cost less CPU time than the kernel's copy, but after each of them this thread waits for Python's lock. So
+        copy `in_kernel`, where that is possible, while another thread is busy.
+        """
         with self._source.open("rb", buffering=0) as source:
             source.seek(self._start)
-            while left and not self._is_stopped.is_set():
-                count = source.readinto(block[:left])
-                if not count:
+            if in_kernel and isinstance(target, io.FileIO | io.BufferedWriter | io.BufferedRandom):
+                self._copy_in_kernel(source, target)
+            self._copy_blocks(source, target)
+            return source.tell() - self._start
+
+    def _copy_in_kernel(self, source: io.FileIO, target: io.FileIO | io.BufferedWriter | io.BufferedRandom) -> None:
+        """Copy as much as the kernel can; both files then stand after that."""
+        target.flush()
+        descriptor = target.fileno()
+        try:
+            while not self._is_stopped.is_set() and (left := self._stop - source.tell()):
+                if not _os.copy_file_range(source.fileno(), descriptor, min(left, _KERNEL_BYTES)):
                     break
-                write_all(target, block[:count])
-                left -= count
-        return self._stop - self._start - left
+        except (AttributeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NOT_IN_KERNEL:
+                raise
+        finally:
+            # A buffered file does not notice that the position has moved.
+            target.seek(os.lseek(descriptor, 0, os.SEEK_CUR))
+
+    def _copy_blocks(self, source: io.FileIO, target: Output) -> None:
+        block = memoryview(bytearray(min(_BLOCK_BYTES, self._stop - source.tell())))
+        while not self._is_stopped.is_set() and (left := self._stop - source.tell()):
+            count = source.readinto(block[:left])
+            if not count:
+                return
+            write_all(target, block[:count])
 
 
 def write_all(target: Output, data: bytes | memoryview) -> None:

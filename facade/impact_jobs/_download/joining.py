@@ -53,9 +53,9 @@ def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Pat
             if not is_ended:
                 write_all(target, newline)
             # Copied while the records are counted, because reading them twice costs less than handing on each block.
+            known = known_rows.get(found.path)
             with RangeCopy(found.path, found.start, found.stop) as copy:
-                copying = pool.submit(copy.to, target)
-                known = known_rows.get(found.path)
+                copying = pool.submit(copy.to, target, in_kernel=known is None)
                 rows += _count_complete(found) if known is None else known
             if copying.result() != found.stop - found.start:
                 raise found.shrunk()

@@ -85,13 +85,15 @@ def survival_of_job(
 
     Its progress had stalled for `stalled` seconds by then; when it last moved, it suggested that `remaining` were left.
     """
+    if remaining is None:
+        when_seen = model.survival(age)
+        return lambda seconds: model.survival(age + seconds) / when_seen
     # Either the progress goes on at its speed, or it predicts nothing. The longer it stalls, the less the first counts.
-    trust = 0.0 if remaining is None else _TRUST
     steady = DurationModel(remaining or 1.0, _PROGRESS_SHAPE)
-    doubt = (1.0 - trust) / model.survival(age - stalled)
+    doubt = (1.0 - _TRUST) / model.survival(age - stalled)
 
     def likelihood(seconds: float) -> float:
-        return trust * steady.survival(stalled + seconds) + doubt * model.survival(age + seconds)
+        return _TRUST * steady.survival(stalled + seconds) + doubt * model.survival(age + seconds)
 
     when_seen = likelihood(0.0)
     return lambda seconds: likelihood(seconds) / when_seen
@@ -107,7 +109,8 @@ def cheapest_pause(
     pause = best = shortest
     lowest = math.inf
     at = ended = lateness = 0.0
-    while pause < longest * _STEP and ended < _CERTAIN:
+    # Since the chance is at most 1, a longer pause can't be cheaper once its lateness alone costs more than the best.
+    while pause < longest * _STEP and ended < _CERTAIN and request_cost + lateness < lowest:
         previous, ended_before, at = at, ended, elapsed + pause
         ended = 1.0 - survival(at)
         lateness += (at - previous) * (ended + ended_before) / 2.0

@@ -4,7 +4,7 @@ The tables below state what the code does not; `facade_source` takes the rest fr
 not looked at: further operations, and optional parameters, fields, states and statuses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from spec.comparing.class_numbers import numbered_classes
@@ -12,13 +12,11 @@ from spec.comparing.member_names import keywords
 from spec.documents import JsonObject, Place, pointer
 from spec.facade import answers as facade_answers
 from spec.facade.source import FacadeSource, read_facade
-from spec.facade.table import EXPORTED, FORMS, OPERATIONS, PATH_FORMATS, TAG, WORDS, Operation, Query
+from spec.facade.table import EXPORTED, FORMS, OPERATIONS, WORDS, Operation, Query
 from spec.facade.view import View
 from spec.facade.violations import Violation as Violation  # noqa: PLC0414 - part of this module's interface
 from spec.facade.violations import listed, violation
 from spec.python_names import identifier
-
-_ENDPOINTS = "_api/endpoints.py"
 
 
 def violations(document: JsonObject, *, facade: FacadeSource | None = None) -> list[Violation]:
@@ -52,7 +50,7 @@ class _Contract:
             place = self._find(operation)
             if place is None:
                 says = "has neither that name nor that path"
-                yield violation(("paths",), relies=f"calls {operation}", says=says, file=_ENDPOINTS)
+                yield violation(("paths",), relies=f"calls {operation}", says=says, file=operation.file)
                 continue
             yield from self._name(operation, place)
             yield from self._parameters(operation, place)
@@ -60,10 +58,11 @@ class _Contract:
             yield from facade_answers.check(self.view, self.facade, operation, (*place, "responses"))
 
     def classes(self) -> Iterator[Violation]:
+        numbered = numbered_classes(self.view.document)
         of_parameters = {operation.class_of(query) for operation in OPERATIONS for query in operation.query}
         for module, names in self.facade.imports.items():
             for name in sorted(names - of_parameters) if ".models" in module else ():
-                yield from self._class(name)
+                yield from self._class(name, numbered)
 
     def _find(self, operation: Operation) -> Place | None:
         """Return an operation's place: by its name, or else by its method and path."""
@@ -80,37 +79,37 @@ class _Contract:
         _, path, method = map(str, place)
         if self._module(place) != operation.module:
             relies, says = f"calls {operation}", f"names it {self.view.object(place).get('operationId')}"
-            yield violation((*place, "operationId"), relies=relies, says=says, file=_ENDPOINTS)
+            yield violation((*place, "operationId"), relies=relies, says=says, file=operation.file)
         if not operation.is_at(method, path):
             relies, says = f"calls {operation}", f"has it as {method.upper()} {path}"
-            yield violation(place, relies=relies, says=says, file=_ENDPOINTS)
+            yield violation(place, relies=relies, says=says, file=operation.file)
         tag = self.view.at((*place, "tags", 0)) or "default"
-        if str(tag).lower() != TAG.lower():
-            relies = f"imports {operation.name} from the generated package of the tag {TAG}"
-            yield violation((*place, "tags"), relies=relies, says=f"tags it {tag}", file=_ENDPOINTS)
+        if str(tag).lower() != operation.tag.lower():
+            relies = f"imports {operation.name} from the generated package of the tag {operation.tag}"
+            yield violation((*place, "tags"), relies=relies, says=f"tags it {tag}", file=operation.file)
 
     def _parameters(self, operation: Operation, place: Place) -> Iterator[Violation]:
         declared = self._declared(place)
         in_path = [part.strip("{}") for part in str(place[1]).split("/") if part.startswith("{")]
-        for name, form in zip(in_path, PATH_FORMATS, strict=False):
+        for name, form in zip(in_path, operation.path_forms, strict=False):
             if parameter := declared.pop(("path", name), None):
                 yield from self._sent(operation, name, parameter, form)
         required = {key: self.view.object(it).get("required") is True for key, it in declared.items()}
         for query in operation.query:
             keyword = keywords(required).get(("query", query.name), identifier(query.name))
-            if keyword != identifier(query.name):
+            if keyword != identifier(query.name) and not query.is_own:
                 relies = f"passes {identifier(query.name)} to {operation.name}"
                 says = f"makes it {keyword}, because another parameter has that name in Python"
-                yield violation((*place, "parameters"), relies=relies, says=says, file=_ENDPOINTS)
+                yield violation((*place, "parameters"), relies=relies, says=says, file=operation.file)
             yield from self._query(operation, query, place, declared)
         for (location, name), parameter in declared.items():
             if self.view.object(parameter).get("required") is True:
                 relies = f"calls {operation.name} without the {location} parameter {name}"
-                yield violation(parameter, relies=relies, says="requires it", file=_ENDPOINTS)
+                yield violation(parameter, relies=relies, says="requires it", file=operation.file)
         body = self.view.follow((*place, "requestBody"))
         if self.view.object(body).get("required") is True:
             relies = f"calls {operation.name} without a body"
-            yield violation(body, relies=relies, says="requires one", file=_ENDPOINTS)
+            yield violation(body, relies=relies, says="requires one", file=operation.file)
 
     def _declared(self, place: Place) -> dict[tuple[str, str], Place]:
         """Return the parameters of the path and of the operation by location and name."""
@@ -125,19 +124,19 @@ class _Contract:
         location = next((location for location, name in declared if name == query.name), None)
         if location is None:
             says = "has no such parameter"
-            yield violation((*place, "parameters"), relies=relies, says=says, file=_ENDPOINTS)
+            yield violation((*place, "parameters"), relies=relies, says=says, file=operation.file)
             return
         parameter = declared.pop((location, query.name))
         if location != "query":
             says = f"has it in the {location}"
-            yield violation((*parameter, "in"), relies=relies, says=says, file=_ENDPOINTS)
+            yield violation((*parameter, "in"), relies=relies, says=says, file=operation.file)
         if self.view.object(parameter).get("required") is True:
             relies = f"calls {operation.name} without {query.name} unless it is needed"
-            yield violation((*parameter, "required"), relies=relies, says="requires it", file=_ENDPOINTS)
-        if query.value is None:
-            yield from self._sent(operation, query.name, parameter, query.form)
-        else:
+            yield violation((*parameter, "required"), relies=relies, says="requires it", file=operation.file)
+        if query.values:
             yield from self._choice(operation, query, (*parameter, "schema"))
+        else:
+            yield from self._sent(operation, query.name, parameter, query.form)
 
     def _sent(self, operation: Operation, name: str, parameter: Place, form: str | None) -> Iterator[Violation]:
         """Check the type of a parameter that is sent as text of some format."""
@@ -146,23 +145,23 @@ class _Contract:
         types, formats = self.view.types(schema), self.view.formats(schema)
         if types and "string" not in types:
             says = f"takes {listed(WORDS.get(each, each) for each in sorted(types))} there"
-            yield violation(schema, relies=relies, says=says, file=_ENDPOINTS)
+            yield violation(schema, relies=relies, says=says, file=operation.file)
         elif not formats & {form, None}:
             says = f"takes {listed(sorted(FORMS.get(each, f'text of the format {each}') for each in formats))} there"
-            yield violation(schema, relies=relies, says=says, file=_ENDPOINTS)
+            yield violation(schema, relies=relies, says=says, file=operation.file)
 
     def _choice(self, operation: Operation, query: Query, schema: Place) -> Iterator[Violation]:
-        """Check a parameter that is sent as one value, a member of a generated class."""
+        """Check a parameter whose values are members of a generated class."""
         values, target = self.view.values(schema), self.view.follow(schema)
-        relies = f"sends {query.name}={query.value} to {operation.name}"
-        if query.value not in values:
+        if missing := [value for value in query.values if value not in values]:
+            relies = f"sends {query.name}={missing[0]} to {operation.name}"
             says = f"lists {listed(values)}" if values else "lists no values"
-            yield violation(schema, relies=relies, says=f"{says} there", file=_ENDPOINTS)
+            yield violation(schema, relies=relies, says=f"{says} there", file=operation.file)
             return
         inline = operation.class_of(query)
         if target != schema and (made := str(target[-1])) != inline:
             relies = f"imports {inline}, the generated class of the parameter {query.name}"
-            yield violation(schema, relies=relies, says=f"makes it {made}", file=_ENDPOINTS)
+            yield violation(schema, relies=relies, says=f"makes it {made}", file=operation.file)
 
     def _credentials(self, operation: Operation, place: Place) -> Iterator[Violation]:
         own = (*place, "security")
@@ -181,17 +180,19 @@ class _Contract:
         scheme = self.view.object(("components", "securitySchemes", name))
         return " ".join(str(scheme[key]).lower() for key in ("type", "scheme") if key in scheme) or name
 
-    def _class(self, name: str) -> Iterator[Violation]:
+    def _class(self, name: str, numbered: Mapping[str, str]) -> Iterator[Violation]:
         place = ("components", "schemas", name)
         relies = f"imports the generated class {name}"
         if self.view.at(place) is None:
             yield violation(place[:-1], relies=relies, says="has no schema of that name", file="models.py")
             return
-        if (made := numbered_classes(self.view.document).get(pointer(*place), name)) != name:
+        if (made := numbered.get(pointer(*place), name)) != name:
             says = f"makes it {made}, because another class has that name"
             yield violation(place, relies=relies, says=says, file="models.py")
         values = self.view.values(place)
-        needed = self.facade.members.get(name, frozenset()) | EXPORTED.get(name, frozenset())
+        exported = EXPORTED.get(name, frozenset())
+        named = self.facade.members.get(name, frozenset()) - {value.upper() for value in exported}
+        needed = named | exported
         if needed and not values:
             yield violation(place, relies=f"relies on the values of {name}", says="lists none there", file="models.py")
         for value in sorted(needed.intersection(map(str, values))):

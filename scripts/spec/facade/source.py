@@ -63,7 +63,7 @@ def read_facade(root: Path = FACADE) -> FacadeSource:
         errors=frozenset(status for status, _ in _rows(trees["_api/responses.py"], "_KINDS")),
         imports=imports,
         members=_members(texts.values(), frozenset().union(*imports.values())),
-        arguments=_arguments(trees["_api/endpoints.py"]),
+        arguments=_arguments(trees.values()),
     )
 
 
@@ -112,9 +112,9 @@ def _members(texts: Iterable[str], classes: Names) -> dict[str, Names]:
     return {name: frozenset(member for found, member in named if found == name) for name, _ in named}
 
 
-def _arguments(tree: ast.Module) -> dict[str, Names]:
+def _arguments(trees: Iterable[ast.Module]) -> dict[str, Names]:
     found: dict[str, Names] = {}
-    for node in ast.walk(tree):
+    for node in (node for tree in trees for node in ast.walk(tree)):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=operation), attr="_get_kwargs"), keywords=keywords):
                 found[operation] = frozenset(keyword.arg for keyword in keywords if keyword.arg is not None)

@@ -13,12 +13,14 @@ class Query:
     Attributes:
         name: Its name.
         form: The format of its text.
-        value: The only value that is sent, if it is a choice.
+        values: The values that are sent, if it is a choice.
+        is_own: Whether the facade writes it into the query itself, and not through the generated function.
     """
 
     name: str
     form: str | None = None
-    value: str | None = None
+    values: tuple[str, ...] = ()
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,11 @@ class Operation:
         name: Its operationId.
         method: Its method.
         path: Its path. The facade passes the parameters in it by position, so their names do not matter.
-        answer: What a success is: a `job`, the `jobs` of a list, a `scheduled` job, or the bytes of a `result`.
+        answer: What a success is: a `job`, the `jobs` of a list, a `scheduled` job, the bytes of a `result`, or `json`
+            whose fields may all be missing.
         query: The query parameters that may be sent.
+        tag: Its first tag, which names the generated package of its module.
+        file: The file below `facade/impact_jobs` that calls it.
     """
 
     name: str
@@ -38,6 +43,8 @@ class Operation:
     path: str
     answer: str
     query: tuple[Query, ...] = ()
+    tag: str = "Jobs"
+    file: str = "_api/endpoints.py"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.method.upper()} {self.path})"
@@ -46,6 +53,11 @@ class Operation:
     def module(self) -> str:
         """The name of its generated module."""
         return identifier(self.name)
+
+    @property
+    def path_forms(self) -> tuple[str | None, ...]:
+        """The formats of the parameters in the path."""
+        return tuple("uuid" if name == "JobId" else None for name in re.findall(r"\{([^}]*)\}", self.path))
 
     def is_at(self, method: str, path: str) -> bool:
         """Return whether a request to a method and path is this operation."""
@@ -60,18 +72,32 @@ def _shape(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
-TAG = "Jobs"
-_JOBS = "/Agencies/{AccountSID}/Jobs"
+_STREAM = Query("Mode", values=("Stream",))
+_JOBS, _REPORTS = "/Agencies/{AccountSID}/Jobs", "/Agencies/{AccountSID}/Reports"
+
+
+def _of_reports(name: str, path: str, query: tuple[Query, ...] = ()) -> Operation:
+    return Operation(name, "get", path, "json", query, tag="Reports", file="_api/reports.py")
+
+
 OPERATIONS = (
     Operation(
         "listJobs", "get", _JOBS, "jobs", (Query("CreatedAfter", form="date"), Query("CreatedBefore", form="date"))
     ),
     Operation("getJob", "get", f"{_JOBS}/{{JobId}}", "job"),
-    Operation("downloadJobResult", "get", f"{_JOBS}/{{JobId}}/Download", "result", (Query("Mode", value="Stream"),)),
+    Operation("downloadJobResult", "get", f"{_JOBS}/{{JobId}}/Download", "result", (_STREAM,)),
     Operation("replayJob", "put", f"{_JOBS}/{{JobId}}/Replay", "scheduled"),
+    _of_reports(
+        "exportReport",
+        "/Agencies/{AccountSID}/ReportExport/{ReportId}",
+        (
+            Query("ResultFormat", values=("CSV", "JSON", "XML")),
+            *(Query(name, form="date", is_own=True) for name in ("START_DATE", "END_DATE")),
+        ),
+    ),
+    _of_reports("listReports", _REPORTS),
+    _of_reports("getReportMetadata", f"{_REPORTS}/{{ReportId}}/MetaData"),
 )
-PATH_FORMATS = (None, "uuid")
-"""The formats of the account and of the job's id in a path."""
 FORMS = {None: "text", "date": "a date", "date-time": "a date with a time", "uuid": "a UUID"}
 
 WORDS = {

@@ -10,6 +10,8 @@ from spec.walk import METHODS
 
 LONGEST_NAME = 100  # characters, of the 255 bytes that a file system allows
 
+_PARAMETER = re.compile(r"\{[^{}]*\}")
+
 
 def kebab(name: str) -> str:
     """Return a name in small letters and digits, its words joined by hyphens: `listJobs` becomes `list-jobs`."""
@@ -40,3 +42,8 @@ def operations_of(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]
             for method, operation in as_object(item).items():
                 if method in METHODS and isinstance(operation, dict):
                     yield path, method, operation
+
+
+def route(method: str, path: str) -> tuple[str, str]:
+    """Return what identifies an operation: the names of a path's parameters make no difference."""
+    return method, _PARAMETER.sub("{}", path)

@@ -1,19 +1,16 @@
 """Recognize a page that is another one under a new name, such as the second download of a browser: `jobs (1).md`."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from spec.documents import Problem
 from spec.fragments import Fragment
-from spec.importing.fragment_names import operations_of
+from spec.importing.fragment_names import operations_of, route
 from spec.importing.pages import Page
 from spec.importing.provenance import PageRecord
 
 # The recorded pages, by group and name.
 Records = Mapping[tuple[str, str], PageRecord]
-
-_PARAMETER = re.compile(r"\{[^{}]*\}")
 
 
 def copied_page(path: Path, page: Page, records: Records) -> str | None:
@@ -39,6 +36,5 @@ def repeated_pages(new: Iterable[Fragment], old: Iterable[Fragment], records: Re
 
 
 def _keys(fragment: Fragment) -> Iterator[tuple[str, str]]:
-    """Yield the method and the path of each operation; the names of a path's parameters make no difference."""
-    for path, method, _ in operations_of(fragment.document):
-        yield method, _PARAMETER.sub("{}", path)
+    """Yield what identifies each operation."""
+    return (route(method, path) for path, method, _ in operations_of(fragment.document))

@@ -15,9 +15,10 @@ from spec.documents import Problem, SpecError, render
 from spec.folders import replace_folder
 from spec.fragments import PROVENANCE, Fragment, read_fragments
 from spec.importing.fragment_names import LONGEST_NAME, fragment_name, kebab
-from spec.importing.newer_pages import copied_page, repeated_pages
+from spec.importing.newer_pages import Records, copied_page, repeated_pages
 from spec.importing.pages import Page, read_page
 from spec.importing.provenance import PageRecord, read_records, render_records
+from spec.importing.stand_ins import redefined_schemas, replaced_stand_ins, stand_ins
 from spec.merging.merge import MergeError, merge
 from spec.merging.rules import Rules, read_rules
 from spec.overlays.actions import OverlayError
@@ -115,23 +116,29 @@ def plan_import(
         raise SpecError(*problems)
     found = [fragment for each in groups.values() for fragment in each.fragments]
     written = {name: content for each in groups.values() for name, content in each.files()}
-    removed = sorted({name for each in groups.values() for name in each.replaced} - written.keys())
-    others = read_fragments(openapi, without={*removed, *written})
+    replaced = {name for each in groups.values() for name in each.replaced}
+    old = read_fragments(openapi, without=replaced)
+    ours = stand_ins(old, owned=_owned(records))
+    replaced_by = replaced_stand_ins(found, ours)
+    removed = sorted({*replaced, *replaced_by} - written.keys())
+    others = [fragment for fragment in old if fragment.name not in {*written, *replaced_by}]
     repeated = [*repeated_pages(found, others, recorded)]
     everything = (*others, *found)
     try:
         settled = check(everything, openapi, rules=rules)
     except MergeError as error:
-        raise MergeError(*repeated, *error.problems, proposals=error.proposals) from error
+        redefined = redefined_schemas(found, [each for each in ours if each in others], openapi.name)
+        raise MergeError(*repeated, *redefined, *error.problems, proposals=error.proposals) from error
     except SpecError as error:
         raise SpecError(*repeated, *error.problems) from error
-    old = {name: path.read_bytes() for name in written if (path := openapi / name).exists()}
+    present = {name: path.read_bytes() for name in written if (path := openapi / name).exists()}
+    own = [f"{page}: it takes the place of {openapi.name}/{name}" for name, page in sorted(replaced_by.items())]
     return Import(
         openapi,
-        {name: content for name, content in written.items() if old.get(name) != content},
+        {name: content for name, content in written.items() if present.get(name) != content},
         tuple(removed),
-        frozenset(written.keys() - old.keys()),
-        (*copies, *(note for page in pages for note in page.notes), *map(_as_note, repeated), *settled),
+        frozenset(written.keys() - present.keys()),
+        (*copies, *(note for page in pages for note in page.notes), *map(_as_note, repeated), *own, *settled),
         len(found),
         everything,
     )
@@ -189,6 +196,11 @@ def _all_records(openapi: Path) -> dict[tuple[str, str], PageRecord]:
     """Return all recorded pages, by their groups and names."""
     folders = [file.parent for file in sorted(openapi.glob(f"*/{PROVENANCE}"))]
     return {(it.name, name): record for it in folders for name, record in _records(openapi, it).items()}
+
+
+def _owned(records: Records) -> set[str]:
+    """Return the names of the fragments that are from a recorded page."""
+    return {f"{group}/{file}" for (group, _), record in records.items() for file in record.fragments}
 
 
 def _records(openapi: Path, folder: Path) -> dict[str, PageRecord]:

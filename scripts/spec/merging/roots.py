@@ -38,7 +38,7 @@ def spread(documents: Sequence[JsonObject], rules: Rules) -> tuple[list[JsonObje
         The documents, and notes about what was written.
     """
     result, notes = [dict(document) for document in documents], []
-    for name in ("security", "servers"):
+    for name in ("security", "servers", "x-provenance"):
         users = [document for document in result if _has_operations(document)]
         values = {
             canonical([document.get(name), _schemes(document) if name == "security" else {}]) for document in users

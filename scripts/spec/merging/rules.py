@@ -18,6 +18,7 @@ _ALLOWED = {
     "tags": (UNION, EQUAL),
     "security": (PER_OPERATION, FIRST, EQUAL),
     "servers": (FIRST, PER_OPERATION, EQUAL),
+    "x-provenance": (PER_OPERATION, FIRST, EQUAL),
 }
 DEFAULT_ROOT: Mapping[str, str] = MappingProxyType(
     {
@@ -27,6 +28,7 @@ DEFAULT_ROOT: Mapping[str, str] = MappingProxyType(
         "tags": UNION,
         "security": PER_OPERATION,
         "externalDocs": FIRST,
+        "x-provenance": PER_OPERATION,  # because the other documents have another origin
         "x-*": FIRST,
     }
 )
