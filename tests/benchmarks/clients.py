@@ -37,9 +37,8 @@ def join(folder: str, path: str) -> None:
     from impact_jobs._download.joining import join_csv
 
     sources = sorted(Path(folder).glob("*.csv"))
-    known = dict.fromkeys(sources, 1) if "BENCH_COUNTED" in os.environ else {}
     with open(path, "wb", buffering=0) as target:  # noqa: PTH123
-        join_csv(sources, target, known_rows=known)
+        join_csv(sources, target)
     _write_peak()
 
 

@@ -38,14 +38,12 @@ def rows(output: Path, *, runs: int, megabytes: int = 100) -> list[Row]:
             cat = Contestant("cat", ["sh", "-c", f"cat {shlex.join(names)} > {shlex.quote(str(output))}"], {}, _nothing)
             command = [sys.executable, "-m", "tests.benchmarks.clients", "join", folder, str(output)]
             ours = Contestant("ours", command, {"BENCH_PEAK": str(peak)}, _nothing)
-            counted = Contestant("counted", command, {"BENCH_COUNTED": "1"}, _nothing)
-            figures = measure([cat, ours, counted], runs=runs, output=output)
+            figures = measure([cat, ours], runs=runs, output=output)
             memory = int(peak.read_text()) * 1024 / 1e6
             output.unlink()
         what = f"join {_FILES} x {megabytes} MB of CSV, {kind}"
-        one, other, quick = figures["ours"], figures["cat"], figures["counted"]
+        one, other = figures["ours"], figures["cat"]
         found += [
-            Row(f"{what}, rows known", quick.seconds, other.seconds, other.seconds / quick.seconds, peer_name="cat"),
             Row(what, one.seconds, other.seconds, other.seconds / one.seconds, _TARGETS.get(kind), peer_name="cat"),
             Row(
                 f"{what}: CPU", one.cpu_seconds, other.cpu_seconds, one.cpu_seconds / other.cpu_seconds, peer_name="cat"

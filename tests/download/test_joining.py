@@ -149,11 +149,9 @@ def test_other_columns_are_refused_before_anything_is_written(folder: Path, othe
 
 @pytest.mark.parametrize("second", [b'A\n1\n"2', b'A\n1\n"2\n\n\n'])
 def test_a_source_that_was_cut_within_quotes_is_refused(folder: Path, second: bytes) -> None:
-    sources, target = write(folder, b"A\n0\n", second), io.BytesIO(b"before")
-    target.seek(0, 2)
+    sources = write(folder, b"A\n0\n", second)
     with pytest.raises(DownloadError, match=r"1.txt' ends within a quoted field"):
-        join_csv(sources, target)
-    assert target.getvalue() == b"before"
+        join_csv(sources, io.BytesIO())
     assert count_csv_rows(sources[1]) == 2
 
 
@@ -177,16 +175,8 @@ def test_files_are_copied_in_the_kernel_where_it_can(
                 join_csv(sources, target)
         else:
             assert join_csv(sources, target) == 5001
-    assert (folder / "out").read_bytes() == (b"" if number == errno.ENOSPC else b"A\n" + b"1\n" * 5000 + b"2")
-
-
-def test_known_numbers_of_rows_are_not_counted_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = write(folder, b"A\n1\n2\n", b"A\n3")
-    expected, known = joined(sources), {path: count_csv_rows(path) for path in sources}
-    with monkeypatch.context() as patch:
-        patch.setattr(csv_scanner.CsvFile, "scan", None)
-        target = io.BytesIO()
-        assert (join_csv(sources, target, known_rows=known), target.getvalue()) == expected == (3, b"A\n1\n2\n3")
+            target.flush()
+            assert (folder / "out").read_bytes() == b"A\n" + b"1\n" * 5000 + b"2"
 
 
 @pytest.mark.parametrize("join", [join_csv, join_json_lines])
@@ -217,7 +207,6 @@ def test_a_source_that_becomes_shorter_is_refused(folder: Path, monkeypatch: pyt
     monkeypatch.setattr(csv_scanner.CsvFile, "inspect", inspect_and_cut)
     with pytest.raises(DownloadError, match="became shorter"):
         join_csv(sources, target)
-    assert target.getvalue() == b""
 
 
 def test_an_endless_header_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,11 +305,9 @@ def test_json_by_example(folder: Path, content: bytes, expected: bytes) -> None:
     ],
 )
 def test_malformed_json_is_refused(folder: Path, content: bytes, message: str) -> None:
-    sources, target = write(folder, b'[{"a":1}]', content), io.BytesIO(b"before")
-    target.seek(0, 2)
+    sources = write(folder, b'[{"a":1}]', content)
     with pytest.raises(DownloadError, match=f"1.txt' cannot be read as JSON: .*{message}"):
-        join_json_lines(sources, target)
-    assert target.getvalue() == b"before"
+        join_json_lines(sources, io.BytesIO())
 
 
 def page(number: int, pages: int, records: int = 1, total: int | None = None) -> bytes:

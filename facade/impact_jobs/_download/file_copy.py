@@ -31,22 +31,6 @@ class Output(Protocol):
         """Write some bytes at the position, and return how many."""
         ...
 
-    def seekable(self) -> bool:
-        """Return whether the three methods below can be called."""
-        ...
-
-    def tell(self) -> int:
-        """Return the position."""
-        ...
-
-    def seek(self, offset: int, /) -> int:
-        """Change the position."""
-        ...
-
-    def truncate(self) -> int:
-        """Cut the file at the position."""
-        ...
-
 
 class PartWriter(io.RawIOBase):
     """Writes a part file from its beginning to its end. What a failed write leaves, the part file discards itself."""
@@ -86,15 +70,15 @@ class RangeCopy:
         if kind is not None:
             self._is_stopped.set()
 
-    def to(self, target: Output, *, in_kernel: bool = False) -> int:
+    def to(self, target: Output) -> int:
         """Copy to `target`, and return how many bytes that were, which is fewer if the file became shorter.
 
-        Blocks cost less CPU time than the kernel's copy, but after each of them this thread waits for Python's lock. So
-        copy `in_kernel`, where that is possible, while another thread is busy.
+        The kernel copies where it can. It takes more CPU time than blocks do, but after each block this thread would
+        wait for Python's lock, which a thread that counts records holds nearly all the time.
         """
         with self._source.open("rb", buffering=0) as source:
             source.seek(self._start)
-            if in_kernel and isinstance(target, io.FileIO | io.BufferedWriter | io.BufferedRandom):
+            if isinstance(target, io.FileIO | io.BufferedWriter | io.BufferedRandom):
                 self._copy_in_kernel(source, target)
             self._copy_blocks(source, target)
             return source.tell() - self._start

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
@@ -22,21 +22,15 @@ _LINES_BYTES = 256 * 1024
 _GZIP = b"\x1f\x8b"
 
 
-def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Path, int] = {}) -> int:
+def join_csv(sources: Sequence[Path], target: Output) -> int:
     """Write the records of CSV files, in order, below one header, and return their number.
 
     The bytes are those of the sources: no field is parsed or quoted anew. A byte order mark is kept at the beginning of
     the first source only. A newline is added between two sources if the first lacks its last one. Empty sources, and
-    those with a header alone, add nothing.
-
-    Args:
-        sources: The files.
-        target: What to write to.
-        known_rows: What `count_csv_rows` has returned for sources that have not changed since; they are copied without
-            being counted again, which takes half the time.
+    those with a header alone, add nothing. Discard `target` after an error.
 
     Raises:
-        DownloadError: Headers differ, or a source ends within a quoted field; `target` is left as it was.
+        DownloadError: Headers differ, or a source ends within a quoted field.
     """
     files = [found for found in map(CsvFile.inspect, sources) if found.header]
     for other in files[1:]:
@@ -45,7 +39,7 @@ def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Pat
         return 0
     newline = next((found.newline for found in files if found.newline), b"\n")
     rows, is_ended = 0, bool(files[0].newline)
-    with _unless_it_fails(target), ThreadPoolExecutor(1, "impact-jobs-join") as pool:
+    with ThreadPoolExecutor(1, "impact-jobs-join") as pool:
         write_all(target, files[0].bom + files[0].header + files[0].newline)
         for found in files:
             if found.start == found.stop:
@@ -53,10 +47,9 @@ def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Pat
             if not is_ended:
                 write_all(target, newline)
             # Copied while the records are counted, because reading them twice costs less than handing on each block.
-            known = known_rows.get(found.path)
             with RangeCopy(found.path, found.start, found.stop) as copy:
-                copying = pool.submit(copy.to, target, in_kernel=known is None)
-                rows += _count_complete(found) if known is None else known
+                copying = pool.submit(copy.to, target)
+                rows += _count_complete(found)
             if copying.result() != found.stop - found.start:
                 raise found.shrunk()
             is_ended = found.is_ended
@@ -93,28 +86,27 @@ def join_json_lines(sources: Sequence[Path], target: Output) -> int:
 
     Each source is an array, an object with one list of records, such as `{"Records": […]}`, or JSON lines. The text of
     a record is kept, numbers and escapes included; only line breaks and indentation are removed. The pages of a result
-    must be complete and in order.
+    must be complete and in order. Discard `target` after an error.
 
     Raises:
-        DownloadError: A source is not JSON, is cut short, or is only a page of a result; `target` is left as it was.
-        IntegrityError: The number of records is not the one that the result states; `target` is left as it was.
+        DownloadError: A source is not JSON, is cut short, or is only a page of a result.
+        IntegrityError: The number of records is not the one that the result states.
     """
     count, pages = 0, PageSequence()
-    with _unless_it_fails(target):
-        for path in sources:
-            records = JsonRecords(path)
-            lines: list[str] = []
-            size = 0
-            for line in records:
-                lines.append(line)
-                size += len(line)
-                if size >= _LINES_BYTES:
-                    write_all(target, _encoded(lines))
-                    lines, size = [], 0
-            write_all(target, _encoded(lines))
-            pages.add(path, records.page, records.count)
-            count += records.count
-        pages.finish()
+    for path in sources:
+        records = JsonRecords(path)
+        lines: list[str] = []
+        size = 0
+        for line in records:
+            lines.append(line)
+            size += len(line)
+            if size >= _LINES_BYTES:
+                write_all(target, _encoded(lines))
+                lines, size = [], 0
+        write_all(target, _encoded(lines))
+        pages.add(path, records.page, records.count)
+        count += records.count
+    pages.finish()
     return count
 
 
@@ -155,19 +147,6 @@ class PageSequence:
 
 def _encoded(lines: list[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
-
-
-@contextmanager
-def _unless_it_fails(target: Output) -> Iterator[None]:
-    """Remove what the block has written if it raises an error."""
-    start = target.tell() if target.seekable() else None
-    try:
-        yield
-    except BaseException:
-        if start is not None:
-            target.seek(start)
-            target.truncate()
-        raise
 
 
 def _check_header(first: CsvFile, other: CsvFile) -> None:
