@@ -22,11 +22,11 @@ from impact_jobs._account import is_job_id
 from impact_jobs._download.destination import make_folder
 from impact_jobs._download.filesystem import (
     SuppressSystemErrors,
+    append_line,
     is_of_system,
     is_open_at,
     lock,
     open_safely,
-    sync,
     sync_folder,
 )
 from impact_jobs._download.options import DownloadOptions
@@ -145,11 +145,9 @@ class ExportJournal:
 
     def record(self, key: str, state: WindowState) -> None:
         """Record the state of a window, and return once it is on disk. Thread-safe."""
-        line = f"\n{json.dumps({'format': _FORMAT, 'key': key, **state.fields})}\n".encode()  # one may be torn
+        line = json.dumps({"format": _FORMAT, "key": key, **state.fields})
         with self._lock, disk_errors(self.folder):
-            if self._file.write(line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            sync(self._file.fileno())
+            append_line(self._file, line)
             self.states[key] = state
 
     def close(self) -> None:

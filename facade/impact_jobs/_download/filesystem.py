@@ -116,6 +116,19 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
         written += _os.pwrite(descriptor, memoryview(data)[written:], offset + written)
 
 
+def append_line(file: FileIO, text: str) -> None:
+    """Append a line to a file that is open to append and read, and sync it; after an error, what was there is kept."""
+    line, size = f"{text}\n".encode(), file.seek(0, os.SEEK_END)
+    if size:
+        file.seek(size - 1)
+        if file.read(1) != b"\n":  # a process has died while it appended
+            line = b"\n" + line
+    if file.write(line) != len(line):
+        file.truncate(size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    sync(file.fileno())
+
+
 def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
     """Read into `buffer` from `offset` on, and return how many bytes were read; 0 at the end of the file."""
     if hasattr(os, "preadv"):

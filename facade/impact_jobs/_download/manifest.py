@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
@@ -16,7 +15,7 @@ from typing import Any
 
 from attrs import asdict, define, evolve, field, fields, frozen
 
-from impact_jobs._download.filesystem import is_of_system, lock, open_safely, status_of, sync
+from impact_jobs._download.filesystem import append_line, is_of_system, lock, open_safely, status_of
 from impact_jobs.errors import ConfigurationError
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -136,7 +135,7 @@ class Manifest:
             entry = evolve(entry, extra=extra, written=datetime.now(UTC).isoformat())
             with open_safely(self.folder / MANIFEST_NAME, "r+", flags=os.O_CREAT | os.O_APPEND) as file:
                 _lock_soon(file)
-                _append_line(file, entry.line().encode())
+                append_line(file, entry.line())
             self._add(entry)
 
     def by_job(self) -> dict[str, ManifestEntry]:
@@ -157,19 +156,6 @@ def _parse(line: bytes) -> ManifestEntry | None:
             known = {name: found[name] for name in _TYPES if isinstance(found.get(name), _TYPES[name])}
             return ManifestEntry(**known, extra={name: value for name, value in found.items() if name not in known})
     return None
-
-
-def _append_line(file: FileIO, line: bytes) -> None:
-    size = file.seek(0, os.SEEK_END)
-    if size:
-        file.seek(size - 1)
-        if file.read(1) != b"\n":  # another process has died while it appended
-            line = b"\n" + line
-    line += b"\n"
-    if file.write(line) != len(line):
-        file.truncate(size)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    sync(file.fileno())
 
 
 def _lock_soon(file: FileIO) -> None:
