@@ -56,6 +56,11 @@ class Account:
             return f"/Agencies/{self.sid}/Advertisers/{self.advertiser}"
         return f"/{self.kind.collection}/{self.sid}"
 
+    @property
+    def name(self) -> str:
+        """What a manifest calls it: its SID; for a brand of an agency, with "/" and the brand's id."""
+        return self.sid if self.advertiser is None else f"{self.sid}/{self.advertiser}"
+
     @classmethod
     def create(cls, sid: str, token: Secret, base_url: Secret, *, kind: AccountKind = AGENCY) -> Account:
         """Check the parts of an account and create it."""

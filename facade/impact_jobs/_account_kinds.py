@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Literal
 
 from attrs import frozen
@@ -82,6 +81,8 @@ def account_kind(name: object, setting: str = "account") -> AccountKind:
     """Return the kind that a user names in that setting; raise ConfigurationError if there is none."""
     if isinstance(name, str) and name in _KINDS:
         return _KINDS[name]
+    from difflib import get_close_matches  # noqa: PLC0415 - for messages only
+
     expected = "give 'agency', 'brand' or 'partner'"
     if not isinstance(name, str):
         raise ConfigurationError(f"{setting} is a {type(name).__name__}, not a kind of account: {expected}.")

@@ -1,11 +1,11 @@
-"""Check values of the user: validators for attrs classes that raise `ConfigurationError`, and numbers of any type."""
+"""Check values of the user: validators for attrs classes, numbers of any type, and what messages show of a value."""
 
 from __future__ import annotations
 
 import numbers
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, SupportsIndex, TypeAlias, cast
 
@@ -81,3 +81,12 @@ def shown(value: object) -> str:
         return shorten(" ".join(repr(value).split()))
     except Exception:  # noqa: BLE001 - of the user's own class, or an int with too many digits
         return f"a {type(value).__name__}"
+
+
+def closest(text: str, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that `text` probably means, in any case, or None."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for messages only
+
+    by_lower = {name.lower(): name for name in names}
+    close = get_close_matches(text.lower(), by_lower, n=1)
+    return by_lower[close[0]] if close else None

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import ConfigurationError, DataType, ReportFilter, ReportMetadata
-from impact_jobs._policy.report_filters import check_filters, closest, split_dates
+from impact_jobs._policy.report_filters import check_filters, split_dates
+from impact_jobs._validators import closest
 
 from tests.support.foreign import NO_DATES, NO_NUMBERS, Datetime64, Float32, Int64
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import string
@@ -13,7 +12,7 @@ from attrs import frozen
 
 from impact_jobs._download.destination import safe_name
 from impact_jobs._redaction import shorten
-from impact_jobs._validators import shown
+from impact_jobs._validators import closest, shown
 from impact_jobs.errors import ConfigurationError
 
 UNKNOWN = "unknown"
@@ -50,8 +49,8 @@ class NameTemplate:
             if name is None:
                 continue
             if name not in allowed:
-                close = difflib.get_close_matches(name.lower(), list(allowed), 1)
-                hint = f" Did you mean {{{close[0]}}}?" if close else ""
+                close = closest(name, allowed)
+                hint = f" Did you mean {{{close}}}?" if close else ""
                 fields = ", ".join(f"{{{each}}}" for each in allowed)
                 raise _error(text, f"{{{name}}} is not one of its fields: {fields}.{hint}", stop="")
             if conversion:

@@ -105,8 +105,7 @@ async def fetch_all(
     concurrency = check_count("concurrency", concurrency)
     _check_connections(concurrency, options.connections)
     folder = Place.at(directory)
-    account = "/".join(filter(None, (context.account.sid, context.account.advertiser)))
-    files = FetchFolder(path=folder.path, account=account, template=checked_template(name))
+    files = FetchFolder(path=folder.path, account=context.account.name, template=checked_template(name))
     if isinstance(references, AsyncIterable):
         references = [reference async for reference in references]
     jobs = named_jobs(context, references)  # by id in lower case, which also names the files

@@ -7,8 +7,8 @@ import re
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.reports import ReportIterator
-from impact_jobs._policy.report_filters import closest
 from impact_jobs._redaction import shorten
+from impact_jobs._validators import closest
 from impact_jobs.errors import (
     ApiError,
     InvalidParameterError,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import numbers
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +12,7 @@ from typing import NoReturn
 
 from impact_jobs._dates import parse_bound
 from impact_jobs._redaction import shorten
-from impact_jobs._validators import plain_number, shown
+from impact_jobs._validators import closest, plain_number, shown
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.report_models import DataType, ReportFilter, ReportMetadata
 
@@ -95,13 +94,6 @@ def _find(name: str, known: list[ReportFilter], report_id: str) -> ReportFilter:
     hint = f"Did you mean {close!r}? " if close else ""
     taken = _listed(each.name for each in known) or "none"
     raise ConfigurationError(f"filters: report {report_id} has no filter {shorten(name)!r}. {hint}It takes {taken}.")
-
-
-def closest(text: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that `text` probably means, in any case, or None."""
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(text.lower(), by_lower, n=1)
-    return by_lower[close[0]] if close else None
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
-from impact_jobs._validators import shown
+from impact_jobs._validators import closest, shown
 from impact_jobs.errors import ConfigurationError
 from impact_jobs.report_models import ExportWindow
 
@@ -70,6 +69,6 @@ def _next_start_of(split: Any) -> Callable[[date], date]:  # noqa: ANN401 - of t
         return lambda day: day + (7 - day.weekday()) * _DAY
     if split == "month":
         return lambda day: date(day.year + day.month // 12, day.month % 12 + 1, 1)
-    close = difflib.get_close_matches(split.lower(), _UNITS, n=1) if isinstance(split, str) else []
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    close = closest(split, _UNITS) if isinstance(split, str) else None
+    hint = f" Did you mean {close!r}?" if close else ""
     raise ConfigurationError(f"split={shown(split)}: give 'day', 'week', 'month' or a timedelta of whole days.{hint}")

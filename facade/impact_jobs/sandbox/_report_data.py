@@ -75,7 +75,6 @@ _MATCHES: Final = {
     "MINIMUM_QUANTITY": lambda action, text: action.quantity >= int(text),
     "MINIMUM_AMOUNT": lambda action, text: action.amount >= Decimal(text) * 100,
 }
-FILTERS: Final = frozenset(_MATCHES)
 
 
 @frozen(kw_only=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from threading import Lock
 
@@ -16,7 +15,6 @@ from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file
 from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
 from impact_jobs._download.filesystem import exists
-from impact_jobs._download.manifest import Manifest, ManifestEntry
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
 from impact_jobs._operations.download import existing_file, shown_at
@@ -26,6 +24,7 @@ from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._operations.windows.assembling import Assemble
 from impact_jobs._operations.windows.exports import WindowExports
 from impact_jobs._operations.windows.files import WindowFiles
+from impact_jobs._operations.windows.manifests import WindowManifests
 from impact_jobs._operations.windows.tasks import WindowTask, window_key
 from impact_jobs._transport.clock import utc
 from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError, JobsError
@@ -53,9 +52,10 @@ class ExportRun:
     count_rows: Callable[[Path], int | None] | None
     tasks: Sequence[WindowTask] = field(init=False)
     _lock: Lock = field(factory=Lock, init=False)
-    _manifests: dict[Path, Manifest] = field(factory=dict)  # by folder
+    _manifests: WindowManifests = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._manifests = WindowManifests(self.context.account)
         self.tasks = self._tasks()
 
     async def run(self) -> DownloadResult | ExportReport:
@@ -143,7 +143,7 @@ class ExportRun:
         for task in self.tasks:
             found = journal.states.get(task.key)
             if found is None and task.target is not None and not self.options.overwrite:
-                found = self._from_manifest(task)
+                found = self._manifests.find(task)
             self._resume(task, found or WindowState())
         return None
 
@@ -155,46 +155,6 @@ class ExportRun:
         """Return whether the target is the joined file, which had the name `_assembled` before."""
         target = self.places[0].path
         return _has(target, file) and not (exists(self._assembled) and not target.samefile(self._assembled))
-
-    def _from_manifest(self, task: WindowTask) -> WindowState | None:
-        """Return the state of a window whose file an earlier run has completed, if its request was equal."""
-        entry = self._manifest(task).entries.get(task.path.name)
-        if entry is None or entry.request != task.key or entry.job is None or entry.bytes is None:
-            return None
-        file = CompleteFile(
-            size=entry.bytes, rows=entry.rows, sha256=entry.sha256, completed_at=_moment(entry.completed)
-        )
-        return WindowState(job_id=entry.job, file=file)
-
-    def _note(self, task: WindowTask, job: Job, result: DownloadResult) -> None:
-        """Record in the manifest what the file of a window is."""
-        account = self.context.account
-        entry = ManifestEntry(
-            file=task.path.name,
-            job=job.id.lower(),
-            type=job.type,
-            program=job.program_id,
-            report=task.request.report_id,
-            filters=task.request.parameters,
-            start=task.request.start,
-            end=task.request.end,
-            account=f"{account.sid}/{account.advertiser}" if account.advertiser else account.sid,
-            format=task.request.result_format,
-            request=task.key,
-            created=job.created_date,
-            completed=job.completed_date,
-            rows=result.rows,
-            bytes=result.bytes_written,
-            sha256=result.sha256,
-        )
-        with disk_errors(task.path):
-            self._manifest(task).append(entry)
-
-    def _manifest(self, task: WindowTask) -> Manifest:
-        folder = task.path.parent
-        if folder not in self._manifests:
-            self._manifests[folder] = Manifest.read(folder)
-        return self._manifests[folder]
 
     def _resume(self, task: WindowTask, state: WindowState) -> None:
         task.state = state
@@ -226,7 +186,7 @@ class ExportRun:
             on_update=self.export.on_update,
             count_rows=self.count_rows,
             assemble=self.assemble,
-            on_complete=None if self.is_joined else self._note,
+            on_complete=None if self.is_joined else self._manifests.record,
         )
         await files.run([task for task in self.tasks if task.outcome is None and task.state.job_id is not None])
         return ExportReport(
@@ -289,10 +249,3 @@ def _has(path: Path, file: CompleteFile) -> bool:
     return size_of(path) == file.size and (
         file.sha256 is None or measure(path, digest=True) == (file.size, file.sha256)
     )
-
-
-def _moment(text: str | None) -> datetime | None:
-    with suppress(ValueError, TypeError):
-        moment = datetime.fromisoformat(text or "")
-        return moment if moment.tzinfo else None
-    return None
