@@ -6,7 +6,7 @@
     ├─ ApiError                               an error response
     │  ├─ AuthenticationError 401   ├─ PermissionDeniedError 403   ├─ NotReplayableError 403 on replay
     │  ├─ JobNotFoundError 404      ├─ RateLimitError 429          ├─ ServerError 5xx
-    │  └─ ReportNotFoundError, InvalidParameterError   on an export, with 200 or 404
+    │  └─ ReportNotFoundError, InvalidParameterError   about a report, 200, 400 or 404
     ├─ UnexpectedResponseError                an unreadable response
     ├─ JobFailedError ─ JobCancelledError
     ├─ WaitTimeoutError (also a TimeoutError)
@@ -585,8 +585,8 @@ class ConversionError(DownloadError):
     """A result does not fit the types that its report's metadata states. What to do: call `export_and_download`.
 
     Attributes:
-        row: The number of the first row that does not fit, from 1 without the header, or None if none is to blame.
-        column: The name of its column, or None if the whole row is to blame.
+        row: The number of the first row that does not fit, from 1 without the header, or None if it is not one row.
+        column: The name of its column, or None if it is the whole row.
 
     Example:
         >>> try:

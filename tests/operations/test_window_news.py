@@ -1,4 +1,4 @@
-"""What `on_window` is told about each window of an export."""
+"""What `on_window` is called with for each window of an export."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The journal of an export in windows: which jobs there are and which files are complete, so that a kill loses none.
 
-A line holds the whole state of one window; the last one holds. It is on disk before the next step is taken.
+A line holds the whole state of one window, and the last line about a window counts. It is on disk before the next step.
 """
 
 from __future__ import annotations

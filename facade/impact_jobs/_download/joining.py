@@ -123,7 +123,7 @@ class PageSequence:
         expected = 1 if self._previous is None else self._previous.number + 1
         if page.number != expected or (self._previous is not None and page.pages != self._previous.pages):
             raise DownloadError(
-                f"{str(path)!r} is page {page.number} of {page.pages or 'several'}, but page {expected} was due. "
+                f"{str(path)!r} is page {page.number} of {page.pages or 'several'}, but page {expected} was expected. "
                 "Download the result again."
             )
         self._path, self._count = path, self._count + count

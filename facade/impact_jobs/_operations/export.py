@@ -1,7 +1,7 @@
 """Export a report: one job from one call, even if the response to the request is lost.
 
 An export that equals an earlier one returns the existing job. So a request whose response was lost is looked for in the
-list of jobs first, and sent again only if the list leaves it open: if it was accepted, no second job comes of that.
+list of jobs first, and sent again only if the list leaves it open: if it was accepted, that creates no second job.
 """
 
 from __future__ import annotations

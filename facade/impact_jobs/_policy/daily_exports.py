@@ -26,7 +26,8 @@ class DailyExports:
     """The exports of one account. Thread-safe. All moments are aware.
 
     It counts every request for an export that this process has sent, and every job in the list that none of those has
-    returned. So replays, and exports that returned an existing job, are counted as well: rather too many than too few.
+    returned. So replays, and exports that returned an existing job, are counted as well: the count may be too high, but
+    not too low.
     """
 
     _sent: list[datetime] = field(factory=list)

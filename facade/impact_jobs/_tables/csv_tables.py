@@ -128,7 +128,7 @@ class _CsvFile:
             raise self._broken_row(str(error)) from None
 
     def _broken_row(self, reason: str) -> ConversionError:
-        """Return the error for a file that Arrow cannot parse, with the first row that is to blame if there is one."""
+        """Return the error for a file that Arrow cannot parse, with the first row that is wrong if there is one."""
         with _reading_rows(self.path) as rows:
             for number, row in enumerate(filter(None, rows)):
                 where = f"{self.path.name!r}, row {number}"

@@ -103,7 +103,7 @@ class RequestBuilder:
         if request.to_storage:
             return httpx.Request(request.method, url, headers=dict(request.headers), extensions=dict(extensions))
         headers = httpx.Headers(self.headers)
-        headers.update(dict(request.headers))  # whatever the case of their names
+        headers.update(dict(request.headers))  # in any case of their names
         return client.build_request(request.method, url, headers=headers, content=content, extensions=dict(extensions))
 
 

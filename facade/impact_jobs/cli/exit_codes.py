@@ -56,7 +56,7 @@ CODES: Final[dict[type[JobsError], int]] = {
     errors.RateLimitError: TRANSPORT,
     errors.ServerError: TRANSPORT,
     errors.UnexpectedResponseError: TRANSPORT,
-    errors.ExportUncertainError: TRANSPORT,  # no second job can come of another try
+    errors.ExportUncertainError: TRANSPORT,  # another try creates no second job
     errors.DownloadError: TRANSPORT,  # a broken transfer, or a full disk
     errors.ReplayUncertainError: UNCERTAIN,
 }

@@ -1,4 +1,4 @@
-"""The exports of an export in windows: one job for each window, within the daily limit, and none of them twice."""
+"""The jobs of an export in windows: one for each window, within the daily limit, and none exported twice."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from impact_jobs.models import Job, JobStatus
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_RETRIES = 2  # of a window whose job has failed
-_HANDFUL = 5  # exports, before which the list is not read to count those of the last day
-_SENDING = timedelta(minutes=2)  # how long after its record in the journal an export may have been sent
-_CLOCKS = timedelta(seconds=10)  # how far the server's clock may be behind
-# An error of these would come back with every other window.
+_MAX_UNCOUNTED = 5  # exports that are sent without reading the list, which counts those of the last day
+_SENT_WITHIN = timedelta(minutes=2)  # how long after its record in the journal an export may have been sent
+_CLOCK_DIFFERENCE = timedelta(seconds=10)  # how far the server's clock may be behind
+# Each other window would fail in the same way: by the first ones for good, by the second ones now.
 _FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)
-_OF_ALL = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
+_SHARED = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
 _WITHOUT_RESULT = (JobFailedError, JobNotFoundError, ResultExpiredError)
 
 
@@ -65,7 +65,7 @@ class WindowExports:
         """Export each window that has neither a job nor a file, in order."""
         pending = self._pending()
         unanswered = [task for task in pending if task.state.sent_at is not None]
-        if unanswered or len(pending) > _HANDFUL:
+        if unanswered or len(pending) > _MAX_UNCOUNTED:
             jobs = await self._list_since(min([utc() - PERIOD, *(t.state.sent_at or utc() for t in unanswered)]))
             self.context.daily_exports.on_listed(jobs)
             for task in unanswered:
@@ -82,7 +82,7 @@ class WindowExports:
                 return
             except _FATAL:
                 raise
-            except _OF_ALL as error:
+            except _SHARED as error:
                 for other in pending[number:]:
                     other.outcome = copy(error)
                 return
@@ -184,7 +184,8 @@ class WindowExports:
         near = [job for job in jobs if job.created_date is not None and abs(job.created_date - sent) <= OTHERS_WITHIN]
         found = self.context.replay_claims.unclaimed(candidates(near, task.request, claimed))
         # Exactly one new job, and no sign that somebody else exports, too: the list says nothing of a job's report.
-        if len(found) == 1 and (created := found[0].created_date) and sent - _CLOCKS <= created <= sent + _SENDING:
+        created = found[0].created_date if len(found) == 1 else None
+        if created is not None and sent - _CLOCK_DIFFERENCE <= created <= sent + _SENT_WITHIN:
             logger.info("the export of %s was found in the list: job %s", task.window, found[0].id)
             await self.use(task, found[0])
 
