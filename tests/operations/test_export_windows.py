@@ -9,6 +9,7 @@ import gzip
 import json
 import logging
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -93,6 +94,23 @@ def test_other_kinds_of_account_export_in_windows(account: Any) -> None:
         joined = jobs.export_and_download(report_id, "joined.csv", **days, split=timedelta(days=15), join=True)
     assert (joined.sha256, joined.rows) == (one.sha256, one.rows)
     assert len(sandbox.exports) == 7
+
+
+def test_the_age_of_a_result_is_measured_by_the_clock_of_the_server() -> None:
+    behind = timedelta(hours=5)
+    with (
+        Sandbox(job_seconds=0, rows_per_day=2, clock=lambda: time.time() - behind.total_seconds()) as sandbox,
+        sandbox.client() as jobs,
+    ):
+        days: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-01-31"}
+        jobs.wait(jobs.export_report(REPORT, **days))
+        behind = timedelta(hours=3)  # two hours later
+        days["split"] = "month"
+        young = jobs.export_and_download(REPORT, "{start}.csv", **days, max_age=timedelta(hours=4))
+        old = jobs.export_and_download(REPORT, "other/{start}.csv", **days, max_age=timedelta(hours=1))
+    assert [file.fresh for file in (*young.files.values(), *old.files.values())] == [True, True]
+    replays = [request.path for request in sandbox.requests if request.method == "PUT"]
+    assert len(replays) == 1
 
 
 @pytest.mark.parametrize("digest", [True, False])
