@@ -97,15 +97,11 @@ def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, *
     SHA-256, separated by tabs. If a window fails, the others are still exported.
     """
     hint_resume([])
-    ending = chosen["result_format"]
+    if parquet and chosen["result_format"] != "csv":
+        raise click.UsageError("pass --parquet or --format, but not both.")
+    path = out or _default_path(parquet=parquet, **chosen)
     if parquet:
-        if chosen.pop("result_format") != "csv":
-            raise click.UsageError("pass --parquet or --format, but not both.")
-        ending = "parquet"
-    is_split = chosen["split"] is not None
-    if is_split and chosen["join"] and ending == "json":
-        ending = "jsonl"
-    path = out or ("{report}_{start:%Y-%m-%d}." if is_split and not chosen["join"] else "{report}.") + ending
+        del chosen["result_format"]
     chosen["filters"] = dict(each.split("=", 1) for each in chosen["filters"]) or None
     if chosen["max_age"] is not None:
         chosen["max_age"] = timedelta(seconds=chosen["max_age"])
@@ -114,7 +110,7 @@ def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, *
             client.to_parquet if parquet else client.export_and_download, report, path, **chosen
         )
         try:
-            if is_split:
+            if chosen["split"] is not None:
                 with window_progress_on(state) as on_window:
                     found = call(on_window=on_window)
             else:
@@ -128,6 +124,14 @@ def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, *
         emit_result(state, found, more=_about(report, chosen["start_date"], chosen["end_date"]))
         return exit_codes.OK
     return _emit(state, report, found, are_joined=chosen["join"])
+
+
+def _default_path(*, parquet: bool, split: object, join: bool, result_format: str, **_: object) -> str:
+    is_one = split is None or join
+    ending = "parquet" if parquet else result_format
+    if split is not None and join and ending == "json":
+        ending = "jsonl"
+    return ("{report}." if is_one else "{report}_{start:%Y-%m-%d}.") + ending
 
 
 def _emit(state: CliState, report: str, found: ExportReport, *, are_joined: bool) -> int:
