@@ -66,9 +66,7 @@ async def export_and_download(
         places=places,
         options=options,
         export=export,
-        is_joined=is_joined,
         assemble=assemble or (assembly_in(request.result_format) if is_joined else None),
-        count_rows=csv_rows if request.result_format == "CSV" else None,
     )
     return await run.run()
 

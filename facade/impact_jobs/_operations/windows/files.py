@@ -7,25 +7,25 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 from threading import Lock
 
 from attrs import define, evolve, field
 
-from impact_jobs._api.context import ClientContext
+from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.export_journal import CompleteFile
+from impact_jobs._download.joining import csv_rows
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, OnProgress
 from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._download.source import source_of
 from impact_jobs._operations.download import keep_trying, save_result, shown_at
+from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._operations.result_pages import download_all_pages, takes_json_lines
 from impact_jobs._operations.wait_many import JobBatch
 from impact_jobs._operations.windows.assembling import Assemble
 from impact_jobs._operations.windows.exports import WindowExports
 from impact_jobs._operations.windows.tasks import WindowTask
-from impact_jobs._policy.polling import Polling
 from impact_jobs.errors import DestinationExistsError, JobsError
 from impact_jobs.models import DownloadResult, Job
 
@@ -41,15 +41,14 @@ class WindowFiles:
     context: ClientContext
     exports: WindowExports
     options: DownloadOptions
-    deadline: float  # of the wait, on the transport's clock
-    polling: Polling | None
-    on_update: Callable[[Job], object] | None
-    count_rows: Callable[[Path], int | None] | None  # of a result
+    export: ExportOptions
     assemble: Assemble | None  # for windows that have a target of their own
     on_complete: Callable[[WindowTask, Job, DownloadResult], object] | None  # called in a thread
     _progress: TotalProgress = field(init=False)
+    _deadline: float = field(init=False)  # of the wait, on the transport's clock
 
     def __attrs_post_init__(self) -> None:
+        self._deadline = self.context.transport.now() + seconds_of(self.export.timeout)
         self._progress = TotalProgress(self.options.on_progress)
 
     async def run(self, tasks: Sequence[WindowTask]) -> None:
@@ -63,8 +62,8 @@ class WindowFiles:
             batch = JobBatch(
                 self.context,
                 [each[0].job or each[0].state.job_id or "" for each in by_job.values()],
-                timeout=None if math.isinf(self.deadline) else max(self.deadline - self.context.transport.now(), 0.0),
-                polling=self.polling,
+                timeout=None if math.isinf(self._deadline) else max(self._deadline - self.context.transport.now(), 0.0),
+                polling=self.export.polling,
                 on_update=partial(self._update, by_job),
             )
             work = partial(self._work, batch, by_job, self.context.transport.lock())
@@ -79,8 +78,8 @@ class WindowFiles:
     def _update(self, by_job: Mapping[str, Sequence[WindowTask]], job: Job) -> None:
         for task in by_job.get(job.id.lower(), ()):
             task.job = job
-        if self.on_update is not None:
-            self.on_update(job)
+        if self.export.on_update is not None:
+            self.export.on_update(job)
 
     async def _work(
         self,
@@ -140,7 +139,7 @@ class WindowFiles:
         """Count the rows of a result, and assemble the file of the window if it has one of its own."""
         source = task.source.path
         with disk_errors(task.path):
-            rows = self.count_rows(source) if self.count_rows is not None else result.rows
+            rows = csv_rows(source) if task.request.result_format == "CSV" else result.rows
             if None not in {rows, job.records_processed} and rows != job.records_processed:
                 stated = job.records_processed
                 logger.warning("job %s: it states %d records, and its result has %d", job.id, stated, rows)

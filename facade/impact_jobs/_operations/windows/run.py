@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from threading import Lock
 
 from attrs import define, evolve, field
 
-from impact_jobs._api.context import ClientContext, seconds_of
+from impact_jobs._api.context import ClientContext
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file
 from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
@@ -47,9 +47,7 @@ class ExportRun:
     places: Sequence[Place]  # of each window, or of the joined file
     options: DownloadOptions
     export: ExportOptions
-    is_joined: bool
     assemble: Assemble | None
-    count_rows: Callable[[Path], int | None] | None
     tasks: Sequence[WindowTask] = field(init=False)
     _lock: Lock = field(factory=Lock, init=False)
     _manifests: WindowManifests = field(init=False)
@@ -90,6 +88,11 @@ class ExportRun:
             raise ExportIncompleteError(report, report_id=self.request.report_id)
         result = await run(lambda: self._join(journal, assemble))
         return evolve(result, seconds=self.context.transport.now() - started)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether there is one file for all windows."""
+        return self.export.join or not self.windows
 
     @property
     def _folder(self) -> Path:
@@ -181,10 +184,7 @@ class ExportRun:
             context=self.context,
             exports=exports,
             options=self.options,
-            deadline=self.context.transport.now() + seconds_of(self.export.timeout),
-            polling=self.export.polling,
-            on_update=self.export.on_update,
-            count_rows=self.count_rows,
+            export=self.export,
             assemble=self.assemble,
             on_complete=None if self.is_joined else self._manifests.record,
         )
