@@ -29,6 +29,7 @@ from impact_jobs import (
     Job,
     JobCancelledError,
     JobFailedError,
+    Polling,
     ReportNotFoundError,
     Retry,
     WaitTimeoutError,
@@ -42,6 +43,7 @@ from tests.support.driving import AnyClient, Driven
 REPORT = "agency_action_listing"
 YEAR: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
 QUARTER: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-03-31", "split": "month"}
+JANUARY: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-01-31"}
 TEMPLATE = "{report}/{start:%Y-%m}.csv"
 EXPORT = re.compile(rf"/ReportExport/{REPORT}")
 MONTHS = ["2025-01.csv", "2025-02.csv", "2025-03.csv"]
@@ -102,15 +104,27 @@ def test_the_age_of_a_result_is_measured_by_the_clock_of_the_server() -> None:
         Sandbox(job_seconds=0, rows_per_day=2, clock=lambda: time.time() - behind.total_seconds()) as sandbox,
         sandbox.client() as jobs,
     ):
-        days: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-01-31"}
-        jobs.wait(jobs.export_report(REPORT, **days))
+        jobs.wait(jobs.export_report(REPORT, **JANUARY))
         behind = timedelta(hours=3)  # two hours later
-        days["split"] = "month"
+        days = {**JANUARY, "split": "month"}
         young = jobs.export_and_download(REPORT, "{start}.csv", **days, max_age=timedelta(hours=4))
         old = jobs.export_and_download(REPORT, "other/{start}.csv", **days, max_age=timedelta(hours=1))
     assert [file.fresh for file in (*young.files.values(), *old.files.values())] == [True, True]
     replays = [request.path for request in sandbox.requests if request.method == "PUT"]
     assert len(replays) == 1
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
+def test_a_download_endpoint_that_lags_behind_is_waited_for(name: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.answer_next("GET", re.compile("/Download"), status=202, body='{"Status": "RUNNING"}', times=2)
+    result = jobs.with_options(retry=Retry(attempts=1)).export_and_download(
+        REPORT,
+        name,
+        **JANUARY,
+        result_format="CSV" if name == "a.csv" else "JSON",
+        polling=Polling(minimum=0.01, maximum=0.01),
+    )
+    assert result.bytes_written == result.path.stat().st_size > 0
 
 
 @pytest.mark.parametrize("digest", [True, False])

@@ -224,12 +224,32 @@ async def wait_and_download(
     """Wait for the job, then download its result; see `JobsClient.wait_and_download`."""
     place = Place.of_target(path)
     check_target(place.path, overwrite=options.overwrite)  # before the wait, which may take an hour
+    return await wait_and_save(
+        context,
+        reference,
+        lambda job: _download_to(context, job, place, options),
+        timeout=timeout,
+        polling=polling,
+        on_update=on_update,
+    )
+
+
+async def wait_and_save(
+    context: ClientContext,
+    reference: JobReference,
+    download_job: Callable[[Job], Awaitable[DownloadResult]],
+    *,
+    timeout: float | None,
+    polling: Polling | None,
+    on_update: Callable[[Job], object] | None,
+) -> DownloadResult:
+    """Wait for the job, then call `download_job`, until the download endpoint has the result of the completed job."""
     started = context.transport.now()
     deadline = started + seconds_of(timeout)
     job = await wait(context, reference, timeout=timeout, polling=polling, on_update=on_update)
     while True:
         try:
-            return await _download_to(context, job, place, options)
+            return await download_job(job)
         except ResultNotReadyError as error:
             # The job is COMPLETED, but the download endpoint may lag behind.
             now = context.transport.now()

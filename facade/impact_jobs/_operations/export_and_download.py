@@ -10,7 +10,7 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._download.destination import Place, is_folder
 from impact_jobs._download.joining import csv_rows
 from impact_jobs._download.options import DownloadOptions
-from impact_jobs._operations.download import wait_and_download
+from impact_jobs._operations.download import download, wait_and_save
 from impact_jobs._operations.export import (
     ExportArguments,
     ExportRequest,
@@ -22,7 +22,6 @@ from impact_jobs._operations.export_names import ExportNames
 from impact_jobs._operations.export_options import ExportOptions
 from impact_jobs._operations.result_age import refreshed
 from impact_jobs._operations.result_pages import download_all_pages, takes_json_lines
-from impact_jobs._operations.wait import wait
 from impact_jobs._operations.windows.assembling import PrepareAssembly, assembly_in
 from impact_jobs._operations.windows.run import ExportRun
 from impact_jobs._policy.windows import split_range
@@ -80,19 +79,15 @@ async def _export_one(
 ) -> DownloadResult:
     into_folder = await context.transport.run(lambda: is_folder(place.path))
     job, fresh = await refreshed(context, await send_export(context, request), export.max_age)
-    if request.result_format == "JSON" and takes_json_lines(place.path):
-        job = await wait(context, job, timeout=export.timeout, polling=export.polling, on_update=export.on_update)
-        result = await download_all_pages(context, job, place.path, options)
-    else:
-        result = await wait_and_download(
-            context,
-            job,
-            place.path,
-            options,
-            timeout=export.timeout,
-            polling=export.polling,
-            on_update=export.on_update,
-        )
+    is_paged = request.result_format == "JSON" and takes_json_lines(place.path)
+    result = await wait_and_save(
+        context,
+        job,
+        lambda job: (download_all_pages if is_paged else download)(context, job, place.path, options),
+        timeout=export.timeout,
+        polling=export.polling,
+        on_update=export.on_update,
+    )
     if request.result_format == "CSV":
         result = evolve(result, rows=await context.transport.run(lambda: csv_rows(result.path)))
     shown_path = place.shown / result.path.name if into_folder else place.shown
