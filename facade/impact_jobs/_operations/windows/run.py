@@ -167,7 +167,7 @@ class ExportRun:
             if task.target is not None:
                 check_file(task.target.path, overwrite=self.options.overwrite or state.is_saving)
         elif self.export.max_age is None:
-            task.outcome = is_there
+            task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
         elif state.file is not None and self._is_old(state.file):
             task.state = evolve(state, fresh=None)
         else:
