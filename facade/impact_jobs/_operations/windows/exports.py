@@ -11,7 +11,8 @@ from typing import Any
 from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.endpoints import Pages, get_with_head
+from impact_jobs._api.endpoints import get_with_head
+from impact_jobs._api.pages import job_pages
 from impact_jobs._dates import Window
 from impact_jobs._download.export_journal import ExportJournal
 from impact_jobs._operations.export import OTHERS_WITHIN, candidates, send_export
@@ -171,7 +172,7 @@ class WindowExports:
 
     async def _list_since(self, moment: datetime) -> list[Job]:
         window = Window.create(moment.date() - timedelta(days=1), None, self.context.account.kind)
-        return [job async for page in Pages(self.context, window) for job in page]
+        return [job async for page in job_pages(self.context, window) for job in page]
 
     async def _find_lost(self, task: WindowTask, jobs: Iterable[Job]) -> None:
         """Find the job of an export that was about to be sent when its process ended.
