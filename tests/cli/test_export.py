@@ -58,9 +58,12 @@ def test_filters_are_split_at_the_first_equals_sign_and_checked(account: Sandbox
     assert run(*MAY, "--filter", "Status=APPROVED", "--filter", "SUBAID=a=b").exit_code == 0
     assert {"STATUS": "APPROVED", "SUBAID": "a=b"}.items() <= account.exports[0].parameters.items()
     done = run(*MAY, "--filter", "Statis=APPROVED", "--out", "other.csv")
-    assert (done.exit_code, "Did you mean 'STATUS'" in done.stderr) == (2, True)
+    assert (done.exit_code, "Did you mean 'Status' (STATUS)?" in done.stderr) == (2, True)
     done = run(*MAY, "--filter", "Status")
     assert (done.exit_code, "has no '='" in done.stderr) == (2, True)
+    for name in ("Status", "STATUS"):
+        done = run(*MAY, "--filter", "Status=APPROVED", "--filter", f"{name}=PENDING", "--out", "other.csv")
+        assert (done.exit_code, "give it once" in done.stderr) == (2, True)
     assert len(account.exports) == 1
 
 

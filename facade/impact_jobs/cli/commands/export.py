@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -31,6 +31,15 @@ def _filter(text: str) -> str:
             f"{output.one_line(text)!r} has no '=': write NAME=VALUE, such as 'Start Date=2026-05-01'."
         )
     return text
+
+
+def _by_name(filters: Sequence[str]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for name, _, value in (each.partition("=") for each in filters):
+        if name in found:
+            raise click.UsageError(f"--filter {output.one_line(name)!r} is given twice: give it once.")
+        found[name] = value
+    return found or None
 
 
 @click.command(
@@ -102,7 +111,7 @@ def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, *
     path = out or _default_path(parquet=parquet, **chosen)
     if parquet:
         del chosen["result_format"]
-    chosen["filters"] = dict(each.split("=", 1) for each in chosen["filters"]) or None
+    chosen["filters"] = _by_name(chosen["filters"])
     if chosen["max_age"] is not None:
         chosen["max_age"] = timedelta(seconds=chosen["max_age"])
     with state.client() as client:
