@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -35,7 +35,7 @@ async def _prepare(context: ClientContext, report_id: str) -> Assemble:
 
     metadata = await cached_metadata(context, report_id)
 
-    def assemble(sources: Sequence[Path], target: Path, /) -> int:
-        return write_parquet(sources, target, metadata)
+    def assemble(sources: Mapping[Path, int | None], target: Path, /) -> int:
+        return write_parquet(list(sources), target, metadata)
 
     return assemble
