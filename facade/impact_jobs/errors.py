@@ -502,7 +502,8 @@ class ExportIncompleteError(JobsError):
             others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
             parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
         if left:
-            parts.append(f"{len(left)} left from {left[0].start} on, because the account has no exports left")
+            why = "because the account has no exports left, by this client's count or the server's answer"
+            parts.append(f"{len(left)} left from {left[0].start} on, {why}")
         again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
         advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
         super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")
