@@ -395,7 +395,7 @@ class ReplayUncertainError(JobsError):
 
 
 class ExportUncertainError(JobsError):
-    """The response to an export was lost, and the list of jobs did not show whether it was accepted.
+    """The response to an export was lost, and neither the list of jobs nor a second request settled the matter.
 
     What to do: call again later. An export that equals an earlier one returns the existing job.
 
@@ -424,7 +424,8 @@ class ExportReport:
 
     Attributes:
         outcomes: The file of each window, or the error in place of it, in the order of their days.
-        left: The windows that were not exported, because the account has no exports left.
+        left: The windows that were not exported, because the account has no exports left, by this client's count or
+            the server's answer.
         again_at: From when on the account has exports again, if windows are left; otherwise None.
 
     Example:
