@@ -23,7 +23,7 @@ signed URL. All errors can be pickled and copied.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -504,7 +504,8 @@ class ExportIncompleteError(JobsError):
             parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
         if left:
             why = "because the account has no exports left, by this client's count or the server's answer"
-            parts.append(f"{len(left)} left from {left[0].start} on, {why}")
+            start = f" from {left[0].start} on" if left[0].start > date.min else ""  # of an export without days
+            parts.append(f"{len(left)} left{start}, {why}")
         again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
         advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
         super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")

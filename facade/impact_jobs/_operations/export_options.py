@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from impact_jobs._api.context import seconds_of
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.windows import Split
-from impact_jobs._validators import flag, shown
+from impact_jobs._validators import callback, flag, instance_of, shown
 from impact_jobs.errors import ConfigurationError, JobsError
 from impact_jobs.models import DownloadResult, Job
 from impact_jobs.report_models import ExportWindow
@@ -28,9 +28,9 @@ class ExportOptions:
     join: bool = field(validator=flag)
     max_age: timedelta | None
     timeout: float | None
-    polling: Polling | None
-    on_update: Callable[[Job], object] | None
-    on_window: OnWindow | None = None
+    polling: Polling | None = field(validator=validators.optional(instance_of(Polling)))
+    on_update: Callable[[Job], object] | None = field(validator=callback)
+    on_window: OnWindow | None = field(default=None, validator=callback)
 
     def __attrs_post_init__(self) -> None:
         seconds_of(self.timeout)
