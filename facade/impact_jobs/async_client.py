@@ -17,7 +17,8 @@ from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, kind_s
 from impact_jobs._account_kinds import AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.reports import ReportIterator
+from impact_jobs._api.pages import ItemIterator, job_pages
+from impact_jobs._api.reports import report_pages
 from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import (
@@ -209,7 +210,7 @@ class AsyncJobsClient:
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
         window = Window.create(created_after, created_before, self._context.account.kind)
-        return endpoints.JobIterator(endpoints.Pages(self._context, window))
+        return ItemIterator(job_pages(self._context, window))
 
     async def get(self, job: JobReference) -> Job:
         """Return the job's current state.
@@ -645,13 +646,13 @@ class AsyncJobsClient:
         names no report is skipped.
 
         Raises:
-            JobsError: While iterating, as for `get`.
+            JobsError: While iterating, after the reports that have arrived, as for `list`.
 
         Example:
             >>> [report.id async for report in jobs.reports()][0]
             'agency_action_listing'
         """
-        return ReportIterator(self._context)
+        return ItemIterator(report_pages(self._context))
 
     async def report_metadata(self, report_id: str) -> ReportMetadata:
         """Return the filters and columns of a report.
@@ -874,8 +875,8 @@ class AsyncJobsClient:
             max_age: How old a result may be. None accepts any.
             timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
-            on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
-                snapshot of its job, then its file or its error.
+            on_window: Called with a window and its news, perhaps from other threads, one at a time: each snapshot of
+                its job, then its file or its error. Without `split`, the whole range is the window.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
@@ -1093,7 +1094,8 @@ class AsyncJobsClient:
             The file; with `split` and without `join`, an `ExportReport`.
 
         Raises:
-            ConfigurationError: As for `export_and_download`, or pyarrow is not installed. Nothing was sent.
+            ConfigurationError: As for `export_and_download`, pyarrow is not installed, or the path has the ending of
+                another format, such as ".csv". Nothing was sent.
             ConversionError: A value does not fit its column. The error names its row and column.
             DownloadError: The windows have different columns. Replay the job of the older one, or pass `join=False`.
             ExportIncompleteError: Windows are missing. Make the same call again: it continues.

@@ -15,7 +15,8 @@ from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loo
 from impact_jobs._account_kinds import AGENCY, AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.reports import ReportIterator
+from impact_jobs._api.pages import job_pages
+from impact_jobs._api.reports import report_pages
 from impact_jobs._dates import Window
 from impact_jobs._download.filesystem import examine_folder
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
@@ -235,7 +236,7 @@ class JobsClient:
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
         window = Window.create(created_after, created_before, self._context.account.kind)
-        return chain.from_iterable(SyncIterator(endpoints.Pages(self._context, window)))
+        return chain.from_iterable(SyncIterator(job_pages(self._context, window)))
 
     def get(self, job: JobReference) -> Job:
         """Return the job's current state.
@@ -675,13 +676,13 @@ class JobsClient:
         names no report is skipped.
 
         Raises:
-            JobsError: While iterating, as for `get`.
+            JobsError: While iterating, after the reports that have arrived, as for `list`.
 
         Example:
             >>> [report.id for report in jobs.reports()][0]
             'agency_action_listing'
         """
-        return SyncIterator(ReportIterator(self._context))
+        return chain.from_iterable(SyncIterator(report_pages(self._context)))
 
     def report_metadata(self, report_id: str) -> ReportMetadata:
         """Return the filters and columns of a report.
@@ -904,8 +905,8 @@ class JobsClient:
             max_age: How old a result may be. None accepts any.
             timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
-            on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
-                snapshot of its job, then its file or its error.
+            on_window: Called with a window and its news, perhaps from other threads, one at a time: each snapshot of
+                its job, then its file or its error. Without `split`, the whole range is the window.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
@@ -1123,7 +1124,8 @@ class JobsClient:
             The file; with `split` and without `join`, an `ExportReport`.
 
         Raises:
-            ConfigurationError: As for `export_and_download`, or pyarrow is not installed. Nothing was sent.
+            ConfigurationError: As for `export_and_download`, pyarrow is not installed, or the path has the ending of
+                another format, such as ".csv". Nothing was sent.
             ConversionError: A value does not fit its column. The error names its row and column.
             DownloadError: The windows have different columns. Replay the job of the older one, or pass `join=False`.
             ExportIncompleteError: Windows are missing. Make the same call again: it continues.

@@ -147,7 +147,7 @@ class WindowFiles:
             if task.target is None or task.target is task.source or self.assemble is None:
                 return result
             assembled = source.with_name(f"{source.name}.assembled")
-            rows = self.assemble([source], assembled)
+            rows = self.assemble({source: rows}, assembled)
             size, sha256 = measure(assembled, digest=self.options.digest)
             commit_file(assembled, task.target.path, self.options, replaces=is_ours)
             source.unlink()

@@ -223,10 +223,10 @@ class ExportRun:
         """Assemble the windows into the target; the journal says what it is before it has its name."""
         place, assembled = self.places[0], self._assembled
         with disk_errors(place.path):
-            rows = assemble([task.source.path for task in self.tasks], assembled)
-            counted = [task.outcome.rows for task in self.tasks if isinstance(task.outcome, DownloadResult)]
-            expected = sum(filter(None, counted))
-            if None not in counted and rows != expected:
+            counted = {task.source.path: _rows(task) for task in self.tasks}
+            rows = assemble(counted, assembled)
+            expected = sum(filter(None, counted.values()))
+            if None not in counted.values() and rows != expected:
                 raise IntegrityError(
                     f"{str(place.shown)!r} was not written, because {rows} rows were joined and the windows have "
                     f"{expected}. Remove {str(self._folder)!r}, and export again."
@@ -262,6 +262,14 @@ class ExportRun:
             resumed_from=sum(each.resumed_from for each in downloads),
             connections=max((each.connections for each in downloads), default=0),
         )
+
+
+def _rows(task: WindowTask) -> int | None:
+    """Return the rows of a window whose file is as large as when they were counted."""
+    result = task.outcome
+    if isinstance(result, DownloadResult) and size_of(task.path) == result.bytes_written:
+        return result.rows
+    return None
 
 
 def _has(path: Path, file: CompleteFile) -> bool:
