@@ -395,7 +395,7 @@ class ReplayUncertainError(JobsError):
 
 
 class ExportUncertainError(JobsError):
-    """The response to an export was lost, and the list of jobs did not show whether it was accepted.
+    """The response to an export was lost, and neither the list of jobs nor a second request settled the matter.
 
     What to do: call again later. An export that equals an earlier one returns the existing job.
 
@@ -424,7 +424,8 @@ class ExportReport:
 
     Attributes:
         outcomes: The file of each window, or the error in place of it, in the order of their days.
-        left: The windows that were not exported, because the account has no exports left.
+        left: The windows that were not exported, because the account has no exports left, by this client's count or
+            the server's answer.
         again_at: From when on the account has exports again, if windows are left; otherwise None.
 
     Example:
@@ -502,8 +503,9 @@ class ExportIncompleteError(JobsError):
             others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
             parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
         if left:
+            why = "because the account has no exports left, by this client's count or the server's answer"
             start = f" from {left[0].start} on" if left[0].start > date.min else ""  # of an export without days
-            parts.append(f"{len(left)} left{start}, because the account has no exports left")
+            parts.append(f"{len(left)} left{start}, {why}")
         again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
         advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
         super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")

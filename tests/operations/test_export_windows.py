@@ -85,9 +85,11 @@ def test_a_year_by_month_joined_is_the_year_in_one(jobs: AnyClient, sandbox: San
     assert not left_over()
 
 
-@pytest.mark.parametrize("account", ["brand", "partner"])
-def test_other_kinds_of_account_export_in_windows(account: Any) -> None:
-    with Sandbox(account=account, job_seconds=0, rows_per_day=2) as sandbox, sandbox.client() as jobs:
+@pytest.mark.parametrize("kind", ["brand", "partner", "passthrough"])
+def test_other_kinds_of_account_export_in_windows(kind: str) -> None:
+    account: Any = "agency" if kind == "passthrough" else kind
+    with Sandbox(account=account, job_seconds=0, rows_per_day=2) as sandbox, sandbox.client() as client:
+        jobs = client.for_advertiser(2747168) if kind == "passthrough" else client
         report_id = next(report.id for report in jobs.reports() if report.is_exportable)
         days: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-03-31"}
         one = jobs.export_and_download(report_id, "one.csv", **days)
@@ -271,7 +273,7 @@ def test_an_older_result_is_replayed(impact_clock: ImpactClock) -> None:
         impact_clock.advance(5 * 3600)
         sandbox.forget_requests()
         young = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
-        assert not sandbox.requests
+        assert len(sandbox.requests) == 1, "for the server's time"
         assert {file.fresh for file in young.files.values()} == {True}
         impact_clock.advance(2 * 3600)
         old = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
@@ -281,6 +283,17 @@ def test_an_older_result_is_replayed(impact_clock: ImpactClock) -> None:
     assert not {file.job_id for file in old.files.values()} & {file.job_id for file in young.files.values()}
     assert len(sandbox.exports) == 3
     assert sum(request.method == "PUT" for request in sandbox.requests) == 3
+
+
+def test_the_age_of_a_file_is_measured_by_the_clock_of_the_server() -> None:
+    ahead = 5 * 3600
+    with Sandbox(job_seconds=0, rows_per_day=2, clock=lambda: time.time() + ahead) as sandbox, sandbox.client() as jobs:
+        days = {**JANUARY, "split": "month", "max_age": timedelta(hours=1)}
+        jobs.export_and_download(REPORT, "{start}.csv", **days)
+        ahead += 2 * 3600
+        (again,) = jobs.export_and_download(REPORT, "{start}.csv", **days).files.values()
+    assert again.fresh is True
+    assert again.job_id == sandbox.job_ids[-1] != sandbox.job_ids[0]
 
 
 def test_an_older_result_that_cannot_be_replayed_is_kept(impact_clock: ImpactClock) -> None:
@@ -305,7 +318,9 @@ def test_130_windows_stay_within_100_exports_a_day(impact_clock: ImpactClock) ->
         assert (len(report.files), len(report.errors), len(report.left)) == (100, 0, 30)
         assert report.left[0] == ExportWindow(date(2025, 4, 11), date(2025, 4, 11))
         assert report.again_at is not None
-        assert "30 left from 2025-04-11 on, because the account has no exports left." in str(caught.value)
+        assert "30 left from 2025-04-11 on, because the account has no exports left, by this client's count" in str(
+            caught.value
+        )
         assert f"Make the same call again after {report.again_at:%Y-%m-%d %H:%M} UTC" in str(caught.value)
         with sandbox.client() as jobs, pytest.raises(ExportIncompleteError):  # at once
             jobs.export_and_download(REPORT, "days.csv", **options)
@@ -478,6 +493,19 @@ def test_an_export_whose_answer_was_lost_is_found_by_the_next_call(
     assert january.job_id == sandbox.exports[0].job_id
     assert windows_exported(sandbox)[date(2025, 1, 1), date(2025, 1, 31)] == requests
     assert len({export.job_id for export in sandbox.exports}) == 3 == len(rest) + 1
+
+
+@pytest.mark.parametrize("foreign", [{"type": "SomethingNew"}, {"program_id": "9"}, {"age": 5.0}], ids=str)
+def test_a_job_that_does_not_fit_is_not_taken_for_a_lost_window(foreign: dict[str, Any], sandbox: Sandbox) -> None:
+    with sandbox.client(retry=Retry(attempts=1)) as jobs:
+        sandbox.answer_next("GET", EXPORT, status=503)
+        sandbox.answer_next("GET", re.compile(r"/Jobs"), status=503)
+        assert len(jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).errors) == 3
+    stranger = sandbox.add_job(**foreign)
+    with sandbox.client() as jobs:
+        report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+    assert report.is_complete
+    assert stranger not in {file.job_id for file in report.files.values()}
 
 
 def test_of_two_calls_with_the_same_target_one_works(jobs: AnyClient, sandbox: Sandbox) -> None:
