@@ -23,7 +23,7 @@ signed URL. All errors can be pickled and copied.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -425,7 +425,7 @@ class ExportReport:
     Attributes:
         outcomes: The file of each window, or the error in place of it, in the order of their days.
         left: The windows that were not exported, because the account has no exports left.
-        again_at: From when on the account has exports again, if windows are left; otherwise None.
+        again_at: From when on the account has exports again, in UTC, if windows are left; otherwise None.
 
     Example:
         >>> report = jobs.export_and_download(
@@ -503,9 +503,11 @@ class ExportIncompleteError(JobsError):
             parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
         if left:
             parts.append(f"{len(left)} left from {left[0].start} on, because the account has no exports left")
-        again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
-        advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
-        super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")
+        again = f" after {report.again_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
+        advice = advice or "Make the same call again{again}: it continues, and exports nothing twice."
+        super().__init__(
+            f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice.replace('{again}', again)}"
+        )
         self.report = report
 
 

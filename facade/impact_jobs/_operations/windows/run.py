@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file
-from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
+from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState
 from impact_jobs._download.filesystem import exists
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
@@ -145,6 +145,7 @@ class ExportRun:
             check_file(target.path, overwrite=self.options.overwrite)
         for task in self.tasks:
             found = journal.states.get(task.key)
+            task.is_news = found is not None and found.file is not None
             if found is None and task.target is not None and not self.options.overwrite:
                 found = self._manifests.find(task)
             self._resume(task, found or WindowState())
@@ -157,7 +158,7 @@ class ExportRun:
     def _is_committed(self, file: CompleteFile) -> bool:
         """Return whether the target is the joined file, which had the name `_assembled` before."""
         target = self.places[0].path
-        return _has(target, file) and not (exists(self._assembled) and not target.samefile(self._assembled))
+        return file.is_at(target) and not (exists(self._assembled) and not target.samefile(self._assembled))
 
     def _resume(self, task: WindowTask, state: WindowState) -> None:
         task.state = state
@@ -165,7 +166,8 @@ class ExportRun:
         if is_there is None:
             task.state = evolve(state, file=None)
             if task.target is not None:
-                check_file(task.target.path, overwrite=self.options.overwrite or state.is_saving)
+                task.replaces = self.options.overwrite or state.is_saving or self._manifests.may_replace(task)
+                check_file(task.target.path, overwrite=task.replaces)
         elif self.export.max_age is None:
             task.outcome = is_there
         elif state.file is not None and self._is_old(state.file):
@@ -221,7 +223,7 @@ class ExportRun:
             file=file,
         )
         journal.record(self._joined_key, state)
-        unchanged = _has(place.path, file) if exists(place.path) else None
+        unchanged = file.is_at(place.path) if exists(place.path) else None
         commit_file(assembled, place.path, self.options, replaces=self.options.overwrite)
         journal.remove()
         return shown_at(place.shown, evolve(self._joined_result(state, file), unchanged=unchanged))
@@ -242,10 +244,3 @@ class ExportRun:
             resumed_from=sum(each.resumed_from for each in downloads),
             connections=max((each.connections for each in downloads), default=0),
         )
-
-
-def _has(path: Path, file: CompleteFile) -> bool:
-    """Return whether the file at `path` has these bytes."""
-    return size_of(path) == file.size and (
-        file.sha256 is None or measure(path, digest=True) == (file.size, file.sha256)
-    )
