@@ -973,7 +973,7 @@ class JobsClient:
 
         The table is held in memory; `to_parquet` is for reports that are larger, and for ranges of more windows than
         the account may export in a day, because it continues where it stopped. The results are first downloaded to a
-        temporary folder, which is removed in the end. Needs `pip install "impact-jobs[frames]"`.
+        temporary folder, which is removed in the end. Needs the extra `frames`.
 
         Args:
             report_id, start_date, end_date, filters: As for `export_report`.
@@ -1101,7 +1101,7 @@ class JobsClient:
 
         The file appears whole, or not at all. The results that it is made from are in a folder beside it, whose name
         ends in `.windows`, until it is complete; as for `export_and_download`, the same call continues what an earlier
-        one has begun. Needs `pip install "impact-jobs[frames]"`.
+        one has begun. Needs the extra `frames`.
 
         Args:
             report_id, start_date, end_date, filters: As for `export_report`.
