@@ -683,8 +683,11 @@ class AsyncJobsClient:
         """Schedule the export of a report, and return its job.
 
         An export that equals an earlier one returns the existing job, which may have ended long ago; `replay` makes a
-        new one. If the response is lost, the job is looked for in the list of jobs. If the list leaves it open, the
-        request is sent again, which returns the same job if the first request was accepted.
+        new one. If the response is lost, the job is looked for in the list of jobs: if exactly one new job is that of
+        a report, with the same program or none, it is the result. If the list leaves it open, the request is sent
+        again, which returns the same job if the first request was accepted. No call returns a job that another call of
+        this process may have created. If the response is lost, a job that another process creates in the same seconds
+        cannot be told apart from this call's, unless the list shows that others export.
 
         Args:
             report_id: The report's id, as `reports` lists it.
@@ -702,8 +705,10 @@ class AsyncJobsClient:
             ReportNotFoundError: The account has no such report. Choose one of `reports`.
             PermissionDeniedError: The account or the token may not export it.
             InvalidParameterError: The server refused a date or a filter. Correct what the message names.
-            RateLimitError: 429. Exports are limited to 100 a day as well.
-            ExportUncertainError: The response was lost, and the list of jobs could not settle the matter. Call again.
+            RateLimitError: 429, and the server asks for a longer pause than `Retry.max_delay`, or the retries are used
+                up. Exports are limited to 100 a day as well.
+            ExportUncertainError: The response was lost, and the list of jobs could not settle the matter, or the second
+                request was refused. Call again.
             JobsError: As for `get`.
 
         Example:
@@ -845,7 +850,8 @@ class AsyncJobsClient:
         """Export a report and download its result to a file: from a report's name to its data in one call.
 
         An export that equals an earlier one returns the existing job. With `max_age`, a result that is older is
-        replayed first, if it can be; the result's `fresh` says whether the data are as new as that.
+        replayed first. If the server refuses that, or if its response is lost, the older result is used. The result's
+        `fresh` says whether the data are as new as `max_age` demands.
 
         With `split`, a long range becomes one export for each window. They are sent one after another, within the limit
         of 100 a day; their jobs are waited for together, and each result is downloaded once it is there. A window whose
@@ -877,7 +883,8 @@ class AsyncJobsClient:
 
         Returns:
             The file; with `split` and without `join`, an `ExportReport`: the file or the error of each window, and the
-            windows that are left because the account has no exports left.
+            windows that are left because the account has no exports left, by this client's count or the server's
+            answer.
 
         Raises:
             ConfigurationError: As for `export_report` and `download`, or windows would have the same name.

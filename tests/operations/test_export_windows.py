@@ -85,9 +85,11 @@ def test_a_year_by_month_joined_is_the_year_in_one(jobs: AnyClient, sandbox: San
     assert not left_over()
 
 
-@pytest.mark.parametrize("account", ["brand", "partner"])
-def test_other_kinds_of_account_export_in_windows(account: Any) -> None:
-    with Sandbox(account=account, job_seconds=0, rows_per_day=2) as sandbox, sandbox.client() as jobs:
+@pytest.mark.parametrize("kind", ["brand", "partner", "passthrough"])
+def test_other_kinds_of_account_export_in_windows(kind: str) -> None:
+    account: Any = "agency" if kind == "passthrough" else kind
+    with Sandbox(account=account, job_seconds=0, rows_per_day=2) as sandbox, sandbox.client() as client:
+        jobs = client.for_advertiser(2747168) if kind == "passthrough" else client
         report_id = next(report.id for report in jobs.reports() if report.is_exportable)
         days: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-03-31"}
         one = jobs.export_and_download(report_id, "one.csv", **days)
@@ -339,7 +341,9 @@ def test_130_windows_stay_within_100_exports_a_day(impact_clock: ImpactClock) ->
         assert (len(report.files), len(report.errors), len(report.left)) == (100, 0, 30)
         assert report.left[0] == ExportWindow(date(2025, 4, 11), date(2025, 4, 11))
         assert report.again_at is not None
-        assert "30 left from 2025-04-11 on, because the account has no exports left." in str(caught.value)
+        assert "30 left from 2025-04-11 on, because the account has no exports left, by this client's count" in str(
+            caught.value
+        )
         assert f"Make the same call again after {report.again_at:%Y-%m-%d %H:%M} UTC" in str(caught.value)
         with sandbox.client() as jobs, pytest.raises(ExportIncompleteError):  # at once
             jobs.export_and_download(REPORT, "days.csv", **options)
@@ -515,6 +519,19 @@ def test_an_export_whose_answer_was_lost_is_found_by_the_next_call(
     assert january.job_id == sandbox.exports[0].job_id
     assert windows_exported(sandbox)[date(2025, 1, 1), date(2025, 1, 31)] == requests
     assert len({export.job_id for export in sandbox.exports}) == 3 == len(rest) + 1
+
+
+@pytest.mark.parametrize("foreign", [{"type": "SomethingNew"}, {"program_id": "9"}, {"age": 5.0}], ids=str)
+def test_a_job_that_does_not_fit_is_not_taken_for_a_lost_window(foreign: dict[str, Any], sandbox: Sandbox) -> None:
+    with sandbox.client(retry=Retry(attempts=1)) as jobs:
+        sandbox.answer_next("GET", EXPORT, status=503)
+        sandbox.answer_next("GET", re.compile(r"/Jobs"), status=503)
+        assert len(jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).errors) == 3
+    stranger = sandbox.add_job(**foreign)
+    with sandbox.client() as jobs:
+        report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+    assert report.is_complete
+    assert stranger not in {file.job_id for file in report.files.values()}
 
 
 def test_of_two_calls_with_the_same_target_one_works(jobs: AnyClient, sandbox: Sandbox) -> None:

@@ -21,6 +21,7 @@ from impact_jobs import (
     DownloadError,
     ExportIncompleteError,
     ExportReport,
+    JobFailedError,
 )
 from impact_jobs.sandbox import Sandbox
 from pyarrow import parquet
@@ -138,6 +139,15 @@ def test_a_table_without_all_windows_is_refused(jobs: AnyClient, sandbox: Sandbo
     with pytest.raises(ExportIncompleteError, match="read_report keeps no files: call to_parquet, which continues"):
         jobs.read_report(REPORT, **MONTH, split=timedelta(days=16))
     assert list(temporary.iterdir()) == []
+
+
+def test_a_single_table_raises_the_error_of_its_job(jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.prepare_export(status="FAILED", replayable=False)
+    with pytest.raises(JobFailedError):
+        jobs.read_report(REPORT, **MONTH)
+    sandbox.answer_next("GET", re.compile("ReportExport"), status=429, headers={"Retry-After": "80000"})
+    with pytest.raises(ExportIncompleteError, match=r"0 of 1 windows are there; 1 left, because the account has no"):
+        jobs.read_report(REPORT)
 
 
 @pytest.mark.parametrize("call", ["read_report", "to_parquet"])

@@ -117,7 +117,7 @@ def page(number: object, pages: object, total: int) -> bytes:
         (
             [page("1", "2", 2), page("2", "3", 2), page("3", "3", 2)],
             DownloadError,
-            "page 2 of 3, but page 2 was expected",
+            "3, but page 2 was expected",
         ),
         ([b'[{"n": 1}'], DownloadError, "cut short"),
     ],

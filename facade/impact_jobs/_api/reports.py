@@ -19,11 +19,11 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._api.documents import beginning_of, is_api_error
 from impact_jobs._api.endpoints import build_request, list_url
 from impact_jobs._api.parsing import short_repr
-from impact_jobs._api.responses import error_of, read_json, read_scheduled_job, value_of
+from impact_jobs._api.responses import ADVICE, error_of, read_json, read_scheduled_job, value_of
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Request, Response
 from impact_jobs._validators import plain_number, shown
-from impact_jobs.errors import ConfigurationError, UnexpectedResponseError
+from impact_jobs.errors import ApiError, ConfigurationError, JobNotFoundError, UnexpectedResponseError
 from impact_jobs.models import Job
 from impact_jobs.report_models import DataType, Report, ReportColumn, ReportFilter, ReportMetadata
 
@@ -35,8 +35,14 @@ _LISTS = (["Reports"], ["Reports.json"])
 _ID_IN_URI = re.compile(r".*/(?:ReportExport|Reports)/([^/?#]+?)(?:\.json)?(?:/MetaData(?:\.json)?)?(?:[?#].*)?")
 _URIS = ("DeferredApiRunUri", "MetaDataUri", "ApiRunUri")
 _JOB_URIS = ("QueuedUri", "Uri", "ResultUri")
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_ADVICE = {
+    _FORBIDDEN: "Check that the token is active, may read and export reports, and belongs to this account.",
+    _NOT_FOUND: "Check base_url and the kind of account.",
+}
 _TYPE = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _TYPES: dict[str, DataType] = {data_type.lower(): data_type for data_type in DataType}
+_ERROR_FIELDS = frozenset({"Message", "message", "Errors", "Code", "RequestId", "request_id"})
 _NEXT_PAGE = ("@nextpageuri", "@nextpageruri")
 
 
@@ -99,7 +105,16 @@ class ReportIterator:
     async def _read_page(self, url: Secret) -> None:
         request = build_request(self._context, {"method": "get", "url": url.reveal()})
         send = self._context.exchange if self._is_brief else self._context.send
-        page = value_of(_page(await send(request, _LIST)))
+        try:
+            page = value_of(_page(await send(request, _LIST)))
+        except ApiError as error:
+            failure = error
+        else:
+            self._add(page, url)
+            return
+        raise without_jobs(failure)
+
+    def _add(self, page: _Page, url: Secret) -> None:
         self._reports.extend(report for report in page.reports if report.id not in self._seen_ids)
         self._seen_ids.update(report.id for report in page.reports)
         self._read_urls.add(url.reveal())
@@ -125,7 +140,7 @@ class _Page:
 
 
 def _page(response: Response) -> _Page | UnexpectedResponseError:
-    data = read_json(response, _LIST)
+    data = _checked(response, _LIST)
     fields = {name.lower(): value for name, value in data.items()} | data if isinstance(data, dict) else {}
     if "reports" not in fields and not isinstance(data, list) and str(fields.get("@total")) != "0":
         return _unexpected(response, _LIST, "the response is not a list of reports")
@@ -171,7 +186,7 @@ def _id_of(item: Mapping[str, Any]) -> str | None:
 
 def read_metadata(response: Response, what: str, *, report_id: str) -> ReportMetadata:
     """Return the metadata in the body; raise UnexpectedResponseError if it is none, and as for `read_json`."""
-    return value_of(_metadata(response, what, read_json(response, what), report_id))
+    return value_of(_metadata(response, what, _checked(response, what), report_id))
 
 
 def _metadata(response: Response, what: str, data: object, report_id: str) -> ReportMetadata | UnexpectedResponseError:
@@ -238,6 +253,7 @@ def read_export(response: Response, what: str, account: Account) -> Job | Unexpe
     if is_api_error(beginning_of(response.body)):  # in XML
         raise error_of(response, what)
     try:
+        _checked(response, what)
         return read_scheduled_job(response, what, account=account)
     except UnexpectedResponseError as error:
         failure = error
@@ -257,13 +273,49 @@ def _why_not_a_job(response: Response, account: Account) -> str | None:
         return None
     uris = filter(None, map(data.get, _JOB_URIS)) if isinstance(data, dict) else iter(())
     uri = next(uris, None)
-    if not isinstance(uri, str):
+    if uri is None:
         return None
+    if not isinstance(uri, str):
+        return f"its URI is {short_repr(uri, response.redact)}"
     try:
         account.job_id_in_answer(uri)
     except ConfigurationError as error:
         return str(error)
     return None
+
+
+def _checked(response: Response, what: str) -> dict[str, Any] | list[Any]:
+    """Return the JSON; raise ApiError for an error with a 200 in any form, and as for `read_json`."""
+    data = read_json(response, what)
+    fields = data if isinstance(data, dict) else {}
+    is_message = any(map(fields.get, ("Message", "message"))) and fields.keys() <= _ERROR_FIELDS
+    is_error = is_message or str(fields.get("Status")).strip().upper() == "ERROR"
+    if is_error and not (fields.get("Id") or fields.get("QueuedUri")):
+        raise error_of(response, what)
+    return data
+
+
+def without_jobs(error: ApiError) -> ApiError:
+    """Return the error of a request about reports with advice about these instead of jobs."""
+    advice = _ADVICE.get(error.status_code)
+    if advice is None:
+        return error
+    kind = ApiError if isinstance(error, JobNotFoundError) else type(error)
+    return with_text(error, kind, str(error).removesuffix(ADVICE[error.status_code]) + advice)
+
+
+def with_text(error: ApiError, kind: type[ApiError], text: str) -> ApiError:
+    """Return the same error with another class and text."""
+    other = kind(
+        text,
+        status_code=error.status_code,
+        message=error.message,
+        errors=error.errors,
+        request_id=error.request_id,
+        body=error.body,
+    )
+    other.retry_after = error.retry_after
+    return other
 
 
 def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:

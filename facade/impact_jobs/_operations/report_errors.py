@@ -6,7 +6,7 @@ import logging
 import re
 
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.reports import ReportIterator
+from impact_jobs._api.reports import ReportIterator, with_text, without_jobs
 from impact_jobs._redaction import shorten
 from impact_jobs._validators import closest
 from impact_jobs.errors import (
@@ -32,7 +32,9 @@ _ABOUT_VALUE = re.compile(
     r"\bdates?\b|_DATE\b|(Start|End)Date|\bvalues?\b|\bparameters?\b|\bfilters?\b|\b(Result)?Format\b|\brange\b",
     re.IGNORECASE,
 )
-_ABOUT_DAY = re.compile(r"\bday\b|\bdaily\b|\bexports?\b", re.IGNORECASE)
+_ABOUT_DAY = re.compile(
+    r"\bdaily\b|\b(per|a|each|every) day\b|\b24 hours\b|\bexports?\b.*\blimit|\blimit\b.*\bexports?\b", re.IGNORECASE
+)
 _LIST_HINT = "`reports()` lists those that it may export."
 _DAILY = "Exports are limited to 100 a day: export larger ranges, or wait until tomorrow."
 
@@ -42,13 +44,15 @@ async def explained(context: ClientContext, error: ApiError, report_id: str, wha
     details = " ".join([error.message, *(f"{entry.field} {entry.message}" for entry in error.errors)])
     said = shorten(error.message.rstrip(".") or "no message")
     if isinstance(error, RateLimitError):
-        return _restated(error, RateLimitError, f"{what}: HTTP 429: {said}. {_DAILY}") if is_daily(error) else error
+        if not is_daily(error, context.retry.max_delay):
+            return error
+        return with_text(error, RateLimitError, f"{what}: HTTP 429: {said}. {_DAILY}")
     if error.status_code == _NOT_FOUND or (error.status_code == _OK and _ABOUT_REPORT.search(details)):
         kind, advice = await _why_refused(context, report_id, is_missing=error.status_code == _NOT_FOUND)
-        return _restated(error, kind, f"{what}: HTTP {error.status_code}: {said}. {advice}")
+        return with_text(error, kind, f"{what}: HTTP {error.status_code}: {said}. {advice}")
     if error.status_code in {_OK, _BAD_REQUEST} and _ABOUT_VALUE.search(details):
-        return _restated(error, InvalidParameterError, str(error))
-    return error
+        return with_text(error, InvalidParameterError, str(error))
+    return without_jobs(error)
 
 
 async def _why_refused(context: ClientContext, report_id: str, *, is_missing: bool) -> tuple[type[ApiError], str]:
@@ -71,20 +75,12 @@ async def _why_refused(context: ClientContext, report_id: str, *, is_missing: bo
     return PermissionDeniedError, "The account's list has it, but the token or the account may not run it."
 
 
-def _restated(error: ApiError, kind: type[ApiError], text: str) -> ApiError:
-    restated = kind(
-        text,
-        status_code=error.status_code,
-        message=error.message,
-        errors=error.errors,
-        request_id=error.request_id,
-        body=error.body,
-    )
-    restated.retry_after = error.retry_after
-    return restated
+def is_daily(error: ApiError, max_delay: float) -> bool:
+    """Return whether the daily limit of exports is spent, and not the hourly one of requests.
 
-
-def is_daily(error: ApiError) -> bool:
-    """Return whether the daily limit of exports is spent, and not the hourly one of requests."""
-    says_so = (error.retry_after or 0.0) > _HOUR or _ABOUT_DAY.search(error.message) is not None
-    return isinstance(error, RateLimitError) and says_so
+    The message does not say so if the server accepts requests again after a pause of at most `max_delay` seconds.
+    """
+    pause = error.retry_after
+    is_short = pause is not None and pause <= max_delay
+    says_so = (pause or 0.0) > _HOUR or _ABOUT_DAY.search(error.message) is not None
+    return isinstance(error, RateLimitError) and says_so and not is_short

@@ -85,7 +85,8 @@ class ExportRun:
                 await run(journal.remove)
             return report
         if not report.is_complete:
-            raise ExportIncompleteError(report, report_id=self.request.report_id)
+            of_single = None if self.windows else next(iter(report.errors.values()), None)
+            raise of_single or ExportIncompleteError(report, report_id=self.request.report_id)
         result = await run(lambda: self._join(journal, assemble))
         return evolve(result, seconds=self.context.transport.now() - started)
 
@@ -123,7 +124,7 @@ class ExportRun:
             source=source,
             target=target,
             state=WindowState(),
-            on_window=self.export.on_window and self._on_window,
+            on_window=self._on_window if self.windows and self.export.on_window else None,
         )
 
     def _on_window(self, window: ExportWindow, news: Job | DownloadResult | JobsError) -> None:
@@ -169,7 +170,7 @@ class ExportRun:
                 task.replaces = self.options.overwrite or state.is_saving or self._manifests.may_replace(task)
                 check_file(task.target.path, overwrite=task.replaces)
         elif self.export.max_age is None:
-            task.outcome = is_there
+            task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
         elif state.file is not None and self._is_old(state.file):
             task.state = evolve(state, fresh=None)
         else:
