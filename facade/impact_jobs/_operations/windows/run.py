@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from threading import Lock
 
 from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext
+from impact_jobs._api.endpoints import get_with_head
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file
 from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState
@@ -26,6 +27,7 @@ from impact_jobs._operations.windows.exports import WindowExports
 from impact_jobs._operations.windows.files import WindowFiles
 from impact_jobs._operations.windows.manifests import WindowManifests
 from impact_jobs._operations.windows.tasks import WindowTask, window_key
+from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._transport.clock import utc
 from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError, JobsError
 from impact_jobs.models import DownloadResult, Job
@@ -79,6 +81,7 @@ class ExportRun:
         run, started = self.context.transport.run, self.context.transport.now()
         if (joined := await run(lambda: self._find(journal))) is not None:
             return joined
+        await self._use_young_files()
         report, assemble = await self._complete_windows(journal), self.assemble
         if assemble is None or not self.is_joined:
             if report.is_complete:
@@ -171,14 +174,32 @@ class ExportRun:
                 check_file(task.target.path, overwrite=task.replaces)
         elif self.export.max_age is None:
             task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
-        elif state.file is not None and self._is_old(state.file):
-            task.state = evolve(state, fresh=None)
         else:
-            task.outcome = evolve(is_there, fresh=True)
+            task.state = evolve(state, fresh=None)
 
-    def _is_old(self, file: CompleteFile) -> bool:
-        max_age = self.export.max_age
-        return max_age is not None and (file.completed_at is None or utc() - file.completed_at > max_age)
+    async def _use_young_files(self) -> None:
+        """Use the files of earlier runs that are no older than `max_age`, by the server's clock."""
+        max_age, unknown = (
+            self.export.max_age,
+            [task for task in self.tasks if task.outcome is None and task.state.file],
+        )
+        if max_age is None or not unknown:
+            return
+        now = await self._server_time(unknown[0].state.job_id or "")
+        for task in unknown:
+            made = task.state.file and task.state.file.completed_at
+            found = await self.context.transport.run(task.existing_result)
+            if made is not None and now - made <= max_age and found is not None:
+                task.state = evolve(task.state, fresh=True)
+                task.outcome = evolve(found, fresh=True)
+
+    async def _server_time(self, job_id: str) -> datetime:
+        """Return the server's time, or this machine's if the job cannot be requested."""
+        try:
+            _, head = await get_with_head(self.context, job_id)
+        except JobsError:
+            return utc()
+        return server_time(head)
 
     async def _complete_windows(self, journal: ExportJournal) -> ExportReport:
         exports = WindowExports(context=self.context, tasks=self.tasks, journal=journal, max_age=self.export.max_age)
