@@ -876,8 +876,8 @@ class AsyncJobsClient:
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
             on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
                 snapshot of its job, then its file or its error.
-            overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file. Without
-                it, a file of the same request is replaced as well if its window has grown since.
+            overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
+                Without it, a file of the same request is replaced as well if its window has grown since.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
             on_progress: As for `download`; with `split`, it is called with the bytes of all windows and None.
