@@ -179,15 +179,13 @@ class ExportRun:
 
     async def _use_young_files(self) -> None:
         """Use the files of earlier runs that are no older than `max_age`, by the server's clock."""
-        max_age, unknown = (
-            self.export.max_age,
-            [task for task in self.tasks if task.outcome is None and task.state.file],
-        )
+        max_age = self.export.max_age
+        unknown = [task for task in self.tasks if task.outcome is None and task.state.file is not None]
         if max_age is None or not unknown:
             return
         now = await self._server_time(unknown[0].state.job_id or "")
         for task in unknown:
-            made = task.state.file and task.state.file.completed_at
+            made = None if task.state.file is None else task.state.file.completed_at
             found = await self.context.transport.run(task.existing_result)
             if made is not None and now - made <= max_age and found is not None:
                 task.state = evolve(task.state, fresh=True)
