@@ -905,6 +905,7 @@ class JobsClient:
             on_window: Called with a window and its news, perhaps from other threads, one at a time: each snapshot of
                 its job, then its file or its error. Without `split`, the whole range is the window.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
+                Without it, a file of the same request is replaced as well if its window has grown since.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
             on_progress: As for `download`; with `split`, it is called with the bytes of all windows and None.
@@ -981,7 +982,7 @@ class JobsClient:
 
         The table is held in memory; `to_parquet` is for reports that are larger, and for ranges of more windows than
         the account may export in a day, because it continues where it stopped. The results are first downloaded to a
-        temporary folder, which is removed in the end. Needs `pip install "impact-jobs[frames]"`.
+        temporary folder, which is removed in the end. Needs the extra `frames`.
 
         Args:
             report_id, start_date, end_date, filters: As for `export_report`.
@@ -1112,7 +1113,7 @@ class JobsClient:
 
         The file appears whole, or not at all. The results that it is made from are in a folder beside it, whose name
         ends in `.windows`, until it is complete; as for `export_and_download`, the same call continues what an earlier
-        one has begun. Needs `pip install "impact-jobs[frames]"`.
+        one has begun. Needs the extra `frames`.
 
         Args:
             report_id, start_date, end_date, filters: As for `export_report`.

@@ -23,7 +23,7 @@ signed URL. All errors can be pickled and copied.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -249,7 +249,7 @@ class ReportNotFoundError(ApiError):
         ...     jobs.export_report("agency_action_listin")
         ... except ReportNotFoundError as error:
         ...     print(error)
-        export of report agency_action_listin: ... Did you mean 'agency_action_listing'? ...
+        export of report agency_action_listin: ... Did you mean 'agency_action_listing' (Action Listing)? ...
     """
 
 
@@ -426,7 +426,7 @@ class ExportReport:
         outcomes: The file of each window, or the error in place of it, in the order of their days.
         left: The windows that were not exported, because the account has no exports left, by this client's count or
             the server's answer.
-        again_at: From when on the account has exports again, if windows are left; otherwise None.
+        again_at: From when on the account has exports again, in UTC, if windows are left; otherwise None.
 
     Example:
         >>> report = jobs.export_and_download(
@@ -506,9 +506,11 @@ class ExportIncompleteError(JobsError):
             why = "because the account has no exports left, by this client's count or the server's answer"
             start = f" from {left[0].start} on" if left[0].start > date.min else ""  # of an export without days
             parts.append(f"{len(left)} left{start}, {why}")
-        again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
-        advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
-        super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")
+        again = f" after {report.again_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
+        advice = advice or "Make the same call again{again}: it continues, and exports nothing twice."
+        super().__init__(
+            f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice.replace('{again}', again)}"
+        )
         self.report = report
 
 

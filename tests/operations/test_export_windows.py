@@ -194,6 +194,7 @@ def test_each_window_has_its_file_and_is_not_exported_again(jobs: AnyClient, san
     sandbox.forget_requests()
     again = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
     assert again.is_complete
+    assert {file.unchanged for file in again.files.values()} == {True}
     assert [(file.rows, file.sha256) for file in again.files.values()] == [
         (file.rows, file.sha256) for file in report.files.values()
     ]
@@ -248,11 +249,44 @@ def test_a_file_of_another_origin_is_not_replaced(jobs: AnyClient, sandbox: Sand
         jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
 
 
-def test_files_of_another_request_are_not_taken_for_its_own(jobs: AnyClient, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"filters": {"SUBAID": "7"}}, "holds the report without filters: use another folder"),
+        ({"result_format": "JSON"}, "holds the report as CSV: use another folder"),
+        ({"start_date": "2025-01-02"}, "holds 2025-01-01 to 2025-01-31, but 2025-01-02 to 2025-01-31 is asked for"),
+        ({"end_date": "2025-03-30"}, "holds 2025-03-01 to 2025-03-31, but 2025-03-01 to 2025-03-30 is asked for"),
+    ],
+)
+def test_files_of_another_request_are_not_replaced(
+    changes: dict[str, Any], message: str, jobs: AnyClient, sandbox: Sandbox
+) -> None:
     jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
-    with pytest.raises(DestinationExistsError):
-        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, filters={"SUBAID": "7"})
+    with pytest.raises(DestinationExistsError, match=message) as caught:
+        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER | changes)
+    assert "pass overwrite=True to replace it." in str(caught.value)
     assert len(sandbox.exports) == 3
+
+
+def test_a_window_that_has_grown_replaces_its_file(jobs: AnyClient, sandbox: Sandbox) -> None:
+    jobs.export_and_download(REPORT, TEMPLATE, **QUARTER | {"start_date": "2025-01-05", "end_date": "2025-03-10"})
+    before = Path(REPORT, MONTHS[2]).read_bytes()
+    report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+    assert [file.unchanged for file in report.files.values()] == [False, True, False]
+    assert Path(REPORT, MONTHS[2]).read_bytes().startswith(before)
+    assert len(sandbox.exports) == 3 + 2
+    march = Path(REPORT, MONTHS[2])
+    march.write_bytes(bytes(reversed(march.read_bytes())))  # of the same size
+    with pytest.raises(DestinationExistsError, match=r"exists: pass overwrite=True"):
+        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER | {"end_date": "2025-03-30"})
+
+
+def test_a_file_that_an_incomplete_call_has_written_is_not_called_unchanged(jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.prepare_export()
+    sandbox.prepare_export(status="FAILED", replayable=False)
+    assert not jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+    unchanged = [file.unchanged for file in jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).files.values()]
+    assert unchanged == [None, None]
 
 
 def test_overwrite_exports_every_window_again(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -346,7 +380,10 @@ def test_exports_of_other_programs_count_against_the_day(impact_clock: ImpactClo
         report = jobs.export_and_download(REPORT, "{start}.csv", **days, split="day")
     assert (len(report.files), len(report.left)) == (5, 5)
     assert report.again_at is not None
-    assert abs(report.again_at - impact_clock.now() - timedelta(seconds=86_400 - 94 * 60)) < timedelta(seconds=5)
+    assert report.again_at.tzinfo is UTC
+    assert (report.again_at.second, report.again_at.microsecond) == (0, 0)
+    exact = impact_clock.now() + timedelta(seconds=86_400 - 94 * 60)
+    assert timedelta(seconds=-5) < report.again_at - exact <= timedelta(minutes=1)
 
 
 def test_a_429_ends_exporting_and_the_rest_is_left(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -356,7 +393,7 @@ def test_a_429_ends_exporting_and_the_rest_is_left(jobs: AnyClient, sandbox: San
     options["end_date"] = "2025-01-04"
     report = jobs.export_and_download(REPORT, "{start}.csv", **options)
     assert (len(report.files), len(report.left), report.is_complete) == (2, 2, False)
-    assert timedelta(hours=1.9) < report.again_at - datetime.now(UTC) <= timedelta(hours=2)
+    assert timedelta(hours=1.9) < report.again_at - datetime.now(UTC) <= timedelta(hours=2, minutes=1)
     assert jobs.export_and_download(REPORT, "{start}.csv", **options).is_complete
     assert set(windows_exported(sandbox).values()) == {1}
 

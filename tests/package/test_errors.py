@@ -4,11 +4,12 @@ import copy
 import inspect
 import pickle
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import impact_jobs
 import pytest
+from attrs import evolve
 from impact_jobs import errors as module
 from impact_jobs.errors import (
     ApiError,
@@ -117,6 +118,12 @@ def example(kind: type[JobsError]) -> JobsError:
         ResultNotReadyError: lambda: ResultNotReadyError(job(JobStatus.QUEUED)),
     }
     return special[kind]() if kind in special else kind("what happened")
+
+
+def test_an_incomplete_export_states_the_time_in_utc() -> None:
+    report = evolve(incomplete(), again_at=datetime(2026, 5, 29, 23, 33, tzinfo=timezone(timedelta(hours=-5))))
+    for error in (ExportIncompleteError(report), ExportIncompleteError(report, advice="Call to_parquet{again}.")):
+        assert " after 2026-05-30 04:33 UTC" in str(error)
 
 
 def test_the_tree_is_complete_and_public() -> None:

@@ -34,9 +34,9 @@ class Pages(Generic[T]):
     raised once the items before it are handed on.
 
     `resource` is the list's name in its path, `key` returns what identifies an item, and `explain` returns the error to
-    raise for a refusal. With a `deadline` on the transport's clock, each page is requested once, without retries, and in
-    time: for callers that list again anyway. `entries` counts the entries of the pages so far, including skipped ones;
-    `head` is that of the last page's response.
+    raise for a refusal. With a `deadline` on the transport's clock, each page is requested once, without retries, and
+    in time: for callers that list again anyway. `entries` counts the entries of the pages so far, including skipped
+    ones; `head` is that of the last page's response.
     """
 
     head: Head

@@ -42,7 +42,7 @@ class App(click.Group):
     """A group that loads a command when it is used, and reports errors in one line."""
 
     examples: tuple[str, ...] = (
-        "impact-jobs export agency_action_listing --from 2026-05-01 --to 2026-05-31 --out may.csv",
+        "impact-jobs export agency_action_listing --from 2026-05-01 --to 2026-05-31 --out out.csv",
         "impact-jobs list --since 2d --status COMPLETED",
         "impact-jobs replay 3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1 | impact-jobs wait - | impact-jobs download -",
     )

@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import get_with_head
 from impact_jobs._api.pages import job_pages
-from impact_jobs._dates import Window
+from impact_jobs._dates import Window, next_minute
 from impact_jobs._download.export_journal import ExportJournal
 from impact_jobs._operations.export import OTHERS_WITHIN, candidates, send_export, whole_second
 from impact_jobs._operations.replay import replay_if_replayable
@@ -195,8 +195,8 @@ class WindowExports:
             await self.use(task, found[0])
 
     def _stop(self, left: Sequence[WindowTask], again_at: datetime, why: str) -> None:
-        self.left, self.again_at = list(left), again_at
-        logger.warning("no exports are left: %d windows wait for %s (%s)", len(left), again_at, why)
+        self.left, self.again_at = list(left), next_minute(again_at)
+        logger.warning("no exports are left: %d windows wait for %s (%s)", len(left), self.again_at, why)
 
     def _end_of(self, error: RateLimitError) -> datetime:
         now = utc()

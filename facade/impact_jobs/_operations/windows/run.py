@@ -149,6 +149,7 @@ class ExportRun:
             check_file(target.path, overwrite=self.options.overwrite)
         for task in self.tasks:
             found = journal.states.get(task.key)
+            task.is_news = found is not None and found.file is not None
             if found is None and task.target is not None and not self.options.overwrite:
                 found = self._manifests.find(task)
             self._resume(task, found or WindowState())
@@ -161,7 +162,7 @@ class ExportRun:
     def _is_committed(self, file: CompleteFile) -> bool:
         """Return whether the target is the joined file, which had the name `_assembled` before."""
         target = self.places[0].path
-        return _has(target, file) and not (exists(self._assembled) and not target.samefile(self._assembled))
+        return file.is_at(target) and not (exists(self._assembled) and not target.samefile(self._assembled))
 
     def _resume(self, task: WindowTask, state: WindowState) -> None:
         task.state = state
@@ -169,7 +170,8 @@ class ExportRun:
         if is_there is None:
             task.state = evolve(state, file=None)
             if task.target is not None:
-                check_file(task.target.path, overwrite=self.options.overwrite or state.is_saving)
+                task.replaces = self.options.overwrite or state.is_saving or self._manifests.may_replace(task)
+                check_file(task.target.path, overwrite=task.replaces)
         elif self.export.max_age is None:
             task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
         else:
@@ -241,7 +243,7 @@ class ExportRun:
             file=file,
         )
         journal.record(self._joined_key, state)
-        unchanged = _has(place.path, file) if exists(place.path) else None
+        unchanged = file.is_at(place.path) if exists(place.path) else None
         commit_file(assembled, place.path, self.options, replaces=self.options.overwrite)
         journal.remove()
         return shown_at(place.shown, evolve(self._joined_result(state, file), unchanged=unchanged))
@@ -270,10 +272,3 @@ def _rows(task: WindowTask) -> int | None:
     if isinstance(result, DownloadResult) and size_of(task.path) == result.bytes_written:
         return result.rows
     return None
-
-
-def _has(path: Path, file: CompleteFile) -> bool:
-    """Return whether the file at `path` has these bytes."""
-    return size_of(path) == file.size and (
-        file.sha256 is None or measure(path, digest=True) == (file.size, file.sha256)
-    )

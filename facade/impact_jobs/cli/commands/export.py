@@ -48,7 +48,7 @@ def _by_name(filters: Sequence[str]) -> dict[str, str] | None:
 @click.command(
     cls=Command,
     examples=(
-        "impact-jobs export agency_action_listing --from 2026-05-01 --to 2026-05-31 --out may.csv",
+        "impact-jobs export agency_action_listing --from 2026-05-01 --to 2026-05-31 --out out.csv",
         "impact-jobs export agency_action_listing --from 30d --to yesterday --max-age 6h --overwrite",
         "impact-jobs export agency_action_listing --from 90d --to yesterday --split month --out '{start:%Y-%m}.csv'",
         "impact-jobs export agency_action_listing --from 2026-01-01 --to 2026-03-31 --split month --join --out q1.csv",
