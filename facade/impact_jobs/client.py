@@ -16,25 +16,11 @@ from impact_jobs._account_kinds import AGENCY, AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.pages import job_pages
-from impact_jobs._api.reports import report_pages
 from impact_jobs._dates import Window
 from impact_jobs._download.filesystem import examine_folder
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import (
-    download,
-    export,
-    export_and_download,
-    fetch_all,
-    read_report,
-    replay,
-    report_metadata,
-    to_parquet,
-    wait,
-    wait_many,
-)
-from impact_jobs._operations.export import ExportArguments
+from impact_jobs._operations import download, replay, wait, wait_many
 from impact_jobs._operations.export_options import ExportOptions, OnWindow
-from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
 from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
@@ -53,6 +39,8 @@ from impact_jobs.report_models import Report, ReportMetadata
 
 if TYPE_CHECKING:
     import pyarrow  # noqa: ICN001 - the name that users read in signatures
+
+    from impact_jobs._operations.fetch_all import FetchReport
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -614,6 +602,8 @@ class JobsClient:
             >>> [file.path.name for file in named.files.values()]
             ['ApiReport_3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv']
         """
+        from impact_jobs._operations import fetch_all  # noqa: PLC0415 - many programs do not need it
+
         options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return run_sync(
             fetch_all.fetch_all(
@@ -682,6 +672,8 @@ class JobsClient:
             >>> [report.id for report in jobs.reports()][0]
             'agency_action_listing'
         """
+        from impact_jobs._api.reports import report_pages  # noqa: PLC0415 - many programs do not need it
+
         return chain.from_iterable(SyncIterator(report_pages(self._context)))
 
     def report_metadata(self, report_id: str) -> ReportMetadata:
@@ -700,6 +692,8 @@ class JobsClient:
             >>> [each.parameter for each in metadata.filters][:2]
             ['START_DATE', 'END_DATE']
         """
+        from impact_jobs._operations import report_metadata  # noqa: PLC0415 - many programs do not need it
+
         return run_sync(report_metadata.report_metadata(self._context, report_id))
 
     def export_report(
@@ -746,6 +740,9 @@ class JobsClient:
             >>> job = jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
             >>> result = jobs.wait_and_download(job, "may.csv")
         """
+        from impact_jobs._operations import export  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         given = ExportArguments(
             report_id=report_id,
             start_date=start_date,
@@ -932,6 +929,9 @@ class JobsClient:
             >>> result.path
             PosixPath('2026.csv')
         """
+        from impact_jobs._operations import export_and_download  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
@@ -1001,6 +1001,9 @@ class JobsClient:
             >>> str(table.schema.field("Action_Date").type)
             'timestamp[us, tz=UTC]'
         """
+        from impact_jobs._operations import read_report  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         export_options = ExportOptions(
             split=split, join=True, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
         )
@@ -1139,6 +1142,9 @@ class JobsClient:
             >>> result.path
             PosixPath('2026.parquet')
         """
+        from impact_jobs._operations import to_parquet  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         export_options = ExportOptions(
             split=split,
             join=join,
