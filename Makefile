@@ -30,6 +30,7 @@ $(READY): requirements-dev.txt pyproject.toml
 	  { echo "impact-jobs needs Python 3.11 or later; '$(PYTHON)' is older. Try: make PYTHON=python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	mkdir -p $(WHEELS)
+	@echo "Downloading the locked requirements into $(WHEELS), once; this may take a few minutes ..."
 	$(BIN)/python -m pip download --quiet --require-hashes --only-binary :all: --find-links $(WHEELS) -r requirements-dev.txt -d $(WHEELS)
 	$(BIN)/python -m pip install --quiet --require-hashes --no-index --find-links $(WHEELS) -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .

@@ -10,10 +10,16 @@ from impact_jobs._redaction import shorten
 from impact_jobs.errors import ConfigurationError
 
 _MAX_CHARACTERS = 64  # no date is longer, and dateutil's time grows with the text
-_DAY = timedelta(days=1)
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+_EPOCH = datetime.fromtimestamp(0, tz=UTC)
 # dateutil takes from a default what a text omits, so a part that differs between two defaults was omitted. Their days
 # are more than a week apart, because a weekday in the text moves them.
 _DEFAULTS = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2001, 2, 15, 11, 11, 11, tzinfo=UTC))
+
+
+def next_minute(moment: datetime) -> datetime:
+    """Return the moment in UTC, rounded up to whole minutes."""
+    return -(-(moment.astimezone(UTC) - _EPOCH) // _MINUTE) * _MINUTE + _EPOCH
 
 
 def read_datetime(text: str) -> datetime:

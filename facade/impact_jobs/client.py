@@ -16,25 +16,11 @@ from impact_jobs._account_kinds import AGENCY, AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.pages import job_pages
-from impact_jobs._api.reports import report_pages
 from impact_jobs._dates import Window
 from impact_jobs._download.filesystem import examine_folder
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import (
-    download,
-    export,
-    export_and_download,
-    fetch_all,
-    read_report,
-    replay,
-    report_metadata,
-    to_parquet,
-    wait,
-    wait_many,
-)
-from impact_jobs._operations.export import ExportArguments
+from impact_jobs._operations import download, replay, wait, wait_many
 from impact_jobs._operations.export_options import ExportOptions, OnWindow
-from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
 from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
@@ -53,6 +39,8 @@ from impact_jobs.report_models import Report, ReportMetadata
 
 if TYPE_CHECKING:
     import pyarrow  # noqa: ICN001 - the name that users read in signatures
+
+    from impact_jobs._operations.fetch_all import FetchReport
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -614,6 +602,8 @@ class JobsClient:
             >>> [file.path.name for file in named.files.values()]
             ['ApiReport_3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv']
         """
+        from impact_jobs._operations import fetch_all  # noqa: PLC0415 - many programs do not need it
+
         options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return run_sync(
             fetch_all.fetch_all(
@@ -682,6 +672,8 @@ class JobsClient:
             >>> [report.id for report in jobs.reports()][0]
             'agency_action_listing'
         """
+        from impact_jobs._api.reports import report_pages  # noqa: PLC0415 - many programs do not need it
+
         return chain.from_iterable(SyncIterator(report_pages(self._context)))
 
     def report_metadata(self, report_id: str) -> ReportMetadata:
@@ -700,6 +692,8 @@ class JobsClient:
             >>> [each.parameter for each in metadata.filters][:2]
             ['START_DATE', 'END_DATE']
         """
+        from impact_jobs._operations import report_metadata  # noqa: PLC0415 - many programs do not need it
+
         return run_sync(report_metadata.report_metadata(self._context, report_id))
 
     def export_report(
@@ -714,8 +708,11 @@ class JobsClient:
         """Schedule the export of a report, and return its job.
 
         An export that equals an earlier one returns the existing job, which may have ended long ago; `replay` makes a
-        new one. If the response is lost, the job is looked for in the list of jobs. If the list leaves it open, the
-        request is sent again, which returns the same job if the first request was accepted.
+        new one. If the response is lost, the job is looked for in the list of jobs: if exactly one new job is that of
+        a report, with the same program or none, it is the result. If the list leaves it open, the request is sent
+        again, which returns the same job if the first request was accepted. No call returns a job that another call of
+        this process may have created. If the response is lost, a job that another process creates in the same seconds
+        cannot be told apart from this call's, unless the list shows that others export.
 
         Args:
             report_id: The report's id, as `reports` lists it.
@@ -733,14 +730,19 @@ class JobsClient:
             ReportNotFoundError: The account has no such report. Choose one of `reports`.
             PermissionDeniedError: The account or the token may not export it.
             InvalidParameterError: The server refused a date or a filter. Correct what the message names.
-            RateLimitError: 429. Exports are limited to 100 a day as well.
-            ExportUncertainError: The response was lost, and the list of jobs could not settle the matter. Call again.
+            RateLimitError: 429, and the server asks for a longer pause than `Retry.max_delay`, or the retries are used
+                up. Exports are limited to 100 a day as well.
+            ExportUncertainError: The response was lost, and the list of jobs could not settle the matter, or the second
+                request was refused. Call again.
             JobsError: As for `get`.
 
         Example:
             >>> job = jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
             >>> result = jobs.wait_and_download(job, "may.csv")
         """
+        from impact_jobs._operations import export  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         given = ExportArguments(
             report_id=report_id,
             start_date=start_date,
@@ -876,7 +878,8 @@ class JobsClient:
         """Export a report and download its result to a file: from a report's name to its data in one call.
 
         An export that equals an earlier one returns the existing job. With `max_age`, a result that is older is
-        replayed first, if it can be; the result's `fresh` says whether the data are as new as that.
+        replayed first. If the server refuses that, or if its response is lost, the older result is used. The result's
+        `fresh` says whether the data are as new as `max_age` demands.
 
         With `split`, a long range becomes one export for each window. They are sent one after another, within the limit
         of 100 a day; their jobs are waited for together, and each result is downloaded once it is there. A window whose
@@ -902,13 +905,15 @@ class JobsClient:
             on_window: Called with a window and its news, perhaps from other threads, one at a time: each snapshot of
                 its job, then its file or its error. Without `split`, the whole range is the window.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
+                Without it, a file of the same request is replaced as well if its window has grown since.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
             on_progress: As for `download`; with `split`, it is called with the bytes of all windows and None.
 
         Returns:
             The file; with `split` and without `join`, an `ExportReport`: the file or the error of each window, and the
-            windows that are left because the account has no exports left.
+            windows that are left because the account has no exports left, by this client's count or the server's
+            answer.
 
         Raises:
             ConfigurationError: As for `export_report` and `download`, or windows would have the same name.
@@ -925,6 +930,9 @@ class JobsClient:
             >>> result.path
             PosixPath('2026.csv')
         """
+        from impact_jobs._operations import export_and_download  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
@@ -974,7 +982,7 @@ class JobsClient:
 
         The table is held in memory; `to_parquet` is for reports that are larger, and for ranges of more windows than
         the account may export in a day, because it continues where it stopped. The results are first downloaded to a
-        temporary folder, which is removed in the end. Needs `pip install "impact-jobs[frames]"`.
+        temporary folder, which is removed in the end. Needs the extra `frames`.
 
         Args:
             report_id, start_date, end_date, filters: As for `export_report`.
@@ -994,6 +1002,9 @@ class JobsClient:
             >>> str(table.schema.field("Action_Date").type)
             'timestamp[us, tz=UTC]'
         """
+        from impact_jobs._operations import read_report  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         export_options = ExportOptions(
             split=split, join=True, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
         )
@@ -1102,7 +1113,7 @@ class JobsClient:
 
         The file appears whole, or not at all. The results that it is made from are in a folder beside it, whose name
         ends in `.windows`, until it is complete; as for `export_and_download`, the same call continues what an earlier
-        one has begun. Needs `pip install "impact-jobs[frames]"`.
+        one has begun. Needs the extra `frames`.
 
         Args:
             report_id, start_date, end_date, filters: As for `export_report`.
@@ -1117,7 +1128,8 @@ class JobsClient:
             The file; with `split` and without `join`, an `ExportReport`.
 
         Raises:
-            ConfigurationError: As for `export_and_download`, or pyarrow is not installed. Nothing was sent.
+            ConfigurationError: As for `export_and_download`, pyarrow is not installed, or the path has the ending of
+                another format, such as ".csv". Nothing was sent.
             ConversionError: A value does not fit its column. The error names its row and column.
             DownloadError: The windows have different columns. Replay the job of the older one, or pass `join=False`.
             ExportIncompleteError: Windows are missing. Make the same call again: it continues.
@@ -1131,6 +1143,9 @@ class JobsClient:
             >>> result.path
             PosixPath('2026.parquet')
         """
+        from impact_jobs._operations import to_parquet  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         export_options = ExportOptions(
             split=split,
             join=join,

@@ -23,7 +23,7 @@ signed URL. All errors can be pickled and copied.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -249,7 +249,7 @@ class ReportNotFoundError(ApiError):
         ...     jobs.export_report("agency_action_listin")
         ... except ReportNotFoundError as error:
         ...     print(error)
-        export of report agency_action_listin: ... Did you mean 'agency_action_listing'? ...
+        export of report agency_action_listin: ... Did you mean 'agency_action_listing' (Action Listing)? ...
     """
 
 
@@ -395,7 +395,7 @@ class ReplayUncertainError(JobsError):
 
 
 class ExportUncertainError(JobsError):
-    """The response to an export was lost, and the list of jobs did not show whether it was accepted.
+    """The response to an export was lost, and neither the list of jobs nor a second request settled the matter.
 
     What to do: call again later. An export that equals an earlier one returns the existing job.
 
@@ -424,8 +424,9 @@ class ExportReport:
 
     Attributes:
         outcomes: The file of each window, or the error in place of it, in the order of their days.
-        left: The windows that were not exported, because the account has no exports left.
-        again_at: From when on the account has exports again, if windows are left; otherwise None.
+        left: The windows that were not exported, because the account has no exports left, by this client's count or
+            the server's answer.
+        again_at: From when on the account has exports again, in UTC, if windows are left; otherwise None.
 
     Example:
         >>> report = jobs.export_and_download(
@@ -502,11 +503,14 @@ class ExportIncompleteError(JobsError):
             others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
             parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
         if left:
+            why = "because the account has no exports left, by this client's count or the server's answer"
             start = f" from {left[0].start} on" if left[0].start > date.min else ""  # of an export without days
-            parts.append(f"{len(left)} left{start}, because the account has no exports left")
-        again = f" after {report.again_at:%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
-        advice = advice or f"Make the same call again{again}: it continues, and exports nothing twice."
-        super().__init__(f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice}")
+            parts.append(f"{len(left)} left{start}, {why}")
+        again = f" after {report.again_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""
+        advice = advice or "Make the same call again{again}: it continues, and exports nothing twice."
+        super().__init__(
+            f"the export of report {report_id} is incomplete: {'; '.join(parts)}. {advice.replace('{again}', again)}"
+        )
         self.report = report
 
 

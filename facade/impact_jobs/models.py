@@ -111,8 +111,8 @@ class DownloadResult:
         rows: The number of records, if the call has counted them, or None.
         fresh: Whether the result was made for this export, or is no older than its `max_age`. False if it is that of an
             earlier, equal export, and with `max_age` if it could not be replayed. None if the call was not an export.
-        unchanged: Whether the file that was replaced, or had the name already, has the same bytes. None if there was
-            none, or if a complete file of an earlier call was kept.
+        unchanged: Whether the file that was replaced, or was there already, has the same bytes. None if there was none,
+            or if a call that was interrupted or incomplete has written it.
 
     Example:
         >>> result = jobs.wait_and_download(job, "actions.csv")

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from impact_jobs import ConfigurationError, DataType, Job, Report, Retry, UnexpectedResponseError
+from impact_jobs import ApiError, ConfigurationError, DataType, Job, Report, Retry, UnexpectedResponseError
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.reports import (
     check_report_id,
@@ -244,9 +244,11 @@ def test_an_export_names_its_job(status: str, uris: dict[str, str]) -> None:
         (f"/Agencies/IRother/Jobs/{JOB_ID}", "use JobsClient('IRother'"),
         (f"/Mediapartners/IRtest/Jobs/{JOB_ID}", "partner"),
         (f"https://elsewhere.example/Agencies/IRtest/Jobs/{JOB_ID}?sig=canary", "is not on https://api.impact.com"),
+        (7, "its URI is 7"),
+        ({"a": 1}, "its URI is {'a': 1}"),
     ],
 )
-def test_a_uri_that_names_no_job_is_told_as_such(uri: str, message: str) -> None:
+def test_a_uri_that_names_no_job_is_told_as_such(uri: object, message: str) -> None:
     error = exported({"Status": "QUEUED", "QueuedUri": uri})
     assert isinstance(error, UnexpectedResponseError)
     assert message in str(error)
@@ -256,8 +258,29 @@ def test_a_uri_that_names_no_job_is_told_as_such(uri: str, message: str) -> None
 
 @pytest.mark.parametrize(
     "body",
-    [{}, [], {"Status": "QUEUED"}, {"QueuedUri": 7}, {"Status": "<", "QueuedUri": f"/Agencies/IRtest/Jobs/{JOB_ID}"}],
+    [{}, [], {"Status": "QUEUED"}, {"Status": "<", "QueuedUri": f"/Agencies/IRtest/Jobs/{JOB_ID}"}],
 )
 def test_an_answer_without_a_uri_cannot_be_read(body: Any) -> None:
     with pytest.raises(UnexpectedResponseError):
         exported(json.loads(json.dumps(body)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Message": "No such data"},
+        {"message": "No such data", "request_id": "r1"},
+        {"Status": "Error", "Message": "No such data"},
+        {"Status": "ERROR", "Message": "No such data", "QueuedUri": ""},
+    ],
+)
+def test_an_error_with_a_200_in_any_form_is_final(body: dict[str, str]) -> None:
+    with pytest.raises(ApiError, match="HTTP 200: No such data"):
+        exported(body)
+
+
+def test_a_job_that_has_failed_at_once_has_the_servers_message() -> None:
+    body = {"Status": "ERROR", "Message": "Too many rows", "QueuedUri": f"/Agencies/IRtest/Jobs/{JOB_ID}"}
+    job = exported(body)
+    assert isinstance(job, Job)
+    assert (job.status, job.status_message, job.raw) == ("ERROR", "Too many rows", body)

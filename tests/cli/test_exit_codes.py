@@ -227,7 +227,7 @@ def test_a_missing_extra_is_reported_with_how_to_install_it() -> None:
     code = "import sys; sys.modules['click'] = None; from impact_jobs.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own program
     assert done.returncode == 2
-    assert done.stderr == 'impact-jobs: the command line needs click and rich: pip install "impact-jobs[cli]"\n'
+    assert done.stderr == 'impact-jobs: the command line needs the extra `cli`: pip install ".[cli]" in the clone\n'
 
 
 def test_unwritable_output_is_an_error(account: Sandbox) -> None:

@@ -43,5 +43,5 @@ def test_the_command_exports(sandbox: Sandbox, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "2026-05-31" in (tmp_path / "may.csv").read_text()
+    assert "2026-05-31" in (tmp_path / "may-actions.csv").read_text()
     assert len(sandbox.exports) == 1

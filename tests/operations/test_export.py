@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import pytest
 from attrs import evolve
@@ -35,6 +36,7 @@ from impact_jobs._account_kinds import BRAND, PARTNER, AccountKind
 from impact_jobs._operations.export import ExportArguments, plan_export, send_export
 from impact_jobs._operations.report_metadata import report_metadata
 from impact_jobs._operations.result_age import refreshed
+from impact_jobs._policy.daily_exports import DAILY_LIMIT
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Request
 from impact_jobs._transport.run_sync import run_sync
@@ -52,7 +54,6 @@ LOST: list[dict[str, Any]] = [
     {"status": 504, "body": "<h1>Gateway</h1>"},
     {"status": 408},
     {"status": 204},
-    {"status": 302},
     {"status": 200, "body": ""},
     {"status": 200, "body": '{"Status": "QUEU'},
     {"status": 200, "body": "<html></html>"},
@@ -65,6 +66,12 @@ lost_responses = pytest.mark.parametrize("lost", LOST, ids=str)
 def exports(sandbox: Sandbox) -> list[str]:
     """Return the queries of all exports that were requested."""
     return [request.query for request in sandbox.requests if "/ReportExport/" in request.path]
+
+
+def left_today(sandbox: Sandbox) -> int:
+    """Return how many exports are left by this process's count."""
+    with sandbox.client() as client:
+        return client._context.daily_exports.left(datetime.now(UTC))
 
 
 def without_pauses(jobs: AnyClient) -> AnyClient:
@@ -254,7 +261,7 @@ def test_reports_and_their_metadata(jobs: AnyClient) -> None:
 @pytest.mark.parametrize("name", ["agency_action_listin", "Action Listing", "AGENCY_ACTION_LISTING"])
 def test_an_unknown_report_is_told_with_the_one_that_was_meant(name: str, jobs: AnyClient, sandbox: Sandbox) -> None:
     for call in (jobs.export_report, jobs.report_metadata):
-        with pytest.raises(ReportNotFoundError, match=f"Did you mean '{REPORT}'") as raised:
+        with pytest.raises(ReportNotFoundError, match=f"no such report .* '{REPORT}' \\(") as raised:
             call(name)
         assert raised.value.message
         assert name in str(raised.value)
@@ -266,6 +273,10 @@ def refusing(message: str, *, status: int = 200, errors: Any = (), **headers: st
     return lambda sandbox: sandbox.answer_next(
         "GET", f"/ReportExport/{REPORT}", status=status, body=body, headers=headers
     )
+
+
+def redirecting(sandbox: Sandbox) -> None:
+    sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=302, headers={"Location": "/login"})
 
 
 @pytest.mark.parametrize(
@@ -282,7 +293,8 @@ def refusing(message: str, *, status: int = 200, errors: Any = (), **headers: st
         (refusing("Report not found", status=404), ReportNotFoundError, "check base_url"),
         (refusing("Something else"), ApiError, "Something else"),
         (refusing("Bad token", status=401), AuthenticationError, "HTTP 401"),
-        (refusing("No", status=403), PermissionDeniedError, "HTTP 403"),
+        (refusing("No", status=403), PermissionDeniedError, "may read and export reports"),
+        (redirecting, UnexpectedResponseError, "HTTP 302 where 200 was due"),
         (refusing("Export limit reached", status=429), RateLimitError, "100 a day"),
         (refusing("Too many requests", status=429, **{"Retry-After": "40000"}), RateLimitError, "100 a day"),
         (refusing("Too many requests", status=429, **{"Retry-After": "700"}), RateLimitError, "this hour"),
@@ -297,6 +309,7 @@ def test_a_refusal_says_why_and_is_final(
     assert type(raised.value) is error
     assert len(exports(sandbox)) == 1
     assert sandbox.job_ids == ()
+    assert left_today(sandbox) == DAILY_LIMIT
 
 
 def test_a_refusal_in_xml_is_final(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -321,8 +334,17 @@ def test_a_refusal_is_told_even_if_the_list_of_reports_cannot_be_read(jobs: AnyC
         jobs.export_report("nonsense")
 
 
-def test_a_busy_server_is_asked_again(jobs: AnyClient, sandbox: Sandbox) -> None:
-    refusing("Too many requests", status=429, **{"Retry-After": "0"})(sandbox)
+def test_a_refused_list_of_reports_says_nothing_of_jobs(jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.answer_next("GET", "/Reports", status=404)
+    with pytest.raises(ApiError, match="Check base_url and the kind of account") as raised:
+        list(jobs.reports())
+    assert type(raised.value) is ApiError
+    assert "job" not in str(raised.value)
+
+
+@pytest.mark.parametrize("message", ["Too many export requests", "Limits reset every day", "Too many requests"])
+def test_a_busy_server_is_asked_again(message: str, jobs: AnyClient, sandbox: Sandbox) -> None:
+    refusing(message, status=429, **{"Retry-After": "0"})(sandbox)
     assert jobs.export_report(REPORT).id == sandbox.job_ids[-1]
     assert len(exports(sandbox)) == 2
 
@@ -362,6 +384,53 @@ def test_an_export_that_is_not_in_the_list_is_sent_again(
     job = without_pauses(jobs).export_report(REPORT, **MAY)
     assert sandbox.job_ids[1:] == (job.id,)
     assert [request.path.rpartition("/")[2] for request in sandbox.requests] == [REPORT, *["Jobs"] * 3, REPORT]
+
+
+def created(seconds: float) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat()
+
+
+FIRST_SENT = 1000.7  # of the server's clock, whose dates are whole seconds
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_own"),
+    [
+        ({}, True),
+        ({"CreatedDate": created(999)}, False),
+        ({"Type": "SomethingNew"}, False),
+        ({"Type": ""}, False),
+        ({"ProgramId": "9"}, False),
+        ({"ProgramId": ""}, True),
+    ],
+    ids=str,
+)
+def test_only_a_job_that_certainly_fits_is_taken(fields: dict[str, Any], *, is_own: bool) -> None:
+    listed = {"Id": str(UUID(int=1)), "Status": "QUEUED", "Type": "ApiReport", "CreatedDate": created(1000)} | fields
+    named = {"Status": "QUEUED", "QueuedUri": f"/Agencies/IRtest/Jobs/{JOB_ID}"}
+    answers = iter([answer(502), answer(200, named)])
+
+    def script(_: float, request: Request) -> Answer:
+        return next(answers) if "/ReportExport/" in request.url.reveal() else answer(200, [listed])
+
+    on = context(script, retry=Retry(attempts=2, base_delay=0))
+    transport_of(on).clock = FIRST_SENT
+    assert run_sync(send_export(on, plan(on))).id == (listed["Id"] if is_own else JOB_ID)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(429, "Daily limit of exports"), (403, "No"), (200, "Too many concurrent requests")]
+)
+def test_an_export_that_is_refused_after_a_loss_stays_in_doubt(
+    status: int, message: str, jobs: AnyClient, sandbox: Sandbox
+) -> None:
+    sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=502)
+    refusing(message, status=status)(sandbox)
+    with pytest.raises(ExportUncertainError, match=f"sent again: .*HTTP {status}: {message}"):
+        without_pauses(jobs).export_report(REPORT, **MAY)
+    late = sandbox.add_job()  # of the first request
+    sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=502)
+    assert without_pauses(jobs).export_report(REPORT).id == sandbox.job_ids[-1] != late
 
 
 def test_several_new_jobs_are_settled_by_the_same_request(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -461,6 +530,7 @@ def test_an_export_that_cannot_be_sent_is_retried_and_then_raises() -> None:
     with jobs, pytest.raises(TransportError) as raised:
         jobs.export_report(REPORT)
     assert not raised.value.request_sent
+    assert left_today(sandbox) == DAILY_LIMIT
 
 
 def test_a_new_job_that_the_server_does_not_show_yet_is_waited_for(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -589,6 +659,8 @@ def test_an_older_result_is_replayed(clocked: tuple[Sandbox, Any, list[float]]) 
         {"method": "GET", "status": 200, "body": '"Replayable": false'},
         {"method": "PUT", "status": 403, "body": '{"Message": "Job is not in a replayable state"}'},
         {"method": "PUT", "status": 403, "body": '{"Message": "The token may only read"}'},
+        {"method": "PUT", "status": 404, "body": ""},
+        {"method": "PUT", "status": 500, "body": ""},
     ],
 )
 def test_an_older_result_that_cannot_be_replayed_is_used(
@@ -599,12 +671,20 @@ def test_an_older_result_that_cannot_be_replayed_is_used(
     now[0] += 3600
     jobs.export_report(REPORT)
     if refusal["method"] == "PUT":
-        sandbox.answer_next("PUT", "/Replay", status=403, body=refusal["body"])
+        sandbox.answer_next("PUT", "/Replay", status=refusal["status"], body=refusal["body"])
     else:
         raw = dict(jobs.get(job).raw) | {"Replayable": "false"}
         sandbox.answer_next("GET", job.id, status=200, body=json.dumps(raw))
     found, fresh = refresh(jobs, job, minutes=30)
     assert (found.id, fresh, len(sandbox.job_ids)) == (job.id, False, 1)
+
+
+def test_a_failed_job_whose_replay_is_lost_leaves_that_to_the_caller(sandbox: Sandbox) -> None:
+    with sandbox.client(retry=WITHOUT_PAUSES) as jobs:
+        job = jobs.get(sandbox.add_job(status="FAILED", age=3600))
+        sandbox.answer_next("PUT", "/Replay", status=500)
+        with pytest.raises(ReplayUncertainError):
+            refresh(jobs, job)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "ERROR"])

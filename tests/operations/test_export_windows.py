@@ -85,9 +85,11 @@ def test_a_year_by_month_joined_is_the_year_in_one(jobs: AnyClient, sandbox: San
     assert not left_over()
 
 
-@pytest.mark.parametrize("account", ["brand", "partner"])
-def test_other_kinds_of_account_export_in_windows(account: Any) -> None:
-    with Sandbox(account=account, job_seconds=0, rows_per_day=2) as sandbox, sandbox.client() as jobs:
+@pytest.mark.parametrize("kind", ["brand", "partner", "passthrough"])
+def test_other_kinds_of_account_export_in_windows(kind: str) -> None:
+    account: Any = "agency" if kind == "passthrough" else kind
+    with Sandbox(account=account, job_seconds=0, rows_per_day=2) as sandbox, sandbox.client() as client:
+        jobs = client.for_advertiser(2747168) if kind == "passthrough" else client
         report_id = next(report.id for report in jobs.reports() if report.is_exportable)
         days: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-03-31"}
         one = jobs.export_and_download(report_id, "one.csv", **days)
@@ -192,6 +194,7 @@ def test_each_window_has_its_file_and_is_not_exported_again(jobs: AnyClient, san
     sandbox.forget_requests()
     again = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
     assert again.is_complete
+    assert {file.unchanged for file in again.files.values()} == {True}
     assert [(file.rows, file.sha256) for file in again.files.values()] == [
         (file.rows, file.sha256) for file in report.files.values()
     ]
@@ -246,11 +249,44 @@ def test_a_file_of_another_origin_is_not_replaced(jobs: AnyClient, sandbox: Sand
         jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
 
 
-def test_files_of_another_request_are_not_taken_for_its_own(jobs: AnyClient, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"filters": {"SUBAID": "7"}}, "holds the report without filters: use another folder"),
+        ({"result_format": "JSON"}, "holds the report as CSV: use another folder"),
+        ({"start_date": "2025-01-02"}, "holds 2025-01-01 to 2025-01-31, but 2025-01-02 to 2025-01-31 is asked for"),
+        ({"end_date": "2025-03-30"}, "holds 2025-03-01 to 2025-03-31, but 2025-03-01 to 2025-03-30 is asked for"),
+    ],
+)
+def test_files_of_another_request_are_not_replaced(
+    changes: dict[str, Any], message: str, jobs: AnyClient, sandbox: Sandbox
+) -> None:
     jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
-    with pytest.raises(DestinationExistsError):
-        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, filters={"SUBAID": "7"})
+    with pytest.raises(DestinationExistsError, match=message) as caught:
+        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER | changes)
+    assert "pass overwrite=True to replace it." in str(caught.value)
     assert len(sandbox.exports) == 3
+
+
+def test_a_window_that_has_grown_replaces_its_file(jobs: AnyClient, sandbox: Sandbox) -> None:
+    jobs.export_and_download(REPORT, TEMPLATE, **QUARTER | {"start_date": "2025-01-05", "end_date": "2025-03-10"})
+    before = Path(REPORT, MONTHS[2]).read_bytes()
+    report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+    assert [file.unchanged for file in report.files.values()] == [False, True, False]
+    assert Path(REPORT, MONTHS[2]).read_bytes().startswith(before)
+    assert len(sandbox.exports) == 3 + 2
+    march = Path(REPORT, MONTHS[2])
+    march.write_bytes(bytes(reversed(march.read_bytes())))  # of the same size
+    with pytest.raises(DestinationExistsError, match=r"exists: pass overwrite=True"):
+        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER | {"end_date": "2025-03-30"})
+
+
+def test_a_file_that_an_incomplete_call_has_written_is_not_called_unchanged(jobs: AnyClient, sandbox: Sandbox) -> None:
+    sandbox.prepare_export()
+    sandbox.prepare_export(status="FAILED", replayable=False)
+    assert not jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+    unchanged = [file.unchanged for file in jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).files.values()]
+    assert unchanged == [None, None]
 
 
 def test_overwrite_exports_every_window_again(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -271,7 +307,7 @@ def test_an_older_result_is_replayed(impact_clock: ImpactClock) -> None:
         impact_clock.advance(5 * 3600)
         sandbox.forget_requests()
         young = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
-        assert not sandbox.requests
+        assert len(sandbox.requests) == 1, "for the server's time"
         assert {file.fresh for file in young.files.values()} == {True}
         impact_clock.advance(2 * 3600)
         old = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
@@ -281,6 +317,17 @@ def test_an_older_result_is_replayed(impact_clock: ImpactClock) -> None:
     assert not {file.job_id for file in old.files.values()} & {file.job_id for file in young.files.values()}
     assert len(sandbox.exports) == 3
     assert sum(request.method == "PUT" for request in sandbox.requests) == 3
+
+
+def test_the_age_of_a_file_is_measured_by_the_clock_of_the_server() -> None:
+    ahead = 5 * 3600
+    with Sandbox(job_seconds=0, rows_per_day=2, clock=lambda: time.time() + ahead) as sandbox, sandbox.client() as jobs:
+        days = {**JANUARY, "split": "month", "max_age": timedelta(hours=1)}
+        jobs.export_and_download(REPORT, "{start}.csv", **days)
+        ahead += 2 * 3600
+        (again,) = jobs.export_and_download(REPORT, "{start}.csv", **days).files.values()
+    assert again.fresh is True
+    assert again.job_id == sandbox.job_ids[-1] != sandbox.job_ids[0]
 
 
 def test_an_older_result_that_cannot_be_replayed_is_kept(impact_clock: ImpactClock) -> None:
@@ -305,7 +352,9 @@ def test_130_windows_stay_within_100_exports_a_day(impact_clock: ImpactClock) ->
         assert (len(report.files), len(report.errors), len(report.left)) == (100, 0, 30)
         assert report.left[0] == ExportWindow(date(2025, 4, 11), date(2025, 4, 11))
         assert report.again_at is not None
-        assert "30 left from 2025-04-11 on, because the account has no exports left." in str(caught.value)
+        assert "30 left from 2025-04-11 on, because the account has no exports left, by this client's count" in str(
+            caught.value
+        )
         assert f"Make the same call again after {report.again_at:%Y-%m-%d %H:%M} UTC" in str(caught.value)
         with sandbox.client() as jobs, pytest.raises(ExportIncompleteError):  # at once
             jobs.export_and_download(REPORT, "days.csv", **options)
@@ -331,7 +380,10 @@ def test_exports_of_other_programs_count_against_the_day(impact_clock: ImpactClo
         report = jobs.export_and_download(REPORT, "{start}.csv", **days, split="day")
     assert (len(report.files), len(report.left)) == (5, 5)
     assert report.again_at is not None
-    assert abs(report.again_at - impact_clock.now() - timedelta(seconds=86_400 - 94 * 60)) < timedelta(seconds=5)
+    assert report.again_at.tzinfo is UTC
+    assert (report.again_at.second, report.again_at.microsecond) == (0, 0)
+    exact = impact_clock.now() + timedelta(seconds=86_400 - 94 * 60)
+    assert timedelta(seconds=-5) < report.again_at - exact <= timedelta(minutes=1)
 
 
 def test_a_429_ends_exporting_and_the_rest_is_left(jobs: AnyClient, sandbox: Sandbox) -> None:
@@ -341,7 +393,7 @@ def test_a_429_ends_exporting_and_the_rest_is_left(jobs: AnyClient, sandbox: San
     options["end_date"] = "2025-01-04"
     report = jobs.export_and_download(REPORT, "{start}.csv", **options)
     assert (len(report.files), len(report.left), report.is_complete) == (2, 2, False)
-    assert timedelta(hours=1.9) < report.again_at - datetime.now(UTC) <= timedelta(hours=2)
+    assert timedelta(hours=1.9) < report.again_at - datetime.now(UTC) <= timedelta(hours=2, minutes=1)
     assert jobs.export_and_download(REPORT, "{start}.csv", **options).is_complete
     assert set(windows_exported(sandbox).values()) == {1}
 
@@ -478,6 +530,19 @@ def test_an_export_whose_answer_was_lost_is_found_by_the_next_call(
     assert january.job_id == sandbox.exports[0].job_id
     assert windows_exported(sandbox)[date(2025, 1, 1), date(2025, 1, 31)] == requests
     assert len({export.job_id for export in sandbox.exports}) == 3 == len(rest) + 1
+
+
+@pytest.mark.parametrize("foreign", [{"type": "SomethingNew"}, {"program_id": "9"}, {"age": 5.0}], ids=str)
+def test_a_job_that_does_not_fit_is_not_taken_for_a_lost_window(foreign: dict[str, Any], sandbox: Sandbox) -> None:
+    with sandbox.client(retry=Retry(attempts=1)) as jobs:
+        sandbox.answer_next("GET", EXPORT, status=503)
+        sandbox.answer_next("GET", re.compile(r"/Jobs"), status=503)
+        assert len(jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).errors) == 3
+    stranger = sandbox.add_job(**foreign)
+    with sandbox.client() as jobs:
+        report = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+    assert report.is_complete
+    assert stranger not in {file.job_id for file in report.files.values()}
 
 
 def test_of_two_calls_with_the_same_target_one_works(jobs: AnyClient, sandbox: Sandbox) -> None:

@@ -156,8 +156,14 @@ def test_without_pyarrow_nothing_is_sent(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     arguments = ["actions.parquet"] if call == "to_parquet" else []
-    with pytest.raises(ConfigurationError, match=r'need pyarrow .*: pip install "impact-jobs\[frames\]"\.$'):
+    with pytest.raises(ConfigurationError, match=r'need the extra `frames`: pip install "\.\[frames\]" in the clone'):
         getattr(jobs, call)(REPORT, *arguments, **MONTH)
+    assert not sandbox.requests
+
+
+def test_a_path_of_another_format_is_refused(jobs: AnyClient, sandbox: Sandbox) -> None:
+    with pytest.raises(ConfigurationError, match=r"'a\.CSV' would hold Parquet: name it 'a\.parquet'"):
+        jobs.to_parquet(REPORT, "a.CSV", **MONTH)
     assert not sandbox.requests
 
 

@@ -4,11 +4,12 @@ import copy
 import inspect
 import pickle
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import impact_jobs
 import pytest
+from attrs import evolve
 from impact_jobs import errors as module
 from impact_jobs.errors import (
     ApiError,
@@ -119,6 +120,12 @@ def example(kind: type[JobsError]) -> JobsError:
     return special[kind]() if kind in special else kind("what happened")
 
 
+def test_an_incomplete_export_states_the_time_in_utc() -> None:
+    report = evolve(incomplete(), again_at=datetime(2026, 5, 29, 23, 33, tzinfo=timezone(timedelta(hours=-5))))
+    for error in (ExportIncompleteError(report), ExportIncompleteError(report, advice="Call to_parquet{again}.")):
+        assert " after 2026-05-30 04:33 UTC" in str(error)
+
+
 def test_the_tree_is_complete_and_public() -> None:
     defined = {
         value
@@ -218,8 +225,8 @@ def test_a_pickled_error_keeps_its_job() -> None:
                 "the export of report agency_action_listing is incomplete: 0 of 2 windows are there; "
                 f"2026-01-01 to 2026-01-28 failed (job {JOB_ID} ended as FAILED: Out of memory. "
                 "It has no result; schedule a new one if you need one); 1 left from 2026-02-01 on, because the account "
-                "has no exports left. Make the same call again after 2026-05-30 04:33 UTC: it continues, and exports "
-                "nothing twice."
+                "has no exports left, by this client's count or the server's answer. Make the same call again after "
+                "2026-05-30 04:33 UTC: it continues, and exports nothing twice."
             ),
         ),
         (

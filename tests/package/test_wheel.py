@@ -52,5 +52,5 @@ def test_the_sandbox_without_its_extra_says_how_to_get_it(clean_python: Path, tm
         [clean_python, "-I", "-m", "impact_jobs.sandbox"], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert done.returncode != 0
-    assert 'pip install "impact-jobs[sandbox]"' in done.stderr
+    assert 'pip install ".[sandbox]" in the clone' in done.stderr
     assert "Traceback" not in done.stderr

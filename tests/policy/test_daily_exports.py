@@ -25,11 +25,20 @@ def test_an_export_counts_for_24_hours() -> None:
     assert exports.left(NOON + DAY) == DAILY_LIMIT
 
 
+def test_an_export_that_was_not_accepted_is_not_counted() -> None:
+    exports = DailyExports()
+    for _ in range(2):
+        exports.on_sent(NOON)
+    for left in (DAILY_LIMIT - 1, DAILY_LIMIT, DAILY_LIMIT):
+        exports.on_not_accepted(NOON)
+        assert exports.left(NOON) == left
+
+
 def test_a_job_of_an_export_of_this_process_counts_once() -> None:
     exports = DailyExports()
     exports.on_sent(NOON)
     exports.on_answer(job(10).id.upper(), NOON)
-    others = [job(14, NOON, "ClickExport"), job(15, NOON, "UploadAds")]
+    others = [job(14, NOON, "ClickExport"), job(15, NOON, "UploadAds"), job(16, NOON, "CatalogIngest")]
     exports.on_listed([job(10), job(11), job(12, NOON - DAY), job(13, None), *others])
     assert exports.left(NOON) == DAILY_LIMIT - 2
     exports.on_listed([])

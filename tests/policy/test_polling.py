@@ -128,6 +128,15 @@ def test_time_in_the_queue_does_not_count_as_progress() -> None:
     assert progress_of((0, None), (1000, 0), (1010, 10)).remaining == pytest.approx(89.5)
 
 
+@pytest.mark.parametrize(("ran", "remaining"), [(1, 8.0), (0, 4.0), (7, 41.0), (-1, 41.0)])
+def test_the_servers_dates_tell_the_run_from_the_queue(ran: int, remaining: float) -> None:
+    """A job was queued when its export was answered, and shows 11 % five seconds later; `ran` is in whole seconds."""
+    progress = progress_of((0, 0))
+    dates = {"started_date": CREATED, "last_progress_update_date": CREATED + timedelta(seconds=ran)}
+    progress.update(job(11, **dates), waited=5.0)
+    assert progress.remaining == pytest.approx(remaining, rel=0.05)
+
+
 def test_a_jobs_age_is_derived_from_the_servers_dates() -> None:
     progress = JobProgress()
     hours = {"created_date": CREATED, "started_date": CREATED + timedelta(hours=1)}

@@ -151,7 +151,7 @@ def test_a_replay_that_was_never_sent_is_not_a_rival() -> None:
 
 def test_a_replay_that_began_after_the_job_was_seen_is_not_a_rival() -> None:
     process = Process()
-    lost, rival = process.begin(A), process.begin(B)
+    lost, rival = process.begin(A), process.begin(B, lost=False)
     assert process.claim(lost, "new") is None
     process.begin(B, lost=False, kind=None)
     process.end(rival, TransportError("it never left", request_sent=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal, FloatOperation, Inexact, localcontext
+from decimal import Context, Decimal, FloatOperation, Inexact, localcontext
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -85,7 +85,7 @@ def test_an_unknown_filter_is_refused_with_advice(name: str, hint: str) -> None:
 
 
 def test_numbers_do_not_depend_on_the_decimal_context_of_the_program() -> None:
-    with localcontext(prec=1, traps={Inexact: True, FloatOperation: True}):
+    with localcontext(Context(prec=1, traps=[Inexact, FloatOperation])):
         assert written("1" * 40, DataType.INTEGER) == "1" * 40
         assert written(-12.5, DataType.DECIMAL) == "-12.5"
         assert written(Decimal("-0.00"), DataType.DECIMAL) == "0.00"

@@ -304,7 +304,7 @@ def test_a_missing_extra_is_reported_with_the_command_to_install_it(missing: str
     assert done.returncode == 1
     assert done.stdout == ""
     last = done.stderr.splitlines()[-1]
-    assert last.endswith('the sandbox needs starlette and uvicorn: pip install "impact-jobs[sandbox]"')
+    assert last.endswith('the sandbox needs the extra `sandbox`: pip install ".[sandbox]" in the clone')
     if "run_module" in run:
         assert len(done.stderr.splitlines()) == 1
 

@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 from attrs import define, evolve, field
 from impact_jobs._account import Account
 from impact_jobs._api.context import ClientContext
+from impact_jobs._policy.daily_exports import DailyExports
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.rate_limiter import RateLimiter
+from impact_jobs._policy.recent_replays import RecentReplays
+from impact_jobs._policy.replay_claims import ReplayClaims
 from impact_jobs._policy.retry import Retry
 from impact_jobs._redaction import Secret, secret_url
 from impact_jobs._transport.base import Head, Request, Response, Write
@@ -124,7 +127,11 @@ def context(
         polling=polling,
         request_timeout=30.0,
         random=lambda: 0.5,
-        rate_limiter=RateLimiter(),  # its own, because so is the clock
+        # Its own, because so is the clock, and because its jobs are those of other tests.
+        rate_limiter=RateLimiter(),
+        replay_claims=ReplayClaims(),
+        recent_replays=RecentReplays(),
+        daily_exports=DailyExports(),
     )
 
 

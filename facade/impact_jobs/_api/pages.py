@@ -19,7 +19,7 @@ from impact_jobs._api.responses import Page, read_page, value_of
 from impact_jobs._dates import Window
 from impact_jobs._redaction import Secret, secret_url, shorten
 from impact_jobs._transport.base import Head, Request, Response
-from impact_jobs.errors import JobsError, UnexpectedResponseError
+from impact_jobs.errors import ApiError, JobsError, UnexpectedResponseError
 from impact_jobs.models import Job
 
 T = TypeVar("T")
@@ -33,10 +33,10 @@ class Pages(Generic[T]):
     A link to a page that was read before, or whose entries are all known, ends the list. What is wrong with a link is
     raised once the items before it are handed on.
 
-    `resource` is the list's name in its path, and `key` returns what identifies an item. With a `deadline` on the
-    transport's clock, each page is requested once, without retries, and in time: for callers that list again anyway.
-    `entries` counts the entries of the pages so far, including skipped ones; `head` is that of the last page's
-    response.
+    `resource` is the list's name in its path, `key` returns what identifies an item, and `explain` returns the error to
+    raise for a refusal. With a `deadline` on the transport's clock, each page is requested once, without retries, and
+    in time: for callers that list again anyway. `entries` counts the entries of the pages so far, including skipped
+    ones; `head` is that of the last page's response.
     """
 
     head: Head
@@ -50,6 +50,7 @@ class Pages(Generic[T]):
         read: Callable[[Response, str], Page[T]],
         key: Callable[[T], str],
         deadline: float | None = None,
+        explain: Callable[[ApiError], ApiError] = lambda error: error,
     ) -> None:
         self.entries: int = 0
         self._context = context
@@ -58,6 +59,7 @@ class Pages(Generic[T]):
         self._what = f"list {self._noun}"
         self._read = read
         self._key = key
+        self._explain = explain
         self._deadline = math.inf if deadline is None else deadline
         self._send = context.send if deadline is None else context.exchange
         self._url = first.url  # of the page that was read last
@@ -75,16 +77,25 @@ class Pages(Generic[T]):
         url = value_of(self._next_url())
         if url is None:
             raise StopAsyncIteration
-        request = build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
-        response = await self._send(request, self._what)
-        page = self._read(response, self._what)
-        self.head = response.head
+        page = await self._request(url)
         self.entries += len(page.keys)
         self._url, self._link, self._total = url, page.next_uri, page.total
         self._read_urls.add(url.reveal())
         self._is_stuck = self._seen_keys.issuperset(page.keys)
         self._seen_keys.update(page.keys)
         return tuple(item for item in page.items if self._is_new(item))
+
+    async def _request(self, url: Secret) -> Page[T]:
+        request = build_request(self._context, {"method": "get", "url": url.reveal()}, deadline=self._deadline)
+        try:
+            response = await self._send(request, self._what)
+            page = self._read(response, self._what)
+        except ApiError as error:
+            failure = self._explain(error)
+        else:
+            self.head = response.head
+            return page
+        raise failure
 
     def _is_new(self, item: T) -> bool:
         # A job that is created during the list pushes others onto the next page, where they appear again.

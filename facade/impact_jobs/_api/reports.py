@@ -19,10 +19,19 @@ from impact_jobs._api.documents import beginning_of, is_api_error
 from impact_jobs._api.endpoints import build_request
 from impact_jobs._api.pages import Pages
 from impact_jobs._api.parsing import short_repr
-from impact_jobs._api.responses import Page, error_of, fields_of, next_page, read_json, read_scheduled_job, value_of
+from impact_jobs._api.responses import (
+    ADVICE,
+    Page,
+    error_of,
+    fields_of,
+    next_page,
+    read_json,
+    read_scheduled_job,
+    value_of,
+)
 from impact_jobs._transport.base import Request, Response
 from impact_jobs._validators import plain_number, shown
-from impact_jobs.errors import ConfigurationError, UnexpectedResponseError
+from impact_jobs.errors import ApiError, ConfigurationError, JobNotFoundError, UnexpectedResponseError
 from impact_jobs.models import Job
 from impact_jobs.report_models import DataType, Report, ReportColumn, ReportFilter, ReportMetadata
 
@@ -32,6 +41,12 @@ _MAX_ID_CHARACTERS = 200
 _ID_IN_URI = re.compile(r".*/(?:ReportExport|Reports)/([^/?#]+?)(?:\.json)?(?:/MetaData(?:\.json)?)?(?:[?#].*)?")
 _URIS = ("DeferredApiRunUri", "MetaDataUri", "ApiRunUri")
 _JOB_URIS = ("QueuedUri", "Uri", "ResultUri")
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_ADVICE = {
+    _FORBIDDEN: "Check that the token is active, may read and export reports, and belongs to this account.",
+    _NOT_FOUND: "Check base_url and the kind of account.",
+}
+_ERROR_FIELDS = frozenset({"Message", "message", "Errors", "Code", "RequestId", "request_id"})
 _TYPE = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _TYPES: dict[str, DataType] = {data_type.lower(): data_type for data_type in DataType}
 
@@ -72,11 +87,19 @@ def report_pages(context: ClientContext, *, is_brief: bool = False) -> Pages[Rep
     """Return the pages of the list of reports; without retries if `is_brief`."""
     first = build_request(context, list_reports._get_kwargs(context.account.sid))  # noqa: SLF001 - see build_request
     deadline = math.inf if is_brief else None
-    return Pages(context, first, resource="Reports", read=_read_page, key=lambda report: report.id, deadline=deadline)
+    return Pages(
+        context,
+        first,
+        resource="Reports",
+        read=_read_page,
+        key=lambda report: report.id,
+        deadline=deadline,
+        explain=without_jobs,
+    )
 
 
 def _read_page(response: Response, what: str) -> Page[Report]:
-    return value_of(_page(response, what, read_json(response, what)))
+    return value_of(_page(response, what, _checked(response, what)))
 
 
 def _page(response: Response, what: str, data: object) -> Page[Report] | UnexpectedResponseError:
@@ -129,7 +152,7 @@ def _id_of(item: Mapping[str, Any]) -> str | None:
 
 def read_metadata(response: Response, what: str, *, report_id: str) -> ReportMetadata:
     """Return the metadata in the body; raise UnexpectedResponseError if it is none, and as for `read_json`."""
-    return value_of(_metadata(response, what, read_json(response, what), report_id))
+    return value_of(_metadata(response, what, _checked(response, what), report_id))
 
 
 def _metadata(response: Response, what: str, data: object, report_id: str) -> ReportMetadata | UnexpectedResponseError:
@@ -196,6 +219,7 @@ def read_export(response: Response, what: str, account: Account) -> Job | Unexpe
     if is_api_error(beginning_of(response.body)):  # in XML
         raise error_of(response, what)
     try:
+        _checked(response, what)
         return read_scheduled_job(response, what, account=account)
     except UnexpectedResponseError as error:
         failure = error
@@ -215,13 +239,49 @@ def _why_not_a_job(response: Response, account: Account) -> str | None:
         return None
     uris = filter(None, map(data.get, _JOB_URIS)) if isinstance(data, dict) else iter(())
     uri = next(uris, None)
-    if not isinstance(uri, str):
+    if uri is None:
         return None
+    if not isinstance(uri, str):
+        return f"its URI is {short_repr(uri, response.redact)}"
     try:
         account.job_id_in_answer(uri)
     except ConfigurationError as error:
         return str(error)
     return None
+
+
+def _checked(response: Response, what: str) -> dict[str, Any] | list[Any]:
+    """Return the JSON; raise ApiError for an error with a 200 in any form, and as for `read_json`."""
+    data = read_json(response, what)
+    fields = data if isinstance(data, dict) else {}
+    is_message = any(map(fields.get, ("Message", "message"))) and fields.keys() <= _ERROR_FIELDS
+    is_error = is_message or str(fields.get("Status")).strip().upper() == "ERROR"
+    if is_error and not (fields.get("Id") or fields.get("QueuedUri")):
+        raise error_of(response, what)
+    return data
+
+
+def without_jobs(error: ApiError) -> ApiError:
+    """Return the error of a request about reports with advice about these instead of jobs."""
+    advice = _ADVICE.get(error.status_code)
+    if advice is None:
+        return error
+    kind = ApiError if isinstance(error, JobNotFoundError) else type(error)
+    return with_text(error, kind, str(error).removesuffix(ADVICE[error.status_code]) + advice)
+
+
+def with_text(error: ApiError, kind: type[ApiError], text: str) -> ApiError:
+    """Return the same error with another class and text."""
+    other = kind(
+        text,
+        status_code=error.status_code,
+        message=error.message,
+        errors=error.errors,
+        request_id=error.request_id,
+        body=error.body,
+    )
+    other.retry_after = error.retry_after
+    return other
 
 
 def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:

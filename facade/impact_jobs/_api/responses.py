@@ -59,6 +59,9 @@ _KINDS: dict[int, tuple[type[ApiError], str]] = {
     404: (JobNotFoundError, "Check the id and that the job belongs to this account."),
     429: (RateLimitError, "The account has no requests left this hour: wait, and poll less often."),
 }
+ADVICE: dict[int, str] = {status: advice for status, (_, advice) in _KINDS.items()}
+"""What to do, which ends the text of an error, by its status."""
+
 _SERVER_ERROR: tuple[type[ApiError], str] = (ServerError, "The server or a gateway failed; try again later.")
 _OTHER_ERROR: tuple[type[ApiError], str] = (ApiError, "")  # the server's message says what to do
 
@@ -100,7 +103,11 @@ def _scheduled_job(response: Response, what: str, data: object, account: Account
     for uri in uris:
         with suppress(ConfigurationError):  # a `QueuedUri` may name something else, such as a submission
             job_id = account.job_id_in_answer(uri)
-            found = _job(response, what, {**data, "Id": job_id, "Status": data.get("Status") or JobStatus.QUEUED.value})
+            status, reason = (
+                data.get("Status") or JobStatus.QUEUED.value,
+                data.get("StatusMessage") or data.get("Message"),
+            )
+            found = _job(response, what, {**data, "Id": job_id, "Status": status, "StatusMessage": reason})
             return evolve(found, raw=data) if isinstance(found, Job) else found
     shown = short_repr(uris[0], response.redact)
     return _unexpected(response, what, f"the response names {shown}, which is not a job of this account")

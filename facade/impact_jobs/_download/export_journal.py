@@ -19,6 +19,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from impact_jobs._account import is_job_id
+from impact_jobs._download.assembled_file import measure
 from impact_jobs._download.destination import make_folder
 from impact_jobs._download.filesystem import (
     SuppressSystemErrors,
@@ -55,6 +56,12 @@ class CompleteFile:
             rows=None if data["rows"] is None else int(data["rows"]),
             sha256=None if data["sha256"] is None else str(data["sha256"]),
             completed_at=None if completed is None else datetime.fromisoformat(completed),
+        )
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether the file at `path` has these bytes."""
+        return size_of(path) == self.size and (
+            self.sha256 is None or measure(path, digest=True) == (self.size, self.sha256)
         )
 
     @property

@@ -19,10 +19,10 @@ from impact_jobs._api.pages import job_pages
 from impact_jobs._api.reports import check_report_id, export_request, read_export
 from impact_jobs._api.responses import value_of
 from impact_jobs._dates import Window, parse_bound
-from impact_jobs._operations.replay import CLOCK_SLACK, may_have_been_accepted, time_of_sending
+from impact_jobs._operations.replay import may_have_been_accepted, time_of_sending
 from impact_jobs._operations.report_errors import explained, is_daily
 from impact_jobs._operations.report_metadata import cached_metadata
-from impact_jobs._policy.daily_exports import may_be_export
+from impact_jobs._policy.daily_exports import is_export
 from impact_jobs._policy.replay_claims import ReplayAttempt
 from impact_jobs._policy.report_filters import check_filters, split_dates
 from impact_jobs._transport.base import read_all
@@ -42,6 +42,7 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _FORMATS = ("CSV", "JSON", "XML")
 _SUCCESSES = frozenset({200, 201, 202})
+_REDIRECTS = range(300, 400)
 _DAY = timedelta(days=1)
 
 OTHERS_WITHIN = timedelta(minutes=10)
@@ -137,9 +138,19 @@ async def send_export(context: ClientContext, request: ExportRequest, *, claimed
     """Return the job of an export; `claimed` are the ids of jobs that cannot be it, because other exports made them."""
     what = f"export of report {request.report_id}"
     with context.replay_claims.attempt(f"export {request.key}", now=context.transport.now) as attempt:
-        job = await _send(context, request, what, attempt, claimed)
-    logger.info("%s: job %s is %s", what, job.id, job.status)
-    return job
+        try:
+            job = await _send(context, request, what, attempt, claimed)
+        except ExportUncertainError:
+            raise
+        except JobsError as error:
+            if not attempt.is_lost:
+                raise
+            failure = error
+        else:
+            logger.info("%s: job %s is %s", what, job.id, job.status)
+            return job
+        # What refuses the second request says nothing about the first one.
+        raise ExportUncertainError(request.report_id, cause=f"no readable response; sent again: {failure}")
 
 
 async def _send(
@@ -150,13 +161,16 @@ async def _send(
         await context.wait_for_quota()
         if not attempt.is_lost:
             sent_at = context.transport.now()  # of the first request that may have been accepted
+        counted = utc()
+        context.daily_exports.on_sent(counted)
         try:
             outcome = await _send_once(context, request, what, sent_at=sent_at)
         except (TransportError, ApiError, UnexpectedResponseError) as error:
             failure = error
         else:
             return value_of(outcome)
-        if not may_have_been_accepted(failure):
+        if not _is_lost(failure):
+            context.daily_exports.on_not_accepted(counted)
             await _pause_or_raise(context, retries, failure, request.report_id)
             continue
         attempt.is_lost = True
@@ -169,6 +183,12 @@ async def _send(
         logger.info("%s: the list of jobs leaves it open, so it is sent again (%s)", what, failure)
 
 
+def _is_lost(failure: JobsError) -> bool:
+    """Return whether the request may have been accepted, unlike one that is redirected."""
+    is_redirect = isinstance(failure, UnexpectedResponseError) and failure.status_code in _REDIRECTS
+    return not is_redirect and may_have_been_accepted(failure)
+
+
 async def _send_once(
     context: ClientContext, request: ExportRequest, what: str, *, sent_at: float
 ) -> Job | UnexpectedResponseError:
@@ -177,7 +197,6 @@ async def _send_once(
     http_request = export_request(
         context, request.report_id, result_format=request.result_format, parameters=parameters
     )
-    context.daily_exports.on_sent(utc())
     response = await read_all(await context.open(http_request), http_request)
     is_success = response.head.status_code in _SUCCESSES
     checked = context.redacted(response) if is_success else context.raise_for_status(response, what)
@@ -206,7 +225,8 @@ def _remember(context: ClientContext, job: Job, sent: datetime) -> None:
 async def _pause_or_raise(context: ClientContext, retries: RetryState, failure: JobsError, report_id: str) -> None:
     """Pause before an export that was certainly not accepted is sent again, or raise what the failure means."""
     if isinstance(failure, ApiError):
-        is_long = (failure.retry_after or 0.0) > context.retry.max_delay or is_daily(failure)
+        max_delay = context.retry.max_delay
+        is_long = (failure.retry_after or 0.0) > max_delay or is_daily(failure, max_delay)
         if is_long or context.retry.delay(failure, retries.failures + 1, random=context.random) is None:
             raise await explained(context, failure, report_id, retries.what)
     await retries.pause_after(failure)
@@ -247,17 +267,22 @@ async def _find_job(
 
 
 async def _recent_jobs(context: ClientContext, sent_at: float) -> tuple[list[Job], datetime]:
-    """Return the jobs of at least a day, and the time by the server's clock when a request was sent."""
+    """Return the jobs of at least a day, and the time by the server's clock that a request was not sent before."""
     first_day = utc().date() - 2 * _DAY
     while True:
         jobs: list[Job] = []
         pages = job_pages(context, Window.create(first_day, None, context.account.kind))
         async for page in pages:
             jobs += page
-        since = time_of_sending(context, pages.head, sent_at) - CLOCK_SLACK
+        since = whole_second(time_of_sending(context, pages.head, sent_at))
         if first_day < since.date():
             return jobs, since
         first_day = since.date() - _DAY  # this machine's clock is ahead of the server's
+
+
+def whole_second(moment: datetime) -> datetime:
+    """Round a moment down, as the server does in `Date` and in the dates of jobs: no later job has an earlier date."""
+    return moment.replace(microsecond=0)
 
 
 def _is_since(job: Job, moment: datetime) -> bool:
@@ -265,14 +290,10 @@ def _is_since(job: Job, moment: datetime) -> bool:
 
 
 def candidates(jobs: Iterable[Job], request: ExportRequest, claimed: Collection[str]) -> list[Job]:
-    """Return the jobs that may be an export's, by their type and program."""
+    """Return the jobs that may be an export's, by their type and program. Any doubt excludes a job."""
     taken = {job_id.lower() for job_id in claimed}
-    program = request.parameters.get("SUBAID")
-    return [
-        job
-        for job in jobs
-        if job.id.lower() not in taken and may_be_export(job) and (program is None or job.program_id in {None, program})
-    ]
+    programs = {None, request.parameters.get("SUBAID")}
+    return [job for job in jobs if job.id.lower() not in taken and is_export(job) and job.program_id in programs]
 
 
 async def export_report(context: ClientContext, given: ExportArguments) -> Job:

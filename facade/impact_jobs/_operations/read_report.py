@@ -49,7 +49,7 @@ async def read_report(context: ClientContext, given: ExportArguments, export: Ex
         path, options = Path(folders[0].name) / "table", DownloadOptions(digest=False)
         await export_and_download(context, path, options, given, export, prepare=prepare)
     except ExportIncompleteError as error:
-        advice = "read_report keeps no files: call to_parquet, which continues where it stopped."
+        advice = "read_report keeps no files: call to_parquet{again}, which continues where it stopped."
         raise ExportIncompleteError(error.report, report_id=str(given.report_id), advice=advice) from None
     finally:
         for folder in folders:

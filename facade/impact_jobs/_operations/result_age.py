@@ -9,7 +9,7 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import get_with_head
 from impact_jobs._operations.replay import CLOCK_SLACK, replay_current
 from impact_jobs._policy.rate_limit_headers import server_time
-from impact_jobs.errors import PermissionDeniedError
+from impact_jobs.errors import JobNotFoundError, PermissionDeniedError, ReplayUncertainError
 from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -24,6 +24,7 @@ async def refreshed(context: ClientContext, job: Job, max_age: timedelta | None)
     """Return the job to wait for after an export, and whether its result is fresh: new, or no older than `max_age`.
 
     If the export returned an existing job whose result is too old, or that has failed, it is replayed if possible.
+    If it cannot be replayed, or if the replay's response is lost, the older result is used.
     """
     current, head = await get_with_head(context, job.id)
     if is_new(current, context.report_memory.export_sent(job.id)):
@@ -47,7 +48,9 @@ async def replayed_if_old(
             return job, True
     try:
         replayed = await replay_current(context, job)
-    except PermissionDeniedError as error:
+    except (PermissionDeniedError, JobNotFoundError, ReplayUncertainError) as error:
+        if isinstance(error, ReplayUncertainError) and job.status != JobStatus.COMPLETED:
+            raise
         logger.warning("job %s is that of an earlier export, and could not be replayed: %s", job.id, error)
         replayed = None
     return (job, False) if replayed is None else (replayed, True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from attrs import define, field
@@ -17,7 +17,6 @@ DAILY_LIMIT = 100
 PERIOD = timedelta(days=1)
 """The time in which the limit holds. The documentation says "a day", so no day of any time zone can have more."""
 
-_OTHER_TYPES = frozenset({*JobType, "ClickExport"}) - {JobType.APIREPORT}  # which have a limit of their own, or none
 _KEPT_ACCOUNTS = 16  # the counts outlive the account's last client, because the limit does
 
 
@@ -25,9 +24,9 @@ _KEPT_ACCOUNTS = 16  # the counts outlive the account's last client, because the
 class DailyExports:
     """The exports of one account. Thread-safe. All moments are aware.
 
-    It counts every request for an export that this process has sent, and every job in the list that none of those has
-    returned. So replays, and exports that returned an existing job, are counted as well: the count may be too high, but
-    not too low.
+    It counts every request for an export that this process has sent, unless it was certainly not accepted, and every
+    job of a report in the list that none of those has returned. So replays, and exports that returned an existing job,
+    are counted as well: the count may be too high, but not too low.
     """
 
     _sent: list[datetime] = field(factory=list)
@@ -40,6 +39,12 @@ class DailyExports:
         with self._lock:
             self._sent = [*_recent(self._sent, now), now]
 
+    def on_not_accepted(self, sent: datetime) -> None:
+        """Remove an export that was counted at `sent`, because it did not arrive, or was refused."""
+        with self._lock:
+            if sent in self._sent:
+                self._sent.remove(sent)
+
     def on_answer(self, job_id: str, now: datetime) -> None:
         """Record the job that an export of this process has returned."""
         with self._lock:
@@ -47,7 +52,7 @@ class DailyExports:
 
     def on_listed(self, jobs: Iterable[Job]) -> None:
         """Replace the jobs that the list showed before."""
-        listed = {job.id.lower(): job.created_date for job in jobs if may_be_export(job)}
+        listed = {job.id.lower(): job.created_date for job in jobs if is_export(job)}
         with self._lock:
             self._listed = {key: created for key, created in listed.items() if created is not None}
 
@@ -58,7 +63,7 @@ class DailyExports:
     def again_at(self, now: datetime) -> datetime:
         """Return from when on at least one export may be sent."""
         counted = self._counted(now)
-        return now if len(counted) < DAILY_LIMIT else counted[len(counted) - DAILY_LIMIT] + PERIOD
+        return now if len(counted) < DAILY_LIMIT else (counted[len(counted) - DAILY_LIMIT] + PERIOD).astimezone(UTC)
 
     def _counted(self, now: datetime) -> list[datetime]:
         with self._lock:
@@ -66,9 +71,9 @@ class DailyExports:
             return sorted(_recent([*self._sent, *others], now))
 
 
-def may_be_export(job: Job) -> bool:
-    """Return whether the type of a job is that of an export, or one that this release does not know."""
-    return job.type not in _OTHER_TYPES
+def is_export(job: Job) -> bool:
+    """Return whether the type of a job is that of a report's export."""
+    return job.type == JobType.APIREPORT
 
 
 def _recent(moments: Iterable[datetime], now: datetime) -> list[datetime]:

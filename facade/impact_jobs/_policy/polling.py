@@ -16,6 +16,7 @@ from impact_jobs.models import Job
 
 _JITTER = 0.1
 _MIN_PAUSE = 0.01  # seconds; no shorter pause is considered
+_HALF_SECOND = 0.5  # by which the server's dates, whole seconds, are wrong on average
 
 
 @define(kw_only=True)
@@ -42,6 +43,9 @@ class JobProgress:
                 self.origin = waited - ran, 0
             self.percentage, self.moved_at = percentage, waited
         elif percentage > self.percentage:
+            if self.percentage == 0 and started and moved and (ran := _seconds_between(started, moved)) >= 0:
+                # The time in the queue is not progress.
+                self.origin = max(self.origin[0], waited - max(ran, _HALF_SECOND)), 0
             self.percentage, self.moved_at = percentage, waited
         self.seen_at, self.type = waited, job.type
 

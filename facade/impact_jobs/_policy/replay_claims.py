@@ -12,7 +12,7 @@ from threading import Lock
 from attrs import define, field, frozen
 
 from impact_jobs._policy.per_account import PerAccount
-from impact_jobs.errors import ExportUncertainError, JobsError, ReplayUncertainError
+from impact_jobs.errors import JobsError
 from impact_jobs.models import Job
 
 # The hourly limit allows 1,000 replays, and no attempt takes an hour to find its job.
@@ -79,9 +79,7 @@ class ReplayClaims:
         try:
             yield attempt
         except BaseException as error:
-            if isinstance(error, ReplayUncertainError | ExportUncertainError) or not isinstance(
-                error, JobsError
-            ):  # also if interrupted
+            if attempt.is_lost or not isinstance(error, JobsError):  # also if interrupted
                 with self._lock:
                     attempt.ended_at = now()
                     self._unresolved.append(attempt)

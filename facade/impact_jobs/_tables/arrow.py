@@ -11,5 +11,5 @@ def require_pyarrow() -> None:
         import pyarrow.parquet  # noqa: F401, PLC0415 - an extra, and slow to load
     except ImportError as error:
         raise ConfigurationError(
-            f'Arrow tables and Parquet files need pyarrow ({error}): pip install "impact-jobs[frames]".'
+            f'Arrow tables and Parquet files need the extra `frames`: pip install ".[frames]" in the clone ({error}).'
         ) from None

@@ -1,6 +1,6 @@
 """The command `impact-jobs`: the client at a prompt and in shell scripts.
 
-It needs ``pip install "impact-jobs[cli]"``; ``impact-jobs --help`` lists what it can do.
+It needs ``pip install ".[cli]"`` in a clone; ``impact-jobs --help`` lists what it can do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"click", "rich"}:
             raise
-        sys.stderr.write('impact-jobs: the command line needs click and rich: pip install "impact-jobs[cli]"\n')
+        sys.stderr.write('impact-jobs: the command line needs the extra `cli`: pip install ".[cli]" in the clone\n')
         sys.exit(2)
     except KeyboardInterrupt:  # while the modules load, or after the command has ended
         sys.exit(130)

@@ -42,7 +42,7 @@ class App(click.Group):
     """A group that loads a command when it is used, and reports errors in one line."""
 
     examples: tuple[str, ...] = (
-        "impact-jobs export agency_action_listing --from 2026-05-01 --to 2026-05-31 --out may.csv",
+        "impact-jobs export agency_action_listing --from 2026-05-01 --to 2026-05-31 --out out.csv",
         "impact-jobs list --since 2d --status COMPLETED",
         "impact-jobs replay 3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1 | impact-jobs wait - | impact-jobs download -",
     )
@@ -125,6 +125,9 @@ def _report(ctx: click.Context, error: BaseException) -> int:
             if code == exit_codes.BUG and state.verbose > 1:
                 traceback.print_exception(error)
             output.write_error(state.err, error, code=code, as_json=state.json)
+            state.note_refusal(error)
+            if code == exit_codes.TIMEOUT and not state.json and (hint := hint_of(ctx)):
+                state.note(hint)
     return code
 
 
@@ -141,6 +144,7 @@ def _flush_or_discard() -> None:
 
 @click.group(
     cls=App,
+    commands={name: click.Command(name) for name in _COMMANDS},  # of which click suggests one
     params=shared_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,

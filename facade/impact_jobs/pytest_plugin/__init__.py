@@ -1,6 +1,6 @@
 """Fixtures for testing code that uses `impact_jobs`.
 
-Install them with ``pip install "impact-jobs[pytest]"``; pytest finds them by itself. They need no network, and they do
+Install them with ``pip install ".[pytest]"`` in a clone; pytest finds them by itself. They need no network, and they do
 nothing in tests that do not request them. docs/testing.md shows how to use them.
 
 - ``impact_sandbox``: a fresh `Sandbox` whose jobs complete at once; ``@pytest.mark.impact_sandbox(...)`` sets options.

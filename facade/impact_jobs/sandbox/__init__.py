@@ -1,7 +1,7 @@
 """A stand-in for the Jobs API on this machine, for trying the client out and for testing tools that use it.
 
 `Sandbox` documents the options and the behaviour; ``python -m impact_jobs.sandbox`` runs one as a process. Both need
-``pip install "impact-jobs[sandbox]"``.
+``pip install ".[sandbox]"`` in a clone.
 
 Example:
     >>> from impact_jobs.sandbox import Sandbox
@@ -45,6 +45,6 @@ if not TYPE_CHECKING:  # because type checkers would accept any misspelt name
             if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
                 raise
             raise ImportError(
-                'the sandbox needs starlette and uvicorn: pip install "impact-jobs[sandbox]"', name=error.name
+                'the sandbox needs the extra `sandbox`: pip install ".[sandbox]" in the clone', name=error.name
             ) from None
         return getattr(module, name)

@@ -13,9 +13,9 @@ from attrs import define, evolve, field
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import get_with_head
 from impact_jobs._api.pages import job_pages
-from impact_jobs._dates import Window
+from impact_jobs._dates import Window, next_minute
 from impact_jobs._download.export_journal import ExportJournal
-from impact_jobs._operations.export import OTHERS_WITHIN, candidates, send_export
+from impact_jobs._operations.export import OTHERS_WITHIN, candidates, send_export, whole_second
 from impact_jobs._operations.replay import replay_if_replayable
 from impact_jobs._operations.result_age import is_new, replayed_if_old
 from impact_jobs._operations.windows.tasks import WindowTask
@@ -43,8 +43,7 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_RETRIES = 2  # of a window whose job has failed
 _MAX_UNCOUNTED = 5  # exports that are sent without reading the list, which counts those of the last day
-_SENT_WITHIN = timedelta(minutes=2)  # how long after its record in the journal an export may have been sent
-_CLOCK_DIFFERENCE = timedelta(seconds=10)  # how far the server's clock may be behind
+_SENT_WITHIN = timedelta(seconds=10)  # from the record in the journal to the job; a later one may be another's
 # Each other window would fail in the same way: by the first ones for good, by the second ones now.
 _FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)
 _SHARED = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
@@ -67,19 +66,20 @@ class WindowExports:
         pending = self._pending()
         unanswered = [task for task in pending if task.state.sent_at is not None]
         if unanswered or len(pending) > _MAX_UNCOUNTED:
-            jobs = await self._list_since(min([utc() - PERIOD, *(t.state.sent_at or utc() for t in unanswered)]))
+            jobs, ahead = await self._list_since(min([utc() - PERIOD, *(t.state.sent_at or utc() for t in unanswered)]))
             self.context.daily_exports.on_listed(jobs)
             for task in unanswered:
-                await self._find_lost(task, jobs)
+                await self._find_lost(task, jobs, ahead=ahead)
         pending = self._pending()
         for number, task in enumerate(pending):
             if self.context.daily_exports.left(utc()) == 0:
-                self._stop(pending[number:], self.context.daily_exports.again_at(utc()))
+                again_at = self.context.daily_exports.again_at(utc())
+                self._stop(pending[number:], again_at, "by this client's count")
                 return
             try:
                 await self.export(task)
             except RateLimitError as error:
-                self._stop(pending[number:], self._end_of(error))
+                self._stop(pending[number:], self._end_of(error), str(error))
                 return
             except _FATAL:
                 raise
@@ -92,6 +92,7 @@ class WindowExports:
 
     async def export(self, task: WindowTask) -> None:
         """Export one window; both the attempt and its job are in the journal before anything else happens."""
+        before = task.state.sent_at  # of a lost request, whose job may still appear
         await self.record(task, sent_at=utc(), job_id=None)
         task.is_exported = True
         try:
@@ -99,7 +100,7 @@ class WindowExports:
         except ExportUncertainError:
             raise
         except JobsError:
-            await self.record(task, sent_at=None)
+            await self.record(task, sent_at=before)
             raise
         await self.use(task, job)
 
@@ -170,29 +171,32 @@ class WindowExports:
         states = self.journal.states.items()
         return {state.job_id for key, state in states if key != task.key and state.job_id is not None}
 
-    async def _list_since(self, moment: datetime) -> list[Job]:
+    async def _list_since(self, moment: datetime) -> tuple[list[Job], timedelta]:
+        """Return the jobs, and how far the server's clock is ahead of this machine's."""
         window = Window.create(moment.date() - timedelta(days=1), None, self.context.account.kind)
-        return [job async for page in job_pages(self.context, window) for job in page]
+        pages = job_pages(self.context, window)
+        jobs = [job async for page in pages for job in page]
+        return jobs, server_time(pages.head) - pages.head.received_at
 
-    async def _find_lost(self, task: WindowTask, jobs: Iterable[Job]) -> None:
+    async def _find_lost(self, task: WindowTask, jobs: Iterable[Job], *, ahead: timedelta) -> None:
         """Find the job of an export that was about to be sent when its process ended.
 
         If the list leaves it open, the export is sent again, and the server returns the job if there is one.
         """
         if task.state.sent_at is None:
             return
-        sent, claimed = task.state.sent_at, self._claimed(task)
+        sent, claimed = whole_second(task.state.sent_at + ahead), self._claimed(task)
         near = [job for job in jobs if job.created_date is not None and abs(job.created_date - sent) <= OTHERS_WITHIN]
         found = self.context.replay_claims.unclaimed(candidates(near, task.request, claimed))
         # Exactly one new job, and no sign that somebody else exports, too: the list says nothing of a job's report.
         created = found[0].created_date if len(found) == 1 else None
-        if created is not None and sent - _CLOCK_DIFFERENCE <= created <= sent + _SENT_WITHIN:
+        if created is not None and sent <= created <= sent + _SENT_WITHIN:
             logger.info("the export of %s was found in the list: job %s", task.window, found[0].id)
             await self.use(task, found[0])
 
-    def _stop(self, left: Sequence[WindowTask], again_at: datetime) -> None:
-        self.left, self.again_at = list(left), again_at
-        logger.warning("no exports are left today: %d windows wait for %s", len(left), again_at)
+    def _stop(self, left: Sequence[WindowTask], again_at: datetime, why: str) -> None:
+        self.left, self.again_at = list(left), next_minute(again_at)
+        logger.warning("no exports are left: %d windows wait for %s (%s)", len(left), self.again_at, why)
 
     def _end_of(self, error: RateLimitError) -> datetime:
         now = utc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -112,7 +113,7 @@ class WindowFiles:
             return error
 
     async def _download(self, task: WindowTask, job: Job) -> DownloadResult | JobsError:
-        is_ours = task.state.is_saving or self.options.overwrite
+        is_ours = task.state.is_saving or self.options.overwrite or task.replaces
         replaces = is_ours or task.source is not task.target
         if not task.state.is_saving:
             await self.exports.record(task, is_saving=True)
@@ -143,15 +144,20 @@ class WindowFiles:
             if None not in {rows, job.records_processed} and rows != job.records_processed:
                 stated = job.records_processed
                 logger.warning("job %s: it states %d records, and its result has %d", job.id, stated, rows)
-            result = evolve(result, rows=rows, fresh=task.state.fresh)
+            result = evolve(
+                result, rows=rows, fresh=task.state.fresh, unchanged=task.compared(is_same=result.unchanged)
+            )
             if task.target is None or task.target is task.source or self.assemble is None:
                 return result
             assembled = source.with_name(f"{source.name}.assembled")
             rows = self.assemble({source: rows}, assembled)
             size, sha256 = measure(assembled, digest=self.options.digest)
-            commit_file(assembled, task.target.path, self.options, replaces=is_ours)
+            target = task.target.path
+            is_same = filecmp.cmp(assembled, target, shallow=False) if target.is_file() else None
+            commit_file(assembled, target, self.options, replaces=is_ours)
             source.unlink()
-        return evolve(result, path=task.target.path, bytes_written=size, sha256=sha256, rows=rows)
+        unchanged = task.compared(is_same=is_same)
+        return evolve(result, path=target, bytes_written=size, sha256=sha256, rows=rows, unchanged=unchanged)
 
 
 class TotalProgress:

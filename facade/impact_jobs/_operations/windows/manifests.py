@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from threading import Lock
 
@@ -13,8 +13,13 @@ from impact_jobs._account import Account
 from impact_jobs._download.export_journal import CompleteFile, WindowState
 from impact_jobs._download.manifest import Manifest, ManifestEntry
 from impact_jobs._download.part_file import disk_errors
+from impact_jobs._operations.export import ExportRequest
 from impact_jobs._operations.windows.tasks import WindowTask
+from impact_jobs._redaction import shorten
+from impact_jobs._validators import shown
+from impact_jobs.errors import DestinationExistsError
 from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import ExportWindow
 
 
 @define
@@ -33,6 +38,48 @@ class WindowManifests:
         completed = _moment(entry.completed)
         file = CompleteFile(size=entry.bytes, rows=entry.rows, sha256=entry.sha256, completed_at=completed)
         return WindowState(job_id=entry.job, file=file)
+
+    def may_replace(self, task: WindowTask) -> bool:
+        """Return whether the file in the way holds a part of the window: it has grown since, such as a month that runs.
+
+        Raises:
+            DestinationExistsError: The file is of another request, or holds days that the window does not have.
+        """
+        entry, days = self._of(task).entries.get(task.path.name), _days(task.request.start, task.request.end)
+        if entry is None or entry.report is None or entry.bytes is None or days is None:
+            return False
+        with disk_errors(task.path):
+            file = CompleteFile(size=entry.bytes, rows=None, sha256=entry.sha256, completed_at=None)
+            if not file.is_at(task.path):
+                return False
+        name = repr(str(task.place.shown))
+        if (other := self._difference(entry, task.request)) is not None:
+            raise DestinationExistsError(
+                f"{name} exists, and holds {other}: use another folder, or pass overwrite=True to replace it."
+            )
+        with suppress(ValueError, TypeError):
+            held = _days(date.fromisoformat(entry.start or ""), date.fromisoformat(entry.end or ""))
+            if held is None or held == days:
+                return False
+            if days.start <= held.start and held.end <= days.end:
+                return True
+            raise DestinationExistsError(
+                f"{name} exists, and holds {held}, but {days} is asked for: pass overwrite=True to replace it."
+            )
+        return False
+
+    def _difference(self, entry: ManifestEntry, request: ExportRequest) -> str | None:
+        """Return what a file holds instead of what is asked for, without the days; None if it is the same."""
+        filters = ", ".join(f"{name}={value}" for name, value in sorted((entry.filters or {}).items()))
+        if entry.report != request.report_id:
+            return f"the report {shown(entry.report)}"
+        if entry.account != self.account.name:
+            return f"the report of the account {shown(entry.account)}"
+        if entry.format != request.result_format:
+            return f"the report as {entry.format}"
+        if (entry.filters or {}) != dict(request.parameters):
+            return f"the report with {shorten(filters)}" if filters else "the report without filters"
+        return None
 
     def record(self, task: WindowTask, job: Job, result: DownloadResult) -> None:
         """Record what the file of a window is."""
@@ -63,6 +110,10 @@ class WindowManifests:
             if folder not in self._by_folder:
                 self._by_folder[folder] = Manifest.read(folder)
             return self._by_folder[folder]
+
+
+def _days(start: date | None, end: date | None) -> ExportWindow | None:
+    return None if start is None or end is None else ExportWindow(start, end)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from threading import Lock
 
 from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext
+from impact_jobs._api.endpoints import get_with_head
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file
 from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
@@ -26,6 +27,7 @@ from impact_jobs._operations.windows.exports import WindowExports
 from impact_jobs._operations.windows.files import WindowFiles
 from impact_jobs._operations.windows.manifests import WindowManifests
 from impact_jobs._operations.windows.tasks import WindowTask, window_key
+from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._transport.clock import utc
 from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError, JobsError
 from impact_jobs.models import DownloadResult, Job
@@ -79,6 +81,7 @@ class ExportRun:
         run, started = self.context.transport.run, self.context.transport.now()
         if (joined := await run(lambda: self._find(journal))) is not None:
             return joined
+        await self._use_young_files()
         report, assemble = await self._complete_windows(journal), self.assemble
         if assemble is None or not self.is_joined:
             if report.is_complete:
@@ -146,6 +149,7 @@ class ExportRun:
             check_file(target.path, overwrite=self.options.overwrite)
         for task in self.tasks:
             found = journal.states.get(task.key)
+            task.is_news = found is not None and found.file is not None
             if found is None and task.target is not None and not self.options.overwrite:
                 found = self._manifests.find(task)
             self._resume(task, found or WindowState())
@@ -158,7 +162,7 @@ class ExportRun:
     def _is_committed(self, file: CompleteFile) -> bool:
         """Return whether the target is the joined file, which had the name `_assembled` before."""
         target = self.places[0].path
-        return _has(target, file) and not (exists(self._assembled) and not target.samefile(self._assembled))
+        return file.is_at(target) and not (exists(self._assembled) and not target.samefile(self._assembled))
 
     def _resume(self, task: WindowTask, state: WindowState) -> None:
         task.state = state
@@ -166,17 +170,34 @@ class ExportRun:
         if is_there is None:
             task.state = evolve(state, file=None)
             if task.target is not None:
-                check_file(task.target.path, overwrite=self.options.overwrite or state.is_saving)
+                task.replaces = self.options.overwrite or state.is_saving or self._manifests.may_replace(task)
+                check_file(task.target.path, overwrite=task.replaces)
         elif self.export.max_age is None:
             task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
-        elif state.file is not None and self._is_old(state.file):
-            task.state = evolve(state, fresh=None)
         else:
-            task.outcome = evolve(is_there, fresh=True)
+            task.state = evolve(state, fresh=None)
 
-    def _is_old(self, file: CompleteFile) -> bool:
+    async def _use_young_files(self) -> None:
+        """Use the files of earlier runs that are no older than `max_age`, by the server's clock."""
         max_age = self.export.max_age
-        return max_age is not None and (file.completed_at is None or utc() - file.completed_at > max_age)
+        unknown = [task for task in self.tasks if task.outcome is None and task.state.file is not None]
+        if max_age is None or not unknown:
+            return
+        now = await self._server_time(unknown[0].state.job_id or "")
+        for task in unknown:
+            made = None if task.state.file is None else task.state.file.completed_at
+            found = await self.context.transport.run(task.existing_result)
+            if made is not None and now - made <= max_age and found is not None:
+                task.state = evolve(task.state, fresh=True)
+                task.outcome = evolve(found, fresh=True)
+
+    async def _server_time(self, job_id: str) -> datetime:
+        """Return the server's time, or this machine's if the job cannot be requested."""
+        try:
+            _, head = await get_with_head(self.context, job_id)
+        except JobsError:
+            return utc()
+        return server_time(head)
 
     async def _complete_windows(self, journal: ExportJournal) -> ExportReport:
         exports = WindowExports(context=self.context, tasks=self.tasks, journal=journal, max_age=self.export.max_age)
@@ -222,7 +243,7 @@ class ExportRun:
             file=file,
         )
         journal.record(self._joined_key, state)
-        unchanged = _has(place.path, file) if exists(place.path) else None
+        unchanged = file.is_at(place.path) if exists(place.path) else None
         commit_file(assembled, place.path, self.options, replaces=self.options.overwrite)
         journal.remove()
         return shown_at(place.shown, evolve(self._joined_result(state, file), unchanged=unchanged))
@@ -251,10 +272,3 @@ def _rows(task: WindowTask) -> int | None:
     if isinstance(result, DownloadResult) and size_of(task.path) == result.bytes_written:
         return result.rows
     return None
-
-
-def _has(path: Path, file: CompleteFile) -> bool:
-    """Return whether the file at `path` has these bytes."""
-    return size_of(path) == file.size and (
-        file.sha256 is None or measure(path, digest=True) == (file.size, file.sha256)
-    )

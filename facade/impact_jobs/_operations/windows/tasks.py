@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import Attribute, define, field
+from attrs import Attribute, define, evolve, field
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.destination import Place
@@ -45,6 +45,8 @@ class WindowTask:
     on_window: OnWindow | None
     job: Job | None = field(default=None, on_setattr=_report)  # the last snapshot
     is_exported: bool = False  # in this call
+    is_news: bool = False  # an incomplete call has written the file, so perhaps nobody has seen it
+    replaces: bool = False  # the file that is in the way may be replaced
     outcome: DownloadResult | JobsError | None = field(default=None, on_setattr=_report)
     retries: int = 0
 
@@ -64,7 +66,12 @@ class WindowTask:
         if file is None or size_of(self.path) != file.size:
             return None
         job_id, fresh = self.state.job_id or "", self.state.fresh
-        return existing_file(self.place.shown, job_id, size=file.size, sha256=file.sha256, rows=file.rows, fresh=fresh)
+        found = existing_file(self.place.shown, job_id, size=file.size, sha256=file.sha256, rows=file.rows, fresh=fresh)
+        return evolve(found, unchanged=None if self.target is None else self.compared(is_same=True))
+
+    def compared(self, *, is_same: bool | None) -> bool | None:
+        """Return what to say of a file that has the bytes of the one before it, or not."""
+        return None if self.is_news and is_same else is_same
 
 
 def window_key(context: ClientContext, request: ExportRequest) -> str:

@@ -38,7 +38,7 @@ def _sandbox_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def sandbox(state: CliState, /, **options: object) -> int:
     """Run a local stand-in for the API.
 
-    It needs no account. Install it with: pip install "impact-jobs[sandbox]". Writes the environment variables
+    It needs no account. In a clone, install it with: pip install ".[sandbox]". Writes the environment variables
     that point impact-jobs and the client at the sandbox, and runs until Ctrl-C.
     """
     announce: Callable[[Mapping[str, str]], None] = partial(write_json, state.out) if state.json else write_exports
