@@ -119,11 +119,17 @@ def test_an_empty_line_is_a_record_in_a_single_column_only(  # noqa: PLR0917 - d
     assert total == len(expected)
 
 
-@given(cells=st.lists(st.text(st.sampled_from('a,"\n'), max_size=12), max_size=4), block=st.integers(1, 9))
-def test_a_quote_within_an_unquoted_field_stands_for_itself(folder: Path, cells: list[str], block: int) -> None:
+@given(
+    cells=st.lists(st.text(st.sampled_from('a,"\n'), max_size=12), max_size=4),
+    newline=st.sampled_from(["\n", "\r\n", "\r"]),
+    block=st.integers(1, 9),
+)
+def test_a_quote_within_an_unquoted_field_stands_for_itself(
+    folder: Path, cells: list[str], newline: str, block: int
+) -> None:
     # Without a quoted newline in the same record, which is the documented exception.
     lines = ["Id,Inches", *(f'{number},5" x{cell!r}'.replace("\n", "") for number, cell in enumerate(cells))]
-    (path,) = write(folder, "".join(f"{line}\n" for line in lines).encode())
+    (path,) = write(folder, "".join(f"{line}{newline}" for line in lines).encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_scanner, "_BLOCK_BYTES", block)
         expected = len(parsed(path.read_bytes())) - 1

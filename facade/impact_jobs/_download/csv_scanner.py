@@ -24,6 +24,8 @@ _PIECE_BYTES = 32 * 1024
 _MAX_HEADER_BYTES = 4 * 1024 * 1024
 _TAIL_BYTES = 4096
 _TOKEN = re.compile(rb'\r\n|["\r\n,]|[^"\r\n,]+')
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_EMPTY_LINE = re.compile(rb"\n[\r\n]")
 _SEVERAL_NEWLINES = re.compile(rb"\n\n+")
 _START, _FIELD, _QUOTED, _CLOSED = range(4)  # of a field, within one, within quotes, and after a quote within quotes
 _TEXT = b""
@@ -61,16 +63,14 @@ class RecordCounter:
         self._last = bytes(data[-1:]) or self._last
 
     def _with_plain_newlines(self, data: bytes | bytearray) -> bytes | bytearray:
-        """Return the block with LF alone, and without empty lines that are no records; in quotes both do not matter."""
+        """Return the block without lone CRs and empty lines that are no records; within quotes, both do not matter."""
         if self._last == b"\r" and data.startswith(b"\n"):
             data = data[1:]
-        if b"\r" in data:
+        if _LONE_CR.search(data) or _EMPTY_LINE.search(data):
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if self.counts_empty_lines:
-            return data
-        if self._last in b"\r\n":
-            data = data.lstrip(b"\n")
-        return _SEVERAL_NEWLINES.sub(b"\n", data) if b"\n\n" in data else data
+            data = data if self.counts_empty_lines else _SEVERAL_NEWLINES.sub(b"\n", data)
+        is_at_start = not self.counts_empty_lines and self._last in b"\r\n"
+        return data.lstrip(b"\r\n") if is_at_start else data
 
     def _feed(self, data: bytes | bytearray) -> None:
         if self._state != _QUOTED and data.find(b'"') < 0:
@@ -123,7 +123,8 @@ class RecordCounter:
     def end_of_record(self, data: bytes, *, count_all: bool = False) -> int:
         """Return where the first record that ends in `data` ends, or -1; with `count_all`, read on to the end."""
         for match in _TOKEN.finditer(data):
-            kind = _KINDS.get(match[0], _TEXT)
+            is_half = count_all and match[0] == b"\r"  # of a CRLF, because no other CR is left
+            kind = _TEXT if is_half else _KINDS.get(match[0], _TEXT)
             ends = kind == b"\n" and self._state != _QUOTED
             self._state = _NEXT[self._state, kind]
             self.records += ends
