@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -606,3 +607,35 @@ def test_wrong_input_is_refused_before_a_request(
     assert message in str(caught.value)
     assert not sandbox.requests
     assert sorted(path.name for path in Path().iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_work_folder_of_others_is_refused(jobs: AnyClient, sandbox: Sandbox, *, is_link: bool) -> None:
+    Path("mine").mkdir()
+    thesis = Path("mine/thesis.txt")
+    thesis.write_text("10 years")
+    if is_link:
+        Path("joined.csv.windows").symlink_to("mine")
+    else:
+        Path("joined.csv.windows").mkdir()
+        thesis = thesis.rename("joined.csv.windows/thesis.txt")
+    with pytest.raises(ConfigurationError, match=r"joined\.csv\.windows' is needed .* move it"):
+        jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
+    assert thesis.read_text() == "10 years"
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_files_of_others_in_the_work_folder_are_kept(sandbox: Sandbox, *, parquet: bool) -> None:
+    with sandbox.client() as jobs:
+        export = partial(jobs.to_parquet if parquet else jobs.export_and_download, REPORT, "joined", **QUARTER)
+        with pytest.raises(KeyboardInterrupt):
+            export(join=True, on_update=Mock(side_effect=KeyboardInterrupt))
+        Path("note.txt").write_text("mine")
+        Path("joined.windows/assembled").symlink_to("../note.txt")
+        Path("joined.windows/note.txt").write_text("mine")
+        assert export(join=True).rows
+        assert Path("note.txt").read_text() == Path("joined.windows/note.txt").read_text() == "mine"
+        assert left_over() == ["joined.windows", "joined.windows/journal.jsonl", "joined.windows/note.txt"]
+        Path("joined").unlink()
+        assert export(join=True).rows

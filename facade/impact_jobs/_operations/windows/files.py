@@ -150,6 +150,7 @@ class WindowFiles:
             if task.target is None or task.target is task.source or self.assemble is None:
                 return result
             assembled = source.with_name(f"{source.name}.assembled")
+            assembled.unlink(missing_ok=True)  # which may be a link
             rows = self.assemble([source], assembled)
             size, sha256 = measure(assembled, digest=self.options.digest)
             target = task.target.path

@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file
-from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState
+from impact_jobs._download.export_journal import ASSEMBLED, CompleteFile, ExportJournal, WindowState
 from impact_jobs._download.filesystem import exists
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
@@ -154,7 +154,7 @@ class ExportRun:
 
     @property
     def _assembled(self) -> Path:
-        return self._folder / "assembled"
+        return self._folder / ASSEMBLED
 
     def _is_committed(self, file: CompleteFile) -> bool:
         """Return whether the target is the joined file, which had the name `_assembled` before."""
@@ -206,6 +206,7 @@ class ExportRun:
         """Assemble the windows into the target; the journal says what it is before it has its name."""
         place, assembled = self.places[0], self._assembled
         with disk_errors(place.path):
+            assembled.unlink(missing_ok=True)  # which may be a link, or another name of the target
             rows = assemble([task.source.path for task in self.tasks], assembled)
             counted = [task.outcome.rows for task in self.tasks if isinstance(task.outcome, DownloadResult)]
             expected = sum(filter(None, counted))
