@@ -10,9 +10,9 @@ from threading import Lock
 
 from attrs import define, evolve, field
 
-from impact_jobs._api.context import ClientContext
+from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._download.assembled_file import commit_file, measure
-from impact_jobs._download.destination import Place, check_file
+from impact_jobs._download.destination import Place, check_file, remove_empty_folders
 from impact_jobs._download.export_journal import ASSEMBLED, CompleteFile, ExportJournal, WindowState
 from impact_jobs._download.filesystem import exists
 from impact_jobs._download.options import DownloadOptions
@@ -21,6 +21,7 @@ from impact_jobs._operations.download import existing_file, shown_at
 from impact_jobs._operations.export import ExportRequest
 from impact_jobs._operations.export_names import ExportNames
 from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.wait_many import format_ids
 from impact_jobs._operations.windows.assembling import Assemble
 from impact_jobs._operations.windows.exports import WindowExports
 from impact_jobs._operations.windows.files import WindowFiles
@@ -58,22 +59,29 @@ class ExportRun:
 
     async def run(self) -> DownloadResult | ExportReport:
         """Run until everything is complete, or nothing more can be done now."""
-        run, opened = self.context.transport.run, list[ExportJournal]()
+        run, opened, made = self.context.transport.run, list[ExportJournal](), list[Path]()
         try:
-            await run(lambda: self.names.make_folders(self.places))
+            await run(lambda: made.extend(self.names.make_folders(self.places)))
             await run(lambda: opened.append(ExportJournal.open(self._folder, self.places[0].path, self.options)))
             return await self._run(opened[0])
         except BaseException as error:
             if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
                 done = sum(isinstance(task.outcome, DownloadResult) for task in self.tasks)
+                ids = [
+                    task.state.job_id
+                    for task in self.tasks
+                    if task.state.job_id and not isinstance(task.outcome, DownloadResult)
+                ]
+                continued = f", and jobs continue on the server ({format_ids(ids)})" if ids else ""
                 error.add_note(
-                    f"{done} of {len(self.tasks)} windows of report {self.request.report_id} are there, and jobs that "
-                    "were exported continue on the server: make the same call again to go on"
+                    f"{done} of {len(self.tasks)} windows of report {self.request.report_id} are there{continued}: "
+                    "make the same call again to go on"
                 )
             raise
         finally:
             for journal in opened:
                 await run(journal.close)
+            await run(lambda: remove_empty_folders(made))
 
     async def _run(self, journal: ExportJournal) -> DownloadResult | ExportReport:
         run, started = self.context.transport.run, self.context.transport.now()
@@ -169,19 +177,23 @@ class ExportRun:
             if task.target is not None:
                 task.replaces = self.options.overwrite or state.is_saving or self._manifests.may_replace(task)
                 check_file(task.target.path, overwrite=task.replaces)
-        elif self.export.max_age is None:
-            task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
-        elif state.file is not None and self._is_old(state.file):
+        elif task.is_unfinished if self.export.max_age is None else self._is_old(state.file):
             task.state = evolve(state, fresh=None)
         else:
-            task.outcome = evolve(is_there, fresh=True)
+            task.outcome = evolve(is_there, fresh=self.export.max_age is not None or bool(is_there.fresh))
 
-    def _is_old(self, file: CompleteFile) -> bool:
-        max_age = self.export.max_age
-        return max_age is not None and (file.completed_at is None or utc() - file.completed_at > max_age)
+    def _is_old(self, file: CompleteFile | None) -> bool:
+        made_at = file.completed_at if file is not None else None
+        return made_at is None or (self.export.max_age is not None and utc() - made_at > self.export.max_age)
 
     async def _complete_windows(self, journal: ExportJournal) -> ExportReport:
-        exports = WindowExports(context=self.context, tasks=self.tasks, journal=journal, max_age=self.export.max_age)
+        exports = WindowExports(
+            context=self.context,
+            tasks=self.tasks,
+            journal=journal,
+            max_age=self.export.max_age,
+            deadline=self.context.transport.now() + seconds_of(self.export.timeout),
+        )
         await exports.run()
         files = WindowFiles(
             context=self.context,
@@ -196,6 +208,7 @@ class ExportRun:
             outcomes={task.window: task.outcome for task in self.tasks if task.outcome is not None},
             left=tuple(task.window for task in exports.left),
             again_at=exports.again_at,
+            why_left=exports.why_left,
         )
 
     @property
