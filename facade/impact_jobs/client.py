@@ -15,25 +15,12 @@ from impact_jobs._account import DEFAULT_BASE_URL, Account, JobReference, is_loo
 from impact_jobs._account_kinds import AGENCY, AccountKindName, account_kind
 from impact_jobs._api import endpoints
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.reports import ReportIterator
+from impact_jobs._api.pages import job_pages
 from impact_jobs._dates import Window
 from impact_jobs._download.filesystem import examine_folder
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
-from impact_jobs._operations import (
-    download,
-    export,
-    export_and_download,
-    fetch_all,
-    read_report,
-    replay,
-    report_metadata,
-    to_parquet,
-    wait,
-    wait_many,
-)
-from impact_jobs._operations.export import ExportArguments
+from impact_jobs._operations import download, replay, wait, wait_many
 from impact_jobs._operations.export_options import ExportOptions, OnWindow
-from impact_jobs._operations.fetch_all import FetchReport
 from impact_jobs._operations.probe import Probe, send_probe
 from impact_jobs._operations.stream import AsyncResultStream, ResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
@@ -52,6 +39,8 @@ from impact_jobs.report_models import Report, ReportMetadata
 
 if TYPE_CHECKING:
     import pyarrow  # noqa: ICN001 - the name that users read in signatures
+
+    from impact_jobs._operations.fetch_all import FetchReport
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -235,7 +224,7 @@ class JobsClient:
             ['3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1']
         """
         window = Window.create(created_after, created_before, self._context.account.kind)
-        return chain.from_iterable(SyncIterator(endpoints.Pages(self._context, window)))
+        return chain.from_iterable(SyncIterator(job_pages(self._context, window)))
 
     def get(self, job: JobReference) -> Job:
         """Return the job's current state.
@@ -613,6 +602,8 @@ class JobsClient:
             >>> [file.path.name for file in named.files.values()]
             ['ApiReport_3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1.csv']
         """
+        from impact_jobs._operations import fetch_all  # noqa: PLC0415 - many programs do not need it
+
         options = DownloadOptions(connections=connections, digest=digest, mode=mode)
         return run_sync(
             fetch_all.fetch_all(
@@ -675,13 +666,15 @@ class JobsClient:
         names no report is skipped.
 
         Raises:
-            JobsError: While iterating, as for `get`.
+            JobsError: While iterating, after the reports that have arrived, as for `list`.
 
         Example:
             >>> [report.id for report in jobs.reports()][0]
             'agency_action_listing'
         """
-        return SyncIterator(ReportIterator(self._context))
+        from impact_jobs._api.reports import report_pages  # noqa: PLC0415 - many programs do not need it
+
+        return chain.from_iterable(SyncIterator(report_pages(self._context)))
 
     def report_metadata(self, report_id: str) -> ReportMetadata:
         """Return the filters and columns of a report.
@@ -699,6 +692,8 @@ class JobsClient:
             >>> [each.parameter for each in metadata.filters][:2]
             ['START_DATE', 'END_DATE']
         """
+        from impact_jobs._operations import report_metadata  # noqa: PLC0415 - many programs do not need it
+
         return run_sync(report_metadata.report_metadata(self._context, report_id))
 
     def export_report(
@@ -745,6 +740,9 @@ class JobsClient:
             >>> job = jobs.export_report("agency_action_listing", start_date="2026-05-01", end_date="2026-05-31")
             >>> result = jobs.wait_and_download(job, "may.csv")
         """
+        from impact_jobs._operations import export  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         given = ExportArguments(
             report_id=report_id,
             start_date=start_date,
@@ -904,8 +902,8 @@ class JobsClient:
             max_age: How old a result may be. None accepts any.
             timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
-            on_window: With `split`, called with a window and its news, perhaps from other threads, one at a time: each
-                snapshot of its job, then its file or its error.
+            on_window: Called with a window and its news, perhaps from other threads, one at a time: each snapshot of
+                its job, then its file or its error. Without `split`, the whole range is the window.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
@@ -931,6 +929,9 @@ class JobsClient:
             >>> result.path
             PosixPath('2026.csv')
         """
+        from impact_jobs._operations import export_and_download  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         options = DownloadOptions(
             overwrite=overwrite,
             resume=resume,
@@ -1000,6 +1001,9 @@ class JobsClient:
             >>> str(table.schema.field("Action_Date").type)
             'timestamp[us, tz=UTC]'
         """
+        from impact_jobs._operations import read_report  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         export_options = ExportOptions(
             split=split, join=True, max_age=max_age, timeout=timeout, polling=polling, on_update=on_update
         )
@@ -1123,7 +1127,8 @@ class JobsClient:
             The file; with `split` and without `join`, an `ExportReport`.
 
         Raises:
-            ConfigurationError: As for `export_and_download`, or pyarrow is not installed. Nothing was sent.
+            ConfigurationError: As for `export_and_download`, pyarrow is not installed, or the path has the ending of
+                another format, such as ".csv". Nothing was sent.
             ConversionError: A value does not fit its column. The error names its row and column.
             DownloadError: The windows have different columns. Replay the job of the older one, or pass `join=False`.
             ExportIncompleteError: Windows are missing. Make the same call again: it continues.
@@ -1137,6 +1142,9 @@ class JobsClient:
             >>> result.path
             PosixPath('2026.parquet')
         """
+        from impact_jobs._operations import to_parquet  # noqa: PLC0415 - many programs do not need it
+        from impact_jobs._operations.export import ExportArguments  # noqa: PLC0415 - many programs do not need it
+
         export_options = ExportOptions(
             split=split,
             join=join,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,12 +13,12 @@ import pytest
 from impact_jobs import ApiError, ConfigurationError, DataType, Job, Report, Retry, UnexpectedResponseError
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.reports import (
-    ReportIterator,
     check_report_id,
     export_request,
     metadata_request,
     read_export,
     read_metadata,
+    report_pages,
 )
 from impact_jobs._transport.base import Request, Response
 from impact_jobs._transport.run_sync import SyncIterator
@@ -43,7 +44,7 @@ def listed(*bodies: Any) -> list[Report]:
     """Return the reports of a list whose pages are linked by number."""
     root = "/Agencies/IRtest/Reports"
     paths = [root, *(f"{root}?Page={number}" for number in range(2, len(bodies) + 1))]
-    return list(SyncIterator(ReportIterator(answering(dict(zip(paths, bodies, strict=True))))))
+    return list(chain.from_iterable(SyncIterator(report_pages(answering(dict(zip(paths, bodies, strict=True)))))))
 
 
 @pytest.mark.parametrize(
@@ -75,14 +76,33 @@ def test_pages_are_followed_and_each_report_appears_once(link: str) -> None:
     assert [report.id for report in listed(*pages)] == ["agency_action_listing", "7"]
 
 
-def test_a_link_that_leads_elsewhere_ends_the_list_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    page = {"@nextpageuri": "https://elsewhere.example/Reports?token=canary", "Reports": [LISTING]}
-    assert listed(page) == [LISTED]
-    assert "is not the account's list" in caplog.text
-    assert "canary" not in caplog.text
+WEB_ONLY = {"Name": "Web only", "ApiAccessible": False}
 
 
-@pytest.mark.parametrize("body", [{}, {"Jobs": []}, {"Status": "QUEUED"}])
+@pytest.mark.parametrize("entries", [[WEB_ONLY], ["x"], WEB_ONLY])
+def test_a_page_whose_entries_name_no_report_does_not_end_the_list(entries: Any) -> None:
+    first = {"@nextpageuri": "/Reports?Page=2", "Reports": entries}
+    assert listed(first, [LISTING]) == [LISTED]
+
+
+@pytest.mark.parametrize(
+    ("link", "text"),
+    [
+        ("https://elsewhere.example/Reports?token=canary", "is not the list of /Agencies/IRtest"),
+        ("/Agencies/IRtest/Jobs?Page=2", "is not the list of /Agencies/IRtest"),
+        ("/Agencies/IRtest/Reports", "only 1 of 2 reports have arrived"),
+    ],
+)
+def test_a_list_that_cannot_be_completed_is_an_error_after_what_has_arrived(link: str, text: str) -> None:
+    page = {"@nextpageuri": link, "@total": "2", "Reports": [LISTING]}
+    pages = SyncIterator(report_pages(answering({"/Agencies/IRtest/Reports": page})))
+    assert next(pages) == (LISTED,)
+    with pytest.raises(UnexpectedResponseError, match=text) as raised:
+        next(pages)
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", [{}, {"Jobs": []}, {"Status": "QUEUED"}, {"Reports": 5}, {"Reports": "x"}])
 def test_another_answer_is_not_a_list(body: Any) -> None:
     with pytest.raises(UnexpectedResponseError, match="not a list of reports"):
         listed(body)

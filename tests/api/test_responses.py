@@ -69,7 +69,7 @@ def test_json_is_read_in_each_of_its_encodings_and_after_white_space(encoding: s
 )
 def test_a_page_of_each_shape_is_read(body: object, next_uri: str | None) -> None:
     page = read_page(answer(200, body), "list jobs")
-    assert [job.id for job in page.jobs] == [JOB_ID, OTHER_ID]
+    assert [job.id for job in page.items] == [JOB_ID, OTHER_ID]
     assert page.next_uri == next_uri
 
 
@@ -84,11 +84,11 @@ def test_errors_that_name_nothing_are_left_out(errors: Any) -> None:
 )
 def test_a_page_may_be_empty(body: object) -> None:
     page = read_page(answer(200, body), "list jobs")
-    assert (page.jobs, page.keys, page.next_uri) == ((), (), None)
+    assert (page.items, page.keys, page.next_uri) == ((), (), None)
 
 
 def test_a_single_object_is_a_list_of_one() -> None:
-    assert [job.id for job in read_page(answer(200, {"Jobs": job_json("RUNNING")}), "list jobs").jobs] == [JOB_ID]
+    assert [job.id for job in read_page(answer(200, {"Jobs": job_json("RUNNING")}), "list jobs").items] == [JOB_ID]
 
 
 @pytest.mark.parametrize("name", ["@nextpageuri", "@nextPageUri", "@NextPageURI", "@nextpageruri", "@nextPagerUri"])
@@ -96,13 +96,13 @@ def test_a_single_object_is_a_list_of_one() -> None:
 @pytest.mark.parametrize("jobs", ["Jobs", "jobs"])
 def test_the_fields_of_a_page_are_read_in_any_spelling_that_was_seen(name: str, total: str, jobs: str) -> None:
     page = read_page(answer(200, {total: "2", name: "/Jobs?Page=2", jobs: JOBS}), "list jobs")
-    assert (len(page.jobs), page.next_uri, page.total) == (2, "/Jobs?Page=2", 2)
+    assert (len(page.items), page.next_uri, page.total) == (2, "/Jobs?Page=2", 2)
 
 
 @pytest.mark.parametrize("total", ["many", "", None, -1, 1.5, "1" * 5000, [], True])
 def test_a_total_that_is_no_number_is_passed_over(total: Any) -> None:
     page = read_page(answer(200, {"@total": total, "Jobs": JOBS}), "list jobs")
-    assert (len(page.jobs), page.total) == (2, None)
+    assert (len(page.items), page.total) == (2, None)
 
 
 def test_a_page_that_counts_jobs_but_has_none_is_refused() -> None:
@@ -113,7 +113,7 @@ def test_a_page_that_counts_jobs_but_has_none_is_refused() -> None:
 def test_a_malformed_job_does_not_lose_the_rest(caplog: pytest.LogCaptureFixture) -> None:
     bad: list[Any] = [None, 7, {"Id": "12", "CreatedDate": "2026-05-29", "Status": "RUNNING"}, {"Id": OTHER_ID}]
     page = read_page(answer(200, [*bad, job_json("RUNNING")]), "list jobs")
-    assert [job.id for job in page.jobs] == [JOB_ID]
+    assert [job.id for job in page.items] == [JOB_ID]
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 4
     messages = [record.getMessage() for record in caplog.records]
     assert messages[2] == "list jobs: skipped entry 2 (Id '12', created '2026-05-29'): its Id is '12', not a UUID"
@@ -123,7 +123,7 @@ def test_a_malformed_job_does_not_lose_the_rest(caplog: pytest.LogCaptureFixture
 
 def test_a_huge_malformed_job_is_skipped_in_a_short_line(caplog: pytest.LogCaptureFixture) -> None:
     entry = {"Id": "x" * 1_000_000, "CreatedDate": ["y" * 1_000_000]}
-    assert read_page(answer(200, [entry]), "list jobs").jobs == ()
+    assert read_page(answer(200, [entry]), "list jobs").items == ()
     assert len(caplog.text) < 1000
 
 
@@ -136,13 +136,13 @@ def test_a_deeply_nested_id_is_skipped(caplog: pytest.LogCaptureFixture) -> None
             page = read_page(answer(200, body), "list jobs")
         except UnexpectedResponseError:
             break
-        read += len(page.jobs)
+        read += len(page.items)
     assert read == len(caplog.records) > 0
 
 
 def test_many_malformed_jobs_cause_a_limited_number_of_warnings(caplog: pytest.LogCaptureFixture) -> None:
     page = read_page(answer(200, [0] * 5000 + [job_json("RUNNING")]), "list jobs")
-    assert (len(page.jobs), len(page.keys)) == (1, 5001)
+    assert (len(page.items), len(page.keys)) == (1, 5001)
     assert len(caplog.records) == 101
     assert caplog.records[-1].getMessage() == "list jobs: skipped 4900 more entries like these"
 

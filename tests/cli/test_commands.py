@@ -245,6 +245,7 @@ def test_watch_writes_a_line_per_change_until_all_have_ended(account: Sandbox) -
     assert found[-1]["status"] == "COMPLETED"
     assert len({json.dumps(line) for line in found}) == len(found)
     assert run("watch").stderr == "impact-jobs: no jobs are running\n"
+    assert "STATUS" not in run_at_terminal("watch")[1]
 
 
 @pytest.mark.usefixtures("impact_clock")

@@ -14,7 +14,7 @@ from click import BadParameter
 from impact_jobs import DownloadResult, ExportWindow, Job, JobsError
 from impact_jobs.cli.state import CliState
 from impact_jobs.cli.times import parse_split
-from impact_jobs.cli.window_progress import window_progress_on
+from impact_jobs.cli.window_progress import WindowLines, window_progress_on, window_row
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
 
@@ -58,9 +58,12 @@ def test_filters_are_split_at_the_first_equals_sign_and_checked(account: Sandbox
     assert run(*MAY, "--filter", "Status=APPROVED", "--filter", "SUBAID=a=b").exit_code == 0
     assert {"STATUS": "APPROVED", "SUBAID": "a=b"}.items() <= account.exports[0].parameters.items()
     done = run(*MAY, "--filter", "Statis=APPROVED", "--out", "other.csv")
-    assert (done.exit_code, "Did you mean 'STATUS'" in done.stderr) == (2, True)
+    assert (done.exit_code, "Did you mean 'Status' (STATUS)?" in done.stderr) == (2, True)
     done = run(*MAY, "--filter", "Status")
     assert (done.exit_code, "has no '='" in done.stderr) == (2, True)
+    for name in ("Status", "STATUS"):
+        done = run(*MAY, "--filter", "Status=APPROVED", "--filter", f"{name}=PENDING", "--out", "other.csv")
+        assert (done.exit_code, "give it once" in done.stderr) == (2, True)
     assert len(account.exports) == 1
 
 
@@ -162,7 +165,24 @@ def test_what_the_daily_limit_leaves_over_is_said_with_the_command_to_repeat(
         ([*MAY, "--format", "json", "--parquet"], 2, "but not both"),
         ([*MAY, "--split", "week", "--out", "may.csv"], 2, "or pass --join for one file"),
         ([*MAY, "--out", "{strat}.csv"], 2, "Did you mean {start}?"),
-        (["export", REPORT, "--from", "someday"], 2, "is not a time"),
+        (["export", REPORT, "--from", "tomorrow"], 2, "'tomorrow' is not a day: write '2026-05-01'"),
+        (["export", REPORT, "--from", "05/01/2026"], 2, "is not a day"),
+        (["export", REPORT, "--since", "2026-05-01"], 2, "Did you mean --from?"),
+        (["list", "--from", "2026-05-01"], 2, "No such option '--from'. Did you mean --since?"),
+        (["get", "--from", "2026-05-01"], 2, "No such option '--from'.\n"),
+        ([*MAY, "--filter", "ResultFormat=XML"], 2, "pass --format instead"),
+        (["export", ".."], 2, "REPORT='..' is not the id of a report"),
+        ([*MAY, "--end-date", "2026-05-01"], 2, "Did you mean --to?"),
+        ([*MAY, "--out", "-"], 2, "writes files only"),
+        ([*MAY, "--out", "a.csv", "--parquet"], 2, "would hold Parquet: name it a.parquet, or leave out --parquet"),
+        ([*MAY, "--out", "a.csv", "--format", "json"], 2, "would hold JSON: name it a.json, or leave out --format"),
+        ([*SPRING, "--out", "a.json", "--join"], 2, "would hold JSON lines: name it a.jsonl"),
+        ([*SPRING, "--out", "a.xml", "--join"], 2, "XML results are not joined: pass --format"),
+        ([*MAY, "--join"], 2, "--join needs --split"),
+        ([*MAY[:4], "--split", "day"], 2, "--split needs --from and --to: pass --to."),
+        ([*MAY[:4], "--out", "{end}.csv"], 2, "names {end}: pass --to, too"),
+        ([*MAY, "--max-age", "6"], 2, "'6' is not an age: write '30m', '6h'"),
+        ([*MAY, "--parquet", "--out", "."], 2, "'.' is a folder"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
@@ -210,12 +230,60 @@ def test_windows_are_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]
     with window_progress_on(CliState()) as show:
         for each in news:
             show(WINDOW, each)
-    assert capsys.readouterr().err.splitlines() == [
-        f"impact-jobs: {WINDOW}: {words}" for words in ("QUEUED", "RUNNING, 40%", "DOWNLOADING", "FAILED")
-    ]
+    assert capsys.readouterr().err.splitlines() == [f"impact-jobs: {WINDOW}: FAILED"]
     with window_progress_on(CliState(quiet=True)) as show:
         show(WINDOW, news[0])
     assert capsys.readouterr().err == ""
+
+
+def test_many_windows_are_counted_every_half_minute() -> None:
+    written: list[str] = []
+    now = iter([0.0, 10.0, 30.0, 30.0, 40.0])
+    lines = WindowLines(written.append, lambda: next(now))
+    for name, status in [("a", "QUEUED"), ("b", "QUEUED"), ("a", "RUNNING"), ("b", "DONE")]:
+        lines.show(Job(id=name, status=status))
+    assert written == ["1 running, 1 queued, 0 of 2 done"]
+
+
+@pytest.mark.parametrize(("may_replay", "status"), [(True, "COMPLETED"), (False, "DOWNLOADING")])
+def test_a_window_that_may_be_replayed_is_not_yet_downloading(*, may_replay: bool, status: str) -> None:
+    assert window_row(WINDOW, Job(id="1", status="COMPLETED"), may_replay=may_replay).status == status
+
+
+@pytest.mark.parametrize(
+    ("name", "starts"),
+    [("a.parquet", "PAR1"), ("a.json", "{"), ("a.jsonl", '{"Action_Id"'), ("a.XML", "<"), ("a.txt", "Action_Id,")],
+)
+def test_the_ending_of_the_file_says_the_format(name: str, starts: str, account: Sandbox) -> None:
+    if name == "a.parquet":
+        pytest.importorskip("pyarrow")
+    assert run(*MAY, "--out", name).exit_code == 0
+    assert Path(name).read_bytes().decode(errors="replace").startswith(starts)
+    assert account.exports
+
+
+def test_a_result_of_an_earlier_export_is_called_one(account: Sandbox, impact_clock: ImpactClock) -> None:
+    run(*MAY)
+    impact_clock.advance(7200)
+    assert "the result of an earlier export; --max-age 0s --overwrite" in plain(
+        run_at_terminal(*MAY, "--overwrite", columns=200)[1]
+    )
+    assert "earlier" not in plain(run_at_terminal(*MAY, "--overwrite", "--max-age", "0s", columns=200)[1])
+    assert len(account.job_ids) == 2
+
+
+def test_a_file_without_rows_is_noticed(account: Sandbox) -> None:
+    none = ("--filter", "SUBAID=nobody")
+    assert "0 rows: no row matches" in run(*MAY, *none, "--out", "one.csv").stderr
+    assert "3 of 3 windows are there, 0 rows: no row matches" in run(*SPRING, *none).stderr
+    assert "0 rows" not in run(*SPRING, *none, "--format", "json").stderr  # whose rows are not counted
+    assert account.exports
+
+
+def test_a_wait_that_was_too_short_is_continued_by_the_same_command(account: Sandbox) -> None:
+    account.prepare_export(seconds=60)
+    done = run(*MAY, "--timeout", "0")
+    assert (done.exit_code, "to continue: impact-jobs export" in done.stderr) == (4, True)
 
 
 def test_json_of_a_failed_window_names_it(account: Sandbox, impact_clock: ImpactClock) -> None:  # noqa: ARG001 - skips the pauses

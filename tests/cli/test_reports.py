@@ -22,6 +22,8 @@ def test_the_reports_that_can_be_exported_are_listed(account: Sandbox) -> None:
     lines = [line.split("\t") for line in run("reports").stdout.splitlines()]
     assert lines == [[report.id, report.name, report.category or "-"] for report in exportable]
     assert run("reports", "--quiet", "--all").stdout.split() == [report.id for report in reports]
+    marks = [line.split("\t")[3] for line in run("reports", "--all").stdout.splitlines()]
+    assert marks == ["yes" if report.is_exportable else "no" for report in reports]
 
 
 def test_a_report_is_a_json_object(account: Sandbox) -> None:
@@ -68,4 +70,26 @@ def test_an_unknown_report_is_answered_with_the_ones_that_are_like_it(account: S
     done = run("reports", "agency_action_listin")
     assert (done.exit_code, done.stdout) == (3, "")
     assert f"Did you mean '{REPORT}'? `impact-jobs reports` lists" in done.stderr
+    assert account.requests
+
+
+def test_a_brand_of_an_agency_is_reached_by_its_id(account: Sandbox) -> None:
+    assert run("--advertiser", "2747168", "reports", "--quiet").stdout.startswith(f"{REPORT}\n")
+    assert account.requests[-1].path.endswith("/Advertisers/2747168/Reports")
+    done = run("doctor", "--advertiser", "2747168", "--json")
+    assert "brand 2747168 of the agency account" in done.stdout
+    sent = len(account.requests)
+    done = run("--account-kind", "brand", "--advertiser", "2747168", "reports")
+    assert (done.exit_code, "--advertiser needs an agency's account" in done.stderr) == (2, True)
+    assert "pass --account-kind agency" in done.stderr
+    assert "--advertiser 'x' is not a brand's" in run("--advertiser", "x", "reports").stderr
+    assert len(account.requests) == sent
+
+
+def test_a_refusal_suggests_another_kind_of_account(account: Sandbox) -> None:
+    done = run("--account-kind", "partner", "reports")
+    assert (done.exit_code, "pass --account-kind (now partner)" in done.stderr) == (3, True)
+    done = run("get", account.add_job(), "--account-kind", "brand")
+    assert (done.exit_code, "pass --account-kind (now brand)" in done.stderr) == (3, True)
+    assert "--account-kind" not in run("--advertiser", "5", "reports").stderr
     assert account.requests

@@ -56,5 +56,8 @@ def test_many_ids_are_only_counted(count: int) -> None:
 
 def test_an_export_is_repeated_with_its_filters_and_the_same_days() -> None:
     typed = ["agency_action_listing", "--from", "2026-05-01", "--filter", "New Customer=yes", "--split", "14d"]
-    text = hint("export", *typed, "--max-age", "6h", jobs=[], state=CliState(account_kind="brand"))
-    assert shlex.split(text) == ["impact-jobs", "--account-kind", "brand", "export", *typed, "--max-age", "21600"]
+    text = hint(
+        "export", *typed, "--max-age", "6h", jobs=[], state=CliState(account_kind="agency", advertiser="2747168")
+    )
+    shared = ["--account-kind", "agency", "--advertiser", "2747168"]
+    assert shlex.split(text) == ["impact-jobs", *shared, "export", *typed, "--max-age", "21600s"]

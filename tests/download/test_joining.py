@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
-import os
 import random
 import tracemalloc
 from collections.abc import Callable
@@ -18,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_jobs import DownloadError, IntegrityError
-from impact_jobs._download import csv_scanner, file_copy, json_records
-from impact_jobs._download.joining import count_csv_rows, join_csv, join_json_lines
+from impact_jobs._download import csv_scanner, json_records
+from impact_jobs._download.joining import csv_rows, join_csv, join_json_lines
 
 CELLS = st.lists(st.sampled_from(["a", '"', ",", "\n", "\r\n", " ", "é"]), max_size=5).map("".join)
 TABLES = st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=6)
@@ -83,7 +81,7 @@ def test_the_joined_csv_has_the_records_of_its_sources(  # noqa: PLR0917 - drawn
         patch.setattr(csv_scanner, "_BLOCK_BYTES", block)
         patch.setattr(csv_scanner, "_PIECE_BYTES", max(block // 2, 1))
         total, content = joined(sources)
-        counts = [count_csv_rows(path) for path in sources]
+        counts = [csv_rows(path) or 0 for path in sources]
     assert counts == [len(table) for table in tables]
     assert total == sum(counts)
     expected = [HEADER, *(row for table in tables for row in table)]
@@ -100,7 +98,7 @@ def test_a_quote_within_an_unquoted_field_stands_for_itself(folder: Path, cells:
         patch.setattr(csv_scanner, "_BLOCK_BYTES", block)
         expected = len(parsed(path.read_bytes())) - 1
         if expected == len(cells):
-            assert count_csv_rows(path) == expected
+            assert csv_scanner.CsvFile.inspect(path).scan().records == expected
 
 
 def test_a_whole_that_is_split_is_joined_to_the_same_bytes(folder: Path) -> None:
@@ -152,38 +150,20 @@ def test_a_source_that_was_cut_within_quotes_is_refused(folder: Path, second: by
     sources = write(folder, b"A\n0\n", second)
     with pytest.raises(DownloadError, match=r"1.txt' ends within a quoted field"):
         join_csv(sources, io.BytesIO())
-    assert count_csv_rows(sources[1]) == 2
+    assert csv_rows(sources[1]) is None
 
 
-@pytest.mark.parametrize("mode", ["wb", "ab", "w+b"])
-@pytest.mark.parametrize("buffering", [0, -1])
-@pytest.mark.parametrize("number", [None, errno.EXDEV, errno.ENOSPC])
-def test_files_are_copied_in_the_kernel_where_it_can(
-    folder: Path, mode: str, buffering: int, number: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sources = write(folder, b"A\n" + b"1\n" * 5000, b"A\n2")
-    (folder / "out").unlink(missing_ok=True)
-
-    def fail(*_: object) -> int:
-        raise OSError(number, "it failed")
-
-    if number is not None:
-        monkeypatch.setattr(os, "copy_file_range", fail, raising=False)
-    with (folder / "out").open(mode, buffering=buffering) as target:
-        if number == errno.ENOSPC:
-            with pytest.raises(OSError, match="it failed"):
-                join_csv(sources, target)
-        else:
-            assert join_csv(sources, target) == 5001
-            target.flush()
-            assert (folder / "out").read_bytes() == b"A\n" + b"1\n" * 5000 + b"2"
+def test_rows_that_are_known_are_not_counted_again(folder: Path) -> None:
+    sources, target = write(folder, b"A\n1\n2", b"A\n3\n\n"), io.BytesIO()
+    assert join_csv(sources, target, known_rows={sources[0]: 40}) == 41
+    assert target.getvalue() == b"A\n1\n2\n3\n"
 
 
 @pytest.mark.parametrize("join", [join_csv, join_json_lines])
 def test_only_a_few_blocks_are_in_memory(
     folder: Path, join: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_copy, "_BLOCK_BYTES", 256 * 1024)
+    monkeypatch.setattr(csv_scanner, "_BLOCK_BYTES", 256 * 1024)
     text = b"x" * 4000
     records = b"A,B\n" + b'1,"%s\n"\n' % text * 2000 if join is join_csv else b'{"a": "%s"}\n' % text * 2000
     sources = write(folder, records)
@@ -212,7 +192,7 @@ def test_a_source_that_becomes_shorter_is_refused(folder: Path, monkeypatch: pyt
 def test_an_endless_header_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_scanner, "_MAX_HEADER_BYTES", 5000)
     with pytest.raises(DownloadError, match="not CSV"):
-        count_csv_rows(*write(folder, b'"' + b"A" * 10_000))
+        join_csv(write(folder, b'"' + b"A" * 10_000), io.BytesIO())
 
 
 # JSON

@@ -51,6 +51,8 @@ def test_a_template_by_example(text: str, expected: str) -> None:
         ("{id", "expected '}'"),
         ("id}", "Single '}'"),
         ("{id:%Y}", r"\{id:%Y\} is not a format: write \{id\}"),
+        ("{created:%Q}", r"is not a format: write \{created:%Y-%m-%d\}"),
+        ("{created:%Y%}", "is not a format"),
         ("{created:Y}", r"is not a format: write \{created:%Y-%m-%d\}"),
         ("{created:{id}}", "is not a format"),
         ("", "give a template such as"),

@@ -15,8 +15,9 @@ from attrs import evolve
 from impact_jobs import ConfigurationError, DownloadError, JobsError, ResultNotReadyError, Retry
 from impact_jobs._account import Account, is_job_id, is_loopback
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.endpoints import Pages, get
+from impact_jobs._api.endpoints import get
 from impact_jobs._api.generated import _exchange
+from impact_jobs._api.pages import job_pages
 from impact_jobs._api.responses import check_result, error_of, may_be_no_result
 from impact_jobs._dates import Window
 from impact_jobs._download.checksums import Digester, is_digest, stated_checksums
@@ -102,7 +103,7 @@ def job(data: bytes) -> None:
 
 
 def list_of_jobs(data: bytes) -> None:
-    pages = Pages(_server(200, *data.split(b"\0")), Window())
+    pages = job_pages(_server(200, *data.split(b"\0")), Window())
     try:
         for page in SyncIterator(pages):
             for found in page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,16 @@ WAITS: dict[str, Call] = {
     "wait_and_download": lambda jobs, job, folder, options: jobs.wait_and_download(job, folder / "a.csv", **options),
     "fetch_all": lambda jobs, job, folder, options: jobs.fetch_all([job], folder / "reports", **options),
 }
+MAY: dict[str, Any] = {"start_date": "2026-05-01", "end_date": "2026-05-31"}
+EXPORTS: dict[str, Call] = {
+    "export_and_download": lambda jobs, _, folder, options: jobs.export_and_download(
+        "agency_action_listing", folder / "{start}.csv", **options
+    ),
+    "to_parquet": lambda jobs, _, folder, options: jobs.to_parquet(
+        "agency_action_listing", folder / "{start}.parquet", **options
+    ),
+    "read_report": lambda jobs, _, __, options: jobs.read_report("agency_action_listing", **options),
+}
 DOWNLOADS: dict[str, Call] = {
     "download": lambda jobs, job, folder, options: jobs.download(job, folder / "a.csv", **options),
     "wait_and_download": WAITS["wait_and_download"],
@@ -34,7 +45,7 @@ STREAMS: dict[str, Call] = {
 
 
 def assert_refused(call: Call, jobs: AnyClient, sandbox: Sandbox, folder: Path, options: dict[str, object]) -> None:
-    (name,) = options
+    *_, name = options
     job_id = sandbox.add_job()
     sandbox.forget_requests()
     with pytest.raises(ConfigurationError, match=name):
@@ -49,6 +60,25 @@ def test_options_of_a_wait(
     verb: str, options: dict[str, object], jobs: AnyClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     assert_refused(WAITS[verb], jobs, sandbox, tmp_path, options)
+
+
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        *itertools.product(EXPORTS, ["polling", "on_update"]),
+        ("export_and_download", "on_window"),
+        ("to_parquet", "on_window"),
+    ],
+)
+def test_options_of_an_export(verb: str, option: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    for split in (None, "month"):
+        assert_refused(EXPORTS[verb], jobs, sandbox, tmp_path, {**MAY, "split": split, option: 3})
+
+
+@pytest.mark.parametrize("verb", ["export_and_download", "to_parquet"])
+def test_a_window_needs_dates(verb: str, jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    options: dict[str, object] = {"start_date": "2026-05-01", "on_window": print}
+    assert_refused(EXPORTS[verb], jobs, sandbox, tmp_path, options)
 
 
 @pytest.mark.parametrize("timeout", [float("nan"), -1, "60", {"x": 5}, {}], ids=str)

@@ -161,6 +161,12 @@ def test_without_pyarrow_nothing_is_sent(
     assert not sandbox.requests
 
 
+def test_a_path_of_another_format_is_refused(jobs: AnyClient, sandbox: Sandbox) -> None:
+    with pytest.raises(ConfigurationError, match=r"'a\.CSV' would hold Parquet: name it 'a\.parquet'"):
+        jobs.to_parquet(REPORT, "a.CSV", **MONTH)
+    assert not sandbox.requests
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

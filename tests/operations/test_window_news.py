@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,20 @@ def test_a_window_that_fails_is_reported_with_its_error(jobs: AnyClient, sandbox
     march = min(news, key=lambda window: window.start)
     assert any(isinstance(each, JobFailedError) for each in news[march])
     assert not any(isinstance(each, JobFailedError) for window in news if window != march for each in news[window])
+
+
+def test_without_split_the_whole_range_is_the_window(jobs: AnyClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    ((window, found),) = export(jobs, tmp_path, split=None).items()
+    assert window == ExportWindow(date(2025, 3, 1), date(2025, 5, 31))
+    assert [type(each) for each in (found[0], found[-1])] == [Job, DownloadResult]
+    sandbox.prepare_export(status="FAILED", message="Too many records.")
+    seen: list[object] = []
+    with pytest.raises(JobFailedError) as raised:
+        jobs.export_and_download(
+            "agency_action_listing",
+            tmp_path / "april.csv",
+            start_date="2025-04-01",
+            end_date="2025-04-30",
+            on_window=lambda _, news: seen.append(news),
+        )
+    assert seen[-1] is raised.value

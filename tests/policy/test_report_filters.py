@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Context, Decimal, FloatOperation, Inexact, localcontext
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -72,8 +72,8 @@ def test_an_agencys_reports_take_a_program_in_any_case() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("Acton Status", "Did you mean 'Action Status'?"),
-        ("mp id x", "Did you mean 'MP_ID'?"),
+        ("Acton Status", "Did you mean 'Action Status' (ACTION_STATUS)?"),
+        ("mp id x", "Did you mean 'Partner' (MP_ID)?"),
         ("zzz", "It takes 'Action"),
     ],
 )
@@ -82,6 +82,13 @@ def test_an_unknown_filter_is_refused_with_advice(name: str, hint: str) -> None:
         check_filters({name: "x"}, KNOWN)
     assert f"report r has no filter {name!r}" in str(raised.value)
     assert hint in str(raised.value)
+
+
+def test_numbers_do_not_depend_on_the_decimal_context_of_the_program() -> None:
+    with localcontext(Context(prec=1, traps=[Inexact, FloatOperation])):
+        assert written("1" * 40, DataType.INTEGER) == "1" * 40
+        assert written(-12.5, DataType.DECIMAL) == "-12.5"
+        assert written(Decimal("-0.00"), DataType.DECIMAL) == "0.00"
 
 
 def test_many_filters_are_not_all_listed() -> None:
@@ -109,6 +116,7 @@ def test_a_name_that_fits_two_filters_is_refused_unless_it_is_exact() -> None:
         (" True ", DataType.BOOLEAN, "true"),
         (7, DataType.INTEGER, "7"),
         (-(10**18), DataType.INTEGER, "-1000000000000000000"),
+        (10**39, DataType.INTEGER, f"1{'0' * 39}"),
         (" 007 ", DataType.INTEGER, "7"),
         (7.0, DataType.INTEGER, "7"),
         (Decimal("7.00"), DataType.INTEGER, "7"),

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote
 
-from attrs import frozen
 from impact_agency_api.api.reports import export_report, get_report_metadata, list_reports
 from impact_agency_api.models import ExportReportResultFormat
 
 from impact_jobs._account import Account
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.documents import beginning_of, is_api_error
-from impact_jobs._api.endpoints import build_request, list_url
+from impact_jobs._api.endpoints import build_request
+from impact_jobs._api.pages import Pages
 from impact_jobs._api.parsing import short_repr
-from impact_jobs._api.responses import ADVICE, error_of, read_json, read_scheduled_job, value_of
-from impact_jobs._redaction import Secret, secret_url
+from impact_jobs._api.responses import (
+    ADVICE,
+    Page,
+    error_of,
+    fields_of,
+    next_page,
+    read_json,
+    read_scheduled_job,
+    value_of,
+)
 from impact_jobs._transport.base import Request, Response
 from impact_jobs._validators import plain_number, shown
 from impact_jobs.errors import ApiError, ConfigurationError, JobNotFoundError, UnexpectedResponseError
@@ -30,8 +38,6 @@ from impact_jobs.report_models import DataType, Report, ReportColumn, ReportFilt
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_ID_CHARACTERS = 200
-_LIST = "list reports"
-_LISTS = (["Reports"], ["Reports.json"])
 _ID_IN_URI = re.compile(r".*/(?:ReportExport|Reports)/([^/?#]+?)(?:\.json)?(?:/MetaData(?:\.json)?)?(?:[?#].*)?")
 _URIS = ("DeferredApiRunUri", "MetaDataUri", "ApiRunUri")
 _JOB_URIS = ("QueuedUri", "Uri", "ResultUri")
@@ -40,10 +46,9 @@ _ADVICE = {
     _FORBIDDEN: "Check that the token is active, may read and export reports, and belongs to this account.",
     _NOT_FOUND: "Check base_url and the kind of account.",
 }
+_ERROR_FIELDS = frozenset({"Message", "message", "Errors", "Code", "RequestId", "request_id"})
 _TYPE = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _TYPES: dict[str, DataType] = {data_type.lower(): data_type for data_type in DataType}
-_ERROR_FIELDS = frozenset({"Message", "message", "Errors", "Code", "RequestId", "request_id"})
-_NEXT_PAGE = ("@nextpageuri", "@nextpageruri")
 
 
 def check_report_id(report_id: object) -> str:
@@ -78,75 +83,36 @@ def metadata_request(context: ClientContext, report_id: str) -> Request:
     return build_request(context, get_report_metadata._get_kwargs(context.account.sid, report_id))  # noqa: SLF001 - see build_request
 
 
-class ReportIterator:
-    """The reports of the account, one by one. Each page is requested when it is needed, and no report appears twice.
-
-    A link to a page that was read before, or that brings nothing new, ends the list. Without retries if `is_brief`.
-    """
-
-    def __init__(self, context: ClientContext, *, is_brief: bool = False) -> None:
-        self._context = context
-        self._is_brief = is_brief
-        self._next_url: Secret | None = build_request(context, list_reports._get_kwargs(context.account.sid)).url  # noqa: SLF001 - see build_request
-        self._reports: deque[Report] = deque()
-        self._read_urls: set[str] = set()
-        self._seen_ids: set[str] = set()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Report:
-        while not self._reports:
-            if self._next_url is None:
-                raise StopAsyncIteration
-            await self._read_page(self._next_url)
-        return self._reports.popleft()
-
-    async def _read_page(self, url: Secret) -> None:
-        request = build_request(self._context, {"method": "get", "url": url.reveal()})
-        send = self._context.exchange if self._is_brief else self._context.send
-        try:
-            page = value_of(_page(await send(request, _LIST)))
-        except ApiError as error:
-            failure = error
-        else:
-            self._add(page, url)
-            return
-        raise without_jobs(failure)
-
-    def _add(self, page: _Page, url: Secret) -> None:
-        self._reports.extend(report for report in page.reports if report.id not in self._seen_ids)
-        self._seen_ids.update(report.id for report in page.reports)
-        self._read_urls.add(url.reveal())
-        self._next_url = self._following(page.next_uri, url) if self._reports else None
-
-    def _following(self, link: object, asked: Secret) -> Secret | None:
-        """Return the URL of the next page, unless it was read before."""
-        if not link:
-            return None
-        url = list_url(self._context.account, link, asked.reveal(), lists=_LISTS)
-        if url is None:
-            account = self._context.account
-            logger.warning(
-                "list reports: the next page, %s, is not the account's list", short_repr(link, account.redact)
-            )
-        return None if url is None or url in self._read_urls else secret_url(url)
+def report_pages(context: ClientContext, *, is_brief: bool = False) -> Pages[Report]:
+    """Return the pages of the list of reports; without retries if `is_brief`."""
+    first = build_request(context, list_reports._get_kwargs(context.account.sid))  # noqa: SLF001 - see build_request
+    deadline = math.inf if is_brief else None
+    return Pages(
+        context,
+        first,
+        resource="Reports",
+        read=_read_page,
+        key=lambda report: report.id,
+        deadline=deadline,
+        explain=without_jobs,
+    )
 
 
-@frozen
-class _Page:
-    reports: tuple[Report, ...]
-    next_uri: object  # as it came
+def _read_page(response: Response, what: str) -> Page[Report]:
+    return value_of(_page(response, what, _checked(response, what)))
 
 
-def _page(response: Response) -> _Page | UnexpectedResponseError:
-    data = _checked(response, _LIST)
-    fields = {name.lower(): value for name, value in data.items()} | data if isinstance(data, dict) else {}
-    if "reports" not in fields and not isinstance(data, list) and str(fields.get("@total")) != "0":
-        return _unexpected(response, _LIST, "the response is not a list of reports")
-    items = data if isinstance(data, list) else _entries(fields.get("reports"), "Report")
-    found = {report.id: report for report in _parsed(items, response.redact)}
-    return _Page(tuple(found.values()), next(filter(None, map(fields.get, _NEXT_PAGE)), None))
+def _page(response: Response, what: str, data: object) -> Page[Report] | UnexpectedResponseError:
+    fields = fields_of(data)
+    next_uri, total = next_page(fields)
+    items = data if isinstance(data, list) else fields.get("reports")
+    if not items and ("reports" in fields or total == 0):
+        items = []
+    if not isinstance(items, list | dict):
+        return _unexpected(response, what, "the response is not a list of reports")
+    entries = _entries(items, "Report")
+    keys = tuple((_id_of(item) if isinstance(item, dict) else None) or short_repr(item, str) for item in entries)
+    return Page(tuple(_parsed(entries, what, response.redact)), keys, next_uri, total)
 
 
 def _entries(value: object, name: str) -> list[Any]:
@@ -156,13 +122,13 @@ def _entries(value: object, name: str) -> list[Any]:
     return value if isinstance(value, list) else [value] if isinstance(value, dict) else []
 
 
-def _parsed(items: list[Any], redact: Callable[[str], str]) -> Iterator[Report]:
+def _parsed(items: list[Any], what: str, redact: Callable[[str], str]) -> Iterator[Report]:
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            logger.warning("%s: skipped entry %d: it is a %s, not an object", _LIST, index, type(item).__name__)
+            logger.warning("%s: skipped entry %d: it is a %s, not an object", what, index, type(item).__name__)
         elif not (report_id := _id_of(item)):
             # Some reports of the web application have none, and cannot be requested.
-            logger.info("%s: skipped entry %d (%s): it has no id", _LIST, index, short_repr(item.get("Name"), redact))
+            logger.info("%s: skipped entry %d (%s): it has no id", what, index, short_repr(item.get("Name"), redact))
         else:
             yield Report(
                 id=report_id,

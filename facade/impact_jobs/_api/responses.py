@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import evolve, frozen
 
@@ -67,11 +67,11 @@ _OTHER_ERROR: tuple[type[ApiError], str] = (ApiError, "")  # the server's messag
 
 
 @frozen
-class Page:
-    """The jobs of a list response that could be parsed, what identifies each entry, the next page, and the total."""
+class Page(Generic[T]):
+    """The entries of a list response that could be parsed, what identifies each entry, the next page, and the total."""
 
-    jobs: tuple[Job, ...]
-    keys: tuple[str, ...] = ()  # of all entries: the id in lower case, or what the entry has instead
+    items: tuple[T, ...]
+    keys: tuple[str, ...]  # of all entries: the id, or what the entry has instead
     next_uri: object = None  # as it came
     total: int | None = None  # of all pages
 
@@ -126,7 +126,7 @@ def _if_asked_for(found: Job | JobsError, response: Response, what: str, job_id:
     return _unexpected(response, what, f"the response is about job {found.id} instead of {job_id}")
 
 
-def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] | None = None) -> Page:
+def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] | None = None) -> Page[Job]:
     """Return the jobs in the body: a bare array, `{"Jobs": […]}`, or a page with `@nextpageuri`.
 
     Skip a job for which `parse` returns None, and a malformed one with a warning in the log. Raise
@@ -136,12 +136,11 @@ def read_page(response: Response, what: str, *, parse: Callable[[object], Job | 
     return value_of(_page(response, what, read_json(response, what), parse))
 
 
-def _page(response: Response, what: str, data: object, parse: Callable[[object], Job | None]) -> Page | JobsError:
-    items, next_uri, total = data, None, None
-    if isinstance(data, dict):
-        fields = {name.lower(): value for name, value in data.items()} | data
-        items, total = fields.get("jobs"), _count(fields.get("@total"))
-        next_uri = next(filter(None, map(fields.get, _NEXT_PAGE)), None)
+def _page(response: Response, what: str, data: object, parse: Callable[[object], Job | None]) -> Page[Job] | JobsError:
+    items, fields = data, fields_of(data)
+    next_uri, total = next_page(fields)
+    if fields:
+        items = fields.get("jobs")
         if not items and ("jobs" in fields or total == 0):  # a page that counts jobs but has none is not an empty list
             items = []
         elif isinstance(items, dict):
@@ -150,6 +149,16 @@ def _page(response: Response, what: str, data: object, parse: Callable[[object],
         return _unexpected(response, what, "the response is not a list of jobs")
     keys = tuple(_key(item) for item in items)
     return Page(tuple(_parsed(items, what, parse, response.redact)), keys, next_uri, total)
+
+
+def fields_of(data: object) -> dict[str, Any]:
+    """Return the fields of an envelope, whose names may have any case; none for a bare array."""
+    return {name.lower(): value for name, value in data.items()} | data if isinstance(data, dict) else {}
+
+
+def next_page(fields: Mapping[str, Any]) -> tuple[object, int | None]:
+    """Return the link to the next page, and the total of all pages, as an envelope states them."""
+    return next(filter(None, map(fields.get, _NEXT_PAGE)), None), _count(fields.get("@total"))
 
 
 def _count(value: object) -> int | None:

@@ -8,6 +8,7 @@ price: a record with both a quote in an unquoted field and a quoted newline may 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -150,24 +151,28 @@ class CsvFile:
             is_ended=is_ended if stop > start else bool(newline),
         )
 
-    def scan(self) -> RecordCounter:
+    def scan(self, on_block: Callable[[bytearray], object] | None = None) -> RecordCounter:
         """Read the records, and return their counter, which includes a last one without a newline."""
-        counter, position, buffer = RecordCounter(), self.start, bytearray(_BLOCK_BYTES)
+        counter = RecordCounter()
+        for block in self.blocks():
+            counter.feed(block)
+            if on_block is not None:
+                on_block(block)
+        if self.stop > self.start and (counter.is_in_quotes or not self.is_ended):
+            counter.records += 1
+        return counter
+
+    def blocks(self) -> Iterator[bytearray]:
+        """Read the records in blocks, each of which is gone when the next is read."""
+        position, buffer = self.start, bytearray(_BLOCK_BYTES)
         with self.path.open("rb", buffering=0) as file, memoryview(buffer) as view:
             file.seek(self.start)
             while position < self.stop:
                 size = file.readinto(view[: self.stop - position])
                 if not size:
-                    raise self.shrunk()
-                counter.feed(buffer if size == len(buffer) else buffer[:size])
+                    raise DownloadError(f"{str(self.path)!r} became shorter while it was read. Download it again.")
+                yield buffer if size == len(buffer) else buffer[:size]
                 position += size
-        if self.stop > self.start and (counter.is_in_quotes or not self.is_ended):
-            counter.records += 1
-        return counter
-
-    def shrunk(self) -> DownloadError:
-        """Return the error for a file that ends too early."""
-        return DownloadError(f"{str(self.path)!r} became shorter while it was read. Download it again.")
 
 
 def _read_header(file: BinaryIO, path: Path, position: int) -> tuple[bytes, bytes, int]:

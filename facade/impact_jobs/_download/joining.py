@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
 from attrs import define
 
 from impact_jobs._download.csv_scanner import CsvFile
-from impact_jobs._download.file_copy import Output, RangeCopy, write_all
+from impact_jobs._download.joined_output import Output, write_all
 from impact_jobs._download.json_records import JsonRecords, Page
 from impact_jobs._redaction import shorten
 from impact_jobs.errors import DownloadError, IntegrityError
@@ -22,12 +22,18 @@ _LINES_BYTES = 256 * 1024
 _GZIP = b"\x1f\x8b"
 
 
-def join_csv(sources: Sequence[Path], target: Output) -> int:
+def join_csv(sources: Sequence[Path], target: Output, *, known_rows: Mapping[Path, int] = {}) -> int:
     """Write the records of CSV files, in order, below one header, and return their number.
 
     The bytes are those of the sources: no field is parsed or quoted anew. A byte order mark is kept at the beginning of
     the first source only. A newline is added between two sources if the first lacks its last one. Empty sources, and
     those with a header alone, add nothing. Discard `target` after an error.
+
+    Args:
+        sources: The files.
+        target: What to write to.
+        known_rows: What `csv_rows` has returned for sources that have not changed since; they are not counted again,
+            which takes more time than copying them.
 
     Raises:
         DownloadError: Headers differ, or a source ends within a quoted field.
@@ -39,26 +45,26 @@ def join_csv(sources: Sequence[Path], target: Output) -> int:
         return 0
     newline = next((found.newline for found in files if found.newline), b"\n")
     rows, is_ended = 0, bool(files[0].newline)
-    with ThreadPoolExecutor(1, "impact-jobs-join") as pool:
-        write_all(target, files[0].bom + files[0].header + files[0].newline)
-        for found in files:
-            if found.start == found.stop:
-                continue
-            if not is_ended:
-                write_all(target, newline)
-            # Copied while the records are counted, because reading them twice costs less than handing on each block.
-            with RangeCopy(found.path, found.start, found.stop) as copy:
-                copying = pool.submit(copy.to, target)
-                rows += _count_complete(found)
-            if copying.result() != found.stop - found.start:
-                raise found.shrunk()
-            is_ended = found.is_ended
+    write_all(target, files[0].bom + files[0].header + files[0].newline)
+    write = partial(write_all, target)
+    for found in files:
+        if found.start == found.stop:
+            continue
+        if not is_ended:
+            write(newline)
+        if (known := known_rows.get(found.path)) is None:
+            rows += _count_complete(found, write)
+        else:
+            rows += known
+            for block in found.blocks():
+                write(block)
+        is_ended = found.is_ended
     return rows
 
 
-def _count_complete(found: CsvFile) -> int:
+def _count_complete(found: CsvFile, on_block: Callable[[bytearray], object] | None = None) -> int:
     """Return the number of records, none of which continues in the next file, so that the numbers can be added."""
-    counter = found.scan()
+    counter = found.scan(on_block)
     if counter.is_in_quotes:
         raise DownloadError(
             f"{str(found.path)!r} ends within a quoted field, so it was cut short. Remove it, and download it again."
@@ -66,18 +72,16 @@ def _count_complete(found: CsvFile) -> int:
     return counter.records
 
 
-def count_csv_rows(path: Path) -> int:
-    """Return the number of records below the header. Empty lines at the end of the file are not counted."""
-    return CsvFile.inspect(path).scan().records
-
-
 def csv_rows(path: Path) -> int | None:
-    """Return the number of records of a result that should be CSV; None if it is compressed or something else."""
+    """Return the number of records of a result, without empty lines at its end.
+
+    None if it is compressed, or something else than complete CSV.
+    """
     with path.open("rb") as file:
         is_compressed = file.read(len(_GZIP)) == _GZIP
     if not is_compressed:
         with suppress(DownloadError):
-            return count_csv_rows(path)
+            return _count_complete(CsvFile.inspect(path))
     return None
 
 

@@ -23,6 +23,7 @@ _MAX_NAME_BYTES = 200
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|\Z)")  # names of devices on Windows
 _SPACES = re.compile(r"\s+")
 _SEPARATORS = re.compile(r"[/\\:]")
+_DIRECTIVES = re.compile(r"%-?[aAbBcdDeFfgGHIjmMpSTuUVwWxXyYzZ%]")
 _SAMPLE_DATE = date(2026, 5, 31)
 _DATES = frozenset({"start", "end", "created", "completed"})
 
@@ -124,7 +125,9 @@ def _formatted(value: object, spec: str) -> str | None:
             return format(str(value), spec)
         if not spec:
             return value.strftime("%Y-%m-%dT%H%M%S" if isinstance(value, datetime) else "%Y-%m-%d")
-        return value.strftime(spec) if "%" in spec else None
+        # Some platforms write a directive that they do not have as it is.
+        is_known = "%" in spec and "%" not in _DIRECTIVES.sub("", spec)
+        return value.strftime(spec) if is_known else None
     except ValueError:
         return None
 

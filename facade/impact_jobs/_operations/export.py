@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from impact_jobs._account_kinds import AGENCY, AccountKind
 from impact_jobs._api.context import ClientContext, RetryState
-from impact_jobs._api.endpoints import Pages
+from impact_jobs._api.pages import job_pages
 from impact_jobs._api.reports import check_report_id, export_request, read_export
 from impact_jobs._api.responses import value_of
 from impact_jobs._dates import Window, parse_bound
@@ -271,7 +271,7 @@ async def _recent_jobs(context: ClientContext, sent_at: float) -> tuple[list[Job
     first_day = utc().date() - 2 * _DAY
     while True:
         jobs: list[Job] = []
-        pages = Pages(context, Window.create(first_day, None, context.account.kind))
+        pages = job_pages(context, Window.create(first_day, None, context.account.kind))
         async for page in pages:
             jobs += page
         since = whole_second(time_of_sending(context, pages.head, sent_at))

@@ -25,8 +25,9 @@ from impact_jobs._operations.result_pages import download_all_pages, takes_json_
 from impact_jobs._operations.windows.assembling import PrepareAssembly, assembly_in
 from impact_jobs._operations.windows.run import ExportRun
 from impact_jobs._policy.windows import split_range
-from impact_jobs.errors import ConfigurationError, ExportReport
-from impact_jobs.models import DownloadResult
+from impact_jobs.errors import ConfigurationError, ExportReport, JobsError
+from impact_jobs.models import DownloadResult, Job
+from impact_jobs.report_models import ExportWindow
 
 
 async def export_and_download(
@@ -44,6 +45,8 @@ async def export_and_download(
     """
     request, others = check_export(context, given)
     is_single = export.split is None
+    if export.on_window is not None and not (request.start and request.end):
+        raise ConfigurationError("on_window needs both start_date and end_date: without them, there is no window.")
     windows = split_range(request.start, request.end, export.split) if export.split is not None else ()
     if export.join and windows and request.result_format == "XML":
         raise ConfigurationError("XML results are not joined: pass result_format='CSV' or 'JSON', or join=False.")
@@ -55,7 +58,7 @@ async def export_and_download(
     request = await with_filters(context, request, others)
     assemble = await prepare(context, request.report_id) if prepare is not None else None
     if not is_run:
-        return await _export_one(context, request, places[0], options, export)
+        return await _export_one_window(context, request, places[0], options, export)
     run = ExportRun(
         context=context,
         request=request,
@@ -67,6 +70,32 @@ async def export_and_download(
         assemble=assemble or (assembly_in(request.result_format) if is_joined else None),
     )
     return await run.run()
+
+
+async def _export_one_window(
+    context: ClientContext,
+    request: ExportRequest,
+    place: Place,
+    options: DownloadOptions,
+    export: ExportOptions,
+) -> DownloadResult:
+    on_update, on_window = export.on_update, export.on_window
+    if on_window is None or request.start is None or request.end is None:
+        return await _export_one(context, request, place, options, export)
+    window = ExportWindow(request.start, request.end)
+
+    def update(job: Job) -> None:
+        on_window(window, job)
+        if on_update is not None:
+            on_update(job)
+
+    try:
+        result = await _export_one(context, request, place, options, evolve(export, on_update=update))
+    except JobsError as error:
+        on_window(window, error)
+        raise
+    on_window(window, result)
+    return result
 
 
 async def _export_one(

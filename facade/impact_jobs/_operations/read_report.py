@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -36,8 +36,8 @@ async def read_report(context: ClientContext, given: ExportArguments, export: Ex
     async def prepare(context: ClientContext, report_id: str) -> Assemble:
         metadata = await cached_metadata(context, report_id)
 
-        def assemble(sources: Sequence[Path], target: Path, /) -> int:
-            table = read_table(sources, metadata)
+        def assemble(sources: Mapping[Path, int | None], target: Path, /) -> int:
+            table = read_table(list(sources), metadata)
             tables.append(table)
             target.touch()
             return int(table.num_rows)

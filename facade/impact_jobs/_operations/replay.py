@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
-from impact_jobs._api.endpoints import Pages, get, get_with_head, replay_request
+from impact_jobs._api.endpoints import get, get_with_head, replay_request
+from impact_jobs._api.pages import job_pages
 from impact_jobs._api.responses import read_scheduled_job, server_message
 from impact_jobs._dates import Window
 from impact_jobs._policy.rate_limit_headers import server_time
@@ -148,7 +149,7 @@ async def _find_job(
             source, head = await get_with_head(context, attempt.source)
             attempt.kind = kind_of(source)
             since = time_of_sending(context, head, sent_at) - CLOCK_SLACK
-            async for page in Pages(context, Window.create(since, None, context.account.kind)):
+            async for page in job_pages(context, Window.create(since, None, context.account.kind)):
                 jobs += page
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"

@@ -6,7 +6,8 @@ import logging
 import re
 
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.reports import ReportIterator, with_text, without_jobs
+from impact_jobs._api.pages import ItemIterator
+from impact_jobs._api.reports import report_pages, with_text, without_jobs
 from impact_jobs._redaction import shorten
 from impact_jobs._validators import closest
 from impact_jobs.errors import (
@@ -58,7 +59,7 @@ async def explained(context: ClientContext, error: ApiError, report_id: str, wha
 async def _why_refused(context: ClientContext, report_id: str, *, is_missing: bool) -> tuple[type[ApiError], str]:
     """Look a refused report up in the account's list; return the error's class, and what to do."""
     try:
-        reports = {report.id: report async for report in ReportIterator(context, is_brief=True)}
+        reports = {report.id: report async for report in ItemIterator(report_pages(context, is_brief=True))}
     except JobsError as error:
         logger.info("the list of reports could not be read: %s", error)
         return ReportNotFoundError, f"{_LIST_HINT} Check base_url and the kind of account, too."

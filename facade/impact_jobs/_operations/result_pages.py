@@ -10,8 +10,8 @@ from attrs import define, evolve
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.content import Paging
-from impact_jobs._download.file_copy import PartWriter
 from impact_jobs._download.filesystem import status_of
+from impact_jobs._download.joined_output import PartWriter
 from impact_jobs._download.joining import join_json_lines
 from impact_jobs._download.journal import Journal
 from impact_jobs._download.options import DownloadOptions

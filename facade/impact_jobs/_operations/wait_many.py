@@ -14,7 +14,8 @@ from attrs import define, evolve, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
-from impact_jobs._api.endpoints import Pages, get_once
+from impact_jobs._api.endpoints import get_once
+from impact_jobs._api.pages import job_pages
 from impact_jobs._api.parsing import parse_job
 from impact_jobs._dates import Window
 from impact_jobs._operations.job_tracker import JobTracker
@@ -166,7 +167,7 @@ class JobBatch:
         # Only whole days, because the list may state a job's date slightly differently from the job itself.
         window = Window.create(self._oldest_date(), None, self._context.account.kind)
         window = evolve(window, exactly_after=None)
-        pages = Pages(self._context, window, deadline=deadline, parse=self._parse_if_changed)
+        pages = job_pages(self._context, window, deadline=deadline, parse=self._parse_if_changed)
         while lacking and pages_read < len(due) and (pages_read == 0 or self._context.transport.now() < deadline):
             try:
                 page = await anext(pages, None)

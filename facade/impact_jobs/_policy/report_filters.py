@@ -89,11 +89,15 @@ def _find(name: str, known: list[ReportFilter], report_id: str) -> ReportFilter:
         return next(iter(parameters.values()))
     if parameters:
         raise ConfigurationError(f"filters: {name!r} may be {_listed(parameters)}: give one of these names.")
-    names = {text: text for each in known for text in (each.name, each.parameter)}
+    names = {text: each for each in known for text in (each.name, each.parameter)}
     close = closest(name, names)
-    hint = f"Did you mean {close!r}? " if close else ""
+    hint = f"Did you mean {_both_names(names[close])}? " if close else ""
     taken = _listed(each.name for each in known) or "none"
     raise ConfigurationError(f"filters: report {report_id} has no filter {shorten(name)!r}. {hint}It takes {taken}.")
+
+
+def _both_names(one: ReportFilter) -> str:
+    return repr(one.name) if one.name == one.parameter else f"{one.name!r} ({one.parameter})"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -171,9 +175,9 @@ def _decimal(name: str, value: object, _: ReportFilter) -> str:
 def _integer(name: str, value: object, _: ReportFilter) -> str:
     number = _number(value)
     is_exact = not isinstance(value, float) or abs(value) <= _MAX_EXACT_FLOAT
-    if number is None or number % 1 or not is_exact:
+    if number is None or number != int(number) or not is_exact:
         _refuse(name, value, "a whole number")
-    return _plain(number.to_integral_value())
+    return str(int(number))
 
 
 def _number(value: object) -> Decimal | None:
@@ -193,7 +197,7 @@ def _number(value: object) -> Decimal | None:
 
 
 def _plain(number: Decimal) -> str:
-    return format(number or abs(number), "f")
+    return format(number or number.copy_abs(), "f")
 
 
 def _string(name: str, value: object, _: ReportFilter) -> str:

@@ -70,7 +70,7 @@ def _check_size(texts: pa.Array) -> None:
         return
     for text in texts.to_pylist():
         with suppress(InvalidOperation):  # which the cast refuses, too
-            if text is not None and abs(Decimal(text)) >= _TOO_LARGE:
+            if text is not None and Decimal(text).copy_abs() >= _TOO_LARGE:
                 raise ValueError(text)
 
 

@@ -125,6 +125,9 @@ def _report(ctx: click.Context, error: BaseException) -> int:
             if code == exit_codes.BUG and state.verbose > 1:
                 traceback.print_exception(error)
             output.write_error(state.err, error, code=code, as_json=state.json)
+            state.note_refusal(error)
+            if code == exit_codes.TIMEOUT and not state.json and (hint := hint_of(ctx)):
+                state.note(hint)
     return code
 
 
@@ -141,6 +144,7 @@ def _flush_or_discard() -> None:
 
 @click.group(
     cls=App,
+    commands={name: click.Command(name) for name in _COMMANDS},  # of which click suggests one
     params=shared_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,

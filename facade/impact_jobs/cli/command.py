@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 from attrs import evolve
 
 from impact_jobs.cli.state import logging_to, state_of
+
+_SYNONYMS: Final = (
+    {"--from", "--since", "--start", "--start-date", "--after", "--created-after"},
+    {"--to", "--until", "--end", "--end-date", "--before", "--created-before"},
+)
 
 
 def shared_options() -> list[click.Parameter]:
@@ -21,6 +26,7 @@ def shared_options() -> list[click.Parameter]:
             metavar="KIND",
             help="The kind of the account: agency, brand or partner.",
         ),
+        _shared("--advertiser", metavar="ID", help="Act for this brand of an agency: its numeric account id."),
         _shared("--json", is_flag=True, help="Write JSON to stdout, one object per line."),
         _shared("-q", "--quiet", is_flag=True, help="Write only ids or paths, and no progress."),
         _shared("-v", "--verbose", count=True, help="Write the log to stderr; -vv writes more."),
@@ -44,6 +50,17 @@ class Command(click.Command):
         super().__init__(*args, **options)
         self.examples = examples
         self.params.extend(shared_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; suggest what this command calls an option that other commands have."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name, own = error.option_name, {option for parameter in self.params for option in parameter.opts}
+            for meant in (names & own for names in _SYNONYMS if name in names):
+                text = f"No such option {name!r}. Did you mean {' or '.join(meant)}?"
+                raise click.NoSuchOption(name, text if meant else error.message, ctx=ctx) from None
+            raise
 
     def invoke(self, ctx: click.Context) -> NoReturn:
         """Run the function, with the log on stderr, and exit with the code it returns; None means 0."""

@@ -12,7 +12,7 @@ from impact_jobs import DownloadResult, Job, JobsError
 from impact_jobs.cli import exit_codes, output
 from impact_jobs.cli.columns import folded_table
 from impact_jobs.cli.state import CliState
-from impact_jobs.cli.tables import coloured, print_job, print_job_briefly, print_result
+from impact_jobs.cli.tables import coloured, plain, print_job, print_job_briefly, print_result
 
 Outcome: TypeAlias = Job | DownloadResult | JobsError
 
@@ -48,13 +48,15 @@ def emit_all(
                 emit_result(state, outcome)
             else:
                 emit_job(state, outcome, in_full=in_full)
+    for error in errors[:1]:
+        state.note_refusal(error)
     return exit_codes.worst(errors)
 
 
 def emit_rows(state: CliState, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> None:
     """Write the rows to stdout: of each, a JSON object, its first column, or all `columns` (their keys, by title)."""
     keys = list(columns.values())
-    cells = [["" if row[key] is None else output.one_line(row[key]) for key in keys] for row in rows]
+    cells = [["" if row[key] is None else plain(row[key]) for key in keys] for row in rows]
     if state.wants_tables:
         if rows:
             state.out.print(folded_table(list(columns), cells))
@@ -80,14 +82,19 @@ def emit_job(state: CliState, job: Job, *, in_full: bool = False) -> None:
         output.write_line(state.out, coloured(line, job) if has_colours else line)
 
 
-def emit_result(state: CliState, result: DownloadResult, *, more: Mapping[str, object] | None = None) -> None:
-    """Write a file to stdout; with `--quiet`, its path alone; `more` is added to the JSON."""
+def emit_result(
+    state: CliState, result: DownloadResult, *, more: Mapping[str, object] | None = None, older: str = ""
+) -> None:
+    """Write a file to stdout; with `--quiet`, its path alone.
+
+    `more` is added to the JSON; `older` says what a result is that was made for an earlier export.
+    """
     if state.json:
         output.write_json(state.out, output.result_object(result) | dict(more or {}))
     elif state.quiet:
         output.write_line(state.out, str(result.path))
     elif state.wants_tables:
-        print_result(state.out, result)
+        print_result(state.out, result, older=older)
     else:
         output.write_line(state.out, output.result_line(result))
         if result.unchanged:

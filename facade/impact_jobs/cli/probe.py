@@ -29,18 +29,17 @@ class Target:
 def find_target(state: CliState) -> Target:
     """Find the account that `state.client()` would use."""
     url = os.environ.get("IMPACT_BASE_URL") or DEFAULT_BASE_URL
-    folder = profiles.config_folder()
     try:
-        profile = profiles.load(state.profile, folder=folder, environ=os.environ)
+        client, profile = state.client(), state.stored_profile()
         if profile is None:
             kind = kind_setting(state.account_kind)
-            client = JobsClient.from_env(account=kind)
             source = f"{kind} account {os.environ['IMPACT_ACCOUNT_SID']}, from the environment"
         else:
-            kind = state.account_kind or profile.kind
-            url, client = profile.url, profile.client(kind)
-            file = folder / profiles.FILE_NAME
+            url, kind = profile.url, state.account_kind or profile.kind
+            file = profiles.config_folder() / profiles.FILE_NAME
             source = f"{kind} account {profile.account_sid}, profile {profile.name!r} of {file}, readable only by you"
+        if state.advertiser is not None:
+            source = f"brand {state.advertiser} of the {source}"
     except ConfigurationError as error:
         return Target(base_url=url, error=error)
     return Target(base_url=url.rstrip("/"), source=source, kind=kind, client=client)

@@ -23,7 +23,7 @@ from impact_jobs.cli.formatting import Bar, joined, size, span, status_text
 from impact_jobs.cli.output import is_live, note, one_line
 from impact_jobs.cli.state import CliState
 
-_INTERVAL_SECONDS = 30.0
+INTERVAL_SECONDS = 30.0
 _FRAMES_PER_SECOND = 8
 _NARROW_COLUMNS = 60
 _MAX_BAR_COLUMNS = 40
@@ -63,7 +63,7 @@ class ProgressLines:
         return nullcontext()
 
     def _is_due(self, what: str) -> bool:
-        return self.now() >= self._written_at.get(what, 0.0) + _INTERVAL_SECONDS
+        return self.now() >= self._written_at.get(what, 0.0) + INTERVAL_SECONDS
 
 
 @define

@@ -40,9 +40,9 @@ def hint_of(context: click.Context) -> str | None:
 
 def _shared_options(context: click.Context) -> Iterator[str]:
     state = state_of(context)
-    for option, value in (("--profile", state.profile), ("--account-kind", state.account_kind)):
-        if value:
-            yield from (option, value)
+    for name in ("profile", "account_kind", "advertiser"):
+        if value := getattr(state, name):
+            yield from (f"--{name.replace('_', '-')}", value)
     for flag, is_given in (("--json", state.json), ("--quiet", state.quiet)):
         if is_given:
             yield flag
@@ -72,5 +72,5 @@ def _to_text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, timedelta):
-        return f"{value.days}d"
+        return f"{value.total_seconds():g}s" if value % timedelta(days=1) else f"{value.days}d"
     return f"{value:g}" if isinstance(value, float) else str(value)

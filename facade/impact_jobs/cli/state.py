@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from impact_jobs import AccountKindName, JobsClient
+    from impact_jobs.cli.profiles import Profile
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -27,6 +29,7 @@ class CliState:
 
     profile: str | None = None
     account_kind: AccountKindName | None = None
+    advertiser: str | None = None
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -50,24 +53,34 @@ class CliState:
         """Whether stdout is a terminal, and neither JSON nor bare ids are asked for."""
         return self.out.file.isatty() and not self.json and not self.quiet
 
+    def stored_profile(self) -> Profile | None:
+        """Load the profile to use; return None if the credentials are in the environment, or nowhere."""
+        from impact_jobs.cli import profiles  # noqa: PLC0415 - slow to load
+
+        return profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
+
     def client(self) -> JobsClient:
         """Create a client from the profile or from the environment; the caller closes it."""
         from impact_jobs import JobsClient  # noqa: PLC0415 - slow to load, and not every command needs it
-        from impact_jobs.cli import profiles  # noqa: PLC0415 - the same
 
-        found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
-        return JobsClient.from_env(account=self.account_kind) if found is None else found.client(self.account_kind)
+        found, kind = self.stored_profile(), self.account_kind
+        client = JobsClient.from_env(account=kind) if found is None else found.client(kind)
+        return client if self.advertiser is None else client.for_advertiser(self.advertiser)
 
-    def account_key(self) -> tuple[str, str, str]:
+    def account_key(self) -> tuple[str, str, str, str]:
         """Return what distinguishes the account from others, without its token."""
-        from impact_jobs.cli import profiles  # noqa: PLC0415 - slow to load
-
-        found = profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
+        found = self.stored_profile()
         names = ("IMPACT_BASE_URL", "IMPACT_ACCOUNT_KIND", "IMPACT_ACCOUNT_SID")
         url, kind, sid = (os.environ.get(name, "") for name in names)
         if found is not None:
             url, kind, sid = found.url, found.kind, found.account_sid
-        return url, self.account_kind or kind or "agency", sid
+        return url, self.account_kind or kind or "agency", sid, self.advertiser or ""
+
+    def note_refusal(self, error: BaseException) -> None:
+        """Suggest another kind of account if the API has refused access to one of this kind."""
+        is_refusal = getattr(error, "status_code", None) == HTTPStatus.FORBIDDEN
+        if is_refusal and not self.json and not self.advertiser:
+            self.note(f"if the account is of another kind, pass --account-kind (now {self.account_key()[1]})")
 
     def note(self, text: str) -> None:
         """Write a note to stderr, unless `--quiet` was given."""

@@ -51,7 +51,7 @@ def print_job(console: Console, job: Job) -> None:
     facts = {name: value for name, value in job_object(job).items() if value is not None}
     longest = max(map(len, facts))
     for name, value in facts.items():
-        text = status_text(job) if name == "status" else Text(_plain(value))
+        text = status_text(job) if name == "status" else Text(plain(value))
         console.print(Text.assemble((f"{name.replace('_', ' '):<{longest}}", "dim"), "  ", text), soft_wrap=True)
 
 
@@ -64,8 +64,8 @@ def print_job_briefly(console: Console, job: Job) -> None:
     console.print(line, soft_wrap=True)
 
 
-def print_result(console: Console, result: DownloadResult) -> None:
-    """Print a file on one line."""
+def print_result(console: Console, result: DownloadResult, *, older: str) -> None:
+    """Print a file on one line; `older` says what a result is that was made for an earlier export."""
     if not result.connections:
         how = "already complete"
     elif result.resumed_from:
@@ -75,8 +75,8 @@ def print_result(console: Console, result: DownloadResult) -> None:
     is_partial = result.pages_total is not None and result.pages_total > 1
     partial = f"1 page of {result.pages_total} only" if is_partial else ""
     rows = "" if result.rows is None else f"{result.rows:,} rows"
-    older = "an older result, which cannot be replayed" if result.fresh is False else ""
-    facts = joined([size(result.bytes_written), rows, how, partial, "unchanged" if result.unchanged else "", older])
+    notes = ["unchanged" if result.unchanged else "", older if result.fresh is False else ""]
+    facts = joined([size(result.bytes_written), rows, how, partial, *notes])
     console.print(Text.assemble(printable(result.path), (f"  {facts}", "dim")), soft_wrap=True)
 
 
@@ -90,7 +90,8 @@ def _age(job: Job, now: datetime) -> str:
     return "" if job.created_date is None else span(now - job.created_date)
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """Return a value as a word or a line."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value.isoformat(sep=" ") if isinstance(value, datetime) else one_line(value)

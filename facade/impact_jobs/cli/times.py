@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from click import BadParameter
 
@@ -16,6 +16,7 @@ _SPAN = re.compile(" ?".join(rf"(?:([0-9]+(?:\.[0-9]+)?) ?{unit})?" for unit in 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = timedelta(days=1)
+UNITS = ("day", "week", "month")
 
 
 def parse_moment(text: str, *, now: datetime, ends_day: bool = False) -> datetime:
@@ -46,6 +47,24 @@ def parse_moment(text: str, *, now: datetime, ends_day: bool = False) -> datetim
     )
 
 
+def parse_day(text: str) -> date:
+    """Parse a day, in UTC: as for `parse_moment`."""
+    try:
+        return parse_moment(text, now=datetime.now(UTC)).date()
+    except BadParameter:
+        raise BadParameter(
+            f"{shorten(text)!r} is not a day: write '2026-05-01', 'yesterday', 'monday', or '30d' (30 days ago)."
+        ) from None
+
+
+def parse_age(text: str) -> timedelta:
+    """Parse a duration that has a unit, such as "6h", or "0"."""
+    seconds = 0.0 if text.strip() == "0" else _parse_span("".join(text.lower().split()))
+    if seconds is None or seconds > timedelta.max.total_seconds():
+        raise BadParameter(f"{shorten(text)!r} is not an age: write '30m', '6h' or '1d', or '0s' for a new result.")
+    return timedelta(seconds=seconds)
+
+
 def parse_timeout(text: str) -> float | None:
     """Parse a duration such as "90" (seconds), "30m", "1h30m" or "2d" into seconds, and "forever" into None."""
     typed = "".join(text.lower().split())
@@ -62,7 +81,7 @@ def parse_timeout(text: str) -> float | None:
 def parse_split(text: str) -> str | timedelta:
     """Parse "day", "week", "month", or a number of days such as "7d"."""
     typed = text.strip().lower()
-    if typed in {"day", "week", "month"}:
+    if typed in UNITS:
         return typed
     days, rest = divmod(_parse_span(typed) or 0.0, _DAY.total_seconds())
     if not days or rest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Final
 
 from attrs import define, field, frozen
 
@@ -12,11 +13,12 @@ from impact_jobs.cli.output import one_line
 from impact_jobs.models import Job, JobStatus
 
 _KEPT_STEPS = 8  # the rate is computed from the latest steps only, because older ones say little about now
+DONE: Final = "DONE"  # the status of a window of an export whose file is there
 _NEARLY_DONE, _DONE = 99, 100  # percent; servers often rest at 99
 # Running jobs come first, then those that need attention, because a terminal may not hold all rows. Within a group
 # the jobs keep their order, because rows that move cannot be read.
-_COMPLETED = frozenset({JobStatus.COMPLETED, "DOWNLOADING", "DONE"})  # the last two are of a window of an export
-_RANKS = {"FAILED": 1, "ERROR": 1, "CANCELLED": 1, "QUEUED": 2, "COMPLETED": 3, "DONE": 3}
+_COMPLETED = frozenset({JobStatus.COMPLETED, "DOWNLOADING", DONE})  # the last two are of a window of an export
+_RANKS = {"FAILED": 1, "ERROR": 1, "CANCELLED": 1, "QUEUED": 2, "COMPLETED": 3, DONE: 3}
 
 
 @define
@@ -90,6 +92,7 @@ class _History:
 class WatchState:
     """The jobs that are watched, built from their snapshots. It does no I/O and reads no clock."""
 
+    of_windows: bool = False  # of an export, each shown as a job
     _histories: dict[str, _History] = field(factory=dict)
     _lock: Lock = field(factory=Lock, repr=False, eq=False)  # because a live display draws in its own thread
 
@@ -107,8 +110,11 @@ class WatchState:
 
     @property
     def summary(self) -> str:
-        """How many jobs there are of each status, such as "2 running, 1 failed"."""
+        """How many jobs there are of each status, such as "2 running, 1 failed"; of windows, how many are done."""
         counts = Counter(one_line(job.status).lower() for job in self.jobs)
+        if self.of_windows:
+            total, done = counts.total(), counts.pop("done", 0)
+            return ", ".join([*(f"{count} {status}" for status, count in counts.items()), f"{done} of {total} done"])
         return ", ".join(f"{count} {status}" for status, count in counts.items()) or "no jobs"
 
     def pace(self, job: Job, *, now: datetime) -> Pace:

@@ -26,18 +26,18 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 @contextmanager
-def live_table(console: Console, *, title: str = "JOB", transient: bool = False) -> Iterator[Callable[[Job], None]]:
-    """Draw a table within the block, and yield a function that updates a job in it; a `transient` one is erased."""
-    jobs = WatchState()
+def live_table(console: Console, *, of_windows: bool = False) -> Iterator[Callable[[Job], None]]:
+    """Draw a table within the block, and yield a function that updates a job in it; one of windows is erased."""
+    jobs = WatchState(of_windows)
 
     def draw() -> Table:
         rows = max(console.height - _RESERVED_LINES, 1)
-        return watch_table(jobs, now=datetime.now(UTC), width=console.width - _ECHO_COLUMNS, rows=rows, title=title)
+        return watch_table(jobs, now=datetime.now(UTC), width=console.width - _ECHO_COLUMNS, rows=rows)
 
     with Live(
         get_renderable=draw,
         console=console,
-        transient=transient,
+        transient=of_windows,
         refresh_per_second=_FRAMES_PER_SECOND,
         redirect_stdout=False,
         redirect_stderr=False,
@@ -46,38 +46,39 @@ def live_table(console: Console, *, title: str = "JOB", transient: bool = False)
         yield lambda job: jobs.update(job, at=datetime.now(UTC))
 
 
-def watch_table(state: WatchState, *, now: datetime, width: int, rows: int | None = None, title: str = "JOB") -> Table:
+def watch_table(state: WatchState, *, now: datetime, width: int, rows: int | None = None) -> Table:
     """Draw the jobs for a terminal, with a summary below if there are several.
 
     Columns that do not fit into `width`, which should be 30 or more, are left out; jobs beyond `rows` are only counted.
     """
     jobs = state.jobs
     hidden = 0 if rows is None else max(len(jobs) - rows, 0)
-    table = fitted_table(_columns(state, jobs[:rows], now=now, width=width, title=title), width, header_style="dim")
+    table = fitted_table(_columns(state, jobs[:rows], now=now, width=width), width, header_style="dim")
     if len(jobs) > 1:
         table.caption_justify = "left"
         table.caption = Text(state.summary + (f" ({hidden} not shown)" if hidden else ""), style="dim")
     return table
 
 
-def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: int, title: str) -> list[Column]:
+def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: int) -> list[Column]:
     paces = [state.pace(job, now=now) for job in jobs]
     messages = [one_line(job.status_message or "") for job in jobs]
     bars = [Bar(percent_of(job) / 100, status_style(job)) for job in jobs]
     columns = [  # those that change every second have a fixed width, so that they do not jump
-        text_column(title, 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
+        text_column("WINDOW" if state.of_windows else "JOB", 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
         text_column("STATUS", 1, [status_text(job) for job in jobs], width=9, min_width=14),
         Column(title="PROGRESS", rank=4, cells=bars, width=8, max_width=24),
         number_column("%", 2, [f"{percent_of(job)}%" for job in jobs], width=4),
         number_column("LEFT", 3, [_left(job, pace, now) for job, pace in zip(jobs, paces, strict=True)], width=6),
         number_column("AGE", 5, [_age(job, now) for job in jobs], width=6),
-        number_column("%/MIN", 6, [_rate(pace.percent_per_minute) for pace in paces], width=6),
         number_column("RECORDS", 10, [records(job) for job in jobs]),
         number_column("REC/S", 8, [_rate(pace.records_per_second) for pace in paces], width=7),
         number_column("ENDS UTC", 9, [_end(pace, now) for pace in paces], width=12),
     ]
-    if any(job.type for job in jobs):
-        columns.append(text_column("TYPE", 11, [one_line(job.type or "") for job in jobs]))
+    if not state.of_windows:  # whose jobs are short, and of one type
+        columns.insert(6, number_column("%/MIN", 6, [_rate(pace.percent_per_minute) for pace in paces], width=6))
+        if any(job.type for job in jobs):
+            columns.append(text_column("TYPE", 11, [one_line(job.type or "") for job in jobs]))
     if any(messages):
         columns.append(text_column("MESSAGE", 7, messages, min_width=24))
     return columns

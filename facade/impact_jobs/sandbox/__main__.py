@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _HINT: Final = """\
 The sandbox is running; press Ctrl-C to stop it. In another terminal, paste the lines above. Then, for example:
+  impact-jobs reports
   curl -u "$IMPACT_ACCOUNT_SID:$IMPACT_AUTH_TOKEN" "$IMPACT_BASE_URL/{collection}/$IMPACT_ACCOUNT_SID/Jobs.json"
 """
 

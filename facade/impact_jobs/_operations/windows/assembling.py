@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -13,10 +13,11 @@ from impact_jobs._download.joining import join_csv, join_json_lines
 class Assemble(Protocol):
     """Builds one file from the results of windows. It runs in a thread, and may raise a `JobsError`."""
 
-    def __call__(self, sources: Sequence[Path], target: Path, /) -> int:
+    def __call__(self, sources: Mapping[Path, int | None], target: Path, /) -> int:
         """Write `target`, a new file, from the results in `sources`, in their order, and return its number of rows.
 
-        The memory that it takes must not grow with the files.
+        `sources` has the number of rows of each, if it is known. The memory that this takes must not grow with the
+        files.
         """
         ...
 
@@ -30,10 +31,12 @@ It may send requests. It is called once all arguments have been checked, and bef
 
 def assembly_in(result_format: str) -> Assemble:
     """Return how to assemble results without a change of their format."""
-    join = join_csv if result_format == "CSV" else join_json_lines
 
-    def assemble(sources: Sequence[Path], target: Path, /) -> int:
+    def assemble(sources: Mapping[Path, int | None], target: Path, /) -> int:
+        known = {path: rows for path, rows in sources.items() if rows is not None}
         with target.open("wb") as file:
-            return join(sources, file)
+            if result_format == "CSV":
+                return join_csv(list(sources), file, known_rows=known)
+            return join_json_lines(list(sources), file)
 
     return assemble

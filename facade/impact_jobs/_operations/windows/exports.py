@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext
-from impact_jobs._api.endpoints import Pages, get_with_head
+from impact_jobs._api.endpoints import get_with_head
+from impact_jobs._api.pages import job_pages
 from impact_jobs._dates import Window, next_minute
 from impact_jobs._download.export_journal import ExportJournal
 from impact_jobs._operations.export import OTHERS_WITHIN, candidates, send_export, whole_second
@@ -209,7 +210,8 @@ class WindowExports:
 
     async def _list_since(self, moment: datetime) -> tuple[list[Job], timedelta]:
         """Return the jobs, and how far the server's clock is ahead of this machine's."""
-        pages = Pages(self.context, Window.create(moment.date() - timedelta(days=1), None, self.context.account.kind))
+        window = Window.create(moment.date() - timedelta(days=1), None, self.context.account.kind)
+        pages = job_pages(self.context, window)
         jobs = [job async for page in pages for job in page]
         return jobs, server_time(pages.head) - pages.head.received_at
 

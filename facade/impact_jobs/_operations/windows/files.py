@@ -153,7 +153,7 @@ class WindowFiles:
                 return result
             assembled = source.with_name(f"{source.name}.assembled")
             assembled.unlink(missing_ok=True)  # which may be a link
-            rows = self.assemble([source], assembled)
+            rows = self.assemble({source: rows}, assembled)
             size, sha256 = measure(assembled, digest=self.options.digest)
             target = task.target.path
             is_same = filecmp.cmp(assembled, target, shallow=False) if target.is_file() else None

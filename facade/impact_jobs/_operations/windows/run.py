@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from threading import Lock
 
 from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext, seconds_of
+from impact_jobs._api.endpoints import get_with_head
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.destination import Place, check_file, remove_empty_folders
-from impact_jobs._download.export_journal import ASSEMBLED, CompleteFile, ExportJournal, WindowState
+from impact_jobs._download.export_journal import ASSEMBLED, CompleteFile, ExportJournal, WindowState, size_of
 from impact_jobs._download.filesystem import exists
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
@@ -27,6 +28,7 @@ from impact_jobs._operations.windows.exports import WindowExports
 from impact_jobs._operations.windows.files import WindowFiles
 from impact_jobs._operations.windows.manifests import WindowManifests
 from impact_jobs._operations.windows.tasks import WindowTask, window_key
+from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._transport.clock import utc
 from impact_jobs.errors import ExportIncompleteError, ExportReport, IntegrityError, JobsError
 from impact_jobs.models import DownloadResult, Job
@@ -87,6 +89,7 @@ class ExportRun:
         run, started = self.context.transport.run, self.context.transport.now()
         if (joined := await run(lambda: self._find(journal))) is not None:
             return joined
+        await self._use_young_files()
         report, assemble = await self._complete_windows(journal), self.assemble
         if assemble is None or not self.is_joined:
             if report.is_complete:
@@ -177,14 +180,32 @@ class ExportRun:
             if task.target is not None:
                 task.replaces = self.options.overwrite or state.is_saving or self._manifests.may_replace(task)
                 check_file(task.target.path, overwrite=task.replaces)
-        elif task.is_unfinished if self.export.max_age is None else self._is_old(state.file):
-            task.state = evolve(state, fresh=None)
+        elif self.export.max_age is None and not task.is_unfinished:
+            task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
         else:
-            task.outcome = evolve(is_there, fresh=self.export.max_age is not None or bool(is_there.fresh))
+            task.state = evolve(state, fresh=None)
 
-    def _is_old(self, file: CompleteFile | None) -> bool:
-        made_at = file.completed_at if file is not None else None
-        return made_at is None or (self.export.max_age is not None and utc() - made_at > self.export.max_age)
+    async def _use_young_files(self) -> None:
+        """Use the files of earlier runs that are no older than `max_age`, by the server's clock."""
+        max_age = self.export.max_age
+        unknown = [task for task in self.tasks if task.outcome is None and task.state.file is not None]
+        if max_age is None or not unknown:
+            return
+        now = await self._server_time(unknown[0].state.job_id or "")
+        for task in unknown:
+            made = None if task.state.file is None else task.state.file.completed_at
+            found = await self.context.transport.run(task.existing_result)
+            if made is not None and now - made <= max_age and found is not None:
+                task.state = evolve(task.state, fresh=True)
+                task.outcome = evolve(found, fresh=True)
+
+    async def _server_time(self, job_id: str) -> datetime:
+        """Return the server's time, or this machine's if the job cannot be requested."""
+        try:
+            _, head = await get_with_head(self.context, job_id)
+        except JobsError:
+            return utc()
+        return server_time(head)
 
     async def _complete_windows(self, journal: ExportJournal) -> ExportReport:
         exports = WindowExports(
@@ -219,11 +240,11 @@ class ExportRun:
         """Assemble the windows into the target; the journal says what it is before it has its name."""
         place, assembled = self.places[0], self._assembled
         with disk_errors(place.path):
+            counted = {task.source.path: _rows(task) for task in self.tasks}
             assembled.unlink(missing_ok=True)  # which may be a link, or another name of the target
-            rows = assemble([task.source.path for task in self.tasks], assembled)
-            counted = [task.outcome.rows for task in self.tasks if isinstance(task.outcome, DownloadResult)]
-            expected = sum(filter(None, counted))
-            if None not in counted and rows != expected:
+            rows = assemble(counted, assembled)
+            expected = sum(filter(None, counted.values()))
+            if None not in counted.values() and rows != expected:
                 raise IntegrityError(
                     f"{str(place.shown)!r} was not written, because {rows} rows were joined and the windows have "
                     f"{expected}. Remove {str(self._folder)!r}, and export again."
@@ -259,3 +280,11 @@ class ExportRun:
             resumed_from=sum(each.resumed_from for each in downloads),
             connections=max((each.connections for each in downloads), default=0),
         )
+
+
+def _rows(task: WindowTask) -> int | None:
+    """Return the rows of a window whose file is as large as when they were counted."""
+    result = task.outcome
+    if isinstance(result, DownloadResult) and size_of(task.path) == result.bytes_written:
+        return result.rows
+    return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import click
@@ -17,12 +18,14 @@ from impact_jobs.cli.formatting import joined, size
 from impact_jobs.cli.progress import progress_on
 from impact_jobs.cli.resume_hint import hint_of, hint_resume
 from impact_jobs.cli.state import CliState
-from impact_jobs.cli.times import parse_moment, parse_split, parse_timeout
+from impact_jobs.cli.times import UNITS, parse_age, parse_day, parse_split
 from impact_jobs.cli.window_progress import window_progress_on
 
-
-def _day(text: str) -> date:
-    return parse_moment(text, now=datetime.now(UTC)).date()
+_FORMATS = ("csv", "json", "xml", "parquet")
+_LINES = ("jsonl", "ndjson")  # what joined JSON becomes
+_DAYS = {"start": "--from", "end": "--to"}  # the options of the fields of a template
+_EARLIER = "the result of an earlier export; --max-age 0s --overwrite makes a new one"
+_NOT_REPLAYED = "an older result, which cannot be replayed"
 
 
 def _filter(text: str) -> str:
@@ -31,6 +34,15 @@ def _filter(text: str) -> str:
             f"{output.one_line(text)!r} has no '=': write NAME=VALUE, such as 'Start Date=2026-05-01'."
         )
     return text
+
+
+def _by_name(filters: Sequence[str]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for name, _, value in (each.partition("=") for each in filters):
+        if name in found:
+            raise click.UsageError(f"--filter {output.one_line(name)!r} is given twice: give it once.")
+        found[name] = value
+    return found or None
 
 
 @click.command(
@@ -44,9 +56,13 @@ def _filter(text: str) -> str:
 )
 @click.argument("report", shell_complete=report_cache.complete_report)
 @click.option(
-    "--from", "start_date", type=_day, metavar="DAY", help="The first day: 2026-05-01, yesterday, 30d (30 days ago)."
+    "--from",
+    "start_date",
+    type=parse_day,
+    metavar="DAY",
+    help="The first day: 2026-05-01, yesterday, 30d (30 days ago).",
 )
-@click.option("--to", "end_date", type=_day, metavar="DAY", help="The last day, which is included.")
+@click.option("--to", "end_date", type=parse_day, metavar="DAY", help="The last day, which is included.")
 @click.option(
     "--filter",
     "filters",
@@ -59,34 +75,34 @@ def _filter(text: str) -> str:
     "--split",
     type=parse_split,
     metavar="day|week|month|7d",
+    shell_complete=lambda _context, _option, typed: [each for each in UNITS if each.startswith(typed)],
     help="Export the range in windows of this length, each as a job of its own.",
 )
 @click.option("--join", is_flag=True, help="Join the windows in one file; without it, each has a file of its own.")
 @click.option(
     "--out",
     metavar="PATH",
+    default="",
     help="The file, or a template with {report}, {start}, {end} and {account}, such as '{report}/{start:%Y-%m}.csv'; "
     "by default, the report's id in the current folder, and the first day of a window.",
 )
 @click.option(
     "--format",
     "result_format",
-    type=click.Choice(["csv", "json", "xml"], case_sensitive=False),
-    default="csv",
-    show_default=True,
-    help="The format of the result.",
+    type=click.Choice(_FORMATS, case_sensitive=False),
+    help="The format of the file; by default, as --out ends, or else csv.",
 )
-@click.option("--parquet", is_flag=True, help="Write Parquet, with the types of the report's columns.")
+@click.option("--parquet", is_flag=True, help="The same as --format parquet: with the types of the report's columns.")
 @click.option(
     "--max-age",
-    type=parse_timeout,
+    type=parse_age,
     metavar="DURATION",
-    help="Replay a result that is older than this: 6h, 1d; 0 replays every one.",
+    help="Replay a result that is older than this: 6h, 1d; 0s replays every one.",
 )
 @options.timeout
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.pass_obj
-def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, **chosen: Any) -> int:  # noqa: ANN401 - as click passes them
+def export(state: CliState, /, report: str, *, out: str, parquet: bool, **chosen: Any) -> int:  # noqa: ANN401 - as click passes them
     """Export a report to a file, or a long range to one file per window.
 
     Schedules the report, waits for its job, and downloads the result. A file appears only once it is complete and
@@ -97,54 +113,87 @@ def export(state: CliState, /, report: str, *, out: str | None, parquet: bool, *
     SHA-256, separated by tabs. If a window fails, the others are still exported.
     """
     hint_resume([])
-    if parquet and chosen["result_format"] != "csv":
+    if parquet and chosen["result_format"] not in {None, "parquet"}:
         raise click.UsageError("pass --parquet or --format, but not both.")
-    path = out or _default_path(parquet=parquet, **chosen)
-    if parquet:
+    is_joined = chosen["join"]
+    chosen["result_format"] = ending = _format_of(PurePath(out), "parquet" if parquet else chosen["result_format"])
+    _check(PurePath(out), **chosen)
+    if ending == "parquet":
         del chosen["result_format"]
-    chosen["filters"] = dict(each.split("=", 1) for each in chosen["filters"]) or None
-    if chosen["max_age"] is not None:
-        chosen["max_age"] = timedelta(seconds=chosen["max_age"])
+    if ending == "json" and is_joined:
+        ending = "jsonl"
+    path = out or ("{report}_{start:%Y-%m-%d}." if chosen["split"] and not is_joined else "{report}.") + ending
+    chosen["filters"] = _by_name(chosen["filters"])
     with state.client() as client:
-        call: Callable[..., DownloadResult | ExportReport] = partial(
-            client.to_parquet if parquet else client.export_and_download, report, path, **chosen
-        )
+        to_file = client.to_parquet if ending == "parquet" else client.export_and_download
+        call: Callable[..., DownloadResult | ExportReport] = partial(to_file, report, path, **chosen)
         try:
             if chosen["split"] is not None:
-                with window_progress_on(state) as on_window:
+                with window_progress_on(state, may_replay=chosen["max_age"] is not None) as on_window:
                     found = call(on_window=on_window)
             else:
                 with progress_on(state) as progress:
-                    more = {} if parquet else {"on_progress": progress.on_bytes}
+                    more = {} if ending == "parquet" else {"on_progress": progress.on_bytes}
                     found = call(on_update=progress.on_job, **more)
         except ExportIncompleteError as error:
             found = error.report
     report_cache.remember(state, {report: ""})
-    if isinstance(found, DownloadResult):
-        emit_result(state, found, more=_about(report, chosen["start_date"], chosen["end_date"]))
-        return exit_codes.OK
-    return _emit(state, report, found, are_joined=chosen["join"])
+    older = _EARLIER if chosen["max_age"] is None else _NOT_REPLAYED
+    if isinstance(found, ExportReport):
+        return _emit(state, report, found, are_joined=is_joined, older=older)
+    emit_result(state, found, more=_about(report, chosen["start_date"], chosen["end_date"]), older=older)
+    if found.rows == 0 and not state.wants_tables:
+        state.note(f"{output.printable(found.path)}: {_rows(0)}")
+    return exit_codes.OK
 
 
-def _default_path(*, parquet: bool, split: object, join: bool, result_format: str, **_: object) -> str:
-    is_one = split is None or join
-    ending = "parquet" if parquet else result_format
-    if split is not None and join and ending == "json":
-        ending = "jsonl"
-    return ("{report}." if is_one else "{report}_{start:%Y-%m-%d}.") + ending
+def _format_of(out: PurePath, given: str | None) -> str:
+    """Return the format that is given, or else that of the file's ending; raise UsageError if they differ."""
+    ending = out.suffix.lower().removeprefix(".")
+    named = "json" if ending in _LINES else ending if ending in _FORMATS else None
+    if given and named not in {None, given}:
+        shown, option = ("Parquet", "--parquet") if given == "parquet" else (given.upper(), "--format")
+        name = out.with_suffix(f".{given}")
+        raise click.UsageError(f"'{out}' would hold {shown}: name it {name}, or leave out {option}.")
+    return given or named or "csv"
 
 
-def _emit(state: CliState, report: str, found: ExportReport, *, are_joined: bool) -> int:
+def _check(out: PurePath, *, split: object, join: bool, result_format: str, **days: object) -> None:
+    """Raise UsageError if the options do not fit together, before the library does and names Python arguments."""
+    text = str(out)
+    missing = [option for name, option in _DAYS.items() if days[f"{name}_date"] is None]
+    if text == "-":
+        problem = "an export writes files only: pass --out FILE, then write it to stdout by `cat FILE`."
+    elif split is None and join:
+        problem = "--join needs --split: without windows, there is one file already."
+    elif split is not None and missing:
+        problem = f"--split needs --from and --to: pass {' and '.join(missing)}."
+    elif join and result_format == "xml":
+        problem = "XML results are not joined: pass --format csv or json, or leave out --join."
+    elif join and out.suffix.lower() == ".json":
+        problem = f"'{out}' would hold JSON lines: name it {out.with_suffix('.jsonl')}."
+    elif split is not None and not join and out.name and "{" not in text:
+        example = out.with_name(f"{out.stem}_{{start:%Y-%m-%d}}{out.suffix}")
+        problem = f"'{out}' is one name for several windows: pass --out '{example}', or pass --join for one file."
+    elif named := next((name for name, option in _DAYS.items() if option in missing and f"{{{name}" in text), None):
+        problem = f"'{out}' names {{{named}}}: pass {_DAYS[named]}, too."
+    else:
+        return
+    raise click.UsageError(problem)
+
+
+def _emit(state: CliState, report: str, found: ExportReport, *, are_joined: bool, older: str) -> int:
     """Write the windows and what is missing; return the exit code."""
     for window, outcome in found.outcomes.items():
         about = _about(report, window.start, window.end)
         if isinstance(outcome, JobsError):
             emit_failure(state, outcome, about=str(window), more=about)
         elif not are_joined:
-            emit_result(state, outcome, more=about)
+            emit_result(state, outcome, more=about, older=older)
     files, total = found.files.values(), len(found.outcomes) + len(found.left)
-    rows, written = sum(file.rows or 0 for file in files), sum(file.bytes_written for file in files)
-    state.note(joined([f"{len(files)} of {total} windows are there", f"{rows:,} rows", size(written)]))
+    counts, written = [file.rows for file in files], sum(file.bytes_written for file in files)
+    rows = _rows(sum(filter(None, counts))) if counts and None not in counts else ""
+    state.note(joined([f"{len(files)} of {total} windows are there", rows, size(written)]))
     if found.is_complete:
         return exit_codes.OK
     error = ExportIncompleteError(found, report_id=report)
@@ -152,6 +201,10 @@ def _emit(state: CliState, report: str, found: ExportReport, *, are_joined: bool
     emit_failure(state, error, more={"report": report, "left": left, "again_at": found.again_at})
     output.note(state.err, hint_of(click.get_current_context()) or "")
     return exit_codes.worst([*found.errors.values(), error])
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} rows" if count else "0 rows: no row matches"
 
 
 def _about(report: str, start: date | None, end: date | None) -> dict[str, object]:

@@ -29,8 +29,9 @@ def reports(state: CliState, report: str | None, *, show_all: bool) -> None:
     """Show the reports of the account, or the filters and columns of one.
 
     Without REPORT, lists the reports that `impact-jobs export` takes: in a pipe, id, name and category, separated by
-    tabs. With REPORT, shows its filters and its columns: in a pipe, name, "filter" or "column", type, the filter's
-    parameter, and its format or the column's description. With --json, each report is one object.
+    tabs; with --all, also whether each can be exported. With REPORT, shows its filters and its columns: in a pipe,
+    name, "filter" or "column", type, the filter's parameter, and its format or the column's description. With --json,
+    each report is one object.
     """
     with state.client() as client:
         if report is not None:
@@ -38,7 +39,8 @@ def reports(state: CliState, report: str | None, *, show_all: bool) -> None:
             return
         found = [each for each in client.reports() if show_all or each.is_exportable]
     report_cache.remember(state, {each.id: each.name for each in found if each.is_exportable})
-    emit_rows(state, [output.attributes(each) for each in found], _LIST)
+    columns = _LIST | ({"EXPORTABLE": "is_exportable"} if show_all else {})
+    emit_rows(state, [output.attributes(each) for each in found], columns)
     if state.wants_tables and not found:
         state.note("no reports")
 

@@ -46,6 +46,7 @@ def watch(state: CliState, jobs: tuple[str, ...], *, timeout: float | None, sele
             wanted = [job for job in newest_first(selection.find(client)) if selection or not job.is_terminal]
             if not wanted:
                 state.note("no such jobs" if selection else "no jobs are running")
+                return exit_codes.OK
         with _view(state) as show:
             for job in wanted:
                 if isinstance(job, Job):
