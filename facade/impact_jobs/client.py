@@ -905,6 +905,7 @@ class JobsClient:
             on_window: Called with a window and its news, perhaps from other threads, one at a time: each snapshot of
                 its job, then its file or its error. Without `split`, the whole range is the window.
             overwrite: Whether to replace existing files. With `split`, it exports windows again that have a file.
+                Without it, a file of the same request is replaced as well if its window has grown since.
             resume, connections, digest, mode: As for `download`; with `split`, for each of the downloads, of which
                 there are up to four at once.
             on_progress: As for `download`; with `split`, it is called with the bytes of all windows and None.

@@ -249,7 +249,7 @@ class ReportNotFoundError(ApiError):
         ...     jobs.export_report("agency_action_listin")
         ... except ReportNotFoundError as error:
         ...     print(error)
-        export of report agency_action_listin: ... Did you mean 'agency_action_listing'? ...
+        export of report agency_action_listin: ... Did you mean 'agency_action_listing' (Action Listing)? ...
     """
 
 

@@ -69,7 +69,7 @@ def test_an_account_without_reports_has_an_empty_list(account: Sandbox) -> None:
 def test_an_unknown_report_is_answered_with_the_ones_that_are_like_it(account: Sandbox) -> None:
     done = run("reports", "agency_action_listin")
     assert (done.exit_code, done.stdout) == (3, "")
-    assert f"Did you mean '{REPORT}'? `impact-jobs reports` lists" in done.stderr
+    assert f"Did you mean '{REPORT}' (Action Listing)? `impact-jobs reports` lists" in done.stderr
     assert account.requests
 
 

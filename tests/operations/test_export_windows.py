@@ -36,6 +36,7 @@ from impact_jobs import (
     Retry,
     WaitTimeoutError,
 )
+from impact_jobs._download.export_journal import ExportJournal
 from impact_jobs._operations.windows import run
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
@@ -702,7 +703,7 @@ def test_a_window_that_was_not_over_is_made_again(impact_clock: ImpactClock, *, 
 
 def test_a_kill_after_a_joined_file_has_its_name_is_noticed(jobs: AnyClient, sandbox: Sandbox) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(run.ExportJournal, "remove", Mock(side_effect=KeyboardInterrupt))
+        patched.setattr(ExportJournal, "remove", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
     before = Path("joined.csv").read_bytes()

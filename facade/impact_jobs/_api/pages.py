@@ -33,9 +33,9 @@ class Pages(Generic[T]):
     A link to a page that was read before, or whose entries are all known, ends the list. What is wrong with a link is
     raised once the items before it are handed on.
 
-    `resource` is the list's name in its path, `key` returns what identifies an item, and `explain` returns the error
-    that replaces a refusal. With a `deadline` on the transport's clock, each page is requested once, without retries,
-    and in time: for callers that list again anyway. `entries` counts the entries of the pages so far, including skipped
+    `resource` is the list's name in its path, `key` returns what identifies an item, and `explain` returns the error to
+    raise for a refusal. With a `deadline` on the transport's clock, each page is requested once, without retries, and
+    in time: for callers that list again anyway. `entries` counts the entries of the pages so far, including skipped
     ones; `head` is that of the last page's response.
     """
 

@@ -9,7 +9,7 @@ from impact_jobs._api.context import ClientContext
 from impact_jobs._api.pages import ItemIterator
 from impact_jobs._api.reports import report_pages, with_text, without_jobs
 from impact_jobs._redaction import shorten
-from impact_jobs._validators import closest
+from impact_jobs._validators import closest, shown
 from impact_jobs.errors import (
     ApiError,
     InvalidParameterError,
@@ -18,6 +18,7 @@ from impact_jobs.errors import (
     RateLimitError,
     ReportNotFoundError,
 )
+from impact_jobs.report_models import Report
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -50,7 +51,7 @@ async def explained(context: ClientContext, error: ApiError, report_id: str, wha
         return with_text(error, RateLimitError, f"{what}: HTTP 429: {said}. {_DAILY}")
     if error.status_code == _NOT_FOUND or (error.status_code == _OK and _ABOUT_REPORT.search(details)):
         kind, advice = await _why_refused(context, report_id, is_missing=error.status_code == _NOT_FOUND)
-        return with_text(error, kind, f"{what}: HTTP {error.status_code}: {said}. {advice}")
+        return with_text(error, kind, f"{what}: {advice} The server's answer was HTTP {error.status_code}: {said}.")
     if error.status_code in {_OK, _BAD_REQUEST} and _ABOUT_VALUE.search(details):
         return with_text(error, InvalidParameterError, str(error))
     return without_jobs(error)
@@ -62,18 +63,23 @@ async def _why_refused(context: ClientContext, report_id: str, *, is_missing: bo
         reports = {report.id: report async for report in ItemIterator(report_pages(context, is_brief=True))}
     except JobsError as error:
         logger.info("the list of reports could not be read: %s", error)
-        return ReportNotFoundError, f"{_LIST_HINT} Check base_url and the kind of account, too."
+        return ReportNotFoundError, f"it was refused. {_LIST_HINT} Check base_url and the kind of account, too."
     listed = reports.get(report_id)
     if listed is None:
         names = {name: report.id for report in reports.values() for name in (report.name, report.id)}
         close = closest(report_id, names)
-        hint = f"Did you mean {names[close]!r}? " if close else ""
-        return ReportNotFoundError, f"The account's list does not have it. {hint}{_LIST_HINT}"
+        hint = f"Did you mean {_named(reports[names[close]])}? " if close else ""
+        return ReportNotFoundError, f"there is no such report in the account's list. {hint}{_LIST_HINT}"
     if not listed.is_exportable:
-        return ReportNotFoundError, "The report exists in the web application only. " + _LIST_HINT
+        return ReportNotFoundError, "the report exists in the web application only. " + _LIST_HINT
     if is_missing:
-        return ReportNotFoundError, "The account's list has it, so check base_url and the kind of account."
-    return PermissionDeniedError, "The account's list has it, but the token or the account may not run it."
+        return ReportNotFoundError, "the account's list has it, so check base_url and the kind of account."
+    return PermissionDeniedError, "the account's list has it, but the token or the account may not run it."
+
+
+def _named(report: Report) -> str:
+    """Return the id of a report, and its name."""
+    return f"{shown(report.id)} ({shorten(report.name)})" if report.name else shown(report.id)
 
 
 def is_daily(error: ApiError, max_delay: float) -> bool:
