@@ -138,8 +138,9 @@ class ExportJournal:
         """
         path = folder / _NAME
         with disk_errors(target):
-            _check_ours(folder)
             for _ in range(_MOST_ATTEMPTS):
+                with suppress(FileNotFoundError):
+                    _check_ours(folder)
                 make_folder(folder)
                 with suppress(FileNotFoundError):  # another process has just completed the export
                     file = open_safely(path, "r+", flags=os.O_CREAT | os.O_APPEND)
@@ -190,7 +191,9 @@ class ExportJournal:
 
 
 def _check_ours(folder: Path) -> None:
-    if folder.is_symlink() or (folder.is_dir() and any(folder.iterdir()) and not (folder / _NAME).is_file()):
+    # One reading, because another process may be removing the folder, the journal last.
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if folder.is_symlink() or (names and _NAME not in names):
         raise ConfigurationError(
             f"{str(folder)!r} is needed for files in between, but it is a link, or has files of others: move it, or "
             "choose another path."
