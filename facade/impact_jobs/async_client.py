@@ -869,8 +869,10 @@ class AsyncJobsClient:
             split: "day", "week" (from Monday), "month", or a timedelta of whole days. The first and the last window may
                 be shorter. None for a single export.
             join: Whether to join the windows into one file, in order. XML is not joined.
-            max_age: How old a result may be. None accepts any.
-            timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive.
+            max_age: How old a result may be. None accepts any; but a file of a window that was not over when it was
+                made is made again.
+            timeout: Seconds for the wait, None for no limit. The downloads continue as long as bytes arrive. With
+                `split`, the hourly limit of requests is waited for within it.
             polling, on_update: As for `wait`. With `split`, `on_update` is called with the snapshots of all jobs.
             on_window: Called with a window and its news, perhaps from other threads, one at a time: each snapshot of
                 its job, then its file or its error. Without `split`, the whole range is the window.

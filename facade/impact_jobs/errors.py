@@ -425,8 +425,9 @@ class ExportReport:
     Attributes:
         outcomes: The file of each window, or the error in place of it, in the order of their days.
         left: The windows that were not exported, because the account has no exports left, by this client's count or
-            the server's answer.
+            the server's answer, or no requests within the timeout.
         again_at: From when on the account has exports again, in UTC, if windows are left; otherwise None.
+        why_left: Which limit is the reason, if windows are left; otherwise empty.
 
     Example:
         >>> report = jobs.export_and_download(
@@ -440,6 +441,7 @@ class ExportReport:
     outcomes: Mapping[ExportWindow, DownloadResult | JobsError]
     left: tuple[ExportWindow, ...] = ()
     again_at: datetime | None = None
+    why_left: str = ""
 
     @property
     def files(self) -> dict[ExportWindow, DownloadResult]:
@@ -503,7 +505,7 @@ class ExportIncompleteError(JobsError):
             others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
             parts.append(f"{window} failed ({str(failure).rstrip('.')}){others}")
         if left:
-            why = "because the account has no exports left, by this client's count or the server's answer"
+            why = f"because {report.why_left or 'the account has no exports left'}"
             start = f" from {left[0].start} on" if left[0].start > date.min else ""  # of an export without days
             parts.append(f"{len(left)} left{start}, {why}")
         again = f" after {report.again_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if left and report.again_at else ""

@@ -51,6 +51,7 @@ def test_a_template_by_example(text: str, expected: str) -> None:
         ("{id", "expected '}'"),
         ("id}", "Single '}'"),
         ("{id:%Y}", r"\{id:%Y\} is not a format: write \{id\}"),
+        ("{id:>9999999999}", r"\{id:>9999999999\} is not a format: write \{id\}"),
         ("{created:%Q}", r"is not a format: write \{created:%Y-%m-%d\}"),
         ("{created:%Y%}", "is not a format"),
         ("{created:Y}", r"is not a format: write \{created:%Y-%m-%d\}"),

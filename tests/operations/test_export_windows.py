@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -22,6 +23,7 @@ from impact_jobs import (
     ConfigurationError,
     DestinationExistsError,
     DownloadError,
+    DownloadResult,
     ExportIncompleteError,
     ExportReport,
     ExportUncertainError,
@@ -34,6 +36,7 @@ from impact_jobs import (
     Retry,
     WaitTimeoutError,
 )
+from impact_jobs._download.export_journal import ExportJournal
 from impact_jobs._operations.windows import run
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
@@ -221,7 +224,7 @@ def test_a_window_whose_job_is_gone_is_exported_again(impact_clock: ImpactClock)
         jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
         impact_clock.advance(3600)
         Path(REPORT, MONTHS[1]).unlink()
-        sandbox.answer_next("GET", re.compile(r"/Jobs/[^/]+$"), status=404)
+        sandbox.answer_next("GET", re.compile(r"/Jobs/[^/]+$"), status=404, times=2)
         assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
     assert windows_exported(sandbox)[date(2025, 2, 1), date(2025, 2, 28)] == 2
     assert len(sandbox.exports) == 4
@@ -566,8 +569,8 @@ def test_an_interrupted_call_says_how_to_go_on(jobs: AnyClient, sandbox: Sandbox
     with pytest.raises(interruption) as caught:
         jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True, on_update=interrupt)
     assert (
-        f"0 of 3 windows of report {REPORT} are there, and jobs that were exported continue on the server: "
-        "make the same call again to go on"
+        f"0 of 3 windows of report {REPORT} are there, and jobs continue on the server "
+        f"({', '.join(export.job_id for export in sandbox.exports)}): make the same call again to go on"
     ) in caught.value.__notes__
     assert jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True).rows
     assert len(sandbox.exports) == 3
@@ -617,3 +620,131 @@ def test_wrong_input_is_refused_before_a_request(
     assert message in str(caught.value)
     assert not sandbox.requests
     assert sorted(path.name for path in Path().iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_work_folder_of_others_is_refused(jobs: AnyClient, sandbox: Sandbox, *, is_link: bool) -> None:
+    Path("mine").mkdir()
+    thesis = Path("mine/thesis.txt")
+    thesis.write_text("10 years")
+    if is_link:
+        Path("joined.csv.windows").symlink_to("mine")
+    else:
+        Path("joined.csv.windows").mkdir()
+        thesis = thesis.rename("joined.csv.windows/thesis.txt")
+    with pytest.raises(ConfigurationError, match=r"joined\.csv\.windows' is needed .* move it"):
+        jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
+    assert thesis.read_text() == "10 years"
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_files_of_others_in_the_work_folder_are_kept(sandbox: Sandbox, *, parquet: bool) -> None:
+    with sandbox.client() as jobs:
+        export = partial(jobs.to_parquet if parquet else jobs.export_and_download, REPORT, "joined", **QUARTER)
+        with pytest.raises(KeyboardInterrupt):
+            export(join=True, on_update=Mock(side_effect=KeyboardInterrupt))
+        Path("note.txt").write_text("mine")
+        Path("joined.windows/assembled").symlink_to("../note.txt")
+        Path("joined.windows/note.txt").write_text("mine")
+        assert export(join=True).rows
+        assert Path("note.txt").read_text() == Path("joined.windows/note.txt").read_text() == "mine"
+        assert left_over() == ["joined.windows", "joined.windows/journal.jsonl", "joined.windows/note.txt"]
+        Path("joined").unlink()
+        assert export(join=True).rows
+
+
+HOURLY: dict[str, Any] = {"start_date": "2025-01-01", "end_date": "2025-02-10", "split": "day", "join": True}
+
+
+def test_the_hourly_limit_is_waited_for(impact_clock: ImpactClock) -> None:
+    with (
+        Sandbox(job_seconds=1, rows_per_day=1, clock=impact_clock.time, hourly_budget=30) as sandbox,
+        sandbox.client() as jobs,
+    ):
+        assert jobs.export_and_download(REPORT, "days.csv", **HOURLY, timeout=None).rows
+    assert set(windows_exported(sandbox).values()) == {1}
+    assert impact_clock.elapsed > 3600
+
+
+def test_the_hourly_limit_is_named_if_the_time_ends_before_it(impact_clock: ImpactClock) -> None:
+    with (
+        Sandbox(job_seconds=1, rows_per_day=1, clock=impact_clock.time, hourly_budget=30) as sandbox,
+        sandbox.client() as jobs,
+        pytest.raises(ExportIncompleteError, match="because the account has no requests left in this hour") as caught,
+    ):
+        jobs.export_and_download(REPORT, "days.csv", **HOURLY, timeout=60.0)
+    report = caught.value.report
+    assert report.left
+    assert report.again_at is not None
+    assert timedelta() < report.again_at - impact_clock.now() <= timedelta(hours=1, minutes=1)
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_a_window_that_was_not_over_is_made_again(impact_clock: ImpactClock, *, parquet: bool) -> None:
+    impact_clock.advance((36 - impact_clock.now().hour) % 24 * 3600)  # noon, when the server has the same date
+    today = impact_clock.now().date()
+    with Sandbox(job_seconds=0, rows_per_day=1, clock=impact_clock.time) as sandbox, sandbox.client() as jobs:
+        export = partial(jobs.to_parquet, join=False) if parquet else jobs.export_and_download
+        days: dict[str, Any] = {"start_date": today - timedelta(days=1), "end_date": today, "split": "day"}
+        name = "{start}.parquet" if parquet else "{start}.csv"
+        replays = []
+        for _ in range(4):
+            report = export(REPORT, name, **days)
+            assert isinstance(report, ExportReport)
+            assert report.is_complete
+            replays.append(sum(request.method == "PUT" for request in sandbox.requests))
+            impact_clock.advance(86_400)
+    assert replays == [0, 1, 1, 1]
+    assert len(sandbox.exports) == 2
+    formats = {json.loads(line)["format"] for line in Path("manifest.jsonl").read_text().splitlines()}
+    assert formats == {"PARQUET" if parquet else "CSV"}
+
+
+def test_a_kill_after_a_joined_file_has_its_name_is_noticed(jobs: AnyClient, sandbox: Sandbox) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ExportJournal, "remove", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
+    before = Path("joined.csv").read_bytes()
+    sandbox.forget_requests()
+    again = jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True)
+    assert again.bytes_written == len(before)
+    assert not sandbox.requests
+    assert not left_over()
+
+
+def test_damage_of_the_same_size_does_not_get_into_a_joined_file(sandbox: Sandbox) -> None:
+    with sandbox.client() as jobs:
+        expected = jobs.export_and_download(REPORT, "joined.csv", **QUARTER, join=True, overwrite=True).sha256
+
+        def interrupt(_: ExportWindow, news: object) -> None:
+            if isinstance(news, DownloadResult):
+                raise KeyboardInterrupt
+
+        options: dict[str, Any] = {**QUARTER, "join": True, "overwrite": True}
+        with pytest.raises(KeyboardInterrupt):
+            jobs.export_and_download(REPORT, "joined.csv", **options, on_window=interrupt)
+        (january,) = Path("joined.csv.windows").glob("2025-01-01.*.csv")
+        january.write_bytes(january.read_bytes()[:-5] + b"XXXX\n")
+        assert jobs.export_and_download(REPORT, "joined.csv", **options).sha256 == expected
+
+
+@pytest.mark.parametrize("options", [QUARTER, {**QUARTER, "join": True}, JANUARY], ids=["windows", "joined", "single"])
+def test_an_unknown_report_leaves_no_folders(options: dict[str, Any], jobs: AnyClient) -> None:
+    Path("mine").mkdir()
+    with pytest.raises(ReportNotFoundError):
+        jobs.export_and_download("unknown", "mine/{report}/x/{start:%Y-%m}.csv", **options)
+    assert [str(path) for path in Path().rglob("*")] == ["mine"]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_result_that_is_gone_is_made_again(status: int, impact_clock: ImpactClock) -> None:
+    with Sandbox(job_seconds=0, rows_per_day=2, clock=impact_clock.time) as sandbox, sandbox.client() as jobs:
+        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+        impact_clock.advance(3600)
+        Path(REPORT, MONTHS[1]).unlink()
+        sandbox.answer_next("GET", re.compile("/Download"), status=status)
+        assert jobs.export_and_download(REPORT, TEMPLATE, **QUARTER).is_complete
+    assert sum(request.method == "PUT" for request in sandbox.requests) == 1
+    assert len(sandbox.exports) == 3

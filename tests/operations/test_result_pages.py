@@ -78,6 +78,7 @@ def test_an_interrupted_call_fetches_the_missing_pages_only(jobs: AnyClient, san
     with pytest.raises(ServerError, match="503"):
         all_pages(hurried, job, tmp_path / "a.jsonl")
     assert names_in(tmp_path) == ["a.jsonl.page-1", "a.jsonl.page-2", "whole.jsonl"]
+    (tmp_path / "a.jsonl.page-1.part.json").touch()  # as a kill leaves it
     sandbox.forget_requests()
     again = all_pages(jobs, job, tmp_path / "a.jsonl")
     assert again.sha256 == whole.sha256

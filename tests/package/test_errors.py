@@ -225,7 +225,7 @@ def test_a_pickled_error_keeps_its_job() -> None:
                 "the export of report agency_action_listing is incomplete: 0 of 2 windows are there; "
                 f"2026-01-01 to 2026-01-28 failed (job {JOB_ID} ended as FAILED: Out of memory. "
                 "It has no result; schedule a new one if you need one); 1 left from 2026-02-01 on, because the account "
-                "has no exports left, by this client's count or the server's answer. Make the same call again after "
+                "has no exports left. Make the same call again after "
                 "2026-05-30 04:33 UTC: it continues, and exports nothing twice."
             ),
         ),

@@ -252,13 +252,19 @@ def _why_not_a_job(response: Response, account: Account) -> str | None:
 
 def _checked(response: Response, what: str) -> dict[str, Any] | list[Any]:
     """Return the JSON; raise ApiError for an error with a 200 in any form, and as for `read_json`."""
-    data = read_json(response, what)
+    found = _data_or_error(response, what, read_json(response, what))
+    if isinstance(found, ApiError):
+        raise found
+    return found
+
+
+def _data_or_error(
+    response: Response, what: str, data: dict[str, Any] | list[Any]
+) -> dict[str, Any] | list[Any] | ApiError:
     fields = data if isinstance(data, dict) else {}
     is_message = any(map(fields.get, ("Message", "message"))) and fields.keys() <= _ERROR_FIELDS
     is_error = is_message or str(fields.get("Status")).strip().upper() == "ERROR"
-    if is_error and not (fields.get("Id") or fields.get("QueuedUri")):
-        raise error_of(response, what)
-    return data
+    return error_of(response, what) if is_error and not (fields.get("Id") or fields.get("QueuedUri")) else data
 
 
 def without_jobs(error: ApiError) -> ApiError:

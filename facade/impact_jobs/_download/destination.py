@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path, PureWindowsPath
@@ -122,8 +122,12 @@ def check_folder(folder: Path) -> None:
         raise ConfigurationError(f"the folder {str(folder)!r} is not writable: choose another.")
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder and those above it that are missing, durably; raise ConfigurationError if that fails."""
+def make_folder(folder: Path) -> list[Path]:
+    """Create a folder and those above it that are missing, durably, and return them; the innermost is the first.
+
+    Raises:
+        ConfigurationError: That fails.
+    """
     made = [each for each in (folder, *folder.parents) if not exists(each)]
     for each in reversed(made or [folder]):
         try:
@@ -139,6 +143,14 @@ def make_folder(folder: Path) -> None:
     for each in made:
         with SuppressSystemErrors():
             sync_folder(each.parent)
+    return made
+
+
+def remove_empty_folders(made: Iterable[Path]) -> None:
+    """Remove those of these folders that are empty, each before the one that it is in."""
+    for folder in made:
+        with SuppressSystemErrors():
+            folder.rmdir()
 
 
 def is_folder(path: Path) -> bool:

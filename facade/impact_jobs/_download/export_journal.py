@@ -32,9 +32,13 @@ from impact_jobs._download.filesystem import (
 )
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
+from impact_jobs.errors import ConfigurationError
 
 _FORMAT = 1
 _NAME = "journal.jsonl"
+ASSEMBLED = "assembled"
+"""The file in the folder that will be the target."""
+
 _MOST_ATTEMPTS = 50
 
 
@@ -129,11 +133,14 @@ class ExportJournal:
         """Open the journal in `folder`, which is created if it is missing, and lock it. Errors name `target`.
 
         Raises:
+            ConfigurationError: The folder is a link, or somebody else's.
             DestinationExistsError: Another process or thread has it open.
         """
         path = folder / _NAME
         with disk_errors(target):
             for _ in range(_MOST_ATTEMPTS):
+                with suppress(FileNotFoundError):
+                    _check_ours(folder)
                 make_folder(folder)
                 with suppress(FileNotFoundError):  # another process has just completed the export
                     file = open_safely(path, "r+", flags=os.O_CREAT | os.O_APPEND)
@@ -164,14 +171,33 @@ class ExportJournal:
         self._file.close()
 
     def remove(self) -> None:
-        """Remove the folder: the journal last, so that a kill on the way leaves a folder that is known to be ours."""
+        """Remove the folder: the journal last, so that a kill on the way leaves a folder that is known to be ours.
+
+        Files of others stay, and so does the journal beside them, but empty.
+        """
         with SuppressSystemErrors():
-            for path in sorted(self.folder.iterdir()):
-                if path.name != _NAME:
-                    path.unlink()
-            (self.folder / _NAME).unlink()
-            self.folder.rmdir()
+            paths = [path for path in sorted(self.folder.iterdir()) if path.name != _NAME]
+            for path in filter(self._is_ours, paths):
+                path.unlink()
+            if all(map(self._is_ours, paths)):
+                (self.folder / _NAME).unlink()
+                self.folder.rmdir()
+            else:
+                self._file.truncate(0)
         self._file.close()
+
+    def _is_ours(self, path: Path) -> bool:
+        return path.name == ASSEMBLED or not self.states.keys().isdisjoint(path.name.split("."))
+
+
+def _check_ours(folder: Path) -> None:
+    # One reading, because another process may be removing the folder, the journal last.
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if folder.is_symlink() or (names and _NAME not in names):
+        raise ConfigurationError(
+            f"{str(folder)!r} is needed for files in between, but it is a link, or has files of others: move it, or "
+            "choose another path."
+        )
 
 
 def _read(file: FileIO) -> Iterator[tuple[str, WindowState]]:

@@ -24,6 +24,7 @@ _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.
 _SPACES = re.compile(r"\s+")
 _SEPARATORS = re.compile(r"[/\\:]")
 _DIRECTIVES = re.compile(r"%-?[aAbBcdDeFfgGHIjmMpSTuUVwWxXyYzZ%]")
+_LONG_WIDTH = re.compile(r"\d{4}")  # it might take all memory
 _SAMPLE_DATE = date(2026, 5, 31)
 _DATES = frozenset({"start", "end", "created", "completed"})
 
@@ -122,7 +123,7 @@ def _formatted(value: object, spec: str) -> str | None:
         return None
     try:
         if not isinstance(value, date):
-            return format(str(value), spec)
+            return None if _LONG_WIDTH.search(spec) else format(str(value), spec)
         if not spec:
             return value.strftime("%Y-%m-%dT%H%M%S" if isinstance(value, datetime) else "%Y-%m-%d")
         # Some platforms write a directive that they do not have as it is.

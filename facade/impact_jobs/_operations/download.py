@@ -165,10 +165,13 @@ def existing_file(
 
 
 async def keep_trying(
-    context: ClientContext, download_once: Callable[[], Awaitable[DownloadResult | JobsError]]
+    context: ClientContext, download_once: Callable[[], Awaitable[DownloadResult | JobsError]], *, until: float = 0.0
 ) -> DownloadResult | JobsError:
-    """Return the result of one of several downloads, or its error; try again for an hour if the error may pass."""
-    give_up_at = context.transport.now() + HOUR
+    """Return the result of one of several downloads, or its error; try again for an hour if the error may pass.
+
+    Or until `until`, on the transport's clock, if that is later.
+    """
+    give_up_at = max(context.transport.now() + HOUR, until)
     pause = _LOCKED_SECONDS / 20
     while True:
         try:

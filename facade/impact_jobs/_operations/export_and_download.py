@@ -7,7 +7,7 @@ from os import PathLike
 from attrs import evolve
 
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.destination import Place, is_folder
+from impact_jobs._download.destination import Place, is_folder, make_folder
 from impact_jobs._download.joining import csv_rows
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._operations.download import download, wait_and_save
@@ -58,7 +58,6 @@ async def export_and_download(
     request = await with_filters(context, request, others)
     assemble = await prepare(context, request.report_id) if prepare is not None else None
     if not is_run:
-        await context.transport.run(lambda: names.make_folders(places))
         return await _export_one_window(context, request, places[0], options, export)
     run = ExportRun(
         context=context,
@@ -107,7 +106,9 @@ async def _export_one(
     export: ExportOptions,
 ) -> DownloadResult:
     into_folder = await context.transport.run(lambda: is_folder(place.path))
-    job, fresh = await refreshed(context, await send_export(context, request), export.max_age)
+    exported = await send_export(context, request)
+    await context.transport.run(lambda: make_folder(place.path.parent))
+    job, fresh = await refreshed(context, exported, export.max_age)
     is_paged = request.result_format == "JSON" and takes_json_lines(place.path)
     result = await wait_and_save(
         context,

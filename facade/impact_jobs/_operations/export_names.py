@@ -79,8 +79,9 @@ class ExportNames:
             else:
                 check_target(place.path, overwrite=overwrite or is_run)
 
-    def make_folders(self, places: Sequence[Place]) -> None:
-        """Create the folders that a template names."""
-        if self.template is not None:
-            for folder in dict.fromkeys(place.path.parent for place in places):
-                make_folder(folder)
+    def make_folders(self, places: Sequence[Place]) -> list[Path]:
+        """Create the folders that a template names, and return those that were missing; inner ones come first."""
+        if self.template is None:
+            return []
+        made = [make_folder(folder) for folder in dict.fromkeys(place.path.parent for place in places)]
+        return [folder for each in reversed(made) for folder in each]

@@ -16,6 +16,7 @@ from impact_jobs._download.joining import join_json_lines
 from impact_jobs._download.journal import Journal
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import PartFile, disk_errors
+from impact_jobs._download.part_names import remove_part
 from impact_jobs._download.source import source_of
 from impact_jobs._operations.download import existing_file, save_result
 from impact_jobs.errors import DownloadError
@@ -137,4 +138,5 @@ def _join(pages: list[DownloadResult], part: PartFile) -> tuple[int, str | None]
 def _remove(paths: list[Path]) -> None:
     for path in paths:
         with suppress(OSError):
+            remove_part(path)  # of which a process that died may have left the journal
             path.unlink()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 
@@ -17,12 +18,14 @@ from impact_jobs._dates import Window, next_minute
 from impact_jobs._download.export_journal import ExportJournal
 from impact_jobs._operations.export import OTHERS_WITHIN, candidates, send_export, whole_second
 from impact_jobs._operations.replay import replay_if_replayable
+from impact_jobs._operations.report_errors import is_daily
 from impact_jobs._operations.result_age import is_new, replayed_if_old
 from impact_jobs._operations.windows.tasks import WindowTask
 from impact_jobs._policy.daily_exports import PERIOD
 from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._transport.clock import utc
 from impact_jobs.errors import (
+    ApiError,
     AuthenticationError,
     ExportUncertainError,
     JobCancelledError,
@@ -39,6 +42,8 @@ from impact_jobs.errors import (
 )
 from impact_jobs.models import Job, JobStatus
 
+T = TypeVar("T")
+
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_RETRIES = 2  # of a window whose job has failed
@@ -48,6 +53,9 @@ _SENT_WITHIN = timedelta(seconds=10)  # from the record in the journal to the jo
 _FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)
 _SHARED = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
 _WITHOUT_RESULT = (JobFailedError, JobNotFoundError, ResultExpiredError)
+_GONE = 410
+_NO_EXPORTS = "the account has no exports left, by this client's count or the server's answer"
+_NO_REQUESTS = "the account has no requests left in this hour"
 
 
 @define(kw_only=True, eq=False)
@@ -58,28 +66,27 @@ class WindowExports:
     tasks: Sequence[WindowTask]
     journal: ExportJournal
     max_age: timedelta | None
-    left: list[WindowTask] = field(factory=list)  # not exported, because the account has no exports left
+    deadline: float  # until when the hourly limit of requests is waited for, on the transport's clock
+    left: list[WindowTask] = field(factory=list)  # not exported, because the account has no exports or requests left
+    why_left: str = ""
     again_at: datetime | None = None  # from when on it has some again
 
     async def run(self) -> None:
         """Export each window that has neither a job nor a file, in order."""
-        pending = self._pending()
-        unanswered = [task for task in pending if task.state.sent_at is not None]
-        if unanswered or len(pending) > _MAX_UNCOUNTED:
-            jobs, ahead = await self._list_since(min([utc() - PERIOD, *(t.state.sent_at or utc() for t in unanswered)]))
-            self.context.daily_exports.on_listed(jobs)
-            for task in unanswered:
-                await self._find_lost(task, jobs, ahead=ahead)
+        try:
+            await self.within_quota(self._find_jobs)
+        except RateLimitError as error:
+            self._stop_after(error, self._pending())
+            return
         pending = self._pending()
         for number, task in enumerate(pending):
             if self.context.daily_exports.left(utc()) == 0:
-                again_at = self.context.daily_exports.again_at(utc())
-                self._stop(pending[number:], again_at, "by this client's count")
+                self._stop(pending[number:], self.context.daily_exports.again_at(utc()), _NO_EXPORTS)
                 return
             try:
-                await self.export(task)
+                await self.within_quota(partial(self.export, task))
             except RateLimitError as error:
-                self._stop(pending[number:], self._end_of(error), str(error))
+                self._stop_after(error, pending[number:])
                 return
             except _FATAL:
                 raise
@@ -89,6 +96,28 @@ class WindowExports:
                 return
             except JobsError as error:
                 task.outcome = error
+
+    async def within_quota(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return what `call` returns. While the hourly limit of requests is spent, wait for it until the deadline."""
+        while True:
+            try:
+                return await call()
+            except RateLimitError as error:
+                seconds = self._hourly_pause(error)
+                if not seconds or self.context.transport.now() >= self.deadline:
+                    raise
+                logger.info("no requests are left: the export goes on in %.0f s (%s)", seconds, error)
+            await self.context.pause_to_poll(seconds, deadline=self.deadline)
+
+    async def _find_jobs(self) -> None:
+        """Count the exports of the last day, and find those whose response was lost, if either is needed."""
+        pending = self._pending()
+        unanswered = [task for task in pending if task.state.sent_at is not None]
+        if unanswered or len(pending) > _MAX_UNCOUNTED:
+            jobs, ahead = await self._list_since(min([utc() - PERIOD, *(t.state.sent_at or utc() for t in unanswered)]))
+            self.context.daily_exports.on_listed(jobs)
+            for task in unanswered:
+                await self._find_lost(task, jobs, ahead=ahead)
 
     async def export(self, task: WindowTask) -> None:
         """Export one window; both the attempt and its job are in the journal before anything else happens."""
@@ -121,9 +150,10 @@ class WindowExports:
         if task.state.fresh is not None:
             return True
         fresh = self._is_new(task, job)
-        if self.max_age is not None and not (fresh and task.is_exported):  # a new one is fresh, however long it has run
+        max_age = timedelta() if self.max_age is None and task.is_unfinished else self.max_age
+        if max_age is not None and not (fresh and task.is_exported):  # a new one is fresh, however long it has run
             current, head = await get_with_head(self.context, job.id)
-            found, fresh = await replayed_if_old(self.context, current, self.max_age, now=server_time(head))
+            found, fresh = await replayed_if_old(self.context, current, max_age, now=server_time(head))
             if found is not current or found.status != JobStatus.COMPLETED:
                 await self.use(task, found, fresh=True if found is not current else None)
                 return False
@@ -138,7 +168,8 @@ class WindowExports:
 
         Otherwise, the next call exports the window again.
         """
-        if failure.is_too_early or not isinstance(failure, _WITHOUT_RESULT):
+        is_gone = isinstance(failure, ApiError) and failure.status_code == _GONE
+        if failure.is_too_early or not (is_gone or isinstance(failure, _WITHOUT_RESULT)):
             return False
         # Somebody has cancelled the job, unless an export has returned one that was cancelled before.
         is_cancelled = isinstance(failure, JobCancelledError) and self._is_new(task, failure.job)
@@ -147,13 +178,13 @@ class WindowExports:
             if task.retries < _MAX_RETRIES and not is_cancelled:
                 task.retries += 1
                 logger.info("%s; the window %s is retried", failure, task.window)
-                if failed is not None and not isinstance(failure, JobNotFoundError):
-                    replayed = await replay_if_replayable(self.context, failed)
+                if failed is not None:
+                    replayed = await self.within_quota(partial(self._replayed, failed))
                     if replayed is not None:
                         await self.use(task, replayed, fresh=True)
                         return True
                 if self.context.daily_exports.left(utc()) > 0:
-                    await self.export(task)
+                    await self.within_quota(partial(self.export, task))
                     # An export that equals an earlier one returns its job, even one that has failed.
                     if task.state.job_id != failed or isinstance(failure, JobNotFoundError):
                         return True
@@ -163,6 +194,12 @@ class WindowExports:
             logger.info("%s; the window %s is not retried", error, task.window)
         await self.record(task, job_id=None, sent_at=None)
         return False
+
+    async def _replayed(self, job_id: str) -> Job | None:
+        try:
+            return await replay_if_replayable(self.context, job_id)
+        except JobNotFoundError:
+            return None
 
     def _pending(self) -> list[WindowTask]:
         return [task for task in self.tasks if task.outcome is None and task.state.job_id is None]
@@ -196,7 +233,21 @@ class WindowExports:
 
     def _stop(self, left: Sequence[WindowTask], again_at: datetime, why: str) -> None:
         self.left, self.again_at = list(left), next_minute(again_at)
-        logger.warning("no exports are left: %d windows wait for %s (%s)", len(left), self.again_at, why)
+        self.why_left = why
+        logger.warning("%d windows wait for %s, because %s", len(left), self.again_at, why)
+
+    def _stop_after(self, error: RateLimitError, left: Sequence[WindowTask]) -> None:
+        logger.info("%s", error)
+        if seconds := self._hourly_pause(error):
+            self._stop(left, utc() + timedelta(seconds=seconds), _NO_REQUESTS)
+        else:
+            self._stop(left, self._end_of(error), _NO_EXPORTS)
+
+    def _hourly_pause(self, error: RateLimitError) -> float:
+        """Return the seconds until the account has requests again, at most an hour; 0 if no exports are left."""
+        if is_daily(error, self.context.retry.max_delay):
+            return 0.0
+        return max(self.context.rate_limiter.blocked_for(self.context.transport.now()), error.retry_after or 0.0)
 
     def _end_of(self, error: RateLimitError) -> datetime:
         now = utc()

@@ -12,7 +12,7 @@ from threading import Lock
 
 from attrs import define, evolve, field
 
-from impact_jobs._api.context import ClientContext, seconds_of
+from impact_jobs._api.context import ClientContext
 from impact_jobs._download.assembled_file import commit_file, measure
 from impact_jobs._download.export_journal import CompleteFile
 from impact_jobs._download.joining import csv_rows
@@ -46,15 +46,14 @@ class WindowFiles:
     assemble: Assemble | None  # for windows that have a target of their own
     on_complete: Callable[[WindowTask, Job, DownloadResult], object] | None  # called in a thread
     _progress: TotalProgress = field(init=False)
-    _deadline: float = field(init=False)  # of the wait, on the transport's clock
 
     def __attrs_post_init__(self) -> None:
-        self._deadline = self.context.transport.now() + seconds_of(self.export.timeout)
         self._progress = TotalProgress(self.options.on_progress)
 
     async def run(self, tasks: Sequence[WindowTask]) -> None:
         """Give each of these tasks, which have jobs, its outcome."""
         connections = self.options.connections or AUTOMATIC_CONNECTIONS
+        deadline = self.exports.deadline
         workers = min(_CONCURRENCY, max(MAX_CONNECTIONS // connections, 1))
         while tasks:
             by_job: dict[str, list[WindowTask]] = {}
@@ -63,7 +62,7 @@ class WindowFiles:
             batch = JobBatch(
                 self.context,
                 [each[0].job or each[0].state.job_id or "" for each in by_job.values()],
-                timeout=None if math.isinf(self._deadline) else max(self._deadline - self.context.transport.now(), 0.0),
+                timeout=None if math.isinf(deadline) else max(deadline - self.context.transport.now(), 0.0),
                 polling=self.export.polling,
                 on_update=partial(self._update, by_job),
             )
@@ -105,10 +104,13 @@ class WindowFiles:
         if isinstance(outcome, JobsError):
             return outcome
         try:
-            if not await self.exports.check_age(task, outcome):
+            if not await self.exports.within_quota(lambda: self.exports.check_age(task, outcome)):
                 return None
             existing = await self.context.transport.run(task.existing_result)
-            return existing or await keep_trying(self.context, lambda: self._download(task, outcome))
+            if existing is not None:
+                return existing
+            until = self.exports.deadline
+            return await keep_trying(self.context, lambda: self._download(task, outcome), until=until)
         except JobsError as error:
             return error
 
@@ -150,6 +152,7 @@ class WindowFiles:
             if task.target is None or task.target is task.source or self.assemble is None:
                 return result
             assembled = source.with_name(f"{source.name}.assembled")
+            assembled.unlink(missing_ok=True)  # which may be a link
             rows = self.assemble({source: rows}, assembled)
             size, sha256 = measure(assembled, digest=self.options.digest)
             target = task.target.path

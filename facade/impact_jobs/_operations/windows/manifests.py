@@ -13,7 +13,6 @@ from impact_jobs._account import Account
 from impact_jobs._download.export_journal import CompleteFile, WindowState
 from impact_jobs._download.manifest import Manifest, ManifestEntry
 from impact_jobs._download.part_file import disk_errors
-from impact_jobs._operations.export import ExportRequest
 from impact_jobs._operations.windows.tasks import WindowTask
 from impact_jobs._redaction import shorten
 from impact_jobs._validators import shown
@@ -33,7 +32,9 @@ class WindowManifests:
     def find(self, task: WindowTask) -> WindowState | None:
         """Return the state of a window whose file an earlier call has completed, if its request was equal."""
         entry = self._of(task).entries.get(task.path.name)
-        if entry is None or entry.request != task.key or entry.job is None or entry.bytes is None:
+        if entry is None or entry.job is None or entry.bytes is None:
+            return None
+        if (entry.request, entry.format) != (task.key, task.file_format):
             return None
         completed = _moment(entry.completed)
         file = CompleteFile(size=entry.bytes, rows=entry.rows, sha256=entry.sha256, completed_at=completed)
@@ -53,7 +54,7 @@ class WindowManifests:
             if not file.is_at(task.path):
                 return False
         name = repr(str(task.place.shown))
-        if (other := self._difference(entry, task.request)) is not None:
+        if (other := self._difference(entry, task)) is not None:
             raise DestinationExistsError(
                 f"{name} exists, and holds {other}: use another folder, or pass overwrite=True to replace it."
             )
@@ -68,14 +69,15 @@ class WindowManifests:
             )
         return False
 
-    def _difference(self, entry: ManifestEntry, request: ExportRequest) -> str | None:
+    def _difference(self, entry: ManifestEntry, task: WindowTask) -> str | None:
         """Return what a file holds instead of what is asked for, without the days; None if it is the same."""
+        request = task.request
         filters = ", ".join(f"{name}={value}" for name, value in sorted((entry.filters or {}).items()))
         if entry.report != request.report_id:
             return f"the report {shown(entry.report)}"
         if entry.account != self.account.name:
             return f"the report of the account {shown(entry.account)}"
-        if entry.format != request.result_format:
+        if entry.format != task.file_format:
             return f"the report as {entry.format}"
         if (entry.filters or {}) != dict(request.parameters):
             return f"the report with {shorten(filters)}" if filters else "the report without filters"
@@ -93,7 +95,7 @@ class WindowManifests:
             start=task.request.start,
             end=task.request.end,
             account=self.account.name,
-            format=task.request.result_format,
+            format=task.file_format,
             request=task.key,
             created=job.created_date,
             completed=job.completed_date,

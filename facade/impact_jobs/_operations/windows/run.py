@@ -10,11 +10,11 @@ from threading import Lock
 
 from attrs import define, evolve, field
 
-from impact_jobs._api.context import ClientContext
+from impact_jobs._api.context import ClientContext, seconds_of
 from impact_jobs._api.endpoints import get_with_head
 from impact_jobs._download.assembled_file import commit_file, measure
-from impact_jobs._download.destination import Place, check_file
-from impact_jobs._download.export_journal import CompleteFile, ExportJournal, WindowState, size_of
+from impact_jobs._download.destination import Place, check_file, remove_empty_folders
+from impact_jobs._download.export_journal import ASSEMBLED, CompleteFile, ExportJournal, WindowState, size_of
 from impact_jobs._download.filesystem import exists
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._download.part_file import disk_errors
@@ -22,6 +22,7 @@ from impact_jobs._operations.download import existing_file, shown_at
 from impact_jobs._operations.export import ExportRequest
 from impact_jobs._operations.export_names import ExportNames
 from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.wait_many import format_ids
 from impact_jobs._operations.windows.assembling import Assemble
 from impact_jobs._operations.windows.exports import WindowExports
 from impact_jobs._operations.windows.files import WindowFiles
@@ -60,22 +61,29 @@ class ExportRun:
 
     async def run(self) -> DownloadResult | ExportReport:
         """Run until everything is complete, or nothing more can be done now."""
-        run, opened = self.context.transport.run, list[ExportJournal]()
+        run, opened, made = self.context.transport.run, list[ExportJournal](), list[Path]()
         try:
-            await run(lambda: self.names.make_folders(self.places))
+            await run(lambda: made.extend(self.names.make_folders(self.places)))
             await run(lambda: opened.append(ExportJournal.open(self._folder, self.places[0].path, self.options)))
             return await self._run(opened[0])
         except BaseException as error:
             if not isinstance(error, Exception):  # Ctrl-C, or a cancelled task
                 done = sum(isinstance(task.outcome, DownloadResult) for task in self.tasks)
+                ids = [
+                    task.state.job_id
+                    for task in self.tasks
+                    if task.state.job_id and not isinstance(task.outcome, DownloadResult)
+                ]
+                continued = f", and jobs continue on the server ({format_ids(ids)})" if ids else ""
                 error.add_note(
-                    f"{done} of {len(self.tasks)} windows of report {self.request.report_id} are there, and jobs that "
-                    "were exported continue on the server: make the same call again to go on"
+                    f"{done} of {len(self.tasks)} windows of report {self.request.report_id} are there{continued}: "
+                    "make the same call again to go on"
                 )
             raise
         finally:
             for journal in opened:
                 await run(journal.close)
+            await run(lambda: remove_empty_folders(made))
 
     async def _run(self, journal: ExportJournal) -> DownloadResult | ExportReport:
         run, started = self.context.transport.run, self.context.transport.now()
@@ -157,7 +165,7 @@ class ExportRun:
 
     @property
     def _assembled(self) -> Path:
-        return self._folder / "assembled"
+        return self._folder / ASSEMBLED
 
     def _is_committed(self, file: CompleteFile) -> bool:
         """Return whether the target is the joined file, which had the name `_assembled` before."""
@@ -172,7 +180,7 @@ class ExportRun:
             if task.target is not None:
                 task.replaces = self.options.overwrite or state.is_saving or self._manifests.may_replace(task)
                 check_file(task.target.path, overwrite=task.replaces)
-        elif self.export.max_age is None:
+        elif self.export.max_age is None and not task.is_unfinished:
             task.outcome = evolve(is_there, fresh=bool(is_there.fresh))
         else:
             task.state = evolve(state, fresh=None)
@@ -200,7 +208,13 @@ class ExportRun:
         return server_time(head)
 
     async def _complete_windows(self, journal: ExportJournal) -> ExportReport:
-        exports = WindowExports(context=self.context, tasks=self.tasks, journal=journal, max_age=self.export.max_age)
+        exports = WindowExports(
+            context=self.context,
+            tasks=self.tasks,
+            journal=journal,
+            max_age=self.export.max_age,
+            deadline=self.context.transport.now() + seconds_of(self.export.timeout),
+        )
         await exports.run()
         files = WindowFiles(
             context=self.context,
@@ -215,6 +229,7 @@ class ExportRun:
             outcomes={task.window: task.outcome for task in self.tasks if task.outcome is not None},
             left=tuple(task.window for task in exports.left),
             again_at=exports.again_at,
+            why_left=exports.why_left,
         )
 
     @property
@@ -226,6 +241,7 @@ class ExportRun:
         place, assembled = self.places[0], self._assembled
         with disk_errors(place.path):
             counted = {task.source.path: _rows(task) for task in self.tasks}
+            assembled.unlink(missing_ok=True)  # which may be a link, or another name of the target
             rows = assemble(counted, assembled)
             expected = sum(filter(None, counted.values()))
             if None not in counted.values() and rows != expected:

@@ -56,14 +56,28 @@ class WindowTask:
         return self.target or self.source
 
     @property
+    def file_format(self) -> str:
+        """The format of that file: that of the result, unless it is assembled from that."""
+        return self.request.result_format if self.target in {None, self.source} else "PARQUET"
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether its file was made before its last day had passed, by the server's date, so that it lacks a part."""
+        made_at = self.state.file.completed_at if self.state.file is not None else None
+        return made_at is not None and self.request.end is not None and made_at.date() <= self.request.end
+
+    @property
     def path(self) -> Path:
         """Its absolute path."""
         return self.place.path
 
     def existing_result(self) -> DownloadResult | None:
-        """Return the file of the window if it is complete, and as large as when it was completed."""
+        """Return the file of the window if it is as it was completed.
+
+        The digest is checked if the file is to be joined, and else only the size, so that many files take no time.
+        """
         file = self.state.file
-        if file is None or size_of(self.path) != file.size:
+        if file is None or not (file.is_at(self.path) if self.target is None else size_of(self.path) == file.size):
             return None
         job_id, fresh = self.state.job_id or "", self.state.fresh
         found = existing_file(self.place.shown, job_id, size=file.size, sha256=file.sha256, rows=file.rows, fresh=fresh)
