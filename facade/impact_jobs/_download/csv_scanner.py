@@ -66,7 +66,7 @@ class RecordCounter:
         """Return the block without lone CRs and empty lines that are no records; within quotes, both do not matter."""
         if self._last == b"\r" and data.startswith(b"\n"):
             data = data[1:]
-        if _LONE_CR.search(data) or _EMPTY_LINE.search(data):
+        if (b"\r" in data and _LONE_CR.search(data)) or _EMPTY_LINE.search(data):
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             data = data if self.counts_empty_lines else _SEVERAL_NEWLINES.sub(b"\n", data)
         is_at_start = not self.counts_empty_lines and self._last in b"\r\n"
