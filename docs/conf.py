@@ -33,7 +33,7 @@ nitpick_ignore_regex = [
     (r"py:(class|exc)", r"(bool|bytes|dict|float|int|list|object|str|tuple|type)"),
     (r"py:exc", r"(Exception|ImportError|KeyError|OSError|RuntimeError|TimeoutError|ValueError)"),
     # Imported for type checkers only, so autodoc sees the bare names.
-    (r"py:class", r"Sequence|timedelta|date"),
+    (r"py:class", r"Sequence|PathLike|timedelta|date"),
     # Appears in a public signature, but only the package creates it.
     (r"py:class", r"impact_jobs\._policy\.polling\.JobProgress|impact_jobs\.sandbox\._result\.Result"),
     # Generated code has a page of its own, which does not list its functions.

@@ -156,7 +156,7 @@ async def send_export(context: ClientContext, request: ExportRequest, *, claimed
 async def _send(
     context: ClientContext, request: ExportRequest, what: str, attempt: ReplayAttempt, claimed: Collection[str]
 ) -> Job:
-    retries = RetryState(context, what)
+    retries, sent_at = RetryState(context, what), context.transport.now()
     while True:
         await context.wait_for_quota()
         if not attempt.is_lost:

@@ -1,6 +1,9 @@
-"""Whether pyarrow is installed."""
+"""Whether pyarrow is installed, and its functions."""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 from impact_jobs.errors import ConfigurationError
 
@@ -13,3 +16,8 @@ def require_pyarrow() -> None:
         raise ConfigurationError(
             f'Arrow tables and Parquet files need the extra `frames`: pip install ".[frames]" in the clone ({error}).'
         ) from None
+
+
+def arrow_functions() -> Any:  # noqa: ANN401 - type checkers do not see its functions, because they are made at import
+    """Return the module `pyarrow.compute`."""
+    return import_module("pyarrow.compute")

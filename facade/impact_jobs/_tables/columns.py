@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from impact_jobs._tables.arrow import arrow_functions
 from impact_jobs._tables.schema import DECIMAL_DIGITS, DECIMAL_PLACES
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def convert(texts: pa.Array, target: pa.DataType) -> pa.Array:
 
 def _cast(texts: pa.Array, target: pa.DataType) -> pa.Array:
     """Return values of another type, or raise ValueError if Arrow refuses one, or would accept too much."""
-    from pyarrow import compute, types  # noqa: PLC0415 - an extra, and slow to load
+    from pyarrow import types  # noqa: PLC0415 - an extra, and slow to load
+
+    compute = arrow_functions()
 
     if compute.min(compute.binary_length(texts)).as_py() == 0:
         texts = compute.if_else(compute.equal(texts, ""), None, texts)
@@ -73,7 +76,8 @@ def _as_plain_decimals(texts: pa.Array) -> pa.Array:
     From large values and small exponents it makes other numbers, and some exponents crash it.
     """
     import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to load
-    from pyarrow import compute  # noqa: PLC0415 - the same
+
+    compute = arrow_functions()
 
     point, length = compute.find_substring(texts, "."), compute.binary_length(texts)
     digits = compute.if_else(compute.equal(point, -1), length, point)
@@ -109,7 +113,8 @@ def _plain_decimal(text: str) -> str:
 def _check_moments(texts: pa.Array, values: pa.Array) -> None:
     """Raise ValueError if a time has hours alone, or if Python has no datetime for a moment."""
     import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to load
-    from pyarrow import compute  # noqa: PLC0415 - the same
+
+    compute = arrow_functions()
 
     after_hour = compute.binary_slice(texts.cast(pa.binary()), _AFTER_HOUR, _AFTER_HOUR + 1)
     has_minutes = compute.all(compute.equal(after_hour, b":")).as_py()
@@ -135,7 +140,9 @@ def _has_others_than(allowed: bytes, texts: pa.Array) -> bool:
 
 
 def _normalized(texts: pa.Array, target: pa.DataType) -> pa.Array:
-    from pyarrow import compute, types  # noqa: PLC0415 - an extra, and slow to load
+    from pyarrow import types  # noqa: PLC0415 - an extra, and slow to load
+
+    compute = arrow_functions()
 
     texts = compute.utf8_trim_whitespace(texts)
     if types.is_timestamp(target):

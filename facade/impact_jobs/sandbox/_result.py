@@ -21,38 +21,48 @@ class Result(Protocol):
     @property
     def size(self) -> int:
         """The length in bytes."""
+        ...
 
     @property
     def rows(self) -> int:
         """The number of rows or records."""
+        ...
 
     @property
     def etag(self) -> str:
         """A strong entity tag, with its quotation marks."""
+        ...
 
     @property
     def sha256(self) -> str:
         """The SHA-256 of the whole file in hex."""
+        ...
 
     @property
     def extension(self) -> str:
         """The ending of its file name: csv, json or xml."""
+        ...
 
     @property
     def pages(self) -> int:
         """How many pages it has; the file itself is the first."""
+        ...
 
     def page(self, number: int) -> Result:
         """Return another page of it, counted from 1."""
+        ...
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Generate the bytes from ``start`` up to, but not including, ``stop``; None means the end."""
+        ...
 
     def replayed(self, seed: int, *, as_of: date) -> Result:
         """Return the result of a replay on a day; no other result has the seed."""
+        ...
 
     def __hash__(self) -> int:
         """Hash it; equal results have equal bytes."""
+        ...
 
 
 @frozen

@@ -108,7 +108,7 @@ class SandboxState:
             final_status="COMPLETED",
             retries_errors=self.rules(advertiser).retries_errors,
             advertiser=advertiser,
-            result=ResultFile(
+            result=ResultFile(  # pyright: ignore[reportArgumentType] - it takes converted fields for descriptors
                 result_seed if seed is None else seed, self.settings.result_bytes if size is None else size
             ),
         )

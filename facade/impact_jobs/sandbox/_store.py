@@ -63,7 +63,9 @@ class JobStore:
             if content is not None:
                 result = FixedResult(content, job.result.extension)
             else:
-                result = ResultFile(new_seed if seed is None else seed, job.result.size if size is None else size)
+                result = ResultFile(  # pyright: ignore[reportAssignmentType] - it takes converted fields for descriptors
+                    new_seed if seed is None else seed, job.result.size if size is None else size
+                )
             self.put(evolve(job, result=result))
         return result
 
