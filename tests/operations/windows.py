@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from impact_jobs.sandbox import Sandbox
@@ -24,7 +25,7 @@ MONTHS = ["2025-01.csv", "2025-02.csv", "2025-03.csv"]
 
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(seed=hash(request.node.nodeid) & 0xFFFF, job_seconds=0, rows_per_day=2, hourly_budget=None) as started:
+    with Sandbox(seed=crc32(request.node.nodeid.encode()), job_seconds=0, rows_per_day=2, hourly_budget=None) as started:
         yield started
 
 
