@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
+from zlib import crc32
 
 import pyarrow as pa
 import pytest
@@ -42,7 +43,9 @@ CONVERTERS: dict[str, Callable[[str], object]] = {
 
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(seed=hash(request.node.nodeid) & 0xFFFF, job_seconds=0, rows_per_day=2, hourly_budget=None) as started:
+    with Sandbox(
+        seed=crc32(request.node.nodeid.encode()), job_seconds=0, rows_per_day=2, hourly_budget=None
+    ) as started:
         yield started
 
 

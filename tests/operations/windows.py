@@ -25,7 +25,9 @@ MONTHS = ["2025-01.csv", "2025-02.csv", "2025-03.csv"]
 
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(seed=crc32(request.node.nodeid.encode()), job_seconds=0, rows_per_day=2, hourly_budget=None) as started:
+    with Sandbox(
+        seed=crc32(request.node.nodeid.encode()), job_seconds=0, rows_per_day=2, hourly_budget=None
+    ) as started:
         yield started
 
 
