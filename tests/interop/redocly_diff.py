@@ -89,9 +89,9 @@ def table(found: Iterable[Row]) -> str:
     total, ours = len(found), sum(row.is_right for row in found)
     theirs = sum(row.is_redocly_right for row in found)
     lines = [
-        f"`make spec-diff` classifies {ours} of {total} planted changes correctly, for the generated interface and",
-        f"for the facade. Redocly calls a change `major` if and only if it breaks one of the two in {theirs} cases.",
-        f"In the other {len(differing)}, its verdict is not the one that we need:",
+        f"`make spec-diff` classifies {ours} of {total} planted changes correctly, both for the generated interface",
+        "and for the facade. Redocly calls a change `major` if and only if it breaks one of the two in",
+        f"{theirs} cases. In the other {len(differing)}, its verdict is not the one that we need:",
         "",
         "| change | generated interface | facade | Redocly | why |",
         "| --- | --- | --- | --- | --- |",
