@@ -27,7 +27,9 @@ from impact_jobs._api.responses import (
     next_page,
     read_json,
     read_scheduled_job,
+    unexpected,
     value_of,
+    with_text,
 )
 from impact_jobs._transport.base import Request, Response
 from impact_jobs._validators import plain_number, shown
@@ -109,7 +111,7 @@ def _page(response: Response, what: str, data: object) -> Page[Report] | Unexpec
     if not items and ("reports" in fields or total == 0):
         items = []
     if not isinstance(items, list | dict):
-        return _unexpected(response, what, "the response is not a list of reports")
+        return unexpected(response, what, "the response is not a list of reports")
     entries = _entries(items, "Report")
     keys = tuple((_id_of(item) if isinstance(item, dict) else None) or short_repr(item, str) for item in entries)
     return Page(tuple(_parsed(entries, what, response.redact)), keys, next_uri, total)
@@ -157,7 +159,7 @@ def read_metadata(response: Response, what: str, *, report_id: str) -> ReportMet
 
 def _metadata(response: Response, what: str, data: object, report_id: str) -> ReportMetadata | UnexpectedResponseError:
     if not isinstance(data, dict) or not {"Filters", "Attributes", "Columns"} & data.keys():
-        return _unexpected(response, what, "the response is not a report's metadata")
+        return unexpected(response, what, "the response is not a report's metadata")
     filters = _named(_entries(data.get("Filters"), "Filter"), what, response.redact)
     columns = _entries(data.get("Attributes"), "Attribute") or _entries(data.get("Columns"), "Column")
     own_id = _text(data.get("Id")) or report_id
@@ -274,24 +276,3 @@ def without_jobs(error: ApiError) -> ApiError:
         return error
     kind = ApiError if isinstance(error, JobNotFoundError) else type(error)
     return with_text(error, kind, str(error).removesuffix(ADVICE[error.status_code]) + advice)
-
-
-def with_text(error: ApiError, kind: type[ApiError], text: str) -> ApiError:
-    """Return the same error with another class and text."""
-    other = kind(
-        text,
-        status_code=error.status_code,
-        message=error.message,
-        errors=error.errors,
-        request_id=error.request_id,
-        body=error.body,
-    )
-    other.retry_after = error.retry_after
-    return other
-
-
-def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:
-    status = response.head.status_code
-    return UnexpectedResponseError(
-        f"{what}: HTTP {status}, but {problem}. Check base_url and any proxy between.", status_code=status
-    )

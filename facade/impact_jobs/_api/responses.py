@@ -110,20 +110,20 @@ def _scheduled_job(response: Response, what: str, data: object, account: Account
             found = _job(response, what, {**data, "Id": job_id, "Status": status, "StatusMessage": reason})
             return evolve(found, raw=data) if isinstance(found, Job) else found
     shown = short_repr(uris[0], response.redact)
-    return _unexpected(response, what, f"the response names {shown}, which is not a job of this account")
+    return unexpected(response, what, f"the response names {shown}, which is not a job of this account")
 
 
 def _job(response: Response, what: str, data: object) -> Job | JobsError:
     try:
         return parse_job(data, response.redact)
     except MalformedJobError as error:
-        return _unexpected(response, what, f"the response is not a job: {error}")
+        return unexpected(response, what, f"the response is not a job: {error}")
 
 
 def _if_asked_for(found: Job | JobsError, response: Response, what: str, job_id: str) -> Job | JobsError:
     if isinstance(found, JobsError) or found.id.lower() == job_id.lower():
         return found
-    return _unexpected(response, what, f"the response is about job {found.id} instead of {job_id}")
+    return unexpected(response, what, f"the response is about job {found.id} instead of {job_id}")
 
 
 def read_page(response: Response, what: str, *, parse: Callable[[object], Job | None] | None = None) -> Page[Job]:
@@ -146,7 +146,7 @@ def _page(response: Response, what: str, data: object, parse: Callable[[object],
         elif isinstance(items, dict):
             items = [items]
     if not isinstance(items, list):
-        return _unexpected(response, what, "the response is not a list of jobs")
+        return unexpected(response, what, "the response is not a list of jobs")
     keys = tuple(_key(item) for item in items)
     return Page(tuple(_parsed(items, what, parse, response.redact)), keys, next_uri, total)
 
@@ -201,16 +201,16 @@ def read_json(response: Response, what: str) -> dict[str, Any] | list[Any]:
 def _json(response: Response, what: str) -> dict[str, Any] | list[Any] | JobsError:
     start = beginning_of(response.body)
     if not start:
-        return _unexpected(response, what, "the response is empty")
+        return unexpected(response, what, "the response is empty")
     if start.startswith("<"):
         kind = "HTML" if is_html(start) else "XML"
-        return _unexpected(response, what, f"the response is {kind} instead of JSON")
+        return unexpected(response, what, f"the response is {kind} instead of JSON")
     try:
         data = json.loads(response.body)
     except (ValueError, RecursionError) as error:
-        return _unexpected(response, what, f"the response is not JSON ({error})")
+        return unexpected(response, what, f"the response is not JSON ({error})")
     if not isinstance(data, dict | list):
-        return _unexpected(response, what, f"the response is a single {type(data).__name__}")
+        return unexpected(response, what, f"the response is a single {type(data).__name__}")
     # Some endpoints return 200 with {"Status": "ERROR", "Message": …}. A job with the status ERROR has an Id or a URI.
     if isinstance(data, dict) and data.get("Status") == "ERROR" and not (data.get("Id") or data.get("QueuedUri")):
         return error_of(response, what)
@@ -302,7 +302,7 @@ def check_result(response: Response, what: str, *, job_id: str, is_due: bool) ->
     if isinstance(found, Job):
         return found
     if found and not is_due:
-        raise _unexpected(response, what, f"the response is {found} instead of a redirect to the result")
+        raise unexpected(response, what, f"the response is {found} instead of a redirect to the result")
     return None
 
 
@@ -335,7 +335,22 @@ def _object_instead_of_result(response: Response, what: str, job_id: str) -> Job
         return ""
 
 
-def _unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:
+def with_text(error: ApiError, kind: type[ApiError], text: str) -> ApiError:
+    """Return the same error with another class and text."""
+    other = kind(
+        text,
+        status_code=error.status_code,
+        message=error.message,
+        errors=error.errors,
+        request_id=error.request_id,
+        body=error.body,
+    )
+    other.retry_after = error.retry_after
+    return other
+
+
+def unexpected(response: Response, what: str, problem: str) -> UnexpectedResponseError:
+    """Return the error for a response that is something else than it should be."""
     status = response.head.status_code
     message = f"{what}: HTTP {status}, but {problem}. Check base_url and any proxy between."
     return UnexpectedResponseError(message, status_code=status)

@@ -24,10 +24,10 @@ from impact_jobs._download.destination import make_folder
 from impact_jobs._download.filesystem import (
     SuppressSystemErrors,
     append_line,
-    is_of_system,
     is_open_at,
     lock,
     open_safely,
+    status_of_regular,
     sync_folder,
 )
 from impact_jobs._download.options import DownloadOptions
@@ -211,9 +211,5 @@ def _read(file: FileIO) -> Iterator[tuple[str, WindowState]]:
 
 def size_of(path: Path) -> int | None:
     """Return the size of a regular file; None if there is none."""
-    try:
-        return path.stat().st_size if path.is_file() and not path.is_symlink() else None
-    except OSError as error:
-        if not is_of_system(error):
-            raise
-        return None
+    found = status_of_regular(path)
+    return None if found is None else found.st_size

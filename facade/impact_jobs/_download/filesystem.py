@@ -85,6 +85,17 @@ def status_of(path: Path) -> os.stat_result | None:
         return None
 
 
+def status_of_regular(path: Path) -> os.stat_result | None:
+    """Return the status of a regular file; None if it is missing, cannot be looked at, or is something else."""
+    try:
+        found = path.lstat()
+    except OSError as error:
+        if not is_of_system(error):
+            raise
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
 def lock(file: FileIO) -> bool:
     """Lock an open file until it is closed; return False if the file system has no locks.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import filecmp
 import os
 import re
-import stat
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from attrs import define, evolve, field
 
 from impact_jobs._download.content import MAGIC_BYTES, is_compressed_name, true_name
 from impact_jobs._download.destination import check_file, make_folder
-from impact_jobs._download.filesystem import exists, is_of_system
+from impact_jobs._download.filesystem import exists, is_of_system, status_of_regular
 from impact_jobs._download.joining import csv_rows
 from impact_jobs._download.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from impact_jobs._download.name_templates import NameTemplate, check_distinct
@@ -249,7 +248,7 @@ def _scan_ids(folder: Path, keys: Collection[str]) -> dict[str, FolderEntry]:
             entry.partials.add(match["file"])
         if match["partial"] is None:
             _note_file(entry, path)
-        elif match["partial"] == ".part.json" and (found := _regular(path)) and found.st_size:
+        elif match["partial"] == ".part.json" and (found := status_of_regular(path)) and found.st_size:
             entry.resumable = match["file"]
     return entries
 
@@ -268,19 +267,10 @@ def _names_in(folder: Path) -> dict[str, Path]:
 
 def _note_file(entry: FolderEntry, path: Path, *, size: int | None = None) -> None:
     """Note a complete file, if it is a regular one, of the given size, and newer than the one before."""
-    found = _regular(path)
+    # Without a status, it was removed meanwhile, or the error comes again once the job's file is opened.
+    found = status_of_regular(path)
     if found is not None and size in {None, found.st_size} and found.st_mtime >= entry.modified:
         entry.complete, entry.modified = path, found.st_mtime
-
-
-def _regular(path: Path) -> os.stat_result | None:
-    try:
-        found = path.lstat()
-    except OSError as error:
-        if not is_of_system(error):
-            raise
-        return None  # it was removed meanwhile, or the error comes again once the job's file is opened
-    return found if stat.S_ISREG(found.st_mode) else None
 
 
 def _extension(part: PartFile) -> str:

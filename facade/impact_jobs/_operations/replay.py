@@ -11,7 +11,7 @@ from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, RetryState
 from impact_jobs._api.endpoints import get, get_with_head, replay_request
 from impact_jobs._api.pages import job_pages
-from impact_jobs._api.responses import read_scheduled_job, server_message
+from impact_jobs._api.responses import read_scheduled_job, server_message, with_text
 from impact_jobs._dates import Window
 from impact_jobs._policy.rate_limit_headers import server_time
 from impact_jobs._policy.recent_replays import ends_of
@@ -118,14 +118,8 @@ def _refusal(error: PermissionDeniedError, response: Response, what: str) -> Job
     message = server_message(response)
     if _ABOUT_PERMISSION.search(message) or not _ABOUT_STATE.search(message):
         return error
-    return NotReplayableError(
-        f"{what}: HTTP 403: {error.message.rstrip('.')}. Wait until the job has ended, or schedule a new one.",
-        status_code=error.status_code,
-        message=error.message,
-        errors=error.errors,
-        request_id=error.request_id,
-        body=error.body,
-    )
+    text = f"{what}: HTTP 403: {error.message.rstrip('.')}. Wait until the job has ended, or schedule a new one."
+    return with_text(error, NotReplayableError, text)
 
 
 async def _find_job(

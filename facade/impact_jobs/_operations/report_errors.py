@@ -7,7 +7,9 @@ import re
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.pages import ItemIterator
-from impact_jobs._api.reports import report_pages, with_text, without_jobs
+from impact_jobs._api.reports import report_pages, without_jobs
+from impact_jobs._api.responses import with_text
+from impact_jobs._policy.rate_limit_headers import HOUR
 from impact_jobs._redaction import shorten
 from impact_jobs._validators import closest, shown
 from impact_jobs.errors import (
@@ -22,7 +24,6 @@ from impact_jobs.report_models import Report
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
-_HOUR = 3600.0
 _OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
 
 _ABOUT_REPORT = re.compile(
@@ -89,5 +90,5 @@ def is_daily(error: ApiError, max_delay: float) -> bool:
     """
     pause = error.retry_after
     is_short = pause is not None and pause <= max_delay
-    says_so = (pause or 0.0) > _HOUR or _ABOUT_DAY.search(error.message) is not None
+    says_so = (pause or 0.0) > HOUR or _ABOUT_DAY.search(error.message) is not None
     return isinstance(error, RateLimitError) and says_so and not is_short
