@@ -5,6 +5,7 @@ WHEELS := .cache/wheels
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 INTEROP_VENV := .venv-interop
+AIRFLOW_VENV := .venv-airflow
 BENCH_VENV := .venv-bench
 INTEROP := $(INTEROP_VENV)/.ready tests/interop/node_modules/.ready
 # The generator formats its output only if it finds ruff on PATH.
@@ -17,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
+.PHONY: help setup airflow demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,6 +127,16 @@ tests/interop/node_modules/.ready: tests/interop/package-lock.json tests/interop
 	npm ci --prefix tests/interop --no-audit --no-fund
 	@touch $@
 
+airflow: $(AIRFLOW_VENV)/.ready ## Install a real Airflow, with this package, in .venv-airflow
+
+# uv rather than pip, because it installs the 250 packages in seconds.
+$(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt $(READY)
+	$(PYTHON) -m venv --clear $(AIRFLOW_VENV)
+	$(BIN)/uv pip install --python $(AIRFLOW_VENV)/bin/python --quiet --require-hashes --only-binary :all: -r $<
+	$(BIN)/python -m pip --python $(AIRFLOW_VENV)/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
+	$(BIN)/python -m pip --python $(AIRFLOW_VENV)/bin/python install --quiet --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
 test-faults: $(READY) ## Run thousands of random sessions under faults and kills, file calls that fail, and power cuts (30 minutes)
 	$(BIN)/python -m pytest $(PARALLEL) tests/faults --examples 1600
 
@@ -164,15 +175,17 @@ $(BENCH_VENV)/.ready: requirements-bench.txt $(READY)
 
 lock: $(READY) ## Upgrade and lock all requirements, with hashes, for every supported Python
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --all-extras --group dev pyproject.toml -o requirements-dev.txt
+	  --extra cli --extra frames --extra pytest --extra sandbox --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --all-extras --group docs pyproject.toml -o requirements-docs.txt
+	  --extra cli --extra frames --extra pytest --extra sandbox --group docs pyproject.toml -o requirements-docs.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  tests/interop/requirements.in -o tests/interop/requirements.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  tests/fuzzing/requirements.in -o tests/fuzzing/requirements.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  tests/airflow/requirements.in -o tests/airflow/requirements.txt
+	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra sandbox --extra frames --group bench pyproject.toml -o requirements-bench.txt
 
 clean: ## Remove everything that `make` created
-	rm -rf $(VENV) $(INTEROP_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules
+	rm -rf $(VENV) $(AIRFLOW_VENV) $(INTEROP_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules

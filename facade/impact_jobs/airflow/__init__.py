@@ -1,0 +1,65 @@
+"""An Apache Airflow provider: exports, waits, downloads and replays that keep no worker busy while a job runs.
+
+    from impact_jobs.airflow import ImpactReportToStorageOperator
+
+Install it with the extra `airflow`, beside Airflow 3.1 or later. docs/airflow.md is the guide. Airflow stores the
+module paths of triggers in its database, so those stay the same.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from impact_jobs.airflow.hook import ImpactHook
+    from impact_jobs.airflow.operators import (
+        ImpactDownloadOperator,
+        ImpactExportOperator,
+        ImpactReplayOperator,
+        ImpactReportToStorageOperator,
+        ImpactWaitOperator,
+    )
+    from impact_jobs.airflow.sensor import ImpactJobSensor
+    from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger
+    from impact_jobs.airflow.windows import windows
+
+__all__ = [
+    "ImpactDownloadOperator",
+    "ImpactExportOperator",
+    "ImpactHook",
+    "ImpactJobSensor",
+    "ImpactJobTrigger",
+    "ImpactQuotaTrigger",
+    "ImpactReplayOperator",
+    "ImpactReportToStorageOperator",
+    "ImpactWaitOperator",
+    "windows",
+]
+
+_HOMES = {
+    "hook": ("ImpactHook",),
+    "operators": (
+        "ImpactDownloadOperator",
+        "ImpactExportOperator",
+        "ImpactReplayOperator",
+        "ImpactReportToStorageOperator",
+        "ImpactWaitOperator",
+    ),
+    "sensor": ("ImpactJobSensor",),
+    "trigger": ("ImpactJobTrigger", "ImpactQuotaTrigger"),
+    "windows": ("windows",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # because type checkers would accept any misspelt name
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used, because Airflow takes long to import."""
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
