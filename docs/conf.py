@@ -51,6 +51,7 @@ html_show_sphinx = False
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["airflow", "fsspec"]  # not installed here, because Airflow has 250 dependencies
 autodoc_typehints = "signature"
 # Single backticks in docstrings mean code.
 default_role = "code"
