@@ -22,6 +22,7 @@ from impact_jobs._dates import Window
 from impact_jobs._download.options import DownloadOptions, Mode, OnProgress
 from impact_jobs._operations import download, replay, wait, wait_many
 from impact_jobs._operations.export_options import ExportOptions, OnWindow
+from impact_jobs._operations.job_waiter import JobWaiter
 from impact_jobs._operations.stream import AsyncResultStream, open_file
 from impact_jobs._operations.wait_many import Timeouts
 from impact_jobs._policy.polling import Polling
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from impact_jobs._operations.fetch_all import FetchReport
 
-__all__ = ["AsyncJobsClient", "closed_with_its_loop"]
+__all__ = ["AsyncJobsClient", "JobWaiter", "closed_with_its_loop"]
 
 
 class AsyncJobsClient:

@@ -13,7 +13,7 @@
     to_parquet                      to_parquet
 
 `list`, `get` and `reports` only read the API, so they are in `_api.pages`, `_api.endpoints` and `_api.reports`, and
-`generated` is in `_api.generated`. Of the other modules here, `job_tracker` belongs to every wait, `fetch_folder` to
-`fetch_all`, `result_pages` to downloads of JSON, and `export_names`, `export_options`, `report_errors` and `result_age`
-to exports. `probe` sends one request for `impact-jobs doctor`.
+`generated` is in `_api.generated`. Of the other modules here, `job_tracker` belongs to every wait, `job_waiter` to the
+waits of many tasks, `fetch_folder` to `fetch_all`, `result_pages` to downloads of JSON, and `export_names`,
+`export_options`, `report_errors` and `result_age` to exports. `probe` sends one request for `impact-jobs doctor`.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 
 from attrs import define, field
@@ -15,6 +16,8 @@ from impact_jobs.errors import JobsError, UnexpectedResponseError
 from impact_jobs.models import Job, JobStatus
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
+
+_SOON = 0.01  # seconds; a poll that is due that soon is made now
 
 
 @define(kw_only=True)
@@ -90,3 +93,26 @@ class JobTracker:
         if self._in_error_since is None:
             self._in_error_since = waited
         return waited - self._in_error_since < error_grace_seconds(self.polling, self.kind)
+
+
+@define(kw_only=True)
+class BatchEntry:
+    """One job of a batch. Times are on the transport's clock."""
+
+    tracker: JobTracker
+    started: float  # when its wait began
+    timeout: float  # seconds
+    deadline: float
+    is_listed: bool = False  # whether the last list showed it
+    has_joined: bool = False  # whether it came while others were waited for, and has not been polled alone
+    due_at: float = -math.inf  # when the list is due, or a poll of this job alone
+    early_due_at: float = -math.inf  # when the job may be polled together with others, by one list
+
+    def schedule_with_list(self, due_at: float) -> None:
+        """Schedule the job for when the list is due."""
+        self.due_at, self.early_due_at = due_at, due_at - _SOON
+
+    def schedule_alone(self, now: float, pause: float) -> None:
+        """Schedule a poll of this job alone."""
+        self.is_listed, self.due_at, self.early_due_at = False, now + pause, now + pause / 2
+        self.has_joined = False

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from typing import Self, TypeAlias
 
-from attrs import define, evolve, frozen
+from attrs import evolve, frozen
 
 from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext, seconds_of
@@ -18,7 +18,7 @@ from impact_jobs._api.endpoints import get_once
 from impact_jobs._api.pages import job_pages
 from impact_jobs._api.parsing import parse_job
 from impact_jobs._dates import Window
-from impact_jobs._operations.job_tracker import JobTracker
+from impact_jobs._operations.job_tracker import BatchEntry, JobTracker
 from impact_jobs._policy.polling import Polling
 from impact_jobs._policy.retry import is_transient
 from impact_jobs.errors import (
@@ -39,7 +39,6 @@ Timeouts: TypeAlias = float | Mapping[str, float | None] | None
 
 _SAMPLE = 200  # the pauses of so many jobs are enough to schedule the list for ten thousand
 _SHOWN_IDS = 20
-_SOON = 0.01  # seconds; a poll that is due that soon is made now
 # Reading an entry of the list takes 7 to 10 µs: at this rate, at most a thirtieth of one core.
 _MAX_ENTRIES_PER_SECOND = 3000
 
@@ -52,30 +51,14 @@ class JobOutcome:
     outcome: Job | JobsError
 
 
-@define(kw_only=True)
-class BatchEntry:
-    """One job of a batch. Times are on the transport's clock."""
-
-    tracker: JobTracker
-    deadline: float
-    is_listed: bool = False  # whether the last list showed it
-    due_at: float = -math.inf  # when the list is due, or a poll of this job alone
-    early_due_at: float = -math.inf  # when the job may be polled together with others, by one list
-
-    def schedule_with_list(self, due_at: float) -> None:
-        """Schedule the job for when the list is due."""
-        self.due_at, self.early_due_at = due_at, due_at - _SOON
-
-    def schedule_alone(self, now: float, pause: float) -> None:
-        """Schedule a poll of this job alone."""
-        self.is_listed, self.due_at, self.early_due_at = False, now + pause, now + pause / 2
-
-
 class JobBatch:
     """Jobs that are waited for together: an iterator over their outcomes, in the order in which they are noticed.
 
     Each turn makes one poll: it reads the list if that is expected to answer for more jobs than it has pages, and
     otherwise polls the one job that is due first. A job that is named twice counts once.
+
+    Jobs may join and leave while it runs. `pause`, which replaces `ClientContext.pause_to_poll`, then returns None, so
+    that the next poll is scheduled anew.
     """
 
     def __init__(
@@ -86,10 +69,12 @@ class JobBatch:
         timeout: Timeouts,
         polling: Polling | None,
         on_update: Callable[[Job], object] | None,
+        pause: Callable[..., Awaitable[bool | None]] | None = None,
     ) -> None:
         self._context = context
         self._polling = context.polling if polling is None else polling
-        self._started = context.transport.now()
+        self._pause_to_poll = pause or context.pause_to_poll
+        started = context.transport.now()
         named = named_jobs(context, references)
         seconds = _seconds_by_job(context, timeout, named)
         self.ids: tuple[str, ...] = tuple(job_id for job_id, _ in named.values())
@@ -103,7 +88,9 @@ class JobBatch:
                     is_earlier_run=context.is_earlier_run,
                     last=snapshot,
                 ),
-                deadline=self._started + seconds[key],
+                started=started,
+                timeout=seconds[key],
+                deadline=started + seconds[key],
             )
             for key, (job_id, snapshot) in named.items()
         }
@@ -118,6 +105,8 @@ class JobBatch:
         self._last_created: datetime | None = None  # the creation date of the job that was last polled alone
         self._failure: JobsError | None = None
         self._failures_in_a_row = 0
+        self._retry_at: float | None = None  # after a failure, if the pause until then was interrupted
+        self.next_turn_at = -math.inf  # when the pause ends, unless the quota is short
 
     def leave_out(self, keys: Iterable[str]) -> None:
         """Do not wait for these jobs, which are given by their ids in lower case."""
@@ -125,6 +114,17 @@ class JobBatch:
             del self._pending[key]
         self._ended = deque((key, job) for key, job in self._ended if key in self._pending)
         self.ids = tuple(entry.tracker.job_id for entry in self._pending.values())
+
+    def add(self, entry: BatchEntry) -> None:
+        """Wait for one more job. Others may join in a moment, so only the first of all is polled at once."""
+        if self._pending and entry.due_at == -math.inf:
+            entry.due_at, entry.has_joined = entry.started + self.pause_of(entry), True
+        self._pending[entry.tracker.job_id.lower()] = entry
+        self._list_pause, self._list_again_at = 0.0, -math.inf
+
+    def remove(self, entry: BatchEntry) -> None:
+        """Do not wait for a job any more. A poll of it that is in flight may go on."""
+        self._pending.pop(entry.tracker.job_id.lower(), None)
 
     def __aiter__(self) -> Self:
         return self
@@ -135,7 +135,10 @@ class JobBatch:
                 if self._ended:
                     self._update(*self._ended.popleft())
                     continue
-                if await self._pause() or self._can_afford_last_poll():
+                is_due = await self._pause()
+                if is_due is None:  # jobs have joined or left
+                    continue
+                if is_due or self._can_afford_last_poll():
                     await self._poll()
                 self._give_up_overdue()
         except BaseException as error:
@@ -216,10 +219,10 @@ class JobBatch:
             self._list_pause = min(max(2 * self._list_pause, self._polling.minimum), self._polling.maximum)
             self._list_again_at = now + self._list_pause
         for number, entry in enumerate(lacking):
-            if entry.is_listed or entry.due_at == -math.inf:
+            if entry.is_listed or entry.has_joined or entry.due_at == -math.inf:
                 # Poll one at once, because its date shows how far the list must reach back. The others may have been
                 # scheduled a moment ago, so that the next list shows them.
-                pause = self._pause_of(entry) if number and are_many else 0.0
+                pause = self.pause_of(entry) if number and are_many else 0.0
                 entry.schedule_alone(now, pause if now + pause < entry.deadline else 0.0)
 
     async def _poll_one(self, key: str) -> None:
@@ -233,13 +236,14 @@ class JobBatch:
                 logger.info("%s; the wait continues", error)
             elif isinstance(error, AuthenticationError):
                 self._finish_all(error)
-            else:
+            elif key in self._pending:
                 self._finish(key, error)
         else:
             self._last_created = job.created_date or self._last_created
             self._record(None)
-            self._update(key, job)
-        entry.schedule_alone(self._context.transport.now(), self._pause_of(entry))
+            if key in self._pending:
+                self._update(key, job)
+        entry.schedule_alone(self._context.transport.now(), self.pause_of(entry))
 
     def _record(self, failure: JobsError | None) -> None:
         """Record the failure of the last poll; None if the server answered it, even if with an error about one job."""
@@ -247,7 +251,8 @@ class JobBatch:
         self._failures_in_a_row = 0 if failure is None else self._failures_in_a_row + 1
 
     def _update(self, key: str, job: Job) -> None:
-        if self._pending[key].tracker.update(job, waited=self._context.transport.now() - self._started):
+        entry = self._pending[key]
+        if entry.tracker.update(job, waited=self._context.transport.now() - entry.started):
             self._finish(key, job if job.status == JobStatus.COMPLETED else self._context.job_failed(job))
 
     def _finish(self, key: str, outcome: Job | JobsError) -> None:
@@ -260,8 +265,9 @@ class JobBatch:
         for key in tuple(self._pending):
             self._finish(key, copy(error))
 
-    def _pause_of(self, entry: BatchEntry) -> float:
-        waited = self._context.transport.now() - self._started
+    def pause_of(self, entry: BatchEntry) -> float:
+        """Return the seconds until a job would be polled if it were alone."""
+        waited = self._context.transport.now() - entry.started
         return self._polling.pause(waited, random=self._context.random, progress=entry.tracker.progress)
 
     def _schedule_list(self, entries: int) -> None:
@@ -270,27 +276,36 @@ class JobBatch:
             return
         sample = listed[:: math.ceil(len(listed) / _SAMPLE)]
         requests = min(self._pages, len(listed)) * len(sample) / len(listed)
-        pauses = [self._pause_of(entry) for entry in sample]
+        pauses = [self.pause_of(entry) for entry in sample]
         pause = self._polling.together(pauses, random=self._context.random, requests=requests)
         due_at = self._context.transport.now() + max(pause, entries / _MAX_ENTRIES_PER_SECOND)
         for entry in listed:
             entry.schedule_with_list(due_at)
 
-    async def _pause(self) -> bool:
-        """Let the time pass until a poll is due; return False if a deadline comes first."""
+    async def _pause(self) -> bool | None:
+        """Let the time pass until a poll is due; return False if a deadline comes first, None if interrupted."""
         now, entries = self._context.transport.now(), self._pending.values()
         due_at = min(entry.due_at for entry in entries)
         listed = sum(entry.is_listed and entry.due_at == due_at for entry in entries)
         if self._failure is not None:
-            at_least = self._context.retry.pause(self._failure, self._failures_in_a_row, random=self._context.random)
-            due_at = max(due_at, now + at_least)
+            if self._retry_at is None:
+                at_least = self._context.retry.pause(
+                    self._failure, self._failures_in_a_row, random=self._context.random
+                )
+                self._retry_at = now + at_least
+            due_at = max(due_at, self._retry_at)
         elif due_at == -math.inf:  # the first poll
             return True
-        return await self._context.pause_to_poll(
+        deadline = self._next_deadline()
+        self.next_turn_at = min(due_at, deadline)
+        is_due = await self._pause_to_poll(
             max(due_at - now, 0.0),
-            deadline=self._next_deadline(),
+            deadline=deadline,
             requests=self._pages if listed > self._pages else 1,
         )
+        if is_due is not None:
+            self._retry_at = None
+        return is_due
 
     def _next_deadline(self) -> float:
         """Return the first deadline of all jobs, which limits every poll, because that job's outcome is due then."""
@@ -305,7 +320,7 @@ class JobBatch:
         now, cause = self._context.transport.now(), str(self._failure or "")
         is_unanswerable = bool(cause) or self._context.rate_limiter.pace(now) > 0
         for key, entry in tuple(self._pending.items()):
-            timeout, tracker = entry.deadline - self._started, entry.tracker
+            timeout, tracker = entry.timeout, entry.tracker
             # With timeout=0, each job is still polled once.
             if now >= entry.deadline and (timeout > 0 or tracker.was_answered or is_unanswerable):
                 error = WaitTimeoutError(tracker.last, job_id=tracker.job_id, timeout=timeout, cause=cause)

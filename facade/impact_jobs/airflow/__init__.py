@@ -54,10 +54,18 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 if not TYPE_CHECKING:  # because type checkers would accept any misspelt name
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first used, because Airflow takes long to import."""
+        """Import a public name when it is first used, because Airflow takes long to import, or is not installed."""
         if name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        try:
+            module = import_module(f"{__name__}.{_HOME_OF[name]}")
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "airflow":
+                raise
+            raise ImportError(
+                f"{name} needs Apache Airflow 3.1 or later: pip install 'impact-jobs[airflow]'", name=error.name
+            ) from None
+        value = globals()[name] = getattr(module, name)
         return value
 
 

@@ -97,11 +97,12 @@ class JobNote:
             return None
         return note if note.request == request else None
 
-    def shows_earlier_run(self, job: Job) -> bool:
-        """Return whether a snapshot still shows the run before the replay in place, as some servers do for a moment."""
+    def corrected(self, job: Job) -> Job:
+        """Return a snapshot as QUEUED if it still shows the run before a replay in place, as servers do for a moment."""
         end = job.completed_date
-        is_same = job.status == JobStatus.COMPLETED and end is not None and end.isoformat() == self.earlier_end
-        return is_same and time.time() - self.sent_at < _SETTLING_SECONDS
+        is_earlier = job.status == JobStatus.COMPLETED and end is not None and end.isoformat() == self.earlier_end
+        is_recent = time.time() - self.sent_at < _SETTLING_SECONDS
+        return evolve(job, status=JobStatus.QUEUED) if is_earlier and is_recent else job
 
 
 @frozen(kw_only=True)
@@ -170,14 +171,6 @@ class JobScheduler:
             anew=lambda: self._replay(key, self.client.get(source), fallback=None),
         )
 
-    def is_settled(self, job_id: str) -> bool:
-        """Return whether the server shows the run of this task, and not the one before a replay in place."""
-        value = self.memory.get() or {}
-        note = JobNote.read(value, value.get("request", ""))
-        if note is None or note.job is None or note.earlier_end is None or not _is_same(note.job, job_id):
-            return True
-        return not note.shows_earlier_run(self.client.get(job_id))
-
     def _scoped(self, key: str) -> str:
         return f"{self.scope} {key}"
 
@@ -204,7 +197,7 @@ class JobScheduler:
             logger.warning("job %s of an earlier try is gone, so it is scheduled anew", note.job)
             return None
         logger.info("job %s of an earlier try is %s", job.id, job.status)
-        return evolve(job, status=JobStatus.QUEUED) if note.shows_earlier_run(job) else job
+        return note.corrected(job)
 
     def _find_replay(self, note: JobNote, source: str) -> Job | None:
         """Return the job of a replay whose answer was not recorded, or None if it was not accepted."""
@@ -322,6 +315,15 @@ class JobScheduler:
             self.memory.delete()
         else:
             self.memory.set(value)
+
+
+def rerun(client: JobsClient, memory: Memory, job_id: str) -> Job | None:
+    """Return the current state of a job that this task has replayed in place, or None if it has not done so."""
+    value = memory.get() or {}
+    note = JobNote.read(value, value.get("request", ""))
+    if note is None or note.job is None or note.earlier_end is None or not _is_same(note.job, job_id):
+        return None
+    return note.corrected(client.get(job_id))
 
 
 def _is_same(first: str, second: str) -> bool:

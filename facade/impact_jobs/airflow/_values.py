@@ -57,6 +57,14 @@ def as_text(name: str, value: object) -> str:
     return text
 
 
+def as_path(name: str, value: object) -> str:
+    """Return a path or URL as text; that of an ObjectStoragePath names its connection, if it has one."""
+    conn_id, protocol = getattr(value, "conn_id", None), getattr(value, "protocol", None)
+    if conn_id and protocol:
+        return f"{protocol}://{conn_id}@{getattr(value, 'path', '')}"
+    return as_text(name, str(value) if protocol else value)
+
+
 def as_job(name: str, value: object) -> str:
     """Return a job reference as text, of a `Job` or of text."""
     return as_text(name, getattr(value, "id", value))

@@ -7,14 +7,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
 
 from airflow.sdk import BaseOperator
 
-from impact_jobs import ConfigurationError, Job, JobsClient, JobsError, JobStatus, Polling, RateLimitError, Retry
-from impact_jobs.airflow._errors import AirflowRescheduleException, airflow_error, event_error
-from impact_jobs.airflow._scheduling import JOB_KEY, JobScheduler
-from impact_jobs.airflow._task_state import Memory, MemoryState, TaskState, task_state
+from impact_jobs import Job, JobsClient, JobsError, JobStatus, Polling, RateLimitError, Retry
+from impact_jobs.airflow._errors import AirflowRescheduleException, airflow_error, event_error, one_line
+from impact_jobs.airflow._scheduling import JOB_KEY, JobScheduler, rerun
+from impact_jobs.airflow._task_state import Memory, MemoryState, task_state
 from impact_jobs.airflow._values import as_polling, as_seconds, as_text, optional
 from impact_jobs.airflow.hook import ImpactHook
 from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger
@@ -30,17 +30,19 @@ if TYPE_CHECKING:
 
 DEFAULT_DEFERRABLE: Final[bool] = conf.getboolean("operators", "default_deferrable", fallback=False)
 
-_LONGEST_PAUSE: Final = 5.0
-"""Seconds that a deferrable task waits in its worker before it sends a request again; a longer wait is a deferral."""
+Reader: TypeAlias = Callable[[str, object], Any]
+"""Reads the value of an argument, which may be text that a template has rendered, into a plain JSON value."""
 
-Reader = Callable[[str, object], Any]
+_LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
+_SETTLING_PAUSE: Final = 10.0  # seconds until a server that shows an earlier run is asked again
 
 
 class ImpactOperator(BaseOperator):
     """The base of the operators: it submits on a worker, waits in the triggerer, and finishes on a worker.
 
     Templates may render differently when a deferred task resumes. So the values of the first rendering travel with the
-    deferral, as plain JSON, and replace those of the second one.
+    deferral, as plain JSON, and replace those of the second one. Nothing is pushed to XCom before the end, and what a
+    later try needs is in the task's state: Airflow clears XComs whenever a task starts anew.
     """
 
     template_fields: Sequence[str] = ("impact_conn_id", "advertiser_id", "timeout", "polling")
@@ -66,13 +68,14 @@ class ImpactOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.impact_conn_id = impact_conn_id
-        self.advertiser_id = advertiser_id
-        self.timeout = timeout
-        self.polling = polling
+        self.advertiser_id: Any = advertiser_id
+        self.timeout: Any = timeout
+        self.polling: Any = polling
         self.deferrable = deferrable
         self.durable = durable
+        self.wait_for_completion = True
         self._job_id: str | None = None
-        self._memory_state = MemoryState()
+        self._is_renewed = False
 
     def execute(self, context: Context) -> Any:
         """Submit what the operator submits, and wait for its job or defer.
@@ -85,61 +88,73 @@ class ImpactOperator(BaseOperator):
             AirflowException: The job failed, or the API did not answer. A retry goes on where this try ended.
         """
         with self._errors():
-            self._read_arguments()
+            self._set(**{name: read(name, getattr(self, name)) for name, read in self.readers.items()})
         return self._start(context)
 
     def execute_complete(
-        self, context: Context, event: Mapping[str, Any], *, arguments: Mapping[str, Any], job: str
+        self,
+        context: Context,
+        event: Mapping[str, Any],
+        *,
+        arguments: Mapping[str, Any],
+        job: str,
+        is_renewed: bool = False,
     ) -> Any:
         """Go on after `ImpactJobTrigger` has fired.
 
         Args:
             context: Airflow's context of the task instance.
             event: The trigger's event.
-            arguments: The values of the template fields at the first start.
+            arguments: The values of the arguments at the first start.
             job: The id of the job.
+            is_renewed: Whether it replaces one whose result was gone.
 
         Raises:
             AirflowException: As for `execute`, or the job did not complete in time.
         """
-        self._restore(arguments)
-        self._job_id = job
+        self._set(**arguments, _job_id=job, _is_renewed=is_renewed)
         error = event_error(event)
         if error is not None:
             raise error
-        with self._client() as client, self._errors(client, job=job):
-            return self._resume(context, client, job)
+        with self._session(job) as client:
+            return self._complete(context, client, job)
 
-    def execute_after_quota(
-        self, context: Context, event: Mapping[str, Any], *, arguments: Mapping[str, Any], job: str | None
+    def execute_after_pause(
+        self,
+        context: Context,
+        event: Mapping[str, Any],
+        *,
+        arguments: Mapping[str, Any],
+        job: str | None,
+        is_renewed: bool = False,
     ) -> Any:
-        """Go on when the account has requests or exports again.
+        """Go on after `ImpactQuotaTrigger` has fired, because the account has requests or exports again.
 
         Args:
             context: Airflow's context of the task instance.
             event: The trigger's event.
-            arguments: The values of the template fields at the first start.
-            job: The id of the job whose result was to be fetched, or None if none was submitted yet.
+            arguments: The values of the arguments at the first start.
+            job: The id of the completed job, or None if none was submitted.
+            is_renewed: Whether it replaces one whose result was gone.
 
         Raises:
             AirflowException: As for `execute`.
         """
         del event
-        self._restore(arguments)
+        self._set(**arguments, _job_id=job, _is_renewed=is_renewed)
         if job is None:
             return self._start(context)
-        self._job_id = job
-        with self._client() as client, self._errors(client, job=job):
-            return self._resume(context, client, job)
+        with self._session(job) as client:
+            return self._complete(context, client, job)
 
     def on_kill(self) -> None:
         """Log that the job goes on, because the API cannot cancel it."""
         if self._job_id is None:
-            self.log.warning("Killed before the id of a job was known. A retry finds the job if one was scheduled.")
+            self.log.warning("Killed before the id of a job was known. If one was scheduled, a retry finds it.")
         else:
             self.log.warning(
                 "Killed, but job %s goes on at impact.com, whose API cannot cancel it. A retry or a clear of this task "
-                "uses it.",
+                "finds it.",
                 self._job_id,
             )
 
@@ -153,10 +168,10 @@ class ImpactOperator(BaseOperator):
         return job
 
     def _start(self, context: Context) -> Any:
-        with self._client() as client, self._errors(client):
+        with self._session() as client:
             job = self._submit(context, client)
             self._job_id = job.id
-            return self._wait(context, client, job)
+            return self._wait(context, client, job) if self.wait_for_completion else job.id
 
     def _wait(self, context: Context, client: JobsClient, job: Job) -> Any:
         """Defer until the job has ended, or wait in the worker; then finish."""
@@ -165,79 +180,87 @@ class ImpactOperator(BaseOperator):
                 self._defer_until_ended(job.id)
             client.wait(job, self.timeout)
         with self._errors(client, job=job.id):
-            return self._finish(context, client, job.id)
+            return self._complete(context, client, job.id)
 
-    def _resume(self, context: Context, client: JobsClient, job: str) -> Any:
+    def _complete(self, context: Context, client: JobsClient, job: str) -> Any:
+        while current := rerun(client, self._memory(context, JOB_KEY), job):
+            if current.status == JobStatus.COMPLETED:
+                break
+            if self.deferrable:
+                self._defer_for(job, until=time.time() + _SETTLING_PAUSE)
+            time.sleep(_SETTLING_PAUSE)
         return self._finish(context, client, job)
 
-    def _defer_until_ended(self, job_id: str) -> NoReturn:
-        self.log.info("Deferring until job %s has ended.", job_id)
+    def _defer_until_ended(self, job: str) -> NoReturn:
+        self.log.info("Deferring until job %s has ended.", job)
         self.defer(
             trigger=ImpactJobTrigger(
                 self.impact_conn_id,
-                job_id,
+                job,
                 deadline=None if self.timeout is None else time.time() + self.timeout,
                 polling=self.polling,
                 advertiser_id=self.advertiser_id,
             ),
             method_name="execute_complete",
-            kwargs={"arguments": self._arguments(), "job": job_id},
+            kwargs=self._kept(job),
         )
 
-    def _client(self) -> JobsClient:
-        options: dict[str, Any] = {"polling": Polling(**(self.polling or {}))}
-        if self.deferrable:
-            options["retry"] = Retry(max_delay=_LONGEST_PAUSE)
-        return ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(**options)
+    def _defer_for(self, job: str | None, *, until: float) -> NoReturn:
+        self.defer(trigger=ImpactQuotaTrigger(until), method_name="execute_after_pause", kwargs=self._kept(job))
+
+    def _kept(self, job: str | None) -> dict[str, Any]:
+        """Return what goes through a deferral, in plain JSON."""
+        arguments = {name: getattr(self, name) for name in self.readers}
+        return {"arguments": arguments, "job": job, "is_renewed": self._is_renewed}
+
+    @contextmanager
+    def _session(self, job: str | None = None) -> Iterator[JobsClient]:
+        """Open a client; `job` is the one to go on with after a pause."""
+        with self._errors():
+            options: dict[str, Any] = {"polling": Polling(**(self.polling or {}))}
+            if self.deferrable:
+                options["retry"] = Retry(max_delay=_LONGEST_PAUSE)
+            client = ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(**options)
+        with client, self._errors(client, job=job):
+            yield client
 
     @contextmanager
     def _errors(self, client: JobsClient | None = None, *, job: str | None = None) -> Iterator[None]:
         """Turn errors of this library into Airflow's, and a used-up budget into a pause without a lost try."""
         try:
             yield
-        except RateLimitError as error:
-            if client is None or error.is_from_storage:
-                raise airflow_error(error, self._what()) from None
-            self._pause_for_quota(client, error, job)
         except JobsError as error:
-            raise airflow_error(error, self._what()) from None
-
-    def _pause_for_quota(self, client: JobsClient, error: RateLimitError, job: str | None) -> NoReturn:
-        moment = quota_resets_at(client, error)
-        self.log.warning("%s: the account's budget is used up until %s: %s", self._what(), moment.isoformat(), error)
-        if not self.deferrable:
-            raise AirflowRescheduleException(moment) from None
-        self.defer(
-            trigger=ImpactQuotaTrigger(moment.timestamp()),
-            method_name="execute_after_quota",
-            kwargs={"arguments": self._arguments(), "job": job},
-        )
+            if client is None or not isinstance(error, RateLimitError) or error.is_from_storage:
+                raise airflow_error(error, self._what()) from None
+            moment = quota_resets_at(client, error)
+            self.log.warning("%s: goes on at %s: %s", self._what(), moment.isoformat(), one_line(str(error)))
+        else:
+            return
+        if self.deferrable:
+            self._defer_for(job, until=moment.timestamp())
+        raise AirflowRescheduleException(moment)
 
     def _what(self) -> str:
         return f"connection {self.impact_conn_id!r}"
 
-    def _arguments(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.readers}
-
-    def _restore(self, arguments: Mapping[str, Any]) -> None:
-        for name, value in arguments.items():
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
             setattr(self, name, value)
 
-    def _read_arguments(self) -> None:
-        for name, read in self.readers.items():
-            setattr(self, name, read(name, getattr(self, name)))
+    def _memory(self, context: Context, key: str) -> Memory:
+        # A state of this process, if there is no other, keeps the flow the same.
+        return Memory(task_state(context, is_durable=self.durable) or MemoryState(), key)
 
-    def _state(self, context: Context) -> TaskState:
-        return task_state(context, is_durable=self.durable) or self._memory_state
+    def _is_durable(self, context: Context) -> bool:
+        return task_state(context, is_durable=self.durable) is not None
 
     def _scheduler(self, context: Context, client: JobsClient, *, max_age: float | None) -> JobScheduler:
         return JobScheduler(
             client=client,
-            memory=Memory(self._state(context), JOB_KEY),
+            memory=self._memory(context, JOB_KEY),
+            is_durable=self._is_durable(context),
+            is_retry=context["ti"].try_number > 1,
             max_age=None if max_age is None else timedelta(seconds=max_age),
             clears=context["ti"].max_tries,
             scope=f"{self.impact_conn_id}/{self.advertiser_id or ''}",
         )
-
-
-__all__ = ["DEFAULT_DEFERRABLE", "ConfigurationError", "ImpactOperator", "Reader"]

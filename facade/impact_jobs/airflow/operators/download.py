@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from impact_jobs.airflow._values import as_flag, as_job, as_text, optional
+from impact_jobs import Job, JobsClient
+from impact_jobs.airflow import _assets
+from impact_jobs.airflow._delivery import Delivered
+from impact_jobs.airflow._values import as_flag, as_job, as_path, as_text, optional
 from impact_jobs.airflow.operators._base import ImpactOperator, Reader
+from impact_jobs.airflow.operators._files import delivery_of
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath
-
-    from impact_jobs import Job, JobsClient
 
 
 class ImpactDownloadOperator(ImpactOperator):
@@ -51,7 +54,7 @@ class ImpactDownloadOperator(ImpactOperator):
     readers: ClassVar[Mapping[str, Reader]] = {
         **ImpactOperator.readers,
         "job": as_job,
-        "path": as_text,
+        "path": as_path,
         "storage_conn_id": optional(as_text),
         "result_format": as_text,
         "overwrite": as_flag,
@@ -71,8 +74,37 @@ class ImpactDownloadOperator(ImpactOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.job = job
-        self.path = path
+        self.path: Any = path
         self.storage_conn_id = storage_conn_id
         self.result_format = result_format
         self.overwrite = overwrite
         self.verify = verify
+        self._delivered: Delivered | None = None
+        _assets.declare(self)
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage | None:
+        """Return the file for OpenLineage, if its provider is installed.
+
+        Args:
+            task_instance: The task instance; it is not needed.
+        """
+        del task_instance
+        return _assets.lineage(self._delivered)
+
+    def _start(self, context: Context) -> Any:
+        with self._errors():
+            delivery_of(self, context).check()
+        return super()._start(context)
+
+    def _submit(self, context: Context, client: JobsClient) -> Job:
+        del context
+        return client.get(self.job)
+
+    def _finish(self, context: Context, client: JobsClient, job: str) -> dict[str, Any]:
+        delivered = delivery_of(self, context).deliver(client, job, result_format=self.result_format)
+        self._delivered = delivered
+        _assets.emit(self, context, uri=delivered.uri, extra=delivered.as_dict())
+        return {"path": self.path, **delivered.as_dict()}
+
+    def _what(self) -> str:
+        return f"job {self.job} of {super()._what()}"

@@ -82,18 +82,15 @@ class ImpactExportOperator(ImpactOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.report_id = report_id
-        self.report_start = report_start
-        self.report_end = report_end
+        self.report_start: Any = report_start
+        self.report_end: Any = report_end
         self.result_format = result_format
-        self.filters = filters
-        self.max_age = max_age
+        self.filters: Any = filters
+        self.max_age: Any = max_age
         self.wait_for_completion = wait_for_completion
 
     def _submit(self, context: Context, client: JobsClient) -> Job:
         return self._scheduler(context, client, max_age=self.max_age).export(self._request())
-
-    def _wait(self, context: Context, client: JobsClient, job: Job) -> Any:
-        return super()._wait(context, client, job) if self.wait_for_completion else job.id
 
     def _request(self) -> ExportRequest:
         return ExportRequest(

@@ -74,14 +74,11 @@ class ImpactReplayOperator(ImpactOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.job = job
-        self.max_age = max_age
+        self.max_age: Any = max_age
         self.wait_for_completion = wait_for_completion
 
     def _submit(self, context: Context, client: JobsClient) -> Job:
         return self._scheduler(context, client, max_age=self.max_age).replay(self.job)
-
-    def _wait(self, context: Context, client: JobsClient, job: Job) -> Any:
-        return super()._wait(context, client, job) if self.wait_for_completion else job.id
 
     def _what(self) -> str:
         return f"replay of job {self.job} of {super()._what()}"

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from impact_jobs.airflow._values import as_flag, as_text, optional
+from impact_jobs import JobNotFoundError, JobsClient, JobsError, ResultExpiredError
+from impact_jobs.airflow import _assets
+from impact_jobs.airflow._delivery import Delivered
+from impact_jobs.airflow._values import as_flag, as_path, as_text, optional
 from impact_jobs.airflow.operators._base import Reader
+from impact_jobs.airflow.operators._files import delivery_of
 from impact_jobs.airflow.operators.export import ImpactExportOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.sdk import Context, ObjectStoragePath
 
 
 class ImpactReportToStorageOperator(ImpactExportOperator):
@@ -41,7 +46,7 @@ class ImpactReportToStorageOperator(ImpactExportOperator):
     )
     readers: ClassVar[Mapping[str, Reader]] = {
         **ImpactExportOperator.readers,
-        "path": as_text,
+        "path": as_path,
         "storage_conn_id": optional(as_text),
         "overwrite": as_flag,
         "verify": as_flag,
@@ -57,7 +62,48 @@ class ImpactReportToStorageOperator(ImpactExportOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.path = path
+        self.wait_for_completion = True  # whatever the DAG's default_args say
+        self.path: Any = path
         self.storage_conn_id = storage_conn_id
         self.overwrite = overwrite
         self.verify = verify
+        self._delivered: Delivered | None = None
+        _assets.declare(self)
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage | None:
+        """Return the file for OpenLineage, if its provider is installed.
+
+        Args:
+            task_instance: The task instance; it is not needed.
+        """
+        del task_instance
+        return _assets.lineage(self._delivered, report=self.report_id)
+
+    def _start(self, context: Context) -> Any:
+        with self._errors():
+            delivery_of(self, context).check()
+        return super()._start(context)
+
+    def _finish(self, context: Context, client: JobsClient, job: str) -> Any:
+        try:
+            delivered = delivery_of(self, context).deliver(client, job, result_format=self.result_format)
+        except (ResultExpiredError, JobNotFoundError) as error:
+            if self._is_renewed or error.is_too_early:
+                raise
+            failure: JobsError = error
+        else:
+            return self._report(context, delivered)
+        self.log.warning("The result of job %s is gone, so it is made once more: %s", job, failure)
+        self._is_renewed = True
+        new = self._scheduler(context, client, max_age=self.max_age).export_again(self._request(), job)
+        if new is None:
+            raise failure
+        self._job_id = new.id
+        return self._wait(context, client, new)
+
+    def _report(self, context: Context, delivered: Delivered) -> dict[str, Any]:
+        self._delivered = delivered
+        window = {"start_date": self.report_start, "end_date": self.report_end}
+        extra = {**delivered.as_dict(), "report_id": self.report_id, **window}
+        _assets.emit(self, context, uri=delivered.uri, extra=extra)
+        return {"path": self.path, **extra}
