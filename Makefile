@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup airflow demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-faults fuzz docs bench lock clean
+.PHONY: help setup airflow demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-airflow test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -136,6 +136,11 @@ $(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt $(READY)
 	$(BIN)/python -m pip --python $(AIRFLOW_VENV)/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
 	$(BIN)/python -m pip --python $(AIRFLOW_VENV)/bin/python install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
+
+RUN ?= full
+test-airflow: $(AIRFLOW_VENV)/.ready ## Check the provider on a real Airflow: RUN=full (200 exports, five kills), small or none
+	$(AIRFLOW_VENV)/bin/python -m mypy --strict -p impact_jobs.airflow
+	$(AIRFLOW_VENV)/bin/python -m pytest -c tests/airflow/pytest.ini tests/airflow --run $(RUN)
 
 test-faults: $(READY) ## Run thousands of random sessions under faults and kills, file calls that fail, and power cuts (30 minutes)
 	$(BIN)/python -m pytest $(PARALLEL) tests/faults --examples 1600

@@ -21,6 +21,8 @@ from tests.support.tally import TALLIES
 
 TESTS = Path(__file__).parent
 
+# Only `make test-airflow` runs these, in an environment that has Airflow.
+AIRFLOW = "airflow"
 # `make quick` leaves these out; see README.md.
 SLOW_FOLDERS = frozenset({"benchmarks", "faults", "interop"})
 SLOW_MODULES = frozenset({
@@ -94,7 +96,8 @@ def pytest_configure() -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Skip slow modules without importing them, because imports and collection take a third of the time."""
     name = collection_path.relative_to(TESTS).as_posix()
-    return True if config.getoption("--quick") and (name in SLOW_FOLDERS or name in SLOW_MODULES) else None
+    slow = name in SLOW_FOLDERS or name in SLOW_MODULES
+    return True if name == AIRFLOW or (slow and config.getoption("--quick")) else None
 
 
 def pytest_collection_finish() -> None:
