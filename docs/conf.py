@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impact_jobs import __version__
+from sphinx.ext.autodoc.mock import ismock
 from sphinx.domains.python import PyObject
+from sphinx.util.inspect import stringify_signature
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -36,6 +39,8 @@ nitpick_ignore_regex = [
     (r"py:class", r"Sequence|PathLike|timedelta|date"),
     # Appears in a public signature, but only the package creates it.
     (r"py:class", r"impact_jobs\._policy\.polling\.JobProgress|impact_jobs\.sandbox\._result\.Result"),
+    # Airflow's classes, which are not installed here, and the types of our own that stand for keyword arguments.
+    (r"py:(class|exc)", r"(airflow\..*|Airflow\w+|ObjectStoragePath|impact_jobs\.airflow\.hook\.ClientOptions)"),
     # Generated code has a page of its own, which does not list its functions.
     (r"py:class", r"impact_agency_api\..*"),
 ]
@@ -67,15 +72,41 @@ napoleon_use_ivar = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
+_AIRFLOW = "impact_jobs.airflow."
+
 # Only the package creates these, and errors, so their constructor signatures are not shown.
 _RETURNED = {f"impact_jobs.{name}" for name in ("DownloadResult", "FetchReport", "FieldError", "Job")}
+
+
+class Airflow:
+    """A default that Airflow's configuration decides; the docstring says how."""
+
+    def __repr__(self) -> str:
+        """Show the default as stubs do."""
+        return "..."
+
+
+def constructor_signature(subject: type) -> inspect.Signature:
+    """Return the arguments of a class and its bases, because the stand-ins of Airflow's base classes hide them."""
+    found: dict[str, inspect.Parameter] = {}
+    for each in subject.__mro__:
+        if each.__module__.startswith(_AIRFLOW) and "__init__" in vars(each):
+            parameters = inspect.signature(each.__init__).parameters  # type: ignore[misc]  # of this very class
+            found = {name: value for name, value in found.items() if value.kind is not value.VAR_KEYWORD}
+            found |= {name: value for name, value in parameters.items() if name not in {"self", *found}}
+    for name, value in found.items():
+        if ismock(value.default):
+            found[name] = value.replace(default=Airflow())
+    return inspect.Signature(sorted(found.values(), key=lambda parameter: parameter.kind))
 
 
 def setup(app: Sphinx) -> None:
     """Show type aliases by name, where Sphinx would show a `repr`, and label attributes "Attributes"."""
 
     def clean_signature(_app: Sphinx, what: str, name: str, *rest: object) -> tuple[str | None, ...]:
-        signature, annotation = rest[-2:]
+        subject, (signature, annotation) = rest[0], rest[-2:]
+        if isinstance(subject, type) and name.startswith(_AIRFLOW):
+            return stringify_signature(constructor_signature(subject), unqualified_typehints=True), None
         if signature and (what == "exception" or name in _RETURNED):
             return "", None
         alias = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PACKAGE = "impact_jobs"
 PUBLIC = "impact_jobs"  # the box of the public names: the package itself and the two clients
 LEAVES = "leaves"
-ON_TOP = ("cli", "sandbox", "pytest_plugin")
+ON_TOP = ("cli", "sandbox", "pytest_plugin", "airflow")
 STACK = (PUBLIC, "_operations", "_download", "_api", "_policy", "_transport", "httpx", "impact_agency_api")
 EXTERNAL = STACK[-2:]
 
@@ -123,14 +123,18 @@ def _contents(room: str, modules: list[str]) -> str:
 
 
 def _top_row(imports: Counter[tuple[str, str]], bottom: float) -> list[str]:
-    """Draw the packages that use the public names only."""
+    """Draw the packages that use the public names only, the last one above the leaves."""
     width = (RIGHT - LEFT - 2 * GAP) / 3
     parts: list[str] = []
-    for column, name in enumerate(ON_TOP):
+    *beside, last = ON_TOP
+    for column, name in enumerate(beside):
         left = LEFT + column * (width + GAP)
         parts += _box(left, 1, width=width, height=TOP_HEIGHT, name=name)
         middle = left + width / 2
         parts += _arrow([(middle, TOP_HEIGHT), (middle, bottom)], imports[name, PUBLIC])
+    parts += _box(LEAVES_LEFT, 1, width=WIDTH - LEAVES_LEFT - 1, height=TOP_HEIGHT, name=last)
+    middle, between, end = (LEAVES_LEFT + WIDTH) / 2, TOP_HEIGHT + 7, RIGHT - 20
+    parts += _arrow([(middle, TOP_HEIGHT), (middle, between), (end, between), (end, bottom)], imports[last, PUBLIC])
     sandbox = LEFT + width + GAP
     parts += _arrow([(sandbox - GAP, TOP_HEIGHT / 2), (sandbox, TOP_HEIGHT / 2)], imports["cli", "sandbox"])
     plugin = sandbox + width + GAP

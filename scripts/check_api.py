@@ -17,7 +17,7 @@ from pathlib import Path
 import griffe
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ("impact_jobs", "impact_jobs.sandbox", "impact_jobs.pytest_plugin")
+MODULES = ("impact_jobs", "impact_jobs.sandbox", "impact_jobs.pytest_plugin", "impact_jobs.airflow")
 SOURCES = ("facade", "generated")
 VERSION = "facade/impact_jobs/__init__.py"
 FRAGMENTS = "docs/changelog.d"

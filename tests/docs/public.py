@@ -49,14 +49,11 @@ class Documented:
     @property
     def sections(self) -> dict[str, str]:
         """The docstring by section, what comes before them under ""."""
-        parts = _SECTION.split(self.docstring)
-        names = [first or second for first, second in zip(parts[1::3], parts[2::3], strict=True)]
-        return dict(zip(["", *names], [parts[0], *parts[3::3]], strict=True))
+        return sections_of(self.docstring)
 
     def entries(self, section: str) -> dict[str, str]:
         """The texts of `Args`, `Attributes` or `Raises`, by name."""
-        found = _ENTRY.findall(self.sections.get(section, ""))
-        return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
+        return entries_of(self.docstring, section)
 
     @property
     def parameters(self) -> Mapping[str, object]:
@@ -70,6 +67,17 @@ class Documented:
         hints = typing.get_type_hints(made, localns=ALL)  # for what is imported for type checkers only
         names = [name for name in inspect.signature(made).parameters if name not in {"self", "cls"}]
         return {name: hints.get(name) for name in names}
+
+
+def sections_of(docstring: str) -> dict[str, str]:
+    parts = _SECTION.split(docstring)
+    names = [first or second for first, second in zip(parts[1::3], parts[2::3], strict=True)]
+    return dict(zip(["", *names], [parts[0], *parts[3::3]], strict=True))
+
+
+def entries_of(docstring: str, section: str) -> dict[str, str]:
+    found = _ENTRY.findall(sections_of(docstring).get(section, ""))
+    return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
 
 
 def public_names(package: str) -> list[str]:
