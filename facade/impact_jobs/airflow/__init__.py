@@ -2,7 +2,7 @@
 
     from impact_jobs.airflow import ImpactReportToStorageOperator
 
-Install it with the extra `airflow`, beside Airflow 3.1 or later. docs/airflow.md is the guide. Airflow stores the
+Install it with the extra `airflow`, beside Airflow 3.1 or later. docs/howto/airflow.md is the guide. Airflow stores the
 module paths of triggers in its database, so those stay the same.
 """
 
@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from impact_jobs.airflow._windows import windows
     from impact_jobs.airflow.hook import ImpactHook
     from impact_jobs.airflow.operators import (
         ImpactDownloadOperator,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     )
     from impact_jobs.airflow.sensor import ImpactJobSensor
     from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger
-    from impact_jobs.airflow.windows import windows
 
 __all__ = [
     "ImpactDownloadOperator",
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "_windows": ("windows",),  # a module of that name would take the place of the function
     "hook": ("ImpactHook",),
     "operators": (
         "ImpactDownloadOperator",
@@ -46,7 +47,6 @@ _HOMES = {
     ),
     "sensor": ("ImpactJobSensor",),
     "trigger": ("ImpactJobTrigger", "ImpactQuotaTrigger"),
-    "windows": ("windows",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
