@@ -91,7 +91,10 @@ def _checked(returned: object, names: Collection[str]) -> dict[str, Any]:
     return dict(returned)
 
 
-def impact_report_task(python_callable: Callable[..., Mapping[str, Any]] | None = None, **kwargs: Any) -> TaskDecorator:
+def impact_report_task(
+    python_callable: Callable[..., Mapping[str, Any]] | None = None,
+    **kwargs: Any,  # noqa: ANN401 - those of the operator
+) -> TaskDecorator:
     """Make a task of a function that says which report to export, and where to put it: `@task.impact_report`.
 
     Args:
