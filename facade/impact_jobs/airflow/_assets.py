@@ -45,28 +45,19 @@ def emit(operator: BaseOperator, context: Context, *, uri: str, extra: Mapping[s
             events[outlet].extra = {**extra, "uri": uri}
 
 
-def lineage(delivered: Delivered | None, *, report: str | None = None) -> OperatorLineage | None:
+def lineage(delivered: Delivered | None) -> OperatorLineage[Any, Any] | None:
     """Return the output of a task for OpenLineage, or None if there is none, or its provider is not installed."""
     if delivered is None:
         return None
     try:
         from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415 - optional
         from openlineage.client.event_v2 import OutputDataset  # noqa: PLC0415 - optional
-        from openlineage.client.facet_v2 import documentation_dataset, output_statistics_output_dataset  # noqa: PLC0415 - optional
+        from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics  # noqa: PLC0415 - optional
     except ImportError:
         return None
     namespace, name = dataset_name(delivered.uri)
-    described = {} if report is None else {
-        "documentation": documentation_dataset.DocumentationDatasetFacet(
-            description=f"The report {report} of impact.com"
-        )
-    }
-    statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-        rowCount=delivered.rows, size=delivered.size, fileCount=1
-    )
-    dataset = OutputDataset(
-        namespace=namespace, name=name, facets=described, outputFacets={"outputStatistics": statistics}
-    )
+    facet = statistics.OutputStatisticsOutputDatasetFacet(rowCount=delivered.rows, size=delivered.size, fileCount=1)
+    dataset = OutputDataset(namespace=namespace, name=name, outputFacets={"outputStatistics": facet})
     return OperatorLineage(outputs=[dataset])
 
 

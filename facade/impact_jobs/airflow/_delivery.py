@@ -91,7 +91,7 @@ class Delivery:
         upload: Where the task's state notes an unfinished upload.
         overwrite: Whether to replace a file of another origin.
         verify: Whether to read the object back and compare its digest.
-        may_be_there: Whether an earlier try may have written the file without a note, because there is no durable state.
+        may_be_there: Whether an earlier try may have written the file without a lasting note.
     """
 
     target: Target
@@ -145,9 +145,7 @@ class Delivery:
             self._set_note(sha256, existing)
         return self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
 
-    def _deliver_here(
-        self, client: JobsClient, job_id: str, *, existing: str | None, result_format: str
-    ) -> Delivered:
+    def _deliver_here(self, client: JobsClient, job_id: str, *, existing: str | None, result_format: str) -> Delivered:
         self._make_folder()  # this may be another machine than that of the check
         self._set_note(None, existing)
         path = self.target.local_path
@@ -164,9 +162,7 @@ class Delivery:
             except OSError as error:
                 raise ConfigurationError(f"the folder {folder} cannot be made: {error.strerror}.") from None
 
-    def _delivered(
-        self, rows: int | None, size: int, job_id: str, sha256: str, existing: str | None
-    ) -> Delivered:
+    def _delivered(self, rows: int | None, size: int, job_id: str, sha256: str, existing: str | None) -> Delivered:
         return Delivered(
             uri=self.target.uri, job_id=job_id, rows=rows, size=size, sha256=sha256, unchanged=sha256 == existing
         )

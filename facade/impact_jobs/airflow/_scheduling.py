@@ -36,7 +36,7 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 JOB_KEY: Final = "impact_jobs"
 """The key of the job in the task's state."""
 
-_CLOCKS: Final = timedelta(seconds=60)  # how far the clocks of this machine and the server may differ
+_CLOCKS: Final = timedelta(seconds=2)  # of this machine and the server, whose dates are whole seconds
 _SETTLING_SECONDS: Final = 600.0  # after a replay in place, in which the server may still show the earlier run
 
 
@@ -73,32 +73,33 @@ class JobNote:
 
     Attributes:
         request: The request that the job is for. The note of another request is not used.
-        sent_at: When the last request was sent, in epoch seconds of the worker's clock.
-        clears: Airflow's `max_tries` at that time, which grows whenever the task is cleared. None if the job's result
-            is not known to be new enough.
+        clears: Airflow's `max_tries`, which grows whenever the task is cleared.
+        since: When the task first asked for the job since then, in epoch seconds of the worker's clock.
+        sent_at: When the last request was sent.
         job: The job's id, or None before it is known.
         source: The job whose replay was sent, until the answer is recorded.
         earlier_end: When the job had completed before it was replayed in place, in ISO text.
     """
 
     request: str
+    clears: int
+    since: float
     sent_at: float
-    clears: int | None
     job: str | None = None
     source: str | None = None
     earlier_end: str | None = None
 
     @classmethod
-    def read(cls, value: Mapping[str, Any] | None, request: str) -> Self | None:
+    def read(cls, value: Mapping[str, Any] | None, request: str | None = None) -> Self | None:
         """Return the note, or None if there is none, or it is of another request or version."""
         try:
             note = cls(**(value or {}))
         except TypeError:
             return None
-        return note if note.request == request else None
+        return note if request in (None, note.request) else None
 
     def corrected(self, job: Job) -> Job:
-        """Return a snapshot as QUEUED if it still shows the run before a replay in place, as servers do for a moment."""
+        """Return a snapshot as QUEUED if it still shows the run before a replay in place, as may be for a moment."""
         end = job.completed_date
         is_earlier = job.status == JobStatus.COMPLETED and end is not None and end.isoformat() == self.earlier_end
         is_recent = time.time() - self.sent_at < _SETTLING_SECONDS
@@ -114,7 +115,7 @@ class JobScheduler:
         memory: Where the task's state notes the job.
         is_durable: Whether that outlasts the process.
         is_retry: Whether the task has been started before.
-        max_age: How old the result of a job may be that the task has not scheduled since it was cleared.
+        max_age: How old the result may have been when the task first asked for it since it was cleared.
         clears: Airflow's `max_tries`.
         scope: The account, as text that is equal for equal connections and brands.
     """
@@ -133,24 +134,26 @@ class JobScheduler:
         Raises:
             JobsError: As for `export_report`; or the job has failed, and can be neither replayed nor exported anew.
         """
-        key = self._scoped(request.key)
-        note = self._note(key)
+        note = self._note(request.key)
         job = self._known_job(note)
-        if job is None or note is None:
-            return self._export(key, request)
-        return self._usable(key, job, is_accepted=note.clears == self.clears, anew=lambda: request.send(self.client))
+        if job is None:
+            job = self._send_export(note, request)
+            if self.max_age is None and not job.is_terminal:
+                return job  # its state shows while it is waited for
+            job = self.client.get(job.id)
+        return self._usable(note, job, anew=lambda: self._send_export(note, request))
 
     def export_again(self, request: ExportRequest, job_id: str) -> Job | None:
         """Return a job in place of one whose result is gone, or None if an equal export still returns that one."""
-        key = self._scoped(request.key)
+        note = self._note(request.key)
         self.memory.delete()
         try:
-            replayed = self._replay_if_possible(key, self.client.get(job_id))
+            replayed = self._replay_if_possible(note, self.client.get(job_id))
         except JobNotFoundError:
             replayed = None
         if replayed is not None:
             return replayed
-        job = self._send_export(key, request)
+        job = self._send_export(note, request)
         return None if _is_same(job.id, job_id) else job
 
     def replay(self, source: str) -> Job:
@@ -159,35 +162,31 @@ class JobScheduler:
         Raises:
             JobsError: As for `JobsClient.replay`.
         """
-        key = self._scoped(json.dumps(["replay", source.lower()]))
-        note = self._note(key)
+        note = self._note(json.dumps(["replay", source.lower()]))
+
+        def anew() -> Job:
+            return self._replay(note, self.client.get(source), fallback=None)
+
         job = self._known_job(note)
-        if job is None or note is None:
-            return self._replay(key, self.client.get(source), fallback=None)
-        return self._usable(
-            key,
-            job,
-            is_accepted=note.clears == self.clears,
-            anew=lambda: self._replay(key, self.client.get(source), fallback=None),
-        )
+        return anew() if job is None else self._usable(note, job, anew=anew)
 
-    def _scoped(self, key: str) -> str:
-        return f"{self.scope} {key}"
-
-    def _note(self, key: str) -> JobNote | None:
-        return JobNote.read(self.memory.get(), key)
+    def _note(self, request: str) -> JobNote:
+        """Return the note about a request: that of an earlier process, or a new one."""
+        key, now = f"{self.scope} {request}", time.time()
+        note = JobNote.read(self.memory.get(), key)
+        if note is None:
+            return JobNote(request=key, clears=self.clears, since=now, sent_at=now)
+        return note if note.clears == self.clears else evolve(note, since=now)
 
     def _write(self, note: JobNote) -> None:
-        self.memory.set(asdict(note))
+        self.memory.set(asdict(evolve(note, clears=self.clears)))
 
-    def _known_job(self, note: JobNote | None) -> Job | None:
+    def _known_job(self, note: JobNote) -> Job | None:
         """Return the job that an earlier process has scheduled, or None if it has to be scheduled."""
-        if note is None:
-            return None
         if note.source is not None:
             found = self._find_replay(note, note.source)
             if found is not None:
-                self._record(evolve(note, clears=self.clears), found)
+                self._write(evolve(note, job=found.id, source=None))
                 return found
         if note.job is None:
             return None
@@ -212,21 +211,20 @@ class JobScheduler:
             logger.warning("the task was cleared, so it replays again although: %s", error)
             return None
 
-    def _usable(self, key: str, job: Job, *, is_accepted: bool, anew: Callable[[], Job]) -> Job:
+    def _usable(self, note: JobNote, job: Job, *, anew: Callable[[], Job]) -> Job:
         """Return the job if its result is new enough or still to come; else that of a replay, or of a new request."""
         if not self._has_ended(job):
             return job
         is_completed = job.status == JobStatus.COMPLETED
-        if is_completed and (is_accepted or self._is_young(job)):
+        if is_completed and self._is_new_enough(note, job):
             return job
-        replayed = self._earlier_replay(key, job) or self._replay_if_possible(key, job)
+        replayed = self._earlier_replay(note, job) or self._replay_if_possible(note, job)
         if replayed is not None:
             return replayed
         if is_completed:
             logger.warning("job %s is older than max_age and cannot be replayed, so its result is used", job.id)
             return job
         again = anew()
-        self._record(JobNote(request=key, sent_at=time.time(), clears=self.clears), again)
         if _is_same(again.id, job.id):
             raise JobFailedError.of(job)
         return again
@@ -242,34 +240,20 @@ class JobScheduler:
             pass
         return False
 
-    def _is_young(self, job: Job) -> bool:
+    def _is_new_enough(self, note: JobNote, job: Job) -> bool:
+        if self.max_age is None:
+            return True
         made = job.completed_date or job.created_date
-        return self.max_age is None or (made is not None and datetime.now(UTC) - made <= self.max_age)
+        return made is not None and datetime.fromtimestamp(note.since, UTC) - made <= self.max_age + _CLOCKS
 
-    def _export(self, key: str, request: ExportRequest) -> Job:
-        """Send an export; see to it that the result of the job is new enough."""
-        sent = datetime.now(UTC)
-        job = self._send_export(key, request)
-        if self.max_age is None and not job.is_terminal:
-            return job  # its state shows while it is waited for
-        job = self.client.get(job.id)
-        is_new = job.created_date is not None and job.created_date >= sent - _CLOCKS
-        usable = self._usable(key, job, is_accepted=is_new, anew=lambda: request.send(self.client))
-        if usable is job and self.max_age is not None:
-            self._record(JobNote(request=key, sent_at=sent.timestamp(), clears=self.clears), job)
-        return usable
-
-    def _send_export(self, key: str, request: ExportRequest) -> Job:
-        note = JobNote(request=key, sent_at=time.time(), clears=None if self.max_age is not None else self.clears)
+    def _send_export(self, note: JobNote, request: ExportRequest) -> Job:
+        note = evolve(note, sent_at=time.time(), job=None, source=None, earlier_end=None)
         self._write(note)
         job = request.send(self.client)
-        self._record(note, job)
+        self._write(evolve(note, job=job.id))
         return job
 
-    def _record(self, note: JobNote, job: Job) -> None:
-        self._write(evolve(note, job=job.id, source=None))
-
-    def _earlier_replay(self, key: str, job: Job) -> Job | None:
+    def _earlier_replay(self, note: JobNote, job: Job) -> Job | None:
         """Return the replay that an earlier try may have made of a failed job, if there is no state that names it."""
         ended = job.failed_date or job.completed_date or job.cancelled_date
         if self.is_durable or not self.is_retry or ended is None or job.status == JobStatus.COMPLETED:
@@ -280,22 +264,22 @@ class JobScheduler:
             logger.warning("job %s is replayed, although an earlier try may have done so: %s", job.id, error)
             return None
         if found is not None:
-            self._record(JobNote(request=key, sent_at=time.time(), clears=self.clears), found)
+            self._write(evolve(note, job=found.id, source=None))
         return found
 
-    def _replay_if_possible(self, key: str, job: Job) -> Job | None:
+    def _replay_if_possible(self, note: JobNote, job: Job) -> Job | None:
         if str(job.raw.get("Replayable")).lower() == "false":
             return None
         try:
-            return self._replay(key, job, fallback=job.id)
+            return self._replay(note, job, fallback=job.id)
         except (NotReplayableError, PermissionDeniedError, JobNotFoundError) as error:
             logger.warning("job %s is %s and could not be replayed: %s", job.id, job.status, error)
             return None
 
-    def _replay(self, key: str, job: Job, *, fallback: str | None) -> Job:
+    def _replay(self, note: JobNote, job: Job, *, fallback: str | None) -> Job:
         """Send a replay; `fallback` is the task's job if it is not accepted."""
         before = self.memory.get()
-        note = JobNote(request=key, sent_at=time.time(), clears=self.clears, job=fallback, source=job.id)
+        note = evolve(note, sent_at=time.time(), job=fallback, source=job.id, earlier_end=None)
         self._write(note)
         try:
             replayed = self.client.replay(job)
@@ -306,7 +290,7 @@ class JobScheduler:
             raise
         is_same = _is_same(replayed.id, job.id)
         ended = job.completed_date.isoformat() if is_same and job.completed_date else None
-        self._record(evolve(note, earlier_end=ended), replayed)
+        self._write(evolve(note, job=replayed.id, source=None, earlier_end=ended))
         logger.info("job %s, which was %s, is replayed as job %s", job.id, job.status, replayed.id)
         return replayed
 
@@ -319,8 +303,7 @@ class JobScheduler:
 
 def rerun(client: JobsClient, memory: Memory, job_id: str) -> Job | None:
     """Return the current state of a job that this task has replayed in place, or None if it has not done so."""
-    value = memory.get() or {}
-    note = JobNote.read(value, value.get("request", ""))
+    note = JobNote.read(memory.get())
     if note is None or note.job is None or note.earlier_end is None or not _is_same(note.job, job_id):
         return None
     return note.corrected(client.get(job_id))

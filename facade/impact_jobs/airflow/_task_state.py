@@ -7,12 +7,9 @@ none, and then a value lasts no longer than the process.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from attrs import define, field, frozen
-
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
-"""A value that JSON can express."""
 
 
 class TaskState(Protocol):

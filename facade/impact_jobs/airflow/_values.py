@@ -14,22 +14,20 @@ from impact_jobs import ConfigurationError
 _FLAGS: Final = {"true": True, "false": False}
 
 
-def as_day(name: str, value: object) -> str | None:
+def as_day(name: str, value: object) -> str:
     """Return a day as text: of a date, a datetime or ISO text as YYYY-MM-DD, else the text as it is."""
     if isinstance(value, datetime):
         return value.date().isoformat()
-    if value is None or isinstance(value, date):
-        return value and value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     text = as_text(name, value)
     with suppress(ValueError):
         return datetime.fromisoformat(text.strip()).date().isoformat()
     return text
 
 
-def as_seconds(name: str, value: object) -> float | None:
-    """Return seconds, of a number, its text or a timedelta; None stays None."""
-    if value is None:
-        return None
+def as_seconds(name: str, value: object) -> float:
+    """Return seconds, of a number, its text or a timedelta."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     with suppress(TypeError, ValueError, OverflowError):
@@ -70,17 +68,17 @@ def as_job(name: str, value: object) -> str:
     return as_text(name, getattr(value, "id", value))
 
 
-def as_filters(name: str, value: object) -> dict[str, Any] | None:
+def as_filters(name: str, value: object) -> dict[str, Any]:
     """Return filters by name, of a mapping or of its text in JSON, with dates as text."""
     if isinstance(value, str):
         with suppress(ValueError):
             value = json.loads(value)
-    if value is not None and not isinstance(value, Mapping):
+    if not isinstance(value, Mapping):
         raise ConfigurationError(f"{name}={value!r}: give a dict of filters, such as {{'Program': '1234'}}.")
-    return value and {str(key): _plain(entry) for key, entry in value.items()}
+    return {str(key): _plain(entry) for key, entry in value.items()}
 
 
-def as_polling(name: str, value: object) -> dict[str, Any] | None:
+def as_polling(name: str, value: object) -> dict[str, Any]:
     """Return the pauses between polls; what it has in it is checked when the client is made."""
     return as_filters(name, value)
 
@@ -93,4 +91,4 @@ def optional(read: Callable[[str, object], Any]) -> Callable[[str, object], Any]
 def _plain(value: object) -> object:
     if isinstance(value, date):
         return value.isoformat()
-    return value if isinstance(value, str | int | float) else str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)

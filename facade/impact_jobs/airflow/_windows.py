@@ -17,8 +17,8 @@ def windows(
     The first and the last week or month may be partial. Weeks start on Monday.
 
     Args:
-        start: The first day, inclusive: a date, a datetime (whose own day counts), or ISO text, such as the "2026-05-01"
-            of `{{ ds }}` or the "2026-05-01T00:00:00+00:00" of `{{ ts }}`.
+        start: The first day, inclusive: a date, a datetime (whose own day counts), or ISO text, such as the
+            "2026-05-01" of `{{ ds }}` or the "2026-05-01T00:00:00+00:00" of `{{ ts }}`.
         end: The last day, inclusive.
         split: "day", "week" or "month", or how many days, as a number or a timedelta.
 

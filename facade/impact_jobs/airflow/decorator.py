@@ -11,6 +11,7 @@ from airflow.sdk.definitions.context import context_merge
 
 from impact_jobs.airflow._errors import AirflowFailException
 from impact_jobs.airflow.operators import ImpactReportToStorageOperator
+from impact_jobs.airflow.operators._base import Outcome
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,7 +49,7 @@ class ImpactReportDecoratedOperator(DecoratedOperator, ImpactReportToStorageOper
         op_kwargs: Mapping[str, Any] | None = None,
         report_id: str = "",
         path: Any = "",  # noqa: ANN401 - text or an ObjectStoragePath
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401 - those of the base classes, down to Airflow's own
     ) -> None:
         super().__init__(
             python_callable=python_callable,
@@ -59,7 +60,7 @@ class ImpactReportDecoratedOperator(DecoratedOperator, ImpactReportToStorageOper
             **kwargs,
         )
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Outcome:
         """Call the function, and run the operator with what it returns.
 
         Args:
@@ -73,13 +74,14 @@ class ImpactReportDecoratedOperator(DecoratedOperator, ImpactReportToStorageOper
         returned = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, context))
         for name, value in self.render_template(_checked(returned, self.readers), context).items():
             setattr(self, name, value)
-        return super().execute(context)
+        outcome: Outcome = super().execute(context)
+        return outcome
 
 
 def _checked(returned: object, names: Collection[str]) -> dict[str, Any]:
     if not isinstance(returned, Mapping):
         raise AirflowFailException(
-            f"the function returned a {type(returned).__name__}: return a dict of arguments, such as report_id and path."
+            f"the function returned a {type(returned).__name__}: return a dict of arguments, such as report_id."
         )
     for name in returned:
         if name not in names:
@@ -90,7 +92,8 @@ def _checked(returned: object, names: Collection[str]) -> dict[str, Any]:
 
 
 def impact_report_task(
-    python_callable: Callable[..., Mapping[str, Any]] | None = None, **kwargs: Any
+    python_callable: Callable[..., Mapping[str, Any]] | None = None,
+    **kwargs: Any,  # noqa: ANN401 - those of the operator
 ) -> TaskDecorator:
     """Make a task of a function that says which report to export, and where to put it: `@task.impact_report`.
 

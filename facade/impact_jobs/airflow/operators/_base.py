@@ -11,8 +11,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
 
 from airflow.sdk import BaseOperator
 
-from impact_jobs import Job, JobsClient, JobsError, JobStatus, Polling, RateLimitError, Retry
-from impact_jobs.airflow._errors import AirflowRescheduleException, airflow_error, event_error, one_line
+from impact_jobs import (
+    Job,
+    JobFailedError,
+    JobNotFoundError,
+    JobsClient,
+    JobsError,
+    JobStatus,
+    Polling,
+    RateLimitError,
+    Retry,
+)
+from impact_jobs.airflow._errors import (
+    AirflowException,
+    AirflowRescheduleException,
+    airflow_error,
+    event_error,
+    one_line,
+)
 from impact_jobs.airflow._scheduling import JOB_KEY, JobScheduler, rerun
 from impact_jobs.airflow._settings import polling_of
 from impact_jobs.airflow._task_state import Memory, MemoryState, task_state
@@ -34,6 +50,9 @@ DEFAULT_DEFERRABLE: Final[bool] = conf.getboolean("operators", "default_deferrab
 Reader: TypeAlias = Callable[[str, object], Any]
 """Reads the value of an argument, which may be text that a template has rendered, into a plain JSON value."""
 
+Outcome: TypeAlias = "str | dict[str, Any]"
+"""What an operator returns: a job's id, or what it says about a file."""
+
 _LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
 _SETTLING_PAUSE: Final = 10.0  # seconds until a server that shows an earlier run is asked again
 
@@ -53,6 +72,7 @@ class ImpactOperator(BaseOperator):
         "timeout": optional(as_seconds),
         "polling": optional(as_polling),
     }
+    schedules_jobs: ClassVar[bool] = False
     ui_color = "#e3ecff"
     overwrite_rtif_after_execution = True  # so that the web interface shows the values that were used
 
@@ -65,7 +85,7 @@ class ImpactOperator(BaseOperator):
         polling: Mapping[str, float] | None = None,
         deferrable: bool = DEFAULT_DEFERRABLE,
         durable: bool = True,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401 - those of the base classes, down to Airflow's own
     ) -> None:
         super().__init__(**kwargs)
         self.impact_conn_id = impact_conn_id
@@ -78,7 +98,7 @@ class ImpactOperator(BaseOperator):
         self._job_id: str | None = None
         self._is_renewed = False
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Outcome:
         """Submit what the operator submits, and wait for its job or defer.
 
         Args:
@@ -99,7 +119,7 @@ class ImpactOperator(BaseOperator):
         arguments: Mapping[str, Any] | None = None,
         job: str | None = None,
         is_renewed: bool = False,
-    ) -> Any:
+    ) -> Outcome:
         """Go on after `ImpactJobTrigger` has fired.
 
         Args:
@@ -116,7 +136,8 @@ class ImpactOperator(BaseOperator):
         self._restore(arguments, job=job_id, is_renewed=is_renewed)
         error = event_error(event)
         if error is not None:
-            raise error
+            is_gone = event.get("error") == JobNotFoundError.__name__ and self.schedules_jobs
+            raise AirflowException(str(error)) if is_gone else error
         with self._session(job_id) as client:
             return self._complete(context, client, job_id)
 
@@ -128,7 +149,7 @@ class ImpactOperator(BaseOperator):
         arguments: Mapping[str, Any] | None = None,
         job: str | None = None,
         is_renewed: bool = False,
-    ) -> Any:
+    ) -> Outcome:
         """Go on after `ImpactQuotaTrigger` has fired, because the account has requests or exports again.
 
         Args:
@@ -163,18 +184,18 @@ class ImpactOperator(BaseOperator):
     def _submit(self, context: Context, client: JobsClient) -> Job:
         """Return the job to wait for."""
 
-    def _finish(self, context: Context, client: JobsClient, job: str) -> Any:
+    def _finish(self, context: Context, client: JobsClient, job: str) -> Outcome:
         """Return the operator's result, once the job has completed."""
         del context, client
         return job
 
-    def _start(self, context: Context) -> Any:
+    def _start(self, context: Context) -> Outcome:
         with self._session() as client:
             job = self._submit(context, client)
             self._job_id = job.id
             return self._wait(context, client, job) if self.wait_for_completion else job.id
 
-    def _wait(self, context: Context, client: JobsClient, job: Job) -> Any:
+    def _wait(self, context: Context, client: JobsClient, job: Job) -> Outcome:
         """Defer until the job has ended, or wait in the worker; then finish."""
         if job.status != JobStatus.COMPLETED:
             if self.deferrable:
@@ -183,10 +204,12 @@ class ImpactOperator(BaseOperator):
         with self._errors(client, job=job.id):
             return self._complete(context, client, job.id)
 
-    def _complete(self, context: Context, client: JobsClient, job: str) -> Any:
-        while current := rerun(client, self._memory(context, JOB_KEY), job):
+    def _complete(self, context: Context, client: JobsClient, job: str) -> Outcome:
+        while (current := rerun(client, self._memory(context, JOB_KEY), job)) is not None:
             if current.status == JobStatus.COMPLETED:
                 break
+            if current.is_terminal:
+                raise JobFailedError.of(current)
             if self.deferrable:
                 self._defer_for(job, until=time.time() + _SETTLING_PAUSE)
             time.sleep(_SETTLING_PAUSE)
@@ -232,7 +255,7 @@ class ImpactOperator(BaseOperator):
             yield
         except JobsError as error:
             if client is None or not isinstance(error, RateLimitError) or error.is_from_storage:
-                raise airflow_error(error, self._what()) from None
+                raise self._exception(error) from None
             moment = quota_resets_at(client, error)
             self.log.warning("%s: goes on at %s: %s", self._what(), moment.isoformat(), one_line(str(error)))
         else:
@@ -241,10 +264,17 @@ class ImpactOperator(BaseOperator):
             self._defer_for(job, until=moment.timestamp())
         raise AirflowRescheduleException(moment)
 
+    def _exception(self, error: JobsError) -> AirflowException:
+        exception = airflow_error(error, self._what())
+        is_gone = isinstance(error, JobNotFoundError) and self.schedules_jobs
+        return AirflowException(str(exception)) if is_gone else exception  # a retry schedules another
+
     def _what(self) -> str:
         return f"connection {self.impact_conn_id!r}"
 
-    def _restore(self, arguments: Mapping[str, Any] | None, *, job: str | None = None, is_renewed: bool = False) -> None:
+    def _restore(
+        self, arguments: Mapping[str, Any] | None, *, job: str | None = None, is_renewed: bool = False
+    ) -> None:
         """Set the arguments to those of the first start, or at that start, read what the templates have rendered."""
         if arguments is None:
             with self._errors():

@@ -9,7 +9,7 @@ from impact_jobs import Job, JobsClient
 from impact_jobs.airflow import _assets
 from impact_jobs.airflow._delivery import Delivered
 from impact_jobs.airflow._values import as_flag, as_job, as_path, as_text, optional
-from impact_jobs.airflow.operators._base import ImpactOperator, Reader
+from impact_jobs.airflow.operators._base import ImpactOperator, Outcome, Reader
 from impact_jobs.airflow.operators._files import delivery_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ImpactDownloadOperator(ImpactOperator):
         result_format: str = "CSV",
         overwrite: bool = False,
         verify: bool = True,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401 - those of the base classes, down to Airflow's own
     ) -> None:
         super().__init__(**kwargs)
         self.job = job
@@ -82,7 +82,7 @@ class ImpactDownloadOperator(ImpactOperator):
         self._delivered: Delivered | None = None
         _assets.declare(self)
 
-    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage | None:
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
         """Return the file for OpenLineage, if its provider is installed.
 
         Args:
@@ -91,7 +91,7 @@ class ImpactDownloadOperator(ImpactOperator):
         del task_instance
         return _assets.lineage(self._delivered)
 
-    def _start(self, context: Context) -> Any:
+    def _start(self, context: Context) -> Outcome:
         with self._errors():
             delivery_of(self, context).check()
         return super()._start(context)
@@ -100,7 +100,7 @@ class ImpactDownloadOperator(ImpactOperator):
         del context
         return client.get(self.job)
 
-    def _finish(self, context: Context, client: JobsClient, job: str) -> dict[str, Any]:
+    def _finish(self, context: Context, client: JobsClient, job: str) -> Outcome:
         delivered = delivery_of(self, context).deliver(client, job, result_format=self.result_format)
         self._delivered = delivered
         _assets.emit(self, context, uri=delivered.uri, extra=delivered.as_dict())

@@ -32,8 +32,9 @@ class ImpactExportOperator(ImpactOperator):
         result_format: "CSV", "JSON" or "XML".
         filters: Values by the filter's name or parameter, as for `JobsClient.export_report`.
         max_age: How old the result of an earlier, equal export may be, in seconds or as a timedelta; an older one is
-            replayed. None takes any. What this task has scheduled itself counts as new until the task is cleared.
-        wait_for_completion: Whether to wait until the job has completed. Otherwise the id of the queued job is returned.
+            replayed. None takes any. It counts back from the first start of the task, or the first one after a clear,
+            so that a retry does not replay what an earlier try has made.
+        wait_for_completion: Whether to wait until the job has completed. Otherwise its id is returned at once.
         impact_conn_id: The connection.
         advertiser_id: One brand of an agency, by the number of its account.
         timeout: Seconds for the whole wait, from the submission on; None for no limit.
@@ -66,6 +67,7 @@ class ImpactExportOperator(ImpactOperator):
         "filters": optional(as_filters),
         "max_age": optional(as_seconds),
     }
+    schedules_jobs: ClassVar[bool] = True
     operator_extra_links = (ImpactReportLink(),)
 
     def __init__(
@@ -78,7 +80,7 @@ class ImpactExportOperator(ImpactOperator):
         filters: Mapping[str, object] | str | None = None,
         max_age: float | timedelta | str | None = None,
         wait_for_completion: bool = True,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401 - those of the base classes, down to Airflow's own
     ) -> None:
         super().__init__(**kwargs)
         self.report_id = report_id

@@ -28,7 +28,7 @@ class ImpactWaitOperator(ImpactOperator):
     template_fields: Sequence[str] = ("job", *ImpactOperator.template_fields)
     readers: ClassVar[Mapping[str, Reader]] = {**ImpactOperator.readers, "job": as_job}
 
-    def __init__(self, *, job: str, **kwargs: Any) -> None:
+    def __init__(self, *, job: str, **kwargs: Any) -> None:  # noqa: ANN401 - those of the base classes, down to Airflow's own
         super().__init__(**kwargs)
         self.job = job
 
@@ -70,7 +70,7 @@ class ImpactReplayOperator(ImpactOperator):
         job: str,
         max_age: float | timedelta | str | None = None,
         wait_for_completion: bool = True,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401 - those of the base classes, down to Airflow's own
     ) -> None:
         super().__init__(**kwargs)
         self.job = job

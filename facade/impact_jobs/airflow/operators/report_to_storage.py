@@ -9,7 +9,7 @@ from impact_jobs import JobNotFoundError, JobsClient, JobsError, ResultExpiredEr
 from impact_jobs.airflow import _assets
 from impact_jobs.airflow._delivery import Delivered
 from impact_jobs.airflow._values import as_flag, as_path, as_text, optional
-from impact_jobs.airflow.operators._base import Reader
+from impact_jobs.airflow.operators._base import Outcome, Reader
 from impact_jobs.airflow.operators._files import delivery_of
 from impact_jobs.airflow.operators.export import ImpactExportOperator
 
@@ -59,7 +59,7 @@ class ImpactReportToStorageOperator(ImpactExportOperator):
         storage_conn_id: str | None = None,
         overwrite: bool = False,
         verify: bool = True,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401 - those of the base classes, down to Airflow's own
     ) -> None:
         super().__init__(**kwargs)
         self.wait_for_completion = True  # whatever the DAG's default_args say
@@ -70,21 +70,21 @@ class ImpactReportToStorageOperator(ImpactExportOperator):
         self._delivered: Delivered | None = None
         _assets.declare(self)
 
-    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage | None:
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
         """Return the file for OpenLineage, if its provider is installed.
 
         Args:
             task_instance: The task instance; it is not needed.
         """
         del task_instance
-        return _assets.lineage(self._delivered, report=self.report_id)
+        return _assets.lineage(self._delivered)
 
-    def _start(self, context: Context) -> Any:
+    def _start(self, context: Context) -> Outcome:
         with self._errors():
             delivery_of(self, context).check()
         return super()._start(context)
 
-    def _finish(self, context: Context, client: JobsClient, job: str) -> Any:
+    def _finish(self, context: Context, client: JobsClient, job: str) -> Outcome:
         try:
             delivered = delivery_of(self, context).deliver(client, job, result_format=self.result_format)
         except (ResultExpiredError, JobNotFoundError) as error:
