@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
@@ -29,7 +28,7 @@ from impact_jobs import (
     WaitTimeoutError,
 )
 from impact_jobs.airflow._task_state import Memory
-from impact_jobs.client import find_lost_replay
+from impact_jobs.client import epoch_seconds, find_lost_replay
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -102,7 +101,7 @@ class JobNote:
         """Return a snapshot as QUEUED if it still shows the run before a replay in place, as may be for a moment."""
         end = job.completed_date
         is_earlier = job.status == JobStatus.COMPLETED and end is not None and end.isoformat() == self.earlier_end
-        is_recent = time.time() - self.sent_at < _SETTLING_SECONDS
+        is_recent = epoch_seconds() - self.sent_at < _SETTLING_SECONDS
         return evolve(job, status=JobStatus.QUEUED) if is_earlier and is_recent else job
 
 
@@ -172,7 +171,7 @@ class JobScheduler:
 
     def _note(self, request: str) -> JobNote:
         """Return the note about a request: that of an earlier process, or a new one."""
-        key, now = f"{self.scope} {request}", time.time()
+        key, now = f"{self.scope} {request}", epoch_seconds()
         note = JobNote.read(self.memory.get(), key)
         if note is None:
             return JobNote(request=key, clears=self.clears, since=now, sent_at=now)
@@ -247,7 +246,7 @@ class JobScheduler:
         return made is not None and datetime.fromtimestamp(note.since, UTC) - made <= self.max_age + _CLOCKS
 
     def _send_export(self, note: JobNote, request: ExportRequest) -> Job:
-        note = evolve(note, sent_at=time.time(), job=None, source=None, earlier_end=None)
+        note = evolve(note, sent_at=epoch_seconds(), job=None, source=None, earlier_end=None)
         self._write(note)
         job = request.send(self.client)
         self._write(evolve(note, job=job.id))
@@ -279,7 +278,7 @@ class JobScheduler:
     def _replay(self, note: JobNote, job: Job, *, fallback: str | None) -> Job:
         """Send a replay; `fallback` is the task's job if it is not accepted."""
         before = self.memory.get()
-        note = evolve(note, sent_at=time.time(), job=fallback, source=job.id, earlier_end=None)
+        note = evolve(note, sent_at=epoch_seconds(), job=fallback, source=job.id, earlier_end=None)
         self._write(note)
         try:
             replayed = self.client.replay(job)

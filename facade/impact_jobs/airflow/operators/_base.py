@@ -35,7 +35,7 @@ from impact_jobs.airflow._task_state import Memory, MemoryState, task_state
 from impact_jobs.airflow._values import as_polling, as_seconds, as_text, optional
 from impact_jobs.airflow.hook import ImpactHook
 from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger
-from impact_jobs.client import quota_resets_at
+from impact_jobs.client import epoch_seconds, quota_resets_at
 
 try:
     from airflow.sdk.configuration import conf
@@ -211,7 +211,7 @@ class ImpactOperator(BaseOperator):
             if current.is_terminal:
                 raise JobFailedError.of(current)
             if self.deferrable:
-                self._defer_for(job, until=time.time() + _SETTLING_PAUSE)
+                self._defer_for(job, until=epoch_seconds() + _SETTLING_PAUSE)
             time.sleep(_SETTLING_PAUSE)
         return self._finish(context, client, job)
 
@@ -221,7 +221,7 @@ class ImpactOperator(BaseOperator):
             trigger=ImpactJobTrigger(
                 self.impact_conn_id,
                 job,
-                deadline=None if self.timeout is None else time.time() + self.timeout,
+                deadline=None if self.timeout is None else epoch_seconds() + self.timeout,
                 polling=self.polling,
                 advertiser_id=self.advertiser_id,
             ),
