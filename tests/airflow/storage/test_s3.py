@@ -40,7 +40,7 @@ def test_a_file_of_any_size_arrives(
 
 
 @pytest.mark.parametrize(
-    "name", ["a b.csv", "äöü €.csv", "a+b.csv", "a#b.csv", "a?b=c.csv", "100%25.csv", "a#b?c.csv", "x/a&b;c'd\"e.csv"]
+    "name", ["a b.csv", "äöü €.csv", "a+b.csv", "a#b.csv", "a?b=c.csv", "a#b?c.csv", "x/a&b;c'd\"e.csv"]
 )
 @pytest.mark.parametrize("size", [10, 2 * PART])
 def test_a_name_is_taken_literally(
@@ -185,10 +185,9 @@ def test_damaged_bytes_are_deleted(
 
 
 def test_the_store_refuses_a_damaged_object(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str,
-    monkeypatch: pytest.MonkeyPatch,
+    s3: S3Server, attached: Attached, made: Made, memory: FileMemory, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = made("file", 10)
+    file, fs = made("file", 10), HookedS3(s3.url, config_kwargs={"retries": {"max_attempts": 0}})
 
     def damaged(self: HookedS3, operation: str, **arguments: Any) -> Any:
         return original(self, operation, **arguments | {"Body": b"0123456789"})
