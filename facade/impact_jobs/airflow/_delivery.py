@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
-from impact_jobs import DestinationExistsError, JobsClient
+from impact_jobs import ConfigurationError, DestinationExistsError, JobsClient
 from impact_jobs.airflow._task_state import Memory
 from impact_jobs.client import save_result
 
@@ -109,6 +109,7 @@ class Delivery:
                 another path.
             JobsError: The store cannot be reached, or the connection may not read there.
         """
+        self._make_folder()
         if not self.target.exists() or self.overwrite or self.may_be_there:
             return
         note = self._note()
@@ -147,12 +148,21 @@ class Delivery:
     def _deliver_here(
         self, client: JobsClient, job_id: str, *, existing: str | None, result_format: str
     ) -> Delivered:
+        self._make_folder()  # this may be another machine than that of the check
         self._set_note(None, existing)
         path = self.target.local_path
         result = save_result(client, job_id, path, result_format=result_format, overwrite=existing is not None)
         sha256 = result.sha256 or _sha256(result.path)
         self._set_note(sha256, existing)
         return self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
+
+    def _make_folder(self) -> None:
+        if self.target.is_local:
+            folder = self.target.local_path.parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigurationError(f"the folder {folder} cannot be made: {error.strerror}.") from None
 
     def _delivered(
         self, rows: int | None, size: int, job_id: str, sha256: str, existing: str | None

@@ -80,12 +80,9 @@ def as_filters(name: str, value: object) -> dict[str, Any] | None:
     return value and {str(key): _plain(entry) for key, entry in value.items()}
 
 
-def as_polling(name: str, value: object) -> dict[str, float] | None:
-    """Return the shortest and the longest pause between polls, in seconds."""
-    filters = as_filters(name, value)
-    if filters and not filters.keys() <= {"minimum", "maximum"}:
-        raise ConfigurationError(f"{name}={value!r}: give {{'minimum': seconds, 'maximum': seconds}}.")
-    return filters and {key: as_seconds(f"{name}[{key!r}]", entry) or 0.0 for key, entry in filters.items()}
+def as_polling(name: str, value: object) -> dict[str, Any] | None:
+    """Return the pauses between polls; what it has in it is checked when the client is made."""
+    return as_filters(name, value)
 
 
 def optional(read: Callable[[str, object], Any]) -> Callable[[str, object], Any]:

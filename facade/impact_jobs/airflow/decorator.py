@@ -71,7 +71,8 @@ class ImpactReportDecoratedOperator(DecoratedOperator, ImpactReportToStorageOper
         """
         context_merge(context, self.op_kwargs)
         returned = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, context))
-        self._set(**self.render_template(_checked(returned, self.readers), context))
+        for name, value in self.render_template(_checked(returned, self.readers), context).items():
+            setattr(self, name, value)
         return super().execute(context)
 
 

@@ -14,6 +14,7 @@ from airflow.sdk import BaseOperator
 from impact_jobs import Job, JobsClient, JobsError, JobStatus, Polling, RateLimitError, Retry
 from impact_jobs.airflow._errors import AirflowRescheduleException, airflow_error, event_error, one_line
 from impact_jobs.airflow._scheduling import JOB_KEY, JobScheduler, rerun
+from impact_jobs.airflow._settings import polling_of
 from impact_jobs.airflow._task_state import Memory, MemoryState, task_state
 from impact_jobs.airflow._values import as_polling, as_seconds, as_text, optional
 from impact_jobs.airflow.hook import ImpactHook
@@ -87,8 +88,7 @@ class ImpactOperator(BaseOperator):
             AirflowFailException: A retry cannot help: an argument, the connection or the destination is wrong.
             AirflowException: The job failed, or the API did not answer. A retry goes on where this try ended.
         """
-        with self._errors():
-            self._set(**{name: read(name, getattr(self, name)) for name, read in self.readers.items()})
+        self._restore(None)
         return self._start(context)
 
     def execute_complete(
@@ -96,8 +96,8 @@ class ImpactOperator(BaseOperator):
         context: Context,
         event: Mapping[str, Any],
         *,
-        arguments: Mapping[str, Any],
-        job: str,
+        arguments: Mapping[str, Any] | None = None,
+        job: str | None = None,
         is_renewed: bool = False,
     ) -> Any:
         """Go on after `ImpactJobTrigger` has fired.
@@ -105,27 +105,28 @@ class ImpactOperator(BaseOperator):
         Args:
             context: Airflow's context of the task instance.
             event: The trigger's event.
-            arguments: The values of the arguments at the first start.
-            job: The id of the job.
+            arguments: The values of the arguments at the first start. `dag.test()` does not keep them.
+            job: The id of the job. The event has it as well.
             is_renewed: Whether it replaces one whose result was gone.
 
         Raises:
             AirflowException: As for `execute`, or the job did not complete in time.
         """
-        self._set(**arguments, _job_id=job, _is_renewed=is_renewed)
+        job_id: str = job or event["job_id"]
+        self._restore(arguments, job=job_id, is_renewed=is_renewed)
         error = event_error(event)
         if error is not None:
             raise error
-        with self._session(job) as client:
-            return self._complete(context, client, job)
+        with self._session(job_id) as client:
+            return self._complete(context, client, job_id)
 
     def execute_after_pause(
         self,
         context: Context,
         event: Mapping[str, Any],
         *,
-        arguments: Mapping[str, Any],
-        job: str | None,
+        arguments: Mapping[str, Any] | None = None,
+        job: str | None = None,
         is_renewed: bool = False,
     ) -> Any:
         """Go on after `ImpactQuotaTrigger` has fired, because the account has requests or exports again.
@@ -133,7 +134,7 @@ class ImpactOperator(BaseOperator):
         Args:
             context: Airflow's context of the task instance.
             event: The trigger's event.
-            arguments: The values of the arguments at the first start.
+            arguments: As for `execute_complete`.
             job: The id of the completed job, or None if none was submitted.
             is_renewed: Whether it replaces one whose result was gone.
 
@@ -141,7 +142,7 @@ class ImpactOperator(BaseOperator):
             AirflowException: As for `execute`.
         """
         del event
-        self._set(**arguments, _job_id=job, _is_renewed=is_renewed)
+        self._restore(arguments, job=job, is_renewed=is_renewed)
         if job is None:
             return self._start(context)
         with self._session(job) as client:
@@ -217,10 +218,10 @@ class ImpactOperator(BaseOperator):
     def _session(self, job: str | None = None) -> Iterator[JobsClient]:
         """Open a client; `job` is the one to go on with after a pause."""
         with self._errors():
-            options: dict[str, Any] = {"polling": Polling(**(self.polling or {}))}
-            if self.deferrable:
-                options["retry"] = Retry(max_delay=_LONGEST_PAUSE)
-            client = ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(**options)
+            client = ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(
+                polling=polling_of(self.polling) or Polling(),
+                retry=Retry(max_delay=_LONGEST_PAUSE) if self.deferrable else Retry(),
+            )
         with client, self._errors(client, job=job):
             yield client
 
@@ -243,9 +244,14 @@ class ImpactOperator(BaseOperator):
     def _what(self) -> str:
         return f"connection {self.impact_conn_id!r}"
 
-    def _set(self, **values: Any) -> None:
-        for name, value in values.items():
+    def _restore(self, arguments: Mapping[str, Any] | None, *, job: str | None = None, is_renewed: bool = False) -> None:
+        """Set the arguments to those of the first start, or at that start, read what the templates have rendered."""
+        if arguments is None:
+            with self._errors():
+                arguments = {name: read(name, getattr(self, name)) for name, read in self.readers.items()}
+        for name, value in arguments.items():
             setattr(self, name, value)
+        self._job_id, self._is_renewed = job, is_renewed
 
     def _memory(self, context: Context, key: str) -> Memory:
         # A state of this process, if there is no other, keeps the flow the same.
