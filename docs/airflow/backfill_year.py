@@ -30,9 +30,8 @@ with DAG(
 ):
 
     @task
-    def plan(params: dict[str, Any] | None = None) -> list[dict[str, str]]:
+    def plan(*, params: dict[str, Any]) -> list[dict[str, str]]:
         """List the windows of all accounts; by window first, so that the accounts progress together."""
-        assert params  # noqa: S101 - Airflow passes them
         accounts = Variable.get("impact_accounts", deserialize_json=True)
         return [
             {"impact_conn_id": account, **window}

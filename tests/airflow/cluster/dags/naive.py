@@ -29,8 +29,8 @@ def pull(start: str, end: str) -> None:
 with DAG(dag_id="naive", schedule=None, params={"windows": []}):
 
     @task
-    def plan(params: dict[str, Any] | None = None) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = (params or {})["windows"]
+    def plan(*, params: dict[str, Any]) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = params["windows"]
         return found
 
     PythonOperator.partial(task_id="pull", python_callable=pull).expand(op_kwargs=plan())
