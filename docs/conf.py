@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impact_jobs import __version__
-from sphinx.ext.autodoc.mock import ismock
 from sphinx.domains.python import PyObject
+from sphinx.ext.autodoc.mock import ismock
 from sphinx.util.inspect import stringify_signature
 
 if TYPE_CHECKING:

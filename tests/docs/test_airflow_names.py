@@ -1,4 +1,4 @@
-"""The public names of the Airflow provider document their arguments; read from the source, because Airflow is absent."""
+"""The public names of the Airflow provider are documented; read from the source, because Airflow is not installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = public_names("impact_jobs.airflow")
 # The methods that a DAG's author calls; Airflow calls the others.
 METHODS = {"get_async_conn", "get_conn", "report_url", "test_connection"}
 RAISES_NOTHING = {"ImpactHook.test_connection"}
-# The hook has it from its base, and always waits.
+# It inherits the argument, and always waits.
 NOT_OFFERED = {"ImpactReportToStorageOperator": {"wait_for_completion"}}
 
 
@@ -113,7 +113,27 @@ def test_the_guide_names_every_operator_and_field_of_the_connection() -> None:
     guide = PAGES["docs/howto/airflow.md"].read_text()
     operators = [name for name in NAMES if name.endswith(("Operator", "Sensor", "Hook"))]
     assert [name for name in operators if f"`{name}" not in guide] == []
-    assert [name for name, each in CONN_FIELDS.items() if f"`extra.{name}`" not in guide or each["label"] not in guide] == []
+    assert [
+        name for name, each in CONN_FIELDS.items() if f"`extra.{name}`" not in guide or each["label"] not in guide
+    ] == []
+
+
+def test_every_line_that_the_guide_explains_is_in_the_code() -> None:
+    guide = PAGES["docs/howto/airflow.md"].read_text()
+    table = guide.split("## When something goes wrong")[1]
+    lines = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    assert len(lines) > 15
+    sources = [path.read_text() for path in (ROOT / "facade").rglob("*.py")]
+    texts = "\n".join(
+        node.value
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    # Without the values: what is in quotes or parentheses, statuses, moments, and what an ellipsis stands for.
+    values = r"'[^']*'|…|[0-9][\d:T+-]{2,}|\([^)]*\)|FAILED|CANCELLED|gs:|written|the (?:bucket|connection) "
+    parts = {part.strip() for line in lines for part in re.split(values, line)}
+    assert sorted(part for part in parts if part not in texts) == []
 
 
 def test_the_example_of_windows_runs() -> None:
