@@ -40,6 +40,7 @@ def test_airflow_finds_the_connection_type_its_form_and_the_hook() -> None:
     manager = providers_manager.ProvidersManager()
 
     with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         found = manager.hooks["impact"]
         widgets = {
             each.field_name: each.field
