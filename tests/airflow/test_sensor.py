@@ -87,9 +87,10 @@ def test_a_deferrable_sensor_passes_its_timeout_on_as_an_absolute_deadline(
 ) -> None:
     monkeypatch.setattr("impact_jobs.airflow.sensor.epoch_seconds", lambda: 1780282800.0)
     job_id = sandbox.add_job(status="RUNNING", advertiser=2747168)
+    path = f"/Agencies/{sandbox.account_sid}/Advertisers/2747168/Jobs/{job_id}"
 
     with pytest.raises(TaskDeferred) as caught:
-        sensor(job_id, deferrable=True, timeout=600, polling={"minimum": 5.0}, advertiser_id=2747168).execute(CONTEXT)
+        sensor(path, deferrable=True, timeout=600, polling={"minimum": 5.0}, advertiser_id=2747168).execute(CONTEXT)
 
     deferred = caught.value
     assert isinstance(deferred.trigger, ImpactJobTrigger)
