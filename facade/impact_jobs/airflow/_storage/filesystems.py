@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from impact_jobs.airflow._storage.location import Location
@@ -54,15 +55,14 @@ def filesystem(location: Location) -> AbstractFileSystem:
 
 
 def _check_connection(location: Location) -> None:
-    # Because Amazon's provider only logs a connection that is missing, and uses the machine's own credentials.
+    # Because Amazon's provider only logs that a connection is missing, and uses the machine's own credentials.
     from airflow.sdk import BaseHook  # noqa: PLC0415 - as above
 
-    try:
+    from impact_jobs.airflow._errors import AirflowNotFoundException  # noqa: PLC0415 - it imports Airflow
+
+    with suppress(AirflowNotFoundException):
         BaseHook.get_connection(location.conn_id or "")
-    except Exception as error:
-        if "not" not in str(error).lower():
-            raise
-        missing = f"{location.uri}: Airflow has no connection {location.conn_id!r}: create it, or correct the name."
-    else:
         return
-    raise ConfigurationError(missing)
+    raise ConfigurationError(
+        f"{location.uri}: Airflow has no connection {location.conn_id!r}: create it, or correct storage_conn_id."
+    )

@@ -59,11 +59,21 @@ def remove_temporary(fs: AbstractFileSystem, temporary: str) -> None:
 
 def _rename(fs: AbstractFileSystem, temporary: str, path: str) -> None:
     try:
-        fs.mv(temporary, path)
+        _move(fs, temporary, path)
     except OSError:
         if not fs.exists(path):
             raise
     fs.invalidate_cache()
     if fs.exists(temporary):  # some stores do not replace a file, and not all of those say so
         fs.rm_file(path)
+        _move(fs, temporary, path)
+
+
+def _move(fs: AbstractFileSystem, temporary: str, path: str) -> None:
+    from fsspec import AbstractFileSystem  # noqa: PLC0415 - fsspec comes with Airflow only
+
+    if type(fs).mv is AbstractFileSystem.mv:  # which copies, and reads "?" and "*" in a name as a pattern
+        fs.cp_file(temporary, path)
+        fs.rm_file(temporary)
+    else:
         fs.mv(temporary, path)
