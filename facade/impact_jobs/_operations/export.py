@@ -86,7 +86,7 @@ class ExportRequest:
 
 def check_export(context: ClientContext, given: ExportArguments) -> tuple[ExportRequest, dict[str, object]]:
     """Check what can be checked without a request; return the request without its filters, and these."""
-    report_id, result_format = check_report_id(given.report_id), _checked_format(given.result_format)
+    report_id, result_format = check_report_id(given.report_id), checked_format(given.result_format)
     dates, others = split_dates(given.filters)
     for name, value in (("start_date", given.start_date), ("end_date", given.end_date)):
         if value is not None and name in dates:
@@ -110,7 +110,8 @@ async def with_filters(context: ClientContext, request: ExportRequest, filters: 
     return evolve(request, parameters=check_filters(filters, metadata, takes_program=context.account.kind is AGENCY))
 
 
-def _checked_format(result_format: object) -> str:
+def checked_format(result_format: object) -> str:
+    """Return the format of a result in upper case; raise ConfigurationError if the API has no such format."""
     found = result_format.strip().upper() if isinstance(result_format, str) else ""
     if found not in _FORMATS:
         raise ConfigurationError(f"result_format={shown(result_format)}: give 'CSV', 'JSON' or 'XML'.")

@@ -6,8 +6,10 @@ from os import PathLike
 
 from attrs import evolve
 
+from impact_jobs._account import JobReference
 from impact_jobs._api.context import ClientContext
-from impact_jobs._download.destination import Place, is_folder, make_folder
+from impact_jobs._api.endpoints import get
+from impact_jobs._download.destination import Place, check_target, is_folder, make_folder
 from impact_jobs._download.joining import csv_rows
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._operations.download import download, wait_and_save
@@ -15,6 +17,7 @@ from impact_jobs._operations.export import (
     ExportArguments,
     ExportRequest,
     check_export,
+    checked_format,
     send_export,
     with_filters,
 )
@@ -25,9 +28,11 @@ from impact_jobs._operations.result_pages import download_all_pages, takes_json_
 from impact_jobs._operations.windows.assembling import PrepareAssembly, assembly_in
 from impact_jobs._operations.windows.run import ExportRun
 from impact_jobs._policy.windows import split_range
-from impact_jobs.errors import ConfigurationError, ExportReport, JobsError
-from impact_jobs.models import DownloadResult, Job
+from impact_jobs.errors import ConfigurationError, ExportReport, JobsError, ResultNotReadyError
+from impact_jobs.models import DownloadResult, Job, JobStatus
 from impact_jobs.report_models import ExportWindow
+
+_LAG_SECONDS = 600.0  # until the download endpoint has the result of a completed job
 
 
 async def export_and_download(
@@ -105,11 +110,25 @@ async def _export_one(
     options: DownloadOptions,
     export: ExportOptions,
 ) -> DownloadResult:
-    into_folder = await context.transport.run(lambda: is_folder(place.path))
     exported = await send_export(context, request)
     await context.transport.run(lambda: make_folder(place.path.parent))
     job, fresh = await refreshed(context, exported, export.max_age)
-    is_paged = request.result_format == "JSON" and takes_json_lines(place.path)
+    result = await _wait_and_save(context, job, place, options, export, result_format=request.result_format)
+    return evolve(result, fresh=fresh)
+
+
+async def _wait_and_save(
+    context: ClientContext,
+    job: Job,
+    place: Place,
+    options: DownloadOptions,
+    export: ExportOptions,
+    *,
+    result_format: str,
+) -> DownloadResult:
+    """Wait for the job, and save its result: all pages of a JSON result if the file takes JSON lines."""
+    run, is_paged = context.transport.run, result_format == "JSON" and takes_json_lines(place.path)
+    into_folder = await run(lambda: is_folder(place.path))
     result = await wait_and_save(
         context,
         job,
@@ -118,7 +137,26 @@ async def _export_one(
         polling=export.polling,
         on_update=export.on_update,
     )
-    if request.result_format == "CSV":
-        result = evolve(result, rows=await context.transport.run(lambda: csv_rows(result.path)))
-    shown_path = place.shown / result.path.name if into_folder else place.shown
-    return evolve(result, path=shown_path, fresh=fresh)
+    if result_format == "CSV":
+        result = evolve(result, rows=await run(lambda: csv_rows(result.path)))
+    return evolve(result, path=place.shown / result.path.name if into_folder else place.shown)
+
+
+async def save_result(
+    context: ClientContext,
+    reference: JobReference,
+    path: str | PathLike[str],
+    options: DownloadOptions,
+    *,
+    result_format: str,
+) -> DownloadResult:
+    """Save the result of a completed job as `export_and_download` does; see `impact_jobs.client.save_result`."""
+    place, found = Place.of_target(path), checked_format(result_format)
+    await context.transport.run(lambda: check_target(place.path, overwrite=options.overwrite))
+    job = reference if isinstance(reference, Job) else await get(context, reference)
+    if job.status != JobStatus.COMPLETED:
+        raise context.job_failed(job) if context.is_final(job) else ResultNotReadyError(job)
+    export = ExportOptions(
+        split=None, join=False, max_age=None, timeout=_LAG_SECONDS, polling=None, on_update=None
+    )  # fmt: skip
+    return await _wait_and_save(context, job, place, options, export, result_format=found)

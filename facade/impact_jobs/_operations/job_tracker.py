@@ -104,7 +104,7 @@ class BatchEntry:
     timeout: float  # seconds
     deadline: float
     is_listed: bool = False  # whether the last list showed it
-    has_joined: bool = False  # whether it came while others were waited for, and has not been polled alone
+    has_joined: bool = False  # whether it came while others were waited for
     due_at: float = -math.inf  # when the list is due, or a poll of this job alone
     early_due_at: float = -math.inf  # when the job may be polled together with others, by one list
 
@@ -115,4 +115,3 @@ class BatchEntry:
     def schedule_alone(self, now: float, pause: float) -> None:
         """Schedule a poll of this job alone."""
         self.is_listed, self.due_at, self.early_due_at = False, now + pause, now + pause / 2
-        self.has_joined = False

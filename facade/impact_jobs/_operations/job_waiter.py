@@ -182,21 +182,22 @@ class JobWaiter:
 
     def _end(self, batch: JobBatch, finished: JobOutcome) -> None:
         """End the waits for a job; after a timeout, only those whose own time is over."""
-        shared = self._shared.pop(finished.job_id.lower())
-        if isinstance(finished.outcome, WaitTimeoutError):
-            now = self._context.transport.now()
-            for_longer = [wait for wait in shared.waits if wait.deadline > now]
-            if for_longer:
-                over = [wait for wait in shared.waits if wait.deadline <= now]
-                self._shared[finished.job_id.lower()] = shared
-                shared.waits[:] = for_longer
-                shared.set_deadline()
-                batch.add(shared.entry)
-                for wait in over:
-                    wait.end(finished.outcome)
-                return
-        for wait in shared.waits:
-            wait.end(finished.outcome)
+        key, outcome = finished.job_id.lower(), finished.outcome
+        shared = self._shared.pop(key)
+        if not isinstance(outcome, WaitTimeoutError):
+            for wait in shared.waits:
+                wait.end(outcome)
+            return
+        now = self._context.transport.now()
+        for wait in [wait for wait in shared.waits if wait.deadline <= now]:
+            shared.waits.remove(wait)
+            error = WaitTimeoutError(outcome.job, job_id=finished.job_id, timeout=wait.timeout, cause=batch.cause)
+            error.job_id = finished.job_id
+            wait.end(error)
+        if shared.waits:
+            self._shared[key] = shared
+            shared.set_deadline()
+            batch.add(shared.entry)
 
     def _end_all(self, error: Exception | None) -> None:
         """End all waits: with this error, or by cancelling them."""

@@ -148,9 +148,9 @@ async def _find_job(
         except JobsError as error:
             unread = f"{cause}; and the list could not be read: {error}"
             if source is not None and not found:
-                found = context.replay_claims.unclaimed(_candidates(jobs, source))
+                found = context.replay_claims.unclaimed(replay_candidates(jobs, source))
             raise ReplayUncertainError(attempt.source, found, cause=unread) from None
-        own, found = None, context.replay_claims.unclaimed(_candidates(jobs, source))
+        own, found = None, context.replay_claims.unclaimed(replay_candidates(jobs, source))
         if not in_place:
             own, found = context.replay_claims.claim(attempt, found, now=context.transport.now())
         if (in_place or not found) and _is_rerun(source, since, before, in_place=in_place):
@@ -190,7 +190,7 @@ def _is_rerun(source: Job, since: datetime, before: Job | None, *, in_place: boo
     return is_new or (not is_older_run and bool(before or ends))
 
 
-def _candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
+def replay_candidates(jobs: Iterable[Job], source: Job) -> list[Job]:
     """Return the jobs that may be a replay of `source`, newest first: of its kind, and of known age."""
     others = [job for job in jobs if job.id.lower() != source.id.lower() and kind_of(job) == kind_of(source)]
     dated = [(job.created_date, job) for job in others if job.created_date is not None]

@@ -118,13 +118,19 @@ class JobBatch:
     def add(self, entry: BatchEntry) -> None:
         """Wait for one more job. Others may join in a moment, so only the first of all is polled at once."""
         if self._pending and entry.due_at == -math.inf:
-            entry.due_at, entry.has_joined = entry.started + self.pause_of(entry), True
+            entry.due_at = entry.started + self.pause_of(entry)
+        entry.has_joined = True
         self._pending[entry.tracker.job_id.lower()] = entry
         self._list_pause, self._list_again_at = 0.0, -math.inf
 
     def remove(self, entry: BatchEntry) -> None:
         """Do not wait for a job any more. A poll of it that is in flight may go on."""
         self._pending.pop(entry.tracker.job_id.lower(), None)
+
+    @property
+    def cause(self) -> str:
+        """Why the last poll failed; empty if it did not."""
+        return str(self._failure or "")
 
     def __aiter__(self) -> Self:
         return self
@@ -219,7 +225,7 @@ class JobBatch:
             self._list_pause = min(max(2 * self._list_pause, self._polling.minimum), self._polling.maximum)
             self._list_again_at = now + self._list_pause
         for number, entry in enumerate(lacking):
-            if entry.is_listed or entry.has_joined or entry.due_at == -math.inf:
+            if entry.is_listed or entry.early_due_at == -math.inf:
                 # Poll one at once, because its date shows how far the list must reach back. The others may have been
                 # scheduled a moment ago, so that the next list shows them.
                 pause = self.pause_of(entry) if number and are_many else 0.0
@@ -321,8 +327,9 @@ class JobBatch:
         is_unanswerable = bool(cause) or self._context.rate_limiter.pace(now) > 0
         for key, entry in tuple(self._pending.items()):
             timeout, tracker = entry.timeout, entry.tracker
-            # With timeout=0, each job is still polled once.
-            if now >= entry.deadline and (timeout > 0 or tracker.was_answered or is_unanswerable):
+            # With timeout=0, each job is still polled once; so is one that has just joined.
+            is_polled = tracker.was_answered or is_unanswerable or (timeout > 0 and not entry.has_joined)
+            if now >= entry.deadline and is_polled:
                 error = WaitTimeoutError(tracker.last, job_id=tracker.job_id, timeout=timeout, cause=cause)
                 self._finish(key, error)
 

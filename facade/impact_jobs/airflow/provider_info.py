@@ -61,6 +61,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.hook"]}],
         "triggers": [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.trigger"]}],
         "extra-links": [f"{_PACKAGE}.links.ImpactReportLink"],
+        "task-decorators": [{"name": "impact_report", "class-name": f"{_PACKAGE}.decorator.impact_report_task"}],
         "connection-types": [
             {
                 "connection-type": "impact",

@@ -13,12 +13,12 @@ from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._api.endpoints import get_with_head
-from impact_jobs._api.pages import job_pages
-from impact_jobs._dates import Window, next_minute
+from impact_jobs._dates import next_minute
 from impact_jobs._download.export_journal import ExportJournal
 from impact_jobs._operations.export import OTHERS_WITHIN, candidates, send_export, whole_second
+from impact_jobs._operations.lost_requests import SENT_WITHIN, jobs_since
+from impact_jobs._operations.quota_reset import exports_again_at, hourly_pause
 from impact_jobs._operations.replay import replay_if_replayable
-from impact_jobs._operations.report_errors import is_daily
 from impact_jobs._operations.result_age import is_new, replayed_if_old
 from impact_jobs._operations.windows.tasks import WindowTask
 from impact_jobs._policy.daily_exports import PERIOD
@@ -48,7 +48,6 @@ logger: logging.Logger = logging.getLogger("impact_jobs")
 
 _MAX_RETRIES = 2  # of a window whose job has failed
 _MAX_UNCOUNTED = 5  # exports that are sent without reading the list, which counts those of the last day
-_SENT_WITHIN = timedelta(seconds=10)  # from the record in the journal to the job; a later one may be another's
 # Each other window would fail in the same way: by the first ones for good, by the second ones now.
 _FATAL = (AuthenticationError, PermissionDeniedError, ReportNotFoundError)
 _SHARED = (TransportError, ServerError, UnexpectedResponseError, ExportUncertainError)
@@ -103,7 +102,7 @@ class WindowExports:
             try:
                 return await call()
             except RateLimitError as error:
-                seconds = self._hourly_pause(error)
+                seconds = hourly_pause(self.context, error)
                 if not seconds or self.context.transport.now() >= self.deadline:
                     raise
                 logger.info("no requests are left: the export goes on in %.0f s (%s)", seconds, error)
@@ -114,7 +113,9 @@ class WindowExports:
         pending = self._pending()
         unanswered = [task for task in pending if task.state.sent_at is not None]
         if unanswered or len(pending) > _MAX_UNCOUNTED:
-            jobs, ahead = await self._list_since(min([utc() - PERIOD, *(t.state.sent_at or utc() for t in unanswered)]))
+            jobs, ahead = await jobs_since(
+                self.context, min([utc() - PERIOD, *(t.state.sent_at or utc() for t in unanswered)])
+            )
             self.context.daily_exports.on_listed(jobs)
             for task in unanswered:
                 await self._find_lost(task, jobs, ahead=ahead)
@@ -208,13 +209,6 @@ class WindowExports:
         states = self.journal.states.items()
         return {state.job_id for key, state in states if key != task.key and state.job_id is not None}
 
-    async def _list_since(self, moment: datetime) -> tuple[list[Job], timedelta]:
-        """Return the jobs, and how far the server's clock is ahead of this machine's."""
-        window = Window.create(moment.date() - timedelta(days=1), None, self.context.account.kind)
-        pages = job_pages(self.context, window)
-        jobs = [job async for page in pages for job in page]
-        return jobs, server_time(pages.head) - pages.head.received_at
-
     async def _find_lost(self, task: WindowTask, jobs: Iterable[Job], *, ahead: timedelta) -> None:
         """Find the job of an export that was about to be sent when its process ended.
 
@@ -227,7 +221,7 @@ class WindowExports:
         found = self.context.replay_claims.unclaimed(candidates(near, task.request, claimed))
         # Exactly one new job, and no sign that somebody else exports, too: the list says nothing of a job's report.
         created = found[0].created_date if len(found) == 1 else None
-        if created is not None and sent <= created <= sent + _SENT_WITHIN:
+        if created is not None and sent <= created <= sent + SENT_WITHIN:
             logger.info("the export of %s was found in the list: job %s", task.window, found[0].id)
             await self.use(task, found[0])
 
@@ -238,19 +232,7 @@ class WindowExports:
 
     def _stop_after(self, error: RateLimitError, left: Sequence[WindowTask]) -> None:
         logger.info("%s", error)
-        if seconds := self._hourly_pause(error):
+        if seconds := hourly_pause(self.context, error):
             self._stop(left, utc() + timedelta(seconds=seconds), _NO_REQUESTS)
         else:
-            self._stop(left, self._end_of(error), _NO_EXPORTS)
-
-    def _hourly_pause(self, error: RateLimitError) -> float:
-        """Return the seconds until the account has requests again, at most an hour; 0 if no exports are left."""
-        if is_daily(error, self.context.retry.max_delay):
-            return 0.0
-        return max(self.context.rate_limiter.blocked_for(self.context.transport.now()), error.retry_after or 0.0)
-
-    def _end_of(self, error: RateLimitError) -> datetime:
-        now = utc()
-        if error.retry_after is not None:
-            return now + timedelta(seconds=error.retry_after)
-        return max(self.context.daily_exports.again_at(now), now + timedelta(hours=1))
+            self._stop(left, exports_again_at(self.context, error), _NO_EXPORTS)

@@ -1,0 +1,304 @@
+"""What the operators share: their common arguments, deferral and its resumption, and their errors."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+
+from airflow.sdk import BaseOperator
+
+from impact_jobs import (
+    Job,
+    JobFailedError,
+    JobNotFoundError,
+    JobsClient,
+    JobsError,
+    JobStatus,
+    Polling,
+    RateLimitError,
+    Retry,
+)
+from impact_jobs.airflow._errors import (
+    AirflowException,
+    AirflowRescheduleException,
+    airflow_error,
+    event_error,
+    one_line,
+)
+from impact_jobs.airflow._scheduling import JOB_KEY, JobScheduler, rerun
+from impact_jobs.airflow._settings import polling_of
+from impact_jobs.airflow._task_state import Memory, MemoryState, task_state
+from impact_jobs.airflow._values import as_polling, as_seconds, as_text, optional
+from impact_jobs.airflow.hook import ImpactHook
+from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger
+from impact_jobs.client import epoch_seconds, quota_resets_at
+
+try:
+    from airflow.sdk.configuration import conf
+except ImportError:  # before Airflow 3.2
+    from airflow.configuration import conf
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+DEFAULT_DEFERRABLE: Final[bool] = conf.getboolean("operators", "default_deferrable", fallback=False)
+
+Reader: TypeAlias = Callable[[str, object], Any]
+"""Reads the value of an argument, which may be text that a template has rendered, into a plain JSON value."""
+
+Outcome: TypeAlias = "str | dict[str, Any]"
+"""What an operator returns: a job's id, or what it says about a file."""
+
+_LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
+_SETTLING_PAUSE: Final = 10.0  # seconds until a server that shows an earlier run is asked again
+
+
+class ImpactOperator(BaseOperator):
+    """The base of the operators: it submits on a worker, waits in the triggerer, and finishes on a worker.
+
+    Templates may render differently when a deferred task resumes. So the values of the first rendering travel with the
+    deferral, as plain JSON, and replace those of the second one. Nothing is pushed to XCom before the end, and what a
+    later try needs is in the task's state: Airflow clears XComs whenever a task starts anew.
+    """
+
+    template_fields: Sequence[str] = ("impact_conn_id", "advertiser_id", "timeout", "polling")
+    readers: ClassVar[Mapping[str, Reader]] = {
+        "impact_conn_id": as_text,
+        "advertiser_id": optional(as_text),
+        "timeout": optional(as_seconds),
+        "polling": optional(as_polling),
+    }
+    schedules_jobs: ClassVar[bool] = False
+    ui_color = "#e3ecff"
+    overwrite_rtif_after_execution = True  # so that the web interface shows the values that were used
+
+    def __init__(
+        self,
+        *,
+        impact_conn_id: str = ImpactHook.default_conn_name,
+        advertiser_id: int | str | None = None,
+        timeout: float | timedelta | str | None = 3600.0,
+        polling: Mapping[str, float] | None = None,
+        deferrable: bool = DEFAULT_DEFERRABLE,
+        durable: bool = True,
+        **kwargs: Any,  # noqa: ANN401 - those of the base classes, down to Airflow's own
+    ) -> None:
+        super().__init__(**kwargs)
+        self.impact_conn_id = impact_conn_id
+        self.advertiser_id: Any = advertiser_id
+        self.timeout: Any = timeout
+        self.polling: Any = polling
+        self.deferrable = deferrable
+        self.durable = durable
+        self.wait_for_completion = True
+        self._job_id: str | None = None
+        self._is_renewed = False
+
+    def execute(self, context: Context) -> Outcome:
+        """Submit what the operator submits, and wait for its job or defer.
+
+        Args:
+            context: Airflow's context of the task instance.
+
+        Raises:
+            AirflowFailException: A retry cannot help: an argument, the connection or the destination is wrong.
+            AirflowException: The job failed, or the API did not answer. A retry goes on where this try ended.
+        """
+        self._restore(None)
+        return self._start(context)
+
+    def execute_complete(
+        self,
+        context: Context,
+        event: Mapping[str, Any],
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        job: str | None = None,
+        is_renewed: bool = False,
+    ) -> Outcome:
+        """Go on after `ImpactJobTrigger` has fired.
+
+        Args:
+            context: Airflow's context of the task instance.
+            event: The trigger's event.
+            arguments: The values of the arguments at the first start. `dag.test()` does not keep them.
+            job: The id of the job. The event has it as well.
+            is_renewed: Whether it replaces one whose result was gone.
+
+        Raises:
+            AirflowException: As for `execute`, or the job did not complete in time.
+        """
+        job_id: str = job or event["job_id"]
+        self._restore(arguments, job=job_id, is_renewed=is_renewed)
+        error = event_error(event)
+        if error is not None:
+            is_gone = event.get("error") == JobNotFoundError.__name__ and self.schedules_jobs
+            raise AirflowException(str(error)) if is_gone else error
+        with self._session(job_id) as client:
+            return self._complete(context, client, job_id)
+
+    def execute_after_pause(
+        self,
+        context: Context,
+        event: Mapping[str, Any],
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        job: str | None = None,
+        is_renewed: bool = False,
+    ) -> Outcome:
+        """Go on after `ImpactQuotaTrigger` has fired, because the account has requests or exports again.
+
+        Args:
+            context: Airflow's context of the task instance.
+            event: The trigger's event.
+            arguments: As for `execute_complete`.
+            job: The id of the completed job, or None if none was submitted.
+            is_renewed: Whether it replaces one whose result was gone.
+
+        Raises:
+            AirflowException: As for `execute`.
+        """
+        del event
+        self._restore(arguments, job=job, is_renewed=is_renewed)
+        if job is None:
+            return self._start(context)
+        with self._session(job) as client:
+            return self._complete(context, client, job)
+
+    def on_kill(self) -> None:
+        """Log that the job goes on, because the API cannot cancel it."""
+        if self._job_id is None:
+            self.log.warning("Killed before the id of a job was known. If one was scheduled, a retry finds it.")
+        else:
+            self.log.warning(
+                "Killed, but job %s goes on at impact.com, whose API cannot cancel it. A retry or a clear of this task "
+                "finds it.",
+                self._job_id,
+            )
+
+    @abstractmethod
+    def _submit(self, context: Context, client: JobsClient) -> Job:
+        """Return the job to wait for."""
+
+    def _finish(self, context: Context, client: JobsClient, job: str) -> Outcome:
+        """Return the operator's result, once the job has completed."""
+        del context, client
+        return job
+
+    def _start(self, context: Context) -> Outcome:
+        with self._session() as client:
+            job = self._submit(context, client)
+            self._job_id = job.id
+            return self._wait(context, client, job) if self.wait_for_completion else job.id
+
+    def _wait(self, context: Context, client: JobsClient, job: Job) -> Outcome:
+        """Defer until the job has ended, or wait in the worker; then finish."""
+        if job.status != JobStatus.COMPLETED:
+            if self.deferrable:
+                self._defer_until_ended(job.id)
+            else:
+                client.wait(job, self.timeout)
+        with self._errors(client, job=job.id):
+            return self._complete(context, client, job.id)
+
+    def _complete(self, context: Context, client: JobsClient, job: str) -> Outcome:
+        while (current := rerun(client, self._memory(context, JOB_KEY), job)) is not None:
+            if current.status == JobStatus.COMPLETED:
+                break
+            if current.is_terminal:
+                raise JobFailedError.of(current)
+            if self.deferrable:
+                self._defer_for(job, until=epoch_seconds() + _SETTLING_PAUSE)
+            else:
+                time.sleep(_SETTLING_PAUSE)
+        return self._finish(context, client, job)
+
+    def _defer_until_ended(self, job: str) -> None:
+        self.log.info("Deferring until job %s has ended.", job)
+        self.defer(
+            trigger=ImpactJobTrigger(
+                self.impact_conn_id,
+                job,
+                deadline=None if self.timeout is None else epoch_seconds() + self.timeout,
+                polling=self.polling,
+                advertiser_id=self.advertiser_id,
+            ),
+            method_name="execute_complete",
+            kwargs=self._kept(job),
+        )
+
+    def _defer_for(self, job: str | None, *, until: float) -> None:
+        self.defer(trigger=ImpactQuotaTrigger(until), method_name="execute_after_pause", kwargs=self._kept(job))
+
+    def _kept(self, job: str | None) -> dict[str, Any]:
+        """Return what goes through a deferral, in plain JSON."""
+        arguments = {name: getattr(self, name) for name in self.readers}
+        return {"arguments": arguments, "job": job, "is_renewed": self._is_renewed}
+
+    @contextmanager
+    def _session(self, job: str | None = None) -> Iterator[JobsClient]:
+        """Open a client; `job` is the one to go on with after a pause."""
+        with self._errors():
+            client = ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(
+                polling=polling_of(self.polling) or Polling(),
+                retry=Retry(max_delay=_LONGEST_PAUSE) if self.deferrable else Retry(),
+            )
+        with client, self._errors(client, job=job):
+            yield client
+
+    @contextmanager
+    def _errors(self, client: JobsClient | None = None, *, job: str | None = None) -> Iterator[None]:
+        """Turn errors of this library into Airflow's, and a used-up budget into a pause without a lost try."""
+        try:
+            yield
+        except JobsError as error:
+            if client is None or not isinstance(error, RateLimitError) or error.is_from_storage:
+                raise self._exception(error) from None
+            moment = quota_resets_at(client, error)
+            self.log.warning("%s: goes on at %s: %s", self._what(), moment.isoformat(), one_line(str(error)))
+        else:
+            return
+        if not self.deferrable:
+            raise AirflowRescheduleException(moment)
+        self._defer_for(job, until=moment.timestamp())
+
+    def _exception(self, error: JobsError) -> AirflowException:
+        exception = airflow_error(error, self._what())
+        is_gone = isinstance(error, JobNotFoundError) and self.schedules_jobs
+        return AirflowException(str(exception)) if is_gone else exception  # a retry schedules another
+
+    def _what(self) -> str:
+        return f"connection {self.impact_conn_id!r}"
+
+    def _restore(
+        self, arguments: Mapping[str, Any] | None, *, job: str | None = None, is_renewed: bool = False
+    ) -> None:
+        """Set the arguments to those of the first start, or at that start, read what the templates have rendered."""
+        if arguments is None:
+            with self._errors():
+                arguments = {name: read(name, getattr(self, name)) for name, read in self.readers.items()}
+        for name, value in arguments.items():
+            setattr(self, name, value)
+        self._job_id, self._is_renewed = job, is_renewed
+
+    def _memory(self, context: Context, key: str) -> Memory:
+        # A state of this process, if there is no other, keeps the flow the same.
+        return Memory(task_state(context, is_durable=self.durable) or MemoryState(), key)
+
+    def _is_durable(self, context: Context) -> bool:
+        return task_state(context, is_durable=self.durable) is not None
+
+    def _scheduler(self, context: Context, client: JobsClient, *, max_age: float | None) -> JobScheduler:
+        return JobScheduler(
+            client=client,
+            memory=self._memory(context, JOB_KEY),
+            is_durable=self._is_durable(context),
+            is_retry=context["ti"].try_number > 1,
+            max_age=None if max_age is None else timedelta(seconds=max_age),
+            clears=context["ti"].max_tries,
+            scope=f"{self.impact_conn_id}/{self.advertiser_id or ''}",
+        )

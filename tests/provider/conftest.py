@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from impact_jobs.client import use_clock
+from impact_jobs.pytest_plugin._clock import ImpactClock
+from impact_jobs.sandbox import Sandbox
+
+from tests.provider.scheduling import Task, sandbox_of
+
+
+@pytest.fixture
+def clock() -> Iterator[ImpactClock]:
+    """Run the sandbox and all clients in virtual time."""
+    clock = ImpactClock()
+    with use_clock(clock):
+        yield clock
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest, clock: ImpactClock) -> Iterator[Sandbox]:
+    """Give a sandbox of the kind of account that the test is parametrised with, else of an agency."""
+    del clock
+    kind = getattr(request, "param", "agency")
+    with sandbox_of(zlib.crc32(request.node.nodeid.encode()), account=kind) as started:
+        yield started
+
+
+@pytest.fixture
+def task(sandbox: Sandbox) -> Task:
+    return Task(sandbox=sandbox)
