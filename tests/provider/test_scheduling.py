@@ -256,7 +256,7 @@ def test_a_lost_replay_among_others_is_left_to_a_person(task: Task, sandbox: San
 
 @in_place
 def test_the_run_before_a_replay_in_place_is_not_taken_for_the_new_one(
-    task: Task, sandbox: Sandbox, clock: ImpactClock
+    task: Task, sandbox: Sandbox, clock: ImpactClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = sandbox.add_job(age=HOUR)
     with sandbox.client() as jobs:
@@ -266,7 +266,7 @@ def test_the_run_before_a_replay_in_place_is_not_taken_for_the_new_one(
     with sandbox.client() as jobs:
         stale = jobs.get(source)
         assert rerun(jobs, memory, source) == stale
-        jobs.get = lambda _job: earlier  # type: ignore[method-assign]
+        monkeypatch.setattr(jobs, "get", lambda _job: earlier)
         shown = rerun(jobs, memory, source)
         assert shown is not None
         assert shown.status == "QUEUED"

@@ -98,11 +98,11 @@ class ImpactHook(BaseHook):
             >>> async with await hook.get_async_conn() as jobs:
             ...     job = await jobs.get(job_id)
         """
-        try:
-            connection = await self.aget_connection(self.impact_conn_id)
+        try:  # without a variable for the connection, because its repr has the password, and tracebacks may show it
+            settings = self._read(await self.aget_connection(self.impact_conn_id))
         except AirflowNotFoundException:
             raise self._undefined() from None
-        return self._create(AsyncJobsClient, self._read(connection), options)
+        return self._create(AsyncJobsClient, settings, options)
 
     def report_url(self, report_id: str) -> str | None:
         """Return the address of a report's page in impact.com's web app, or None if the connection has none.
@@ -166,10 +166,9 @@ class ImpactHook(BaseHook):
 
     def _settings(self) -> ConnectionSettings:
         try:
-            connection = self.get_connection(self.impact_conn_id)
+            return self._read(self.get_connection(self.impact_conn_id))
         except AirflowNotFoundException:
             raise self._undefined() from None
-        return self._read(connection)
 
     def _read(self, connection: Connection) -> ConnectionSettings:
         try:
@@ -177,13 +176,16 @@ class ImpactHook(BaseHook):
         except ConfigurationError as error:
             failure = self._error(error)
         finally:
-            del connection  # tracebacks may show variables, and its repr has the password
+            del connection  # as in `get_async_conn`
         raise failure
 
     def _create(
         self, client_class: type[_AnyClient], settings: ConnectionSettings, options: ClientOptions
     ) -> _AnyClient:
         advertiser = self.advertiser_id or settings.advertiser_id
+        if advertiser is not None and settings.account != "agency":
+            message = f"advertiser_id needs the account_kind 'agency', not {settings.account!r}."
+            raise self._error(ConfigurationError(message))
         try:
             client = client_class(
                 settings.account_sid,

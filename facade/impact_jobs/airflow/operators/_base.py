@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from airflow.sdk import BaseOperator
 
@@ -200,7 +200,8 @@ class ImpactOperator(BaseOperator):
         if job.status != JobStatus.COMPLETED:
             if self.deferrable:
                 self._defer_until_ended(job.id)
-            client.wait(job, self.timeout)
+            else:
+                client.wait(job, self.timeout)
         with self._errors(client, job=job.id):
             return self._complete(context, client, job.id)
 
@@ -212,10 +213,11 @@ class ImpactOperator(BaseOperator):
                 raise JobFailedError.of(current)
             if self.deferrable:
                 self._defer_for(job, until=epoch_seconds() + _SETTLING_PAUSE)
-            time.sleep(_SETTLING_PAUSE)
+            else:
+                time.sleep(_SETTLING_PAUSE)
         return self._finish(context, client, job)
 
-    def _defer_until_ended(self, job: str) -> NoReturn:
+    def _defer_until_ended(self, job: str) -> None:
         self.log.info("Deferring until job %s has ended.", job)
         self.defer(
             trigger=ImpactJobTrigger(
@@ -229,7 +231,7 @@ class ImpactOperator(BaseOperator):
             kwargs=self._kept(job),
         )
 
-    def _defer_for(self, job: str | None, *, until: float) -> NoReturn:
+    def _defer_for(self, job: str | None, *, until: float) -> None:
         self.defer(trigger=ImpactQuotaTrigger(until), method_name="execute_after_pause", kwargs=self._kept(job))
 
     def _kept(self, job: str | None) -> dict[str, Any]:
@@ -260,9 +262,9 @@ class ImpactOperator(BaseOperator):
             self.log.warning("%s: goes on at %s: %s", self._what(), moment.isoformat(), one_line(str(error)))
         else:
             return
-        if self.deferrable:
-            self._defer_for(job, until=moment.timestamp())
-        raise AirflowRescheduleException(moment)
+        if not self.deferrable:
+            raise AirflowRescheduleException(moment)
+        self._defer_for(job, until=moment.timestamp())
 
     def _exception(self, error: JobsError) -> AirflowException:
         exception = airflow_error(error, self._what())
