@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from impact_jobs import ConfigurationError
-from impact_jobs.airflow.windows import windows
+from impact_jobs.airflow import windows
 
 
 @pytest.mark.parametrize(
