@@ -133,7 +133,7 @@ def _top_row(imports: Counter[tuple[str, str]], bottom: float) -> list[str]:
         middle = left + width / 2
         parts += _arrow([(middle, TOP_HEIGHT), (middle, bottom)], imports[name, PUBLIC])
     parts += _box(LEAVES_LEFT, 1, width=WIDTH - LEAVES_LEFT - 1, height=TOP_HEIGHT, name=last)
-    middle, between, end = (LEAVES_LEFT + WIDTH) / 2, TOP_HEIGHT + 7, RIGHT - 20
+    middle, between, end = (LEAVES_LEFT + WIDTH) / 2, TOP_HEIGHT + 5, RIGHT - 20
     parts += _arrow([(middle, TOP_HEIGHT), (middle, between), (end, between), (end, bottom)], imports[last, PUBLIC])
     sandbox = LEFT + width + GAP
     parts += _arrow([(sandbox - GAP, TOP_HEIGHT / 2), (sandbox, TOP_HEIGHT / 2)], imports["cli", "sandbox"])
