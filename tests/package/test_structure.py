@@ -38,6 +38,8 @@ VIOLATIONS = [
     ("_api/bad.py", "httpx", "httpx is imported", "impact_jobs._api.bad -> httpx"),
     ("_download/bad.py", "impact_agency_api.api", "generated client", "impact_jobs._download.bad -> impact_agency_api"),
     ("cli/bad.py", "impact_jobs._redaction", "public names only", "impact_jobs.cli.bad ->"),
+    ("airflow/bad.py", "impact_jobs._account", "public names only", "impact_jobs.airflow.bad ->"),
+    ("_operations/worse.py", "airflow.sdk", "Airflow and fsspec", "impact_jobs._operations.worse -> airflow"),
     ("sandbox/bad.py", "impact_jobs._dates", "public names only", "impact_jobs.sandbox.bad ->"),
     ("pytest_plugin/bad.py", "impact_jobs._transport.clock", "public names only", "impact_jobs.pytest_plugin.bad ->"),
     ("airflow/bad.py", "impact_jobs._operations.wait", "public names only", "impact_jobs.airflow.bad ->"),
