@@ -33,7 +33,8 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 def sensor(job: str, **options: Any) -> ImpactJobSensor:
-    return ImpactJobSensor(task_id="wait", job=job, **{"impact_conn_id": CONN_ID, "poke_interval": 0.01} | options)
+    arguments: dict[str, Any] = {"impact_conn_id": CONN_ID, "poke_interval": 0.01} | options
+    return ImpactJobSensor(task_id="wait", job=job, **arguments)
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
