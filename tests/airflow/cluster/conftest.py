@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ _OUTCOME = pytest.StashKey[Outcome]()
 @pytest.fixture(scope="session")
 def outcome(request: pytest.FixtureRequest) -> Outcome:
     """Run the example DAGs once for all tests."""
+    # pytest leaves SIGTERM to the operating system, and the processes of the cluster would go on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     found = run_plan(PLANS[request.config.getoption("--run")])
     request.config.stash[_OUTCOME] = found
     return found

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
+from impact_jobs.sandbox import RecordedRequest
 
 from tests.airflow.cluster import kills
 from tests.airflow.cluster.accounts import weeks
@@ -68,7 +70,7 @@ class Outcome:
         found: The SHA-256 by key of what is there.
         jobs: How many jobs each account has.
         requests: The requests to the API for the run, by account.
-        downloads: The requests to the storage for the run, by account.
+        kinds: How many requests of each kind the run made, in all.
         naive_requests: The requests to the API by the naive DAG.
         stretches: When the tasks were running.
         naive_stretches: When the tasks of the naive DAG were running.
@@ -87,7 +89,7 @@ class Outcome:
     found: dict[str, str]
     jobs: list[int]
     requests: list[int]
-    downloads: list[int]
+    kinds: dict[str, int]
     naive_requests: int
     stretches: list[Stretch]
     naive_stretches: list[Stretch]
@@ -180,14 +182,23 @@ def _records(run: Run) -> dict[str, Any]:
         "expected": run.expected(),
         "found": run.store.digests("year"),
         "jobs": [len(account.sandbox.job_ids) for account in run.accounts],
+        "kinds": dict(Counter(_kind(each) for account in run.accounts for each in account.sandbox.requests)),
         "requests": [origins.count("api") for origins in requests],
-        "downloads": [origins.count("storage") for origins in requests],
         "stretches": run.metadata.stretches(DAG_ID, TASK_ID),
         "spans": run.spans(),
         "results": run.metadata.results(DAG_ID, TASK_ID),
         "tries": run.metadata.tries(DAG_ID, TASK_ID),
         "events": run.metadata.asset_events(DAG_ID, TASK_ID),
     }
+
+
+def _kind(request: RecordedRequest) -> str:
+    """Return what a request asks for: the last part of its path that is not an id."""
+    if request.origin == "storage":
+        return "files"
+    parts = request.path.removesuffix(".json").split("/")[3:]
+    names = {"ReportExport": "exports", "Jobs": "jobs" if len(parts) > 1 else "lists of jobs"}
+    return parts[-1].lower() if len(parts) > 2 else names.get(parts[0], parts[0].lower())
 
 
 def _wait_for(run: Run, dag_id: str, *, timeout: float) -> None:

@@ -46,7 +46,7 @@ def rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "API requests for each job", f"{sum(outcome.requests) / jobs:.2f}"
     yield "API requests for each job, naive DAG", f"{outcome.naive_requests / plan.naive_jobs:.2f}"
     yield "API requests of each account, of 1000 an hour", ", ".join(map(str, outcome.requests))
-    yield "downloads of each account", ", ".join(map(str, outcome.downloads))
+    yield "requests by kind", ", ".join(f"{number} {kind}" for kind, number in sorted(outcome.kinds.items()))
     for part, seconds in outcome.seconds.items():
         yield f"time: {part}", f"{seconds:.0f} s"
     yield "time: in all", f"{sum(outcome.seconds.values()):.0f} s"
