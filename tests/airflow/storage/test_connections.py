@@ -58,9 +58,7 @@ def test_a_missing_extra_is_named(s3: S3Server, connect: Connect, monkeypatch: p
 
 
 @pytest.mark.parametrize("action", ["exists", "sha256", "put"])
-def test_a_missing_bucket_is_named(
-    s3: S3Server, connect: Connect, made: Made, memory: FileMemory, action: str
-) -> None:
+def test_a_missing_bucket_is_named(s3: S3Server, connect: Connect, made: Made, memory: FileMemory, action: str) -> None:
     error = fails(Destination.create("s3://missing/a.csv", connect(s3.url)), action, made, memory)
     assert isinstance(error, ConfigurationError)
     assert "the bucket 'missing' does not exist" in str(error)
@@ -70,7 +68,9 @@ def test_a_missing_bucket_is_named(
 def test_refused_credentials_are_named_but_not_shown(
     s3: S3Server, connect: Connect, made: Made, memory: FileMemory, action: str
 ) -> None:
-    error = fails(Destination.create(f"s3://{BUCKET}/a.csv", connect(s3.url, secret="wrong-secret")), action, made, memory)
+    error = fails(
+        Destination.create(f"s3://{BUCKET}/a.csv", connect(s3.url, secret="wrong-secret")), action, made, memory
+    )
     assert isinstance(error, PermissionDeniedError)
     assert (error.status_code, error.is_from_storage) == (403, True)
     assert "the store refuses the connection 'aws_test'" in str(error)

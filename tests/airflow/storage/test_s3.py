@@ -15,8 +15,6 @@ Made = Callable[[str, int], Bytes]
 SIZE, PART, PARTS = 5 * MEBIBYTE + 1, MEBIBYTE, 6
 
 
-
-
 def stop() -> None:
     raise OSError(5, "the network is down")
 
@@ -54,9 +52,7 @@ def test_a_name_is_taken_literally(
     assert s3.body(f"{folder}/{name}") == file.path.read_bytes()
 
 
-def test_existence_is_asked_anew(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, key: str
-) -> None:
+def test_existence_is_asked_anew(s3: S3Server, fs: HookedS3, attached: Attached, made: Made, key: str) -> None:
     destination = attached(f"s3://{BUCKET}/cached/{key}", fs)
     s3.client.put_object(Bucket=BUCKET, Key="cached/other", Body=b"")
     fs.ls(f"{BUCKET}/cached")  # the filesystem keeps this list
@@ -204,7 +200,9 @@ def test_the_object_of_another_writer_stays(
 ) -> None:
     file = made("file", SIZE)
     fs.at(
-        "complete_multipart_upload", 1, "after",
+        "complete_multipart_upload",
+        1,
+        "after",
         lambda: s3.client.put_object(Bucket=BUCKET, Key=key, Body=b"x" * SIZE),
     )
     with pytest.raises(DestinationExistsError, match="another writer"):
