@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # gcsfs asks Google itself about each bucket otherwise
+
+os.environ.setdefault(
+    "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false"
+)  # gcsfs asks Google itself about each bucket otherwise
 
 from adlfs import AzureBlobFileSystem
 from attrs import frozen
@@ -61,7 +64,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.mark.parametrize("size", [0, 1000, 6 * MEBIBYTE])
 def test_a_file_arrives(
-    store: Store, attached: Attached, made: Made, memory: FileMemory, key: str, size: int
+    *, store: Store, attached: Attached, made: Made, memory: FileMemory, key: str, size: int
 ) -> None:
     file = made("file", size)
     destination = attached(f"{store.scheme}://{BUCKET}/folder/{key}", store.fs)
@@ -73,7 +76,7 @@ def test_a_file_arrives(
 
 @pytest.mark.parametrize("name", ["a b.csv", "äöü.csv", "a+b.csv", "a#b.csv"])
 def test_a_name_is_taken_literally(
-    store: Store, attached: Attached, made: Made, memory: FileMemory, key: str, name: str
+    *, store: Store, attached: Attached, made: Made, memory: FileMemory, key: str, name: str
 ) -> None:
     file = made("file", 10)
     folder = f"{BUCKET}/{key.encode().hex()}"
@@ -81,9 +84,7 @@ def test_a_name_is_taken_literally(
     assert store.fs.find(folder) == [f"{folder}/{name}"]
 
 
-def test_damaged_bytes_are_deleted(
-    store: Store, attached: Attached, made: Made, memory: FileMemory, key: str
-) -> None:
+def test_damaged_bytes_are_deleted(store: Store, attached: Attached, made: Made, memory: FileMemory, key: str) -> None:
     file = made("file", 1000)
     destination = attached(f"{store.scheme}://{BUCKET}/{key}", store.fs)
     with pytest.raises(IntegrityError):
@@ -92,7 +93,7 @@ def test_damaged_bytes_are_deleted(
 
 
 def test_a_file_that_exists_is_kept(
-    store: Store, attached: Attached, made: Made, memory: FileMemory, key: str, monkeypatch: pytest.MonkeyPatch
+    *, store: Store, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     file = made("file", 1000)
     destination = attached(f"{store.scheme}://{BUCKET}/{key}", store.fs)
