@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from itertools import pairwise
@@ -164,6 +165,27 @@ def test_jobs_that_join_while_the_server_fails_do_not_put_the_next_poll_off() ->
     found = outcomes({n: [(1.0 * n, None)] for n in range(100)}, api)
     ((at, _),) = found[0]
     assert at <= 35.0
+
+
+def test_jobs_that_join_after_a_time_without_lists_are_listed_again() -> None:
+    """A list that lacked all jobs is rarely read, but it may show those that join later."""
+    api = jobs_of(
+        {n: job_ending(n, after=2000.0 if n < 3 else 1300.0, CreatedDate=DAY) for n in range(43)},
+        hides=lambda _: ids(3),
+    )
+    before = evolve(api, counts=Counter())
+    outcomes({n: [(0.0, None)] for n in range(3)}, before)
+    outcomes({n: [(0.0 if n < 3 else 1000.0, None)] for n in range(43)}, api)
+    assert api.counts["get"] - before.counts["get"] <= 10
+
+
+def test_a_job_that_joins_with_a_short_timeout_is_polled_even_if_the_list_lacks_it() -> None:
+    states = {n: job_ending(n, after=0.0 if n == 9 else 1e4, CreatedDate=DAY) for n in range(10)}
+    api = jobs_of(states, hides=lambda _: [job_id(9)])
+    found = outcomes({n: [(100.0, 0.5) if n > 5 else (0.0, 500.0)] for n in range(10)}, api)
+    ((at, outcome),) = found[9]
+    assert outcome.status == "COMPLETED"
+    assert at == pytest.approx(100.5)
 
 
 def test_a_short_quota_holds_for_jobs_that_join() -> None:
@@ -426,6 +448,7 @@ def test_aclose_ends_all_waits(moment: float) -> None:
         tasks = [asyncio.create_task(waiter.wait(job_id(n), None)) for n in range(3)]
         await asyncio.sleep(moment)
         await waiter.aclose()
+        assert now() == moment
         assert asyncio.all_tasks() <= {asyncio.current_task(), *tasks}
         found = await asyncio.gather(*tasks, return_exceptions=True)
         await waiter.aclose()
