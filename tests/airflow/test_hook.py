@@ -9,16 +9,16 @@ import warnings
 from types import ModuleType
 from typing import Any
 
-import jsonschema
 import pytest
-from airflow import providers_manager
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+from airflow.providers_manager import ProvidersManager, _create_provider_info_schema_validator
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowFailException
 from impact_jobs.airflow import ImpactHook
 from impact_jobs.airflow.links import ImpactReportLink
 from impact_jobs.airflow.provider_info import get_provider_info
 from impact_jobs.sandbox import Sandbox
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
 from tests.airflow.connections import CONN_ID, connection_to, set_connection
 
@@ -30,16 +30,17 @@ def sandbox() -> Any:
 
 
 def test_the_provider_info_satisfies_airflows_schema() -> None:
-    validator = providers_manager._create_provider_info_schema_validator()
+    validator = _create_provider_info_schema_validator()
 
     validator.validate(get_provider_info())
-    assert isinstance(validator, jsonschema.Draft7Validator)
+    assert isinstance(validator, Draft7Validator)
 
 
 def test_airflow_finds_the_connection_type_its_form_and_the_hook() -> None:
-    manager = providers_manager.ProvidersManager()
+    manager = ProvidersManager()
 
     with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         found = manager.hooks["impact"]
         widgets = {
             each.field_name: each.field
@@ -108,7 +109,7 @@ def test_a_connection_survives_the_way_through_airflows_own_uri(
     fields = connection_to(
         sandbox, password="p%/@:?&#=+ö", extra='{"report_url": "https://app.example/?r={report_id}"}'
     )
-    uri = Connection(conn_id="written", **fields).get_uri()  # type: ignore[arg-type]
+    uri = Connection(conn_id="written", **fields).get_uri()
     set_connection(monkeypatch, uri)
 
     settings = ImpactHook(CONN_ID)._settings()
@@ -209,7 +210,7 @@ def test_the_button_says_what_was_reached_with_one_request(sandbox: Sandbox, mon
 def test_the_button_works_on_a_connection_that_is_not_saved(sandbox: Sandbox) -> None:
     fields = connection_to(sandbox, extra='{"account_kind": "agency"}')
 
-    assert Connection(conn_id="not_saved", **fields).test_connection()[0]  # type: ignore[arg-type]
+    assert Connection(conn_id="not_saved", **fields).test_connection()[0]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import define
 from impact_jobs import ConfigurationError, Polling
 from impact_jobs.airflow._settings import ConnectionSettings, optional_text, polling_of
 
 TOKEN = "the-token-itself"
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class FakeConnection:
     conn_type: str | None = "impact"
     host: str | None = None

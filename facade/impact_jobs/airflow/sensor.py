@@ -82,7 +82,7 @@ class ImpactJobSensor(BaseSensorOperator):
                 job = jobs.wait(self.job, timeout=0)  # rather than `get`, because it decides what ends a job
         except WaitTimeoutError as error:
             self.log.info("%s", one_line(str(error)))
-            return PokeReturnValue(is_done=False)
+            return PokeReturnValue(is_done=False, xcom_value=error.job and error.job.id)
         except JobFailedError as error:
             raise AirflowFailException(one_line(str(error))) from None
         except JobsError as error:
@@ -104,7 +104,7 @@ class ImpactJobSensor(BaseSensorOperator):
             return result.xcom_value
         trigger = ImpactJobTrigger(
             self.impact_conn_id,
-            self.job,
+            result.xcom_value or self.job,  # the id, where `job` may be a path
             deadline=deadline,
             polling=self.polling,
             advertiser_id=optional_text(self.advertiser_id),
