@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import boto3
 from attrs import field, frozen
@@ -18,9 +18,7 @@ from s3fs import S3FileSystem
 
 MEBIBYTE = 1024 * 1024
 BUCKET = "results"
-ACCESS, SECRET = "results", "secret-of-the-bucket"  # noqa: S105 - of a server on loopback
-
-Moment = Literal["before", "after"]
+ACCESS, SECRET = "results", "secret-of-the-bucket"
 
 
 @frozen
@@ -90,7 +88,7 @@ class S3Server:
         return len(self.client.list_parts(Bucket=BUCKET, Key=key, UploadId=upload_id).get("Parts", []))
 
 
-class HookedS3(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
+class HookedS3(S3FileSystem):
     """An S3 filesystem that counts the calls of an upload, and runs a function before or after one of them."""
 
     cachable = False
@@ -98,10 +96,10 @@ class HookedS3(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(key=ACCESS, secret=SECRET, endpoint_url=url, **options)
         self.counts: Counter[str] = Counter()
-        self._hooks: list[tuple[str, int, Moment, Callable[[], None]]] = []
+        self._hooks: list[tuple[str, int, str, Callable[[], None]]] = []
         self._lock = threading.Lock()
 
-    def at(self, operation: str, count: int, moment: Moment, hook: Callable[[], None]) -> None:
+    def at(self, operation: str, count: int, moment: str, hook: Callable[[], None]) -> None:
         """Run `hook` before or after the call of an operation with this number, from 1."""
         self._hooks.append((operation, count, moment, hook))
 
@@ -114,6 +112,6 @@ class HookedS3(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
         self._run(operation, count, "after")
         return answer
 
-    def _run(self, operation: str, count: int, moment: Moment) -> None:
+    def _run(self, operation: str, count: int, moment: str) -> None:
         for hook in [hook for *when, hook in self._hooks if tuple(when) == (operation, count, moment)]:
             hook()

@@ -34,7 +34,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
 
 @pytest.mark.parametrize("form", ["s3://{bucket}/{key}", "s3://{conn}@{bucket}/{key}"])
 def test_a_connection_is_named_in_the_url_or_beside_it(
-    s3: S3Server, connect: Connect, made: Made, memory: FileMemory, key: str, form: str
+    *, s3: S3Server, connect: Connect, made: Made, memory: FileMemory, key: str, form: str
 ) -> None:
     file, conn_id = made("file", 1000), connect(s3.url)
     destination = Destination.create(
@@ -80,10 +80,12 @@ def test_refused_credentials_are_named_but_not_shown(
 
 def fails(destination: Destination, action: str, made: Made, memory: FileMemory) -> JobsError:
     file = made("file", 10)
+    actions: dict[str, Callable[[], object]] = {
+        "exists": destination.exists,
+        "sha256": destination.sha256,
+        "put": lambda: destination.put(file.path, sha256=file.sha256, memory=memory),
+    }
     with pytest.raises(JobsError) as caught:
-        if action == "put":
-            destination.put(file.path, sha256=file.sha256, memory=memory)
-        else:
-            getattr(destination, action)()
+        actions[action]()
     assert "\n" not in str(caught.value)
     return caught.value

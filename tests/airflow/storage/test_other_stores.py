@@ -18,7 +18,7 @@ from tests.airflow.storage.stores import Bytes, FileMemory
 Made = Callable[[str, int], Bytes]
 
 
-class OwnMemory(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
+class OwnMemory(MemoryFileSystem):
     """A store in memory that no other test sees, whose writes can fail in the middle."""
 
     cachable = False
@@ -33,7 +33,8 @@ class OwnMemory(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
         opened = super()._open(path, mode, **options)
         if self.fails and mode == "wb":
-            write, written = opened.write, []
+            write = opened.write
+            written: list[bytes] = []
 
             def failing(data: bytes) -> int:
                 if written:
@@ -69,8 +70,7 @@ def test_a_write_that_fails_in_the_middle_shows_nothing(attached: Attached, made
 def test_what_a_killed_try_has_left_is_removed(attached: Attached, made: Made, memory: FileMemory) -> None:
     file, fs = made("file", 1000), OwnMemory()
     destination = attached("memory://folder/a.csv", fs)
-    fs.mv = fs.cp_file = die  # type: ignore[method-assign]
-    fs.rm_file = die  # type: ignore[method-assign]  # as if the process were dead
+    fs.mv = fs.cp_file = fs.rm_file = die  # as if the process were dead
     with pytest.raises(DeadError):
         destination.put(file.path, sha256=file.sha256, memory=memory)
     [left] = fs.find("/")

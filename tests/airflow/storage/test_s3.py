@@ -21,7 +21,7 @@ def stop() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART, SIZE])
 def test_a_file_of_any_size_arrives(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str, size: int
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str, size: int
 ) -> None:
     file = made("file", size)
     destination = attached(f"s3://{BUCKET}/{key}", fs, part_bytes=PART)
@@ -42,7 +42,7 @@ def test_a_file_of_any_size_arrives(
 )
 @pytest.mark.parametrize("size", [10, 2 * PART])
 def test_a_name_is_taken_literally(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str, name: str, size: int
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str, name: str, size: int
 ) -> None:
     file = made("file", size)
     folder = hashlib.sha256(key.encode()).hexdigest()[:8]
@@ -52,7 +52,7 @@ def test_a_name_is_taken_literally(
     assert s3.body(f"{folder}/{name}") == file.path.read_bytes()
 
 
-def test_existence_is_asked_anew(s3: S3Server, fs: HookedS3, attached: Attached, made: Made, key: str) -> None:
+def test_existence_is_asked_anew(s3: S3Server, fs: HookedS3, attached: Attached, key: str) -> None:
     destination = attached(f"s3://{BUCKET}/cached/{key}", fs)
     s3.client.put_object(Bucket=BUCKET, Key="cached/other", Body=b"")
     fs.ls(f"{BUCKET}/cached")  # the filesystem keeps this list
@@ -71,7 +71,7 @@ def test_a_folder_of_the_same_name_is_no_file(s3: S3Server, fs: HookedS3, attach
 
 
 def test_a_failed_upload_goes_on(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     file = made("file", SIZE)
     fs.at("upload_part", 5, "before", stop)
@@ -93,7 +93,7 @@ def test_a_failed_upload_goes_on(
 
 
 def test_a_part_that_differs_is_sent_again(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     file = made("file", SIZE)
     fs.at("complete_multipart_upload", 1, "before", stop)
@@ -111,7 +111,7 @@ def test_a_part_that_differs_is_sent_again(
 
 
 def test_another_file_aborts_the_upload_of_the_first(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     first, second = made("first", SIZE), made("second", SIZE)
     fs.at("upload_part", 3, "before", stop)
@@ -126,7 +126,7 @@ def test_another_file_aborts_the_upload_of_the_first(
 
 
 def test_an_abandoned_upload_is_aborted(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     file = made("file", SIZE)
     fs.at("upload_part", 3, "before", stop)
@@ -139,7 +139,7 @@ def test_an_abandoned_upload_is_aborted(
 
 
 def test_an_upload_that_the_store_has_removed_begins_anew(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     file = made("file", SIZE)
     fs.at("upload_part", 3, "before", stop)
@@ -154,7 +154,7 @@ def test_an_upload_that_the_store_has_removed_begins_anew(
 
 
 def test_a_completion_whose_answer_was_lost_counts(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     file = made("file", SIZE)
     fs.at("complete_multipart_upload", 1, "after", stop)
@@ -169,7 +169,7 @@ def test_a_completion_whose_answer_was_lost_counts(
 
 @pytest.mark.parametrize("size", [10, SIZE])
 def test_damaged_bytes_are_deleted(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str, size: int
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str, size: int
 ) -> None:
     file = made("file", size)
     destination = attached(f"s3://{BUCKET}/{key}", fs, part_bytes=PART)
@@ -181,7 +181,7 @@ def test_damaged_bytes_are_deleted(
 
 
 def test_the_store_refuses_a_damaged_object(
-    s3: S3Server, attached: Attached, made: Made, memory: FileMemory, key: str, monkeypatch: pytest.MonkeyPatch
+    *, s3: S3Server, attached: Attached, made: Made, memory: FileMemory, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, fs = made("file", 10), HookedS3(s3.url, config_kwargs={"retries": {"max_attempts": 0}})
 
@@ -196,7 +196,7 @@ def test_the_store_refuses_a_damaged_object(
 
 
 def test_the_object_of_another_writer_stays(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     file = made("file", SIZE)
     fs.at(
@@ -211,7 +211,7 @@ def test_the_object_of_another_writer_stays(
 
 
 def test_a_file_that_exists_is_replaced_only_if_allowed(
-    s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
+    *, s3: S3Server, fs: HookedS3, attached: Attached, made: Made, memory: FileMemory, key: str
 ) -> None:
     file = made("file", SIZE)
     s3.client.put_object(Bucket=BUCKET, Key=key, Body=b"old")

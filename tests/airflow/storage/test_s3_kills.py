@@ -35,6 +35,7 @@ MOMENTS = [
     [(*moment, OLD if index % 2 else None) for index, moment in enumerate(MOMENTS)],
 )
 def test_a_killed_upload_goes_on_and_shows_no_part_of_a_file(
+    *,
     s3: S3Server,
     fs: HookedS3,
     attached: Attached,

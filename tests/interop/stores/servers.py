@@ -30,7 +30,13 @@ def nanio(folder: Path) -> Iterator[S3Store]:
 def azurite(folder: Path) -> Iterator[AzureStore]:
     """Start Azurite, Microsoft's emulator of Azure Storage, from npm."""
     port = free_port()
-    command = [tool("npm", "azurite-blob"), "--inMemoryPersistence", "--disableTelemetry", "--silent"]
+    command = [
+        tool("npm", "azurite-blob"),
+        "--inMemoryPersistence",
+        "--disableTelemetry",
+        "--silent",
+        "--skipApiVersionCheck",
+    ]
     address = ["--blobHost", HOST, "--blobPort", str(port)]
     environ = {"AZURITE_ACCOUNTS": f"{azure_store.ACCOUNT}:{azure_store.KEY}"}
     with serving([*command, *address], port, folder=folder, environ=environ):

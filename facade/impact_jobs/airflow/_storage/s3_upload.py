@@ -15,7 +15,7 @@ from attrs import frozen
 from impact_jobs.airflow._storage.memory import UploadMemory
 from impact_jobs.airflow._storage.s3_object import Part, S3Object, Written, is_gone, stated
 from impact_jobs.airflow._storage.store_errors import code_of
-from impact_jobs.errors import DownloadError, IntegrityError
+from impact_jobs.errors import IntegrityError
 
 logger: Final = logging.getLogger("impact_jobs")
 
@@ -24,6 +24,8 @@ PART_BYTES: Final = 32 * _MEBIBYTE
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _MOST_PARTS: Final = 10_000
 _PARALLEL: Final = 4  # bounds the memory: so many parts at once
+# The store does not accept these parts, or another writer was first: the upload cannot go on.
+_HOPELESS: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "PreconditionFailed", "412"})
 _CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 
 
@@ -80,7 +82,7 @@ def upload(
             target, memory, uri=uri, sha256=sha256, part_bytes=part_bytes_for(size, at_least=part_bytes)
         )
         parts = _send(target, source, found, size=size)
-        return _complete(target, found, parts, conditions)
+        return _complete(target, found, parts, memory=memory, conditions=conditions)
     except _GoneError:
         memory.delete()
         return None
@@ -167,16 +169,15 @@ def _read(source: Path, start: int, length: int, *, size: int) -> bytes:
     return body
 
 
-def _complete(target: S3Object, found: _Upload, parts: list[dict[str, Any]], conditions: dict[str, str]) -> Written:
+def _complete(
+    target: S3Object, found: _Upload, parts: list[dict[str, Any]], *, memory: UploadMemory, conditions: dict[str, str]
+) -> Written:
     try:
         return target.complete(found.id, parts, **conditions)
     except OSError as error:
         if is_gone(error):  # also if the answer of a first request was lost
             raise _GoneError from None
-        if code_of(error) not in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "PreconditionFailed", "412"}:
-            raise
-        target.abort(found.id)
-        if code_of(error) in {"PreconditionFailed", "412"}:
-            raise
-        failure = DownloadError(f"the store has lost parts of the upload ({code_of(error)}). Try again.")
-    raise failure
+        if code_of(error) in _HOPELESS:
+            target.abort(found.id)
+            memory.delete()
+        raise
