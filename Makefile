@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup airflow demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-airflow test-faults fuzz docs bench lock clean
+.PHONY: help setup airflow demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-airflow airflow-demo test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -138,9 +138,12 @@ $(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt $(READY)
 	@touch $@
 
 RUN ?= full
-test-airflow: $(AIRFLOW_VENV)/.ready ## Check the provider on a real Airflow: RUN=full (200 exports, five kills), small or none
+test-airflow: $(AIRFLOW_VENV)/.ready ## Check the provider on a real Airflow: RUN=full|small|none; needs PostgreSQL
 	$(AIRFLOW_VENV)/bin/python -m mypy --strict -p impact_jobs.airflow
 	$(AIRFLOW_VENV)/bin/python -m pytest -c tests/airflow/pytest.ini tests/airflow --run $(RUN)
+
+airflow-demo: $(AIRFLOW_VENV)/.ready ## Run a real Airflow with the example DAGs and sandbox accounts, until Ctrl-C: needs PostgreSQL
+	@$(AIRFLOW_VENV)/bin/python -m tests.airflow.demo
 
 test-faults: $(READY) ## Run thousands of random sessions under faults and kills, file calls that fail, and power cuts (30 minutes)
 	$(BIN)/python -m pytest $(PARALLEL) tests/faults --examples 1600

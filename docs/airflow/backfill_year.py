@@ -8,7 +8,6 @@ the pool and no try of the task. A run that is cleared or started again gets the
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, Variable, task
@@ -46,7 +45,6 @@ with DAG(
         deferrable=True,
         pool="impact",
         retries=5,
-        retry_delay=timedelta(minutes=1),
         map_index_template="{{ task.impact_conn_id }} {{ task.report_start }}",
     ).expand_kwargs(plan())
 

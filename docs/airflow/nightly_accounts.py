@@ -9,7 +9,7 @@ It needs a pool and two Variables:
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Variable, task
 from impact_jobs.airflow import ImpactReportToStorageOperator
@@ -38,6 +38,5 @@ with DAG(
         deferrable=True,
         pool="impact",
         retries=3,
-        retry_delay=timedelta(minutes=5),
         map_index_template="{{ task.impact_conn_id }}",
     ).expand(impact_conn_id=accounts())

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 
 from attrs import frozen
-from impact_jobs.sandbox import Sandbox
+from impact_jobs.sandbox import RecordedExport, Sandbox
 
 Window = tuple[date, date]
 FIRST_MONDAY = date(2025, 1, 6)
@@ -33,6 +33,15 @@ class Account:
             "extra": {"report_url": f"{sandbox.base_url}/reports/{{report_id}}"},
         }
         return {f"AIRFLOW_CONN_{self.connection.upper()}": json.dumps(value)}
+
+    def end_of(self, job_id: str) -> float:
+        """Return when a job ends, in epoch seconds."""
+        job = self.sandbox._state.store[job_id]
+        return job.created + job.seconds
+
+    def large_export(self, size: int) -> RecordedExport | None:
+        """Return the export whose result has at least `size` bytes, or None if it is yet to come."""
+        return next((each for each in self.sandbox.exports if self.sandbox.result(each.job_id).size >= size), None)
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,15 @@ COMPONENTS: Final = {
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer",),
 }
+_PRELOADED: Final = (
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.providers.amazon.aws.hooks.s3",
+    "airflow.providers.amazon.aws.fs.s3",
+    "s3fs",
+    "impact_jobs.airflow.operators",
+    "impact_jobs.airflow._storage",
+    "impact_jobs.client",
+)
 _START_SECONDS: Final = 120.0
 # A process that was killed is noticed in seconds, instead of minutes.
 _TIMEOUTS: Final = {
@@ -79,14 +89,14 @@ class Cluster:
 
 @contextmanager
 def airflow_cluster(
-    home: Path, *, dags: Path, database: str, environ: Mapping[str, str], parallelism: int
+    home: Path, *, dags: Sequence[Path], database: str, environ: Mapping[str, str], parallelism: int
 ) -> Iterator[Cluster]:
     """Create the database, start all components, and stop them in the end.
 
     Args:
         home: An empty folder, which becomes AIRFLOW_HOME.
-        dags: The folder of DAG files.
-        database: The SQLAlchemy address of an empty database.
+        dags: The folders of DAG files.
+        database: The address of an empty PostgreSQL database.
         environ: Further environment variables, such as connections and variables.
         parallelism: How many worker slots the executor has.
     """
@@ -109,22 +119,25 @@ def airflow_cluster(
             cluster.stop()
 
 
-def _environ(home: Path, *, dags: Path, database: str, port: int, parallelism: int) -> dict[str, str]:
+def _environ(home: Path, *, dags: Sequence[Path], database: str, port: int, parallelism: int) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "IMPACT"))}
     return (
         inherited
         | _TIMEOUTS
         | {
             "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundles(dags),
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            # Each task would import these for a second or more.
+            "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
+            "AIRFLOW__SCHEDULER__MP_FORKSERVER_PRELOAD": ",".join(_PRELOADED),
             "AIRFLOW__CORE__PARALLELISM": str(parallelism),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__FERNET_KEY": "",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{port}/execution/",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.replace("postgresql:", "postgresql+psycopg2:", 1),
             "AIRFLOW__API__HOST": HOST,
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
@@ -140,6 +153,12 @@ def _environ(home: Path, *, dags: Path, database: str, port: int, parallelism: i
             "no_proxy": HOST,
         }
     )
+
+
+def _bundles(folders: Sequence[Path]) -> str:
+    path = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundles = [{"name": folder.name, "classpath": path, "kwargs": {"path": str(folder)}} for folder in folders]
+    return json.dumps(bundles)
 
 
 def _run(command: list[str], *, folder: Path, environ: Mapping[str, str]) -> None:

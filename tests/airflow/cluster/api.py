@@ -43,18 +43,18 @@ class AirflowApi:
     def set_pool(self, name: str, *, slots: int) -> None:
         self.call("POST", "pools", json={"name": name, "slots": slots, "include_deferred": False})
 
-    def has_dag(self, dag_id: str) -> bool:
-        """Return whether the DAG processor has read the DAG; raise RuntimeError if it cannot import a file."""
+    def dags(self) -> set[str]:
+        """Return the DAGs that have been read; raise RuntimeError if a file cannot be imported."""
         errors = self.call("GET", "importErrors")["import_errors"]
         if errors:
             raise RuntimeError("\n".join(f"{error['filename']}:\n{error['stack_trace']}" for error in errors))
-        return dag_id in {dag["dag_id"] for dag in self.call("GET", "dags")["dags"]}
+        return {dag["dag_id"] for dag in self.call("GET", "dags")["dags"]}
 
-    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """Unpause a DAG and start a run of it; return the run's id."""
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run; one that has a schedule starts a run for the last interval."""
         self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
-        run = self.call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
-        return str(run["dag_run_id"])
 
-    def run_state(self, dag_id: str, run_id: str) -> str:
-        return str(self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> None:
+        """Unpause a DAG and start a run of it."""
+        self.unpause(dag_id)
+        self.call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})

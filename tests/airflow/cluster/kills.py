@@ -6,7 +6,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -16,8 +16,10 @@ from tests.airflow.cluster.processes import ClusterError, parent_of
 from tests.airflow.cluster.run import DAG_ID, Run
 
 JOB_KEY = "impact_jobs"
+LARGE_BYTES = 40 * 1024 * 1024  # more than one part of an upload
 _DEFERRED = 0.15  # the share of tasks that wait when their triggerer is killed
 _DONE = 0.25  # the share of tasks that are done when the scheduler is killed
+_LATE = 0.4  # the share of tasks that are done when the triggerer is killed once more
 _HELD_SECONDS = 25.0  # less than a request may take, so that the worker is killed before its client gives up
 
 
@@ -70,13 +72,14 @@ class TriggererAsJobsEnd:
     _seen: dict[str, int] = field(factory=dict)
 
     def happens(self) -> bool:
+        is_due = self.run.metadata.count(DAG_ID, "success") > _LATE * self.run.size
         for account in self.run.accounts:
             sandbox = account.sandbox
-            ends = [export.time + self.run.job_seconds for export in sandbox.exports if export.is_new]
+            ends = [account.end_of(export.job_id) for export in sandbox.exports]
             lists = [request.time for request in sandbox.requests if request.path.endswith("/Jobs")]
             seen = self._seen.setdefault(account.connection, len(lists))
             self._seen[account.connection] = len(lists)
-            if seen < len(lists) and any(lists[seen - 1] < end <= lists[-1] for end in ends):
+            if is_due and seen and seen < len(lists) and any(lists[seen - 1] < end <= lists[-1] for end in ends):
                 _replace(self.run, "triggerer", children=True)
                 return True
         return False
@@ -122,13 +125,17 @@ class WorkerInTheMiddleOfAnUpload:
             self._is_armed = True
         if not relay.held.is_set():
             return False
-        _kill_worker(self.run, self.run.large_map_index)
+        account = self.run.accounts[0]
+        export = account.large_export(LARGE_BYTES)
+        if export is None:
+            raise ClusterError("an upload is held, but it is not that of the large file")
+        _kill_worker(self.run, self.run.map_index(account, export.start))
         relay.release()
         return True
 
 
 Moment = Callable[[Run], Kill]
-ALL: Iterable[Moment] = (
+ALL: Sequence[Moment] = (
     WorkerBeforeIdIsRecorded,
     TriggererWhileJobsRun,
     WorkerInTheMiddleOfAnUpload,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import psycopg2
@@ -58,6 +59,28 @@ class Metadata:
         query = "SELECT count(*) FROM task_instance WHERE dag_id = %s AND state = %s"
         return int(self._rows(query, dag_id, state)[0][0])
 
+    def run_state(self, dag_id: str) -> str | None:
+        """Return the state of the newest run of a DAG, or None if it has none."""
+        rows = self._rows("SELECT state FROM dag_run WHERE dag_id = %s ORDER BY id DESC LIMIT 1", dag_id)
+        return rows[0][0] if rows else None
+
+    def asset_events(self, dag_id: str, task_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the URI and the extra of each asset event of a task."""
+        query = (
+            "SELECT asset.uri, asset_event.extra FROM asset_event JOIN asset ON asset.id = asset_event.asset_id "
+            "WHERE source_dag_id = %s AND source_task_id = %s"
+        )
+        return [
+            (uri, json.loads(extra) if isinstance(extra, str) else extra)
+            for uri, extra in self._rows(query, dag_id, task_id)
+        ]
+
+    def tables_with(self, text: str) -> list[str]:
+        """Return the tables that have a text in any row."""
+        names = [name for (name,) in self._rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        query = 'SELECT 1 FROM "{}" AS row WHERE position(%s IN row::text) > 0 LIMIT 1'
+        return [name for name in names if self._rows(query.format(name), text)]
+
     def process_of(self, dag_id: str, map_index: int) -> int | None:
         """Return the id of the process that runs a mapped task instance, or None if it is not running."""
         query = "SELECT pid FROM task_instance WHERE dag_id = %s AND map_index = %s AND state = 'running'"
@@ -91,7 +114,7 @@ class Metadata:
             moments = list(changes)
             found += [
                 Stretch(map_index=map_index, start=start, end=end, next_state=following)
-                for (_, start, state), (_, end, following) in zip(moments, moments[1:], strict=False)
+                for (_, start, state), (_, end, following) in pairwise(moments)
                 if state == "running"
             ]
         return found

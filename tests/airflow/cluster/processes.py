@@ -83,8 +83,8 @@ class ClusterProcess:
             os.kill(self.pid, signal.SIGKILL)
         self._wait()
 
-    def stop(self, signal_: signal.Signals = signal.SIGTERM) -> None:
-        """End the process, and what is left of all processes that it has ever started."""
+    def stop(self, signal_: signal.Signals = signal.SIGKILL) -> None:
+        """End the process, and what is left of all processes that it has ever started; nothing has to be saved."""
         if self._running is not None and self._running.poll() is None:
             self._running.send_signal(signal_)
             with suppress(ClusterError):

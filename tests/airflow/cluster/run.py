@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 from attrs import frozen
 
 from tests.airflow.cluster.accounts import Account, Window
 from tests.airflow.cluster.airflow_cluster import Cluster
 from tests.airflow.cluster.metadata import Metadata
-from tests.airflow.cluster.store import BUCKET, ReportStore
+from tests.airflow.cluster.store import ReportStore
 
-DAG_ID = "backfill_year"
-TASK_ID = "pull"
+DAG_ID: Final = "backfill_year"
+TASK_ID: Final = "pull"
+LOADER: Final = "load_year"
+NIGHTLY: Final = "nightly_accounts"
+NAIVE: Final = "naive"
 
 
 @frozen(kw_only=True)
@@ -20,26 +25,22 @@ class Run:
     """What the kills and the checks need of a run.
 
     Attributes:
-        job_seconds: How long most jobs take.
-        large: The window of the last account whose result is a large file.
+        accounts: The accounts that it pulls.
+        naive: The account of the naive DAG.
+        windows: The windows of each account.
     """
 
     cluster: Cluster
     metadata: Metadata
     store: ReportStore
     accounts: list[Account]
-    windows: list[Window]
-    job_seconds: float
-    large: Window
+    naive: Account
+    windows: Sequence[Window]
 
     @property
     def size(self) -> int:
         """How many exports it makes."""
         return len(self.accounts) * len(self.windows)
-
-    @property
-    def large_map_index(self) -> int:
-        return self.map_index(self.accounts[0], self.large[0])
 
     def map_index(self, account: Account, start: date) -> int:
         """Return which of the mapped tasks exports a window of an account; windows come first in the DAG's plan."""
@@ -54,5 +55,11 @@ class Run:
             for export in account.sandbox.exports
         }
 
-
-__all__ = ["BUCKET", "DAG_ID", "TASK_ID", "Run"]
+    def spans(self) -> dict[int, tuple[float, float]]:
+        """Return from when to when the job of each mapped task ran, in epoch seconds."""
+        return {
+            self.map_index(account, export.start): (export.time, account.end_of(export.job_id))
+            for account in self.accounts
+            for export in account.sandbox.exports
+            if export.is_new
+        }

@@ -43,10 +43,10 @@ class ReportStore:
             "extra": {"endpoint_url": f"http://{HOST}:{self.relay.port}", "region_name": "us-east-1"},
         })  # fmt: skip
 
-    def digests(self) -> dict[str, str]:
-        """Return the SHA-256 of each object by key; every file in the bucket counts, whoever wrote it."""
+    def digests(self, prefix: str) -> dict[str, str]:
+        """Return the SHA-256 of each object below a prefix, by key, from the server's own files."""
         bucket = self.folder / BUCKET
-        files = [path for path in bucket.rglob("*") if path.is_file()]
+        files = [path for path in (bucket / prefix).rglob("*") if path.is_file()]
         return {path.relative_to(bucket).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

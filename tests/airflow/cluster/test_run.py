@@ -1,0 +1,46 @@
+"""What the run of the example DAGs on a real Airflow has to show; conftest.py runs it once."""
+
+from __future__ import annotations
+
+from tests.airflow.cluster.metadata import most_at_once
+from tests.airflow.cluster.outcome import Outcome
+from tests.airflow.cluster.table import held_while_running, own_stretches
+
+SLOTS = 2
+LONGEST_HOLD_SECONDS = 10.0
+
+
+def test_every_dag_succeeds(outcome: Outcome) -> None:
+    assert set(outcome.states.values()) == {"success"}, outcome.states
+
+
+def test_all_objects_are_right_although_processes_were_killed(outcome: Outcome) -> None:
+    assert len(outcome.killed) == len(outcome.plan.moments)
+    assert len(outcome.expected) == outcome.plan.accounts * outcome.plan.windows
+    assert outcome.found == outcome.expected
+
+
+def test_no_job_is_scheduled_twice(outcome: Outcome) -> None:
+    assert outcome.jobs == [outcome.plan.windows] * outcome.plan.accounts
+
+
+def test_each_task_has_one_result_and_one_asset_event(outcome: Outcome) -> None:
+    assert outcome.results == len(outcome.expected)
+    digests = {uri.partition("reports/")[2]: extra["sha256"] for uri, extra in outcome.events}
+    assert digests == outcome.expected
+    assert len(outcome.events) == len(outcome.expected)
+
+
+def test_no_slot_is_held_while_a_job_runs(outcome: Outcome) -> None:
+    assert most_at_once(outcome.stretches) <= SLOTS
+    held = [held_while_running(outcome, stretch) for stretch in own_stretches(outcome)]
+    assert max(held) < LONGEST_HOLD_SECONDS
+
+
+def test_it_makes_fewer_requests_than_the_naive_dag(outcome: Outcome) -> None:
+    own = sum(outcome.requests) / sum(outcome.jobs)
+    assert own < outcome.naive_requests / outcome.plan.naive_jobs
+
+
+def test_no_secret_is_in_the_database_or_a_log(outcome: Outcome) -> None:
+    assert outcome.leaks == []
