@@ -36,7 +36,7 @@ JOB_KEY: Final = "impact_jobs"
 """The key of the job in the task's state."""
 
 _CLOCKS: Final = timedelta(seconds=2)  # of this machine and the server, whose dates are whole seconds
-_SETTLING_SECONDS: Final = 600.0  # after a replay in place, in which the server may still show the earlier run
+_SETTLING_SECONDS: Final = 120.0  # after a replay in place, in which the server may still show the earlier run
 
 
 @frozen(kw_only=True)
@@ -287,9 +287,10 @@ class JobScheduler:
         except JobsError:
             self._put_back(before)
             raise
-        is_same = _is_same(replayed.id, job.id)
-        ended = job.completed_date.isoformat() if is_same and job.completed_date else None
-        self._write(evolve(note, job=replayed.id, source=None, earlier_end=ended))
+        ended = job.completed_date if _is_same(replayed.id, job.id) else None
+        if ended is not None and ended > datetime.fromtimestamp(note.sent_at, UTC) - _CLOCKS:
+            ended = None  # the new run may end in the same second, and the earlier result is as good
+        self._write(evolve(note, job=replayed.id, source=None, earlier_end=ended and ended.isoformat()))
         logger.info("job %s, which was %s, is replayed as job %s", job.id, job.status, replayed.id)
         return replayed
 

@@ -77,8 +77,8 @@ class Cluster:
         for process in reversed(self._all()):
             process.stop()
 
-    def kill(self, name: str, *, children: bool = True) -> None:
-        self.processes[name].kill(children=children)
+    def kill(self, name: str) -> None:
+        self.processes[name].kill()
 
     def restart(self, name: str) -> None:
         self.processes[name].start()
@@ -129,8 +129,8 @@ def _environ(home: Path, *, dags: Sequence[Path], database: str, port: int, para
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundles(dags),
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             # Each task would import these for a second or more.
-            "AIRFLOW__CORE__MP_START_METHOD": "forkserver",
-            "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": ",".join(_PRELOADED),
+            "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
+            "AIRFLOW__SCHEDULER__MP_FORKSERVER_PRELOAD": ",".join(_PRELOADED),
             "AIRFLOW__CORE__PARALLELISM": str(parallelism),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__FERNET_KEY": "",

@@ -34,7 +34,9 @@ def test_airflows_own_path_is_parsed_as_its_url(url: str) -> None:
 
 def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Destination.create("a.csv").local_path == tmp_path / "a.csv"
+    found = Destination.create("a.csv")
+    assert found.local_path == tmp_path / "a.csv"
+    assert found.name == "a.csv"
 
 
 @pytest.mark.parametrize(

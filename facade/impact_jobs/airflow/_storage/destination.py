@@ -93,6 +93,11 @@ class Destination:
         return self._location.uri
 
     @property
+    def name(self) -> str:
+        """The last part of the path, such as "may.csv"."""
+        return self._location.name
+
+    @property
     def is_local(self) -> bool:
         """Whether the file is on this machine."""
         return self._location.is_local
