@@ -53,7 +53,7 @@ class TaskRun:
     max_tries: int = 2
     deferrals: list[tuple[Trigger, dict[str, Any]]] = field(factory=list)
     outlets: OutletEventAccessors = field(factory=OutletEventAccessors)
-    operator: BaseOperator | None = None
+    operator: Any = None
 
     def start(self) -> Any:
         """Start a try, and run it to its end with its triggers."""
@@ -75,7 +75,7 @@ class TaskRun:
         """Go on with an event, in a new process; return the result, or the next deferral."""
         kwargs = self.deferrals[-1][1]
         method = kwargs["method"]
-        kept = deserialize(json.loads(json.dumps({**kwargs["kept"], "event": serialize(event)})))
+        kept: Any = deserialize(json.loads(json.dumps({**kwargs["kept"], "event": serialize(event)})))
         return self._run(lambda operator, context: operator.resume_execution(method, kept, context))
 
     def finish(self, event: Any) -> Any:
@@ -123,7 +123,8 @@ class TaskRun:
     def _record(self, deferred: TaskDeferred) -> None:
         assert json.loads(json.dumps(deferred.kwargs)) == deferred.kwargs, "plain JSON"
         classpath, arguments = deferred.trigger.serialize()
-        trigger = import_string(classpath)(**deserialize(json.loads(json.dumps(serialize(arguments)))))
+        again: Any = deserialize(json.loads(json.dumps(serialize(arguments))))
+        trigger = import_string(classpath)(**again)
         kept = json.loads(json.dumps(serialize(deferred.kwargs or {})))
         self.deferrals.append((trigger, {"method": deferred.method_name, "kept": kept}))
 
@@ -134,7 +135,8 @@ def event_of(trigger: Trigger) -> Any:
         return {"outcome": "quota"}
 
     async def only() -> Any:
-        async with aclosing(trigger.run()) as events:  # type: ignore[type-var] - Airflow calls the generator an iterator
+        events: Any = trigger.run()  # a generator, although Airflow calls it an iterator
+        async with aclosing(events):
             (event,) = [event.payload async for event in events]
         return event
 

@@ -43,7 +43,8 @@ def run(dag: DAG, *, between: Callable[[Any], None] | None = None) -> DagRun:
     """
     store(dag)
     with mock.patch("airflow.sdk.definitions.dag._run_task", _runner(between)):
-        return dag.test()
+        found: DagRun = dag.test()
+        return found
 
 
 def _runner(between: Callable[[Any], None] | None) -> Callable[..., Any]:
@@ -67,10 +68,12 @@ def _runner(between: Callable[[Any], None] | None) -> Callable[..., Any]:
                 return result
             if between is not None:
                 between(ti)
-            trigger = import_string(result.msg.classpath)(**deserialize(result.msg.trigger_kwargs))
+            arguments: Any = deserialize(result.msg.trigger_kwargs)
+            trigger = import_string(result.msg.classpath)(**arguments)
             event = InProcessTestSupervisor.run_trigger_in_process(trigger=trigger, ti=instance)
             ti.next_method = result.msg.next_method
-            kept = deserialize(result.msg.next_kwargs)
+            next_kwargs: Any = result.msg.next_kwargs
+            kept: Any = deserialize(next_kwargs)
             ti.next_kwargs = serialize({**kept, "event": event.payload})
             with create_session() as session:
                 ti.state = TaskInstanceState.SCHEDULED

@@ -124,7 +124,8 @@ def test_a_task_that_is_killed_early_says_what_a_retry_does(lines: list[str]) ->
 def decorated(function: Any, **options: Any) -> TaskRun:
     def make() -> BaseOperator:
         options_ = {"impact_conn_id": "impact_test", "deferrable": True, "polling": FAST, **options}
-        operator: BaseOperator = impact_report_task(**options_)(function)("2026-05-01").operator
+        decorate: Any = impact_report_task(**options_)
+        operator: BaseOperator = decorate(function)("2026-05-01").operator
         return operator
 
     return TaskRun(make=make)

@@ -290,7 +290,9 @@ class JobScheduler:
         ended = job.completed_date if _is_same(replayed.id, job.id) else None
         if ended is not None and ended > datetime.fromtimestamp(note.sent_at, UTC) - _CLOCKS:
             ended = None  # the new run may end in the same second, and the earlier result is as good
-        self._write(evolve(note, job=replayed.id, source=None, earlier_end=ended and ended.isoformat()))
+        self._write(
+            evolve(note, job=replayed.id, source=None, earlier_end=None if ended is None else ended.isoformat())
+        )
         logger.info("job %s, which was %s, is replayed as job %s", job.id, job.status, replayed.id)
         return replayed
 
