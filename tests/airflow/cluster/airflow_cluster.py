@@ -77,8 +77,8 @@ class Cluster:
         for process in reversed(self._all()):
             process.stop()
 
-    def kill(self, name: str, *, children: bool = True) -> None:
-        self.processes[name].kill(children=children)
+    def kill(self, name: str) -> None:
+        self.processes[name].kill()
 
     def restart(self, name: str) -> None:
         self.processes[name].start()

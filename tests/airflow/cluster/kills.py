@@ -44,22 +44,22 @@ class TriggererWhileJobsRun:
     def happens(self) -> bool:
         if self.run.metadata.count(DAG_ID, "deferred") < _DEFERRED * self.run.size:
             return False
-        _replace(self.run, "triggerer", children=True)
+        _replace(self.run, "triggerer")
         return True
 
 
 @define
 class SchedulerWhileTasksRun:
-    """Both slots are held; the workers survive, and go on beside those of the next scheduler."""
+    """Both slots are held; the workers die with the scheduler, as at the end of their machine."""
 
     run: Run
-    moment: str = "the scheduler, while its workers go on"
+    moment: str = "the scheduler with its workers, which hold both slots"
 
     def happens(self) -> bool:
         metadata = self.run.metadata
         is_due = metadata.count(DAG_ID, "success") > _DONE * self.run.size and metadata.count(DAG_ID, "running") > 1
         if is_due:
-            _replace(self.run, "scheduler", children=False)
+            _replace(self.run, "scheduler")
         return is_due
 
 
@@ -80,7 +80,7 @@ class TriggererAsJobsEnd:
             seen = self._seen.setdefault(account.connection, len(lists))
             self._seen[account.connection] = len(lists)
             if is_due and seen and seen < len(lists) and any(lists[seen - 1] < end <= lists[-1] for end in ends):
-                _replace(self.run, "triggerer", children=True)
+                _replace(self.run, "triggerer")
                 return True
         return False
 
@@ -144,8 +144,8 @@ ALL: Sequence[Moment] = (
 )
 
 
-def _replace(run: Run, name: str, *, children: bool) -> None:
-    run.cluster.kill(name, children=children)
+def _replace(run: Run, name: str) -> None:
+    run.cluster.kill(name)
     run.cluster.restart(name)
 
 

@@ -68,6 +68,7 @@ class Outcome:
         killed: What was killed, in order, with the second of the run.
         expected: The SHA-256 by key of what has to be in the store.
         found: The SHA-256 by key of what is there.
+        unfinished: How many multipart uploads are left in the store.
         jobs: How many jobs each account has.
         requests: The requests to the API for the run, by account.
         kinds: How many requests of each kind the run made, in all.
@@ -87,6 +88,7 @@ class Outcome:
     killed: list[tuple[str, float]]
     expected: dict[str, str]
     found: dict[str, str]
+    unfinished: int
     jobs: list[int]
     requests: list[int]
     kinds: dict[str, int]
@@ -132,6 +134,8 @@ def _run(plan: Plan, folder: Path) -> Outcome:
         _wait_for(run, NAIVE, timeout=plan.timeout)
         _wait_for(run, LOADER, timeout=plan.timeout)
         clock.lap("the naive DAG's rest, and the DAG scheduled on the asset")
+        for account in run.accounts:
+            account.sandbox.prepare_export(seconds=2)
         run.cluster.api.unpause(NIGHTLY)
         _wait_for(run, NIGHTLY, timeout=plan.timeout)
         clock.lap("the nightly DAG")
@@ -181,6 +185,7 @@ def _records(run: Run) -> dict[str, Any]:
     return {
         "expected": run.expected(),
         "found": run.store.digests("year"),
+        "unfinished": run.store.unfinished(),
         "jobs": [len(account.sandbox.job_ids) for account in run.accounts],
         "kinds": dict(Counter(_kind(each) for account in run.accounts for each in account.sandbox.requests)),
         "requests": [origins.count("api") for origins in requests],

@@ -71,16 +71,9 @@ class ClusterProcess:
             start_new_session=True,
         )
 
-    def kill(self, *, children: bool) -> None:
-        """Send SIGKILL.
-
-        Args:
-            children: Whether to kill the processes that it has started as well, as the end of its machine would.
-        """
-        if children:
-            os.killpg(self.pid, signal.SIGKILL)
-        else:
-            os.kill(self.pid, signal.SIGKILL)
+    def kill(self) -> None:
+        """Send SIGKILL to the process and to all that it has started, as the end of its machine would."""
+        os.killpg(self.pid, signal.SIGKILL)
         self._wait()
 
     def stop(self, signal_: signal.Signals = signal.SIGKILL) -> None:

@@ -49,6 +49,10 @@ class ReportStore:
         files = [path for path in (bucket / prefix).rglob("*") if path.is_file()]
         return {path.relative_to(bucket).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
+    def unfinished(self) -> int:
+        """Return how many multipart uploads were neither completed nor aborted."""
+        return sum(1 for _ in (self.folder / ".nanio" / "multipart").iterdir())
+
 
 @contextmanager
 def report_store(folder: Path) -> Iterator[ReportStore]:

@@ -18,6 +18,7 @@ def test_all_objects_are_right_although_processes_were_killed(outcome: Outcome) 
     assert len(outcome.killed) == len(outcome.plan.moments)
     assert len(outcome.expected) == outcome.plan.accounts * outcome.plan.windows
     assert outcome.found == outcome.expected
+    assert outcome.unfinished == 0
 
 
 def test_no_job_is_scheduled_twice(outcome: Outcome) -> None:
