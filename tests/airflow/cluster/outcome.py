@@ -134,6 +134,8 @@ def _run(plan: Plan, folder: Path) -> Outcome:
         _wait_for(run, NAIVE, timeout=plan.timeout)
         _wait_for(run, LOADER, timeout=plan.timeout)
         clock.lap("the naive DAG's rest, and the DAG scheduled on the asset")
+        for account in run.accounts:
+            account.sandbox.prepare_export(seconds=2)
         run.cluster.api.unpause(NIGHTLY)
         _wait_for(run, NIGHTLY, timeout=plan.timeout)
         clock.lap("the nightly DAG")
