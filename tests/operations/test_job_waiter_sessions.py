@@ -10,10 +10,10 @@ import pytest
 from attrs import define, evolve
 from impact_jobs import Job, JobFailedError, WaitTimeoutError
 
-from tests.operations.test_job_waiter import DAY, in_loop, now, waiter_of
 from tests.support.account import ManyJobs, job_ending, job_id
 from tests.support.simulated import answer
 from tests.support.virtual_loop import run
+from tests.support.waiters import DAY, in_loop, now, waiter_of
 
 LATE = 400.0  # seconds by which a job's end may be noticed late: the longest pause, and a failing server
 _FAILING = 60.0

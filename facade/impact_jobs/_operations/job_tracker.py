@@ -69,12 +69,15 @@ class JobTracker:
         self.progress = progress
         return True
 
-    def can_poll_again(self, error: JobsError, *, attempts: int) -> bool:
+    def can_poll_again(self, error: JobsError, *, attempts: int, is_hidden: bool = False) -> bool:
         """Return whether the wait continues after a failed poll.
 
-        Transient failures never end it. The last of `attempts` responses in a row that are unreadable, or that came too
-        early for a job that was just replayed, does.
+        Transient failures never end it, nor does the 404 of a new job that `is_hidden` yet. The last of `attempts`
+        responses in a row that are unreadable, or that came too early for a job that was just replayed, does.
         """
+        if is_hidden:
+            self._unusable_in_a_row = 1
+            return True
         if isinstance(error, UnexpectedResponseError) or error.is_too_early:
             self._unusable_in_a_row += 1
             return self._unusable_in_a_row < attempts
@@ -103,6 +106,7 @@ class BatchEntry:
     started: float  # when its wait began
     timeout: float  # seconds
     deadline: float
+    hidden_until: float = -math.inf  # until then, the server may answer 404, because the job is new
     is_listed: bool = False  # whether the last list showed it
     has_joined: bool = False  # whether it came while others were waited for
     due_at: float = -math.inf  # when the list is due, or a poll of this job alone

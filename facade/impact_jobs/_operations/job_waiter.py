@@ -61,6 +61,7 @@ class JobWaiter:
         timeout: float | None = 3600.0,
         *,
         on_update: Callable[[Job], object] | None = None,
+        hidden_seconds: float = 0.0,
     ) -> Job:
         """Wait until the job has completed, and return it.
 
@@ -72,6 +73,8 @@ class JobWaiter:
             timeout: Seconds for this wait. None means no limit, 0 means one poll.
             on_update: Called with every snapshot of the job from now on, including the last, in the context of this
                 call. If it raises, only this wait ends, with its error.
+            hidden_seconds: How long from now on a 404 does not end the wait. Pass some seconds if another process may
+                have scheduled the job a moment ago, because the server may not show it at once.
 
         Raises:
             ConfigurationError: The waiter is closed, or belongs to another event loop: make one for each loop.
@@ -94,7 +97,8 @@ class JobWaiter:
         )
         try:
             if not (isinstance(job, Job) and job.is_terminal and tracker.update(job, waited=0.0)):
-                self._join(wait, tracker, job if isinstance(job, Job) else None)
+                entry = self._join(wait, tracker, job if isinstance(job, Job) else None)
+                entry.hidden_until = max(entry.hidden_until, self._context.transport.now() + hidden_seconds)
             elif not wait.result.done():
                 wait.end(self._result_of(job))
             return await wait.result
@@ -128,8 +132,8 @@ class JobWaiter:
     def _result_of(self, job: Job) -> Job | JobsError:
         return job if job.status == JobStatus.COMPLETED else self._context.job_failed(job)
 
-    def _join(self, wait: _Wait, tracker: JobTracker, snapshot: Job | None) -> None:
-        """Wait for the job of this tracker, or share the entry of an earlier wait for it."""
+    def _join(self, wait: _Wait, tracker: JobTracker, snapshot: Job | None) -> BatchEntry:
+        """Wait for the job of this tracker, or share the entry of an earlier wait for it; return the entry."""
         batch, key = self._batch or self._start(), tracker.job_id.lower()
         shared = self._shared.get(key)
         if shared is None:
@@ -144,6 +148,7 @@ class JobWaiter:
         shared.set_deadline()
         if min(shared.entry.due_at, shared.entry.deadline) < batch.next_turn_at:
             self._interrupt_pause()
+        return shared.entry
 
     def _leave(self, wait: _Wait, key: str) -> None:
         shared = self._shared.get(key)

@@ -25,6 +25,7 @@ from impact_jobs.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
+    JobNotFoundError,
     JobsError,
     TransportError,
     UnexpectedResponseError,
@@ -142,7 +143,7 @@ class JobBatch:
                     self._update(*self._ended.popleft())
                     continue
                 is_due = await self._pause()
-                if is_due is None:  # jobs have joined or left
+                if is_due is None or not self._pending:  # jobs have joined or left
                     continue
                 if is_due or self._can_afford_last_poll():
                     await self._poll()
@@ -232,13 +233,14 @@ class JobBatch:
                 entry.schedule_alone(now, pause if now + pause < entry.deadline else 0.0)
 
     async def _poll_one(self, key: str) -> None:
-        entry = self._pending[key]
+        entry, is_hidden = self._pending[key], False
         self._has_list_failed = False
         try:
             job = await get_once(self._context, entry.tracker.job_id, deadline=self._next_deadline())
         except (TransportError, ApiError, UnexpectedResponseError) as error:
             self._record(error if is_transient(error) else None)
-            if entry.tracker.can_poll_again(error, attempts=self._context.retry.attempts):
+            is_hidden = isinstance(error, JobNotFoundError) and self._context.transport.now() < entry.hidden_until
+            if entry.tracker.can_poll_again(error, attempts=self._context.retry.attempts, is_hidden=is_hidden):
                 logger.info("%s; the wait continues", error)
             elif isinstance(error, AuthenticationError):
                 self._finish_all(error)
@@ -249,7 +251,8 @@ class JobBatch:
             self._record(None)
             if key in self._pending:
                 self._update(key, job)
-        entry.schedule_alone(self._context.transport.now(), self.pause_of(entry))
+        now = self._context.transport.now()
+        entry.schedule_alone(now, max(self.pause_of(entry), (now - entry.started) / 2 if is_hidden else 0.0))
 
     def _record(self, failure: JobsError | None) -> None:
         """Record the failure of the last poll; None if the server answered it, even if with an error about one job."""

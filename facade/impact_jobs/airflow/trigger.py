@@ -9,17 +9,21 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from impact_jobs import AuthenticationError, Job, JobCancelledError, JobFailedError, JobsError, WaitTimeoutError
-from impact_jobs.airflow._errors import AirflowException, AirflowFailException, is_final, one_line
+from impact_jobs.airflow._errors import AirflowException, is_final, one_line
 from impact_jobs.airflow._settings import polling_of
 from impact_jobs.airflow._waiters import shared_waiter
 from impact_jobs.airflow.hook import ImpactHook
 from impact_jobs.client import epoch_seconds
 
+_HIDDEN_SECONDS = 60.0  # for which the server may not show a job that the task has just scheduled
+_SPREAD_SECONDS = 180.0  # in which the tasks go on that have waited for the same moment
 _CLOCK_CHECK_SECONDS = 60.0  # a sleep does not notice that the clock was set, or that the machine was suspended
+_CRC32_VALUES = 2**32
 
 
 class ImpactJobTrigger(BaseTrigger):
@@ -31,7 +35,8 @@ class ImpactJobTrigger(BaseTrigger):
 
     The event's payload has `job_id`, `outcome` ("completed", "failed", "cancelled", "timeout" or "error"), `message`
     (one line without secrets), `is_final` (whether a retry of the task cannot help), and `error` (the class of the
-    error, or None).
+    error, or None). A 404 in the first minute does not end the wait, because the task may just have scheduled the job.
+    A connection that cannot be used is not final, because the task could use it before.
 
     Args:
         impact_conn_id: The connection. It is read in the triggerer.
@@ -125,8 +130,8 @@ class ImpactJobTrigger(BaseTrigger):
             case WaitTimeoutError():
                 moment = datetime.fromtimestamp(self.deadline or 0.0, UTC).isoformat(" ", "seconds")
                 return self._event("timeout", f"the deadline {moment} has passed: {error}", error=error)
-            case AirflowException():  # the connection cannot be used
-                return self._event("error", str(error), error=error, final=isinstance(error, AirflowFailException))
+            case AirflowException():  # of the connection, which Airflow calls undefined if its API does not answer
+                return self._event("error", str(error), error=error)
         final = isinstance(error, JobsError) and is_final(error)
         what = f"the wait for job {self.job_id} (connection {self.impact_conn_id!r}) failed"
         return self._event("error", f"{what}: {error}", error=error, final=final)
@@ -158,7 +163,9 @@ class ImpactJobTrigger(BaseTrigger):
             timeout = None if self.deadline is None else max(self.deadline - epoch_seconds(), 0.0)
             try:
                 async with shared_waiter(hook, polling) as waiter:
-                    return await waiter.wait(self.job_id, timeout, on_update=on_update)
+                    return await waiter.wait(
+                        self.job_id, timeout, on_update=on_update, hidden_seconds=_HIDDEN_SECONDS
+                    )
             except AuthenticationError:
                 refusals += 1
                 if refusals > 1:
@@ -173,23 +180,27 @@ class ImpactQuotaTrigger(BaseTrigger):
 
     Args:
         moment: When that is, in seconds since the epoch.
+        seed: Text that differs between tasks, such as the id of the task instance. It fires up to three minutes later
+            then, so that the tasks that wait for the same moment do not all start at once. The seed determines how much
+            later, so that a restart changes nothing. None fires at the moment itself.
 
     Example:
-        >>> self.defer(trigger=ImpactQuotaTrigger(moment.timestamp()), method_name="execute")
+        >>> self.defer(trigger=ImpactQuotaTrigger(moment.timestamp(), seed=str(ti.id)), method_name="execute")
     """
 
-    def __init__(self, moment: float) -> None:
+    def __init__(self, moment: float, *, seed: str | None = None) -> None:
         super().__init__()
         self.moment = moment
+        self.seed = seed
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and its argument.
+        """Return the class and its arguments.
 
         Example:
             >>> ImpactQuotaTrigger(1780282800.0).serialize()[1]
-            {'moment': 1780282800.0}
+            {'moment': 1780282800.0, 'seed': None}
         """
-        return f"{__name__}.{type(self).__name__}", {"moment": self.moment}
+        return f"{__name__}.{type(self).__name__}", {"moment": self.moment, "seed": self.seed}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the event.
@@ -199,6 +210,7 @@ class ImpactQuotaTrigger(BaseTrigger):
             ...     print(event.payload)
             {'outcome': 'quota'}
         """
-        while (left := self.moment - epoch_seconds()) > 0:  # noqa: ASYNC110 - nothing but the time passes
+        spread = 0.0 if self.seed is None else crc32(self.seed.encode()) / _CRC32_VALUES * _SPREAD_SECONDS
+        while (left := self.moment + spread - epoch_seconds()) > 0:  # noqa: ASYNC110 - nothing but the time passes
             await asyncio.sleep(min(left, _CLOCK_CHECK_SECONDS))
         yield TriggerEvent({"outcome": "quota"})
