@@ -57,10 +57,11 @@ def as_text(name: str, value: object) -> str:
 
 def as_path(name: str, value: object) -> str:
     """Return a path or URL as text; that of an ObjectStoragePath names its connection, if it has one."""
-    conn_id, protocol = getattr(value, "conn_id", None), getattr(value, "protocol", None)
-    if conn_id and protocol:
-        return f"{protocol}://{conn_id}@{getattr(value, 'path', '')}"
-    return as_text(name, str(value) if protocol else value)
+    protocol, path = getattr(value, "protocol", None), getattr(value, "path", None)
+    if isinstance(protocol, str) and isinstance(path, str):  # an ObjectStoragePath, whose import takes long
+        conn_id = getattr(value, "conn_id", None)
+        return f"{protocol or 'file'}://{f'{conn_id}@' if conn_id else ''}{path}"
+    return as_text(name, value)
 
 
 def as_job(name: str, value: object) -> str:

@@ -163,9 +163,7 @@ class ImpactJobTrigger(BaseTrigger):
             timeout = None if self.deadline is None else max(self.deadline - epoch_seconds(), 0.0)
             try:
                 async with shared_waiter(hook, polling) as waiter:
-                    return await waiter.wait(
-                        self.job_id, timeout, on_update=on_update, hidden_seconds=_HIDDEN_SECONDS
-                    )
+                    return await waiter.wait(self.job_id, timeout, on_update=on_update, hidden_seconds=_HIDDEN_SECONDS)
             except AuthenticationError:
                 refusals += 1
                 if refusals > 1:

@@ -138,12 +138,32 @@ def test_a_file_that_exists_is_kept_unless_it_is_ours(attached: Attached, made: 
     destination.put(file.path, sha256=file.sha256, memory=memory, overwrite=False)
 
 
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_file_that_appears_during_the_upload_stays(
+    attached: Attached,
+    made: Made,
+    memory: FileMemory,
+    says_so: bool,  # noqa: FBT001
+) -> None:
+    class Hdfs(OwnMemory):
+        def mv(self, path1: str, path2: str, **_: Any) -> None:
+            self.pipe_file(path2, b"another's")
+            if says_so:
+                raise OSError(path1)
+
+    file, fs = made("file", 1000), Hdfs()
+    with pytest.raises(DownloadError if says_so else DestinationExistsError):
+        attached("memory://folder/a.csv", fs).put(file.path, sha256=file.sha256, memory=memory, overwrite=False)
+    assert fs.cat_file("/folder/a.csv") == b"another's"
+    assert fs.find("/") == ["/folder/a.csv"]
+
+
 def test_a_copy_on_this_machine_appears_whole(
     made: Made, memory: FileMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, folder = made("file", 1000), tmp_path / "folder"
     folder.mkdir()
-    destination = Destination.create(folder / "a.csv")
+    destination = Destination.create(str(folder / "a.csv"))
     assert destination.is_local
 
     def half(_: LocalFileSystem, source: str, target: str, **__: Any) -> None:
@@ -157,7 +177,7 @@ def test_a_copy_on_this_machine_appears_whole(
     assert list(folder.iterdir()) == []
     destination.put(file.path, sha256=file.sha256, memory=memory)
     assert [path.name for path in folder.iterdir()] == ["a.csv"]
-    assert destination.holds(sha256=file.sha256, size=file.size)
+    assert destination.sha256() == file.sha256
 
 
 class DeadError(BaseException):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -26,7 +25,6 @@ from impact_jobs.errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
     from fsspec import AbstractFileSystem
 
 logger: Final = logging.getLogger("impact_jobs")
@@ -57,7 +55,7 @@ class Destination:
 
     Example:
         >>> destination = Destination.create("s3://reports/may.csv", "aws_reports")
-        >>> if not destination.holds(sha256=result.sha256, size=result.bytes_written):
+        >>> if destination.sha256() != result.sha256:
         ...     destination.put(spooled, sha256=result.sha256, memory=memory)
     """
 
@@ -67,11 +65,11 @@ class Destination:
     _part_bytes: int = field(default=s3_upload.PART_BYTES, repr=False)
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str] | ObjectStoragePath, conn_id: str | None = None) -> Self:
+    def create(cls, path: str, conn_id: str | None = None) -> Self:
         """Find the filesystem of a path.
 
         Args:
-            path: A path on this machine, a URL such as "s3://bucket/name.csv", or an ObjectStoragePath.
+            path: A path on this machine, or a URL such as "s3://bucket/name.csv".
             conn_id: The Airflow connection, unless the URL names it ("s3://conn_id@bucket/name.csv").
 
         Raises:
@@ -127,19 +125,6 @@ class Destination:
         """
         return translate(self._sha256, doing="read", location=self._location)
 
-    def holds(self, *, sha256: str, size: int) -> bool:
-        """Return whether exactly this file is there; it is read only if the size, in bytes, is the same.
-
-        Raises:
-            JobsError: As for `exists`.
-        """
-
-        def compare() -> bool:
-            info = self._info()
-            return info is not None and info["size"] == size and self._sha256(info) == sha256
-
-        return translate(compare, doing="read", location=self._location)
-
     def put(
         self, source: Path, *, sha256: str, memory: UploadMemory, verify: bool = True, overwrite: bool = True
     ) -> None:
@@ -162,7 +147,7 @@ class Destination:
 
         def put() -> None:
             if not overwrite and self._info() is not None:
-                if not self.holds(sha256=sha256, size=size):
+                if not self._holds(sha256=sha256, size=size):
                     raise DestinationExistsError(f"{self.uri} exists: pass overwrite=True, or choose another path.")
                 self.abandon(memory)  # an earlier try was killed after its upload
                 return
@@ -211,10 +196,14 @@ class Destination:
             )
             if written is not None:
                 return written
-            info = self._info()
-            if info is not None and info["size"] == source.stat().st_size and self._sha256(info) == sha256:
+            if self._holds(sha256=sha256, size=source.stat().st_size):
                 return None
         raise DownloadError(f"{self.uri} could not be written: another process aborts its uploads. Try again.")
+
+    def _holds(self, *, sha256: str, size: int) -> bool:
+        """Return whether exactly this file is there; it is read only if the size, in bytes, is the same."""
+        info = self._info()
+        return info is not None and info["size"] == size and self._sha256(info) == sha256
 
     def _check(self, written: Written | None, *, sha256: str | None, size: int) -> None:
         """Compare what is there with our file; delete it if it is what we wrote, and raise, unless they are equal."""

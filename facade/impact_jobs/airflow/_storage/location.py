@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import field, frozen
 
 from impact_jobs.errors import ConfigurationError, shorten
-
-if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
 
 _LOCAL: Final = frozenset({"file", "local"})
 # The stores whose URLs begin with a bucket or container, and whose objects appear whole or not at all.
@@ -55,17 +51,16 @@ class Location:
         return self.path.rpartition("/")[2]
 
 
-def parse(path: str | os.PathLike[str] | ObjectStoragePath, conn_id: str | None) -> Location:
-    """Return the location that `path` names.
+def parse(text: str, conn_id: str | None) -> Location:
+    """Return the location that a path names.
 
     Args:
-        path: A path on this machine, a URL such as "s3://bucket/folder/name.csv", or an ObjectStoragePath.
+        text: A path on this machine, or a URL such as "s3://bucket/folder/name.csv".
         conn_id: The Airflow connection, unless the URL names it ("s3://conn_id@bucket/...").
 
     Raises:
         ConfigurationError: It does not name a file, or the two connections differ. What to do: correct the value.
     """
-    text, own_conn_id = _spelt_out(path)
     if any(ord(character) < ord(" ") for character in text):
         raise ConfigurationError(f"path={text!r} contains a control character: correct it.")
     scheme, mark, rest = text.partition("://")
@@ -77,7 +72,7 @@ def parse(path: str | os.PathLike[str] | ObjectStoragePath, conn_id: str | None)
         raise _wrong(text, "credentials do not belong in a URL: name an Airflow connection before the @")
     if at and bucket.endswith(".core.windows.net"):
         raise _wrong(text, "Airflow reads what precedes the @ as a connection: write abfs://conn_id@container/name")
-    conn_id = _only_one(text, userinfo or own_conn_id, conn_id)
+    conn_id = _only_one(text, userinfo, conn_id)
     if scheme.lower() in _LOCAL:
         if bucket or not slash:
             raise _wrong(text, "give an absolute path after file://, with three slashes")
@@ -102,17 +97,7 @@ def _local(given: str, path: str, conn_id: str | None) -> Location:
     return Location(uri=absolute.as_uri(), scheme="file", path=str(absolute))
 
 
-def _spelt_out(path: object) -> tuple[str, str | None]:
-    protocol, inner = getattr(path, "protocol", None), getattr(path, "path", None)
-    if isinstance(protocol, str) and isinstance(inner, str):  # an ObjectStoragePath, whose import takes long
-        return f"{protocol or 'file'}://{inner}", getattr(path, "conn_id", None)
-    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(text, str) or not text:
-        raise ConfigurationError(f"path={path!r} is not a path: give the path or the URL of a file.")
-    return text, None
-
-
-def _only_one(text: str, in_url: str | None, given: str | None) -> str | None:
+def _only_one(text: str, in_url: str, given: str | None) -> str | None:
     if in_url and given and in_url != given:
         raise _wrong(text, f"it names another connection than storage_conn_id={given!r}: name one of them only")
     return in_url or given

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from impact_jobs.airflow._storage.location import Location
 from impact_jobs.airflow._storage.memory import UploadMemory
-from impact_jobs.errors import DestinationExistsError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -40,15 +39,10 @@ def put_and_rename(
     memory.set({"uri": location.uri, "temporary": temporary})
     try:
         fs.put_file(str(source), temporary)
-        is_taken = not overwrite and fs.exists(path)
-        if not is_taken:
-            _rename(fs, temporary, path)
-            return
+        _rename(fs, temporary, path, overwrite=overwrite)
     except BaseException:
         remove_temporary(fs, temporary)
         raise
-    remove_temporary(fs, temporary)
-    raise DestinationExistsError(f"{location.uri} exists: pass overwrite=True, or choose another path.")
 
 
 def remove_temporary(fs: AbstractFileSystem, temporary: str) -> None:
@@ -57,14 +51,18 @@ def remove_temporary(fs: AbstractFileSystem, temporary: str) -> None:
         fs.rm_file(temporary)
 
 
-def _rename(fs: AbstractFileSystem, temporary: str, path: str) -> None:
+def _rename(fs: AbstractFileSystem, temporary: str, path: str, *, overwrite: bool) -> None:
+    if not overwrite and fs.exists(path):
+        raise FileExistsError(path)
     try:
         _move(fs, temporary, path)
     except OSError:
-        if not fs.exists(path):
+        if not (overwrite and fs.exists(path)):
             raise
     fs.invalidate_cache()
     if fs.exists(temporary):  # some stores do not replace a file, and not all of those say so
+        if not overwrite:
+            raise FileExistsError(path)
         fs.rm_file(path)
         _move(fs, temporary, path)
 
