@@ -297,11 +297,9 @@ class JobBatch:
         due_at = min(entry.due_at for entry in entries)
         listed = sum(entry.is_listed and entry.due_at == due_at for entry in entries)
         if self._failure is not None:
-            if self._retry_at is None:
-                at_least = self._context.retry.pause(
-                    self._failure, self._failures_in_a_row, random=self._context.random
-                )
-                self._retry_at = now + at_least
+            self._retry_at = self._retry_at or now + self._context.retry.pause(
+                self._failure, self._failures_in_a_row, random=self._context.random
+            )
             due_at = max(due_at, self._retry_at)
         elif due_at == -math.inf:  # the first poll
             return True

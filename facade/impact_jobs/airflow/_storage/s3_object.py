@@ -90,7 +90,7 @@ class S3Object:
             raise ConfigurationError(f"{location.uri}: s3fs does not accept this name: choose another.")
         return cls(fs=fs, bucket=bucket, key=key)
 
-    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the operation takes
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - those of the operation
         """Call an operation about this object; the filesystem retries what may pass."""
         answer: dict[str, Any] = self._fs.call_s3(operation, Bucket=self._bucket, Key=self._key, **arguments)
         return answer
@@ -166,7 +166,7 @@ class S3Object:
                 yield str(entry["UploadId"])
 
     def delete(self, written: Written) -> None:
-        """Delete the version that was written; without versions, whatever is there."""
+        """Delete the version that was written; without versions, what is there."""
         self.call("delete_object", **({"VersionId": written.version_id} if written.version_id else {}))
 
     def _content_type(self) -> dict[str, str]:
