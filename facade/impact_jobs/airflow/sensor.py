@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from impact_jobs import JobFailedError, JobsError, WaitTimeoutError
@@ -19,6 +18,7 @@ from impact_jobs.airflow._errors import (
 )
 from impact_jobs.airflow._settings import optional_text
 from impact_jobs.airflow.hook import ImpactHook
+from impact_jobs.airflow.operators._base import DEFAULT_DEFERRABLE
 from impact_jobs.airflow.trigger import ImpactJobTrigger
 from impact_jobs.client import epoch_seconds
 
@@ -60,7 +60,7 @@ class ImpactJobSensor(BaseSensorOperator):
         impact_conn_id: str = ImpactHook.default_conn_name,
         advertiser_id: int | str | None = None,
         polling: Mapping[str, float] | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFAULT_DEFERRABLE,
         **kwargs: Any,  # noqa: ANN401 - they are Airflow's own
     ) -> None:
         super().__init__(**kwargs)
