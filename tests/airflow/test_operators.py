@@ -262,6 +262,18 @@ def test_a_job_that_vanishes_while_it_is_waited_for_is_exported_anew(pull: TaskR
         pull.resume(event | {"error": "AuthenticationError"})
 
 
+def test_a_connection_that_cannot_be_read_after_a_deferral_may_be_so_for_a_moment(
+    pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = event_of(pull.defer())
+    with monkeypatch.context() as without:
+        without.delenv("AIRFLOW_CONN_IMPACT_TEST")
+        with pytest.raises(AirflowException, match="is not defined") as caught:
+            pull.resume(event)
+    assert not isinstance(caught.value, AirflowFailException)
+    assert pull.start()["job_id"] == sandbox.job_ids[0]
+
+
 # The budget
 
 
@@ -274,6 +286,7 @@ def test_a_used_up_budget_is_waited_for_in_the_triggerer(pull: TaskRun, sandbox:
     trigger = pull.defer()
     assert isinstance(trigger, ImpactQuotaTrigger)
     assert 1790 <= trigger.moment - before <= 1900
+    assert trigger.seed, "so that not all tasks go on in the same second"
     assert pull.finish({"outcome": "quota"})["job_id"] == sandbox.job_ids[0]
     assert pull.try_number == 1
 

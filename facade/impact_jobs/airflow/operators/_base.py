@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from airflow.sdk import BaseOperator
@@ -24,6 +25,7 @@ from impact_jobs import (
 )
 from impact_jobs.airflow._errors import (
     AirflowException,
+    AirflowFailException,
     AirflowRescheduleException,
     airflow_error,
     event_error,
@@ -231,8 +233,9 @@ class ImpactOperator(BaseOperator):
             kwargs=self._kept(job),
         )
 
-    def _defer_for(self, job: str | None, *, until: float) -> None:
-        self.defer(trigger=ImpactQuotaTrigger(until), method_name="execute_after_pause", kwargs=self._kept(job))
+    def _defer_for(self, job: str | None, *, until: float, seed: str | None = None) -> None:
+        trigger = ImpactQuotaTrigger(until, seed=seed)
+        self.defer(trigger=trigger, method_name="execute_after_pause", kwargs=self._kept(job))
 
     def _kept(self, job: str | None) -> dict[str, Any]:
         """Return what goes through a deferral, in plain JSON."""
@@ -243,12 +246,21 @@ class ImpactOperator(BaseOperator):
     def _session(self, job: str | None = None) -> Iterator[JobsClient]:
         """Open a client; `job` is the one to go on with after a pause."""
         with self._errors():
-            client = ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(
+            client = self._client(is_first=job is None)
+        with client, self._errors(client, job=job):
+            yield client
+
+    def _client(self, *, is_first: bool) -> JobsClient:
+        try:
+            return ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(
                 polling=polling_of(self.polling) or Polling(),
                 retry=Retry(max_delay=_LONGEST_PAUSE) if self.deferrable else Retry(),
             )
-        with client, self._errors(client, job=job):
-            yield client
+        except AirflowFailException as error:
+            if is_first:
+                raise
+            # The connection was used before, and Airflow calls it undefined, too, if its own API does not answer.
+            raise AirflowException(str(error)) from None
 
     @contextmanager
     def _errors(self, client: JobsClient | None = None, *, job: str | None = None) -> Iterator[None]:
@@ -264,7 +276,7 @@ class ImpactOperator(BaseOperator):
             return
         if not self.deferrable:
             raise AirflowRescheduleException(moment)
-        self._defer_for(job, until=moment.timestamp())
+        self._defer_for(job, until=moment.timestamp(), seed=token_hex(4))
 
     def _exception(self, error: JobsError) -> AirflowException:
         exception = airflow_error(error, self._what())
