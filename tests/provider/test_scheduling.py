@@ -127,8 +127,9 @@ def test_a_job_in_error_that_stays_so_is_replayed(task: Task, sandbox: Sandbox, 
     assert task.export() != first
 
 
-def test_a_job_that_is_gone_is_exported_anew(task: Task, sandbox: Sandbox) -> None:
+def test_a_job_that_is_gone_is_exported_anew(task: Task, sandbox: Sandbox, clock: ImpactClock) -> None:
     first = task.export()
+    clock.advance(HOUR)
     sandbox.answer_next("GET", f"/Jobs/{first}", status=404, body='{"Status": "ERROR", "Message": "Not found"}')
     assert task.export() == first
     assert sent(sandbox) == 2
@@ -210,6 +211,14 @@ def test_a_task_replays_once(task: Task, sandbox: Sandbox) -> None:
     source = sandbox.add_job()
     first = task.replay(source)
     assert task.replay(source.upper()) == task.replay(source, clears=3) == first
+    assert sent(sandbox, "/Replay") == 1
+
+
+def test_a_new_job_that_the_server_does_not_show_yet_is_not_replayed_again(task: Task, sandbox: Sandbox) -> None:
+    source = sandbox.add_job()
+    first = task.replay(source)
+    sandbox.answer_next("GET", f"/Jobs/{first}", status=404)
+    assert task.replay(source) == first
     assert sent(sandbox, "/Replay") == 1
 
 

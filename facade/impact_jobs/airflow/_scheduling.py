@@ -36,7 +36,7 @@ JOB_KEY: Final = "impact_jobs"
 """The key of the job in the task's state."""
 
 _CLOCKS: Final = timedelta(seconds=2)  # of this machine and the server, whose dates are whole seconds
-_SETTLING_SECONDS: Final = 120.0  # after a replay in place, in which the server may still show the earlier run
+_SETTLING_SECONDS: Final = 120.0  # in which the server may not show a new job yet, or still its earlier run
 
 
 @frozen(kw_only=True)
@@ -192,6 +192,8 @@ class JobScheduler:
         try:
             job = self.client.get(note.job)
         except JobNotFoundError:
+            if epoch_seconds() - note.sent_at < _SETTLING_SECONDS:
+                return Job(id=note.job, status=JobStatus.QUEUED)
             logger.warning("job %s of an earlier try is gone, so it is scheduled anew", note.job)
             return None
         logger.info("job %s of an earlier try is %s", job.id, job.status)
