@@ -333,6 +333,20 @@ def test_export_wait_and_download_hand_on_the_id(sandbox: Sandbox, tmp_path: Pat
     assert len(sandbox.job_ids) == 1
 
 
+@pytest.mark.parametrize("sandbox", ["brand", "partner"], indirect=True)
+def test_a_replay_that_was_taken_for_its_earlier_run_is_waited_for_in_one_deferral(sandbox: Sandbox) -> None:
+    source = sandbox.add_job(age=60, seconds=2.0)
+    run = of(ImpactReplayOperator, job=source)
+    run.defer()
+    with sandbox.client() as jobs:
+        while jobs.get(source).status != "RUNNING":
+            pass
+    run.resume({"job_id": source, "outcome": "completed", "message": "", "is_final": False, "error": None})
+    assert isinstance(run.deferrals[-1][0], ImpactJobTrigger)
+    assert run.finish(event_of(run.deferrals[-1][0])) == source
+    assert sent(sandbox, "/Replay") == 1
+
+
 @in_each_kind
 def test_a_replay_returns_the_new_job_once(sandbox: Sandbox) -> None:
     source = sandbox.add_job(age=60)

@@ -213,7 +213,9 @@ class ImpactOperator(BaseOperator):
                 break
             if current.is_terminal:
                 raise JobFailedError.of(current)
-            if self.deferrable:
+            if self.deferrable and current.status == JobStatus.RUNNING:
+                self._defer_until_ended(job)
+            elif self.deferrable:
                 self._defer_for(job, until=epoch_seconds() + _SETTLING_PAUSE)
             else:
                 time.sleep(_SETTLING_PAUSE)
