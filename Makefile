@@ -138,7 +138,7 @@ $(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt $(READY)
 	@touch $@
 
 RUN ?= full
-test-airflow: $(AIRFLOW_VENV)/.ready ## Check the provider on a real Airflow: RUN=full|small|none; needs PostgreSQL
+test-airflow: $(AIRFLOW_VENV)/.ready tests/interop/node_modules/.ready ## Check the provider on a real Airflow: RUN=full|small|none; needs PostgreSQL, npm
 	$(AIRFLOW_VENV)/bin/python -m mypy --strict -p impact_jobs.airflow
 	$(AIRFLOW_VENV)/bin/python -m pytest -c tests/airflow/pytest.ini tests/airflow --run $(RUN)
 

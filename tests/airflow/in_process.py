@@ -68,7 +68,8 @@ def _runner(between: Callable[[Any], None] | None) -> Callable[..., Any]:
                 return result
             if between is not None:
                 between(ti)
-            arguments: Any = deserialize(result.msg.trigger_kwargs)
+            trigger_kwargs: Any = result.msg.trigger_kwargs
+            arguments: Any = deserialize(trigger_kwargs)
             trigger = import_string(result.msg.classpath)(**arguments)
             event = InProcessTestSupervisor.run_trigger_in_process(trigger=trigger, ti=instance)
             ti.next_method = result.msg.next_method

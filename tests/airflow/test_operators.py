@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 from impact_jobs.airflow import (
     ImpactDownloadOperator,
@@ -46,12 +47,12 @@ in_sandbox = pytest.mark.usefixtures("sandbox")
 in_each_kind = pytest.mark.parametrize("sandbox", ["agency", "brand", "partner"], indirect=True)
 
 
-def failing(run: TaskRun) -> Exception:
-    """Run a try that a retry may follow, and return its exception."""
+def failing(run: TaskRun) -> str:
+    """Run a try that a retry may follow, and return its message."""
     with pytest.raises(AirflowException) as caught:
         run.start()
     assert not isinstance(caught.value, AirflowFailException)
-    return caught.value
+    return str(caught.value)
 
 
 # The whole way
@@ -144,7 +145,7 @@ def test_no_limit_of_the_wait_is_no_deadline() -> None:
 @in_each_kind
 def test_a_retry_after_a_failure_replays_the_job(pull: TaskRun, sandbox: Sandbox) -> None:
     sandbox.prepare_export(status="FAILED", message="Out of memory")
-    assert "Out of memory" in str(failing(pull))
+    assert "Out of memory" in failing(pull)
     assert pull.start()["job_id"] == sandbox.job_ids[-1]
     assert (sent(sandbox), sent(sandbox, "/Replay")) == (1, 1)
 
@@ -197,6 +198,19 @@ def test_a_cleared_task_without_a_store_recognises_its_file(pull: TaskRun, sandb
     pull.state = None
     first = pull.start()
     pull.clear()
+    assert pull.start() == {**first, "unchanged": True}
+    assert len(sandbox.job_ids) == 1
+
+
+@pytest.mark.parametrize("lost", [["impact_jobs"], ["impact_jobs", "impact_jobs_file"]])
+def test_a_cleared_task_whose_state_has_expired_recognises_its_file(
+    pull: TaskRun, sandbox: Sandbox, lost: list[str]
+) -> None:
+    first = pull.start()
+    pull.clear()
+    assert pull.state is not None
+    for key in lost:
+        pull.state.delete(key)
     assert pull.start() == {**first, "unchanged": True}
     assert len(sandbox.job_ids) == 1
 
@@ -328,8 +342,8 @@ def test_a_download_waits_for_its_job(sandbox: Sandbox, tmp_path: Path) -> None:
 @in_each_kind
 def test_a_job_that_failed_ends_the_try_only(sandbox: Sandbox) -> None:
     job = sandbox.add_job(status="FAILED")
-    assert job in str(failing(of(ImpactWaitOperator, job=job)))
-    assert job in str(failing(of(ImpactWaitOperator, job=job, deferrable=False)))
+    assert job in failing(of(ImpactWaitOperator, job=job))
+    assert job in failing(of(ImpactWaitOperator, job=job, deferrable=False))
 
 
 def test_default_arguments_of_the_dag_reach_the_operators(tmp_path: Path) -> None:
@@ -337,6 +351,7 @@ def test_default_arguments_of_the_dag_reach_the_operators(tmp_path: Path) -> Non
     operator = ImpactReportToStorageOperator(task_id="a", **MAY, path=str(tmp_path / "a.csv"), default_args=shared)
     assert (operator.impact_conn_id, operator.durable, operator.deferrable) == ("another", False, True)
     assert operator.wait_for_completion, "a file cannot be written earlier"
+    assert ImpactWaitOperator(task_id="c", job="").deferrable is conf.getboolean("operators", "default_deferrable")
     dated = ImpactExportOperator(
         task_id="b", report_id=REPORT, default_args={"start_date": datetime(2026, 1, 1, tzinfo=UTC)}
     )

@@ -16,12 +16,12 @@ from attrs import frozen
 _JOURNAL = """
 CREATE TABLE state_journal (
     number bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(), dag_id text, run_id text,
-    task_id text, map_index int, pool text, state text
+    task_id text, map_index int, state text
 );
 CREATE FUNCTION record_state() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO state_journal (dag_id, run_id, task_id, map_index, pool, state)
-    VALUES (NEW.dag_id, NEW.run_id, NEW.task_id, NEW.map_index, NEW.pool, NEW.state);
+    INSERT INTO state_journal (dag_id, run_id, task_id, map_index, state)
+    VALUES (NEW.dag_id, NEW.run_id, NEW.task_id, NEW.map_index, NEW.state);
     RETURN NEW;
 END $$;
 CREATE TRIGGER record_state AFTER UPDATE ON task_instance FOR EACH ROW

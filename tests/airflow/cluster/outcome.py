@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections import Counter
@@ -64,6 +63,7 @@ class Outcome:
     """What a run has left.
 
     Attributes:
+        folder: The logs and all other files.
         states: The state of the last run of each DAG.
         killed: What was killed, in order, with the second of the run.
         expected: The SHA-256 by key of what has to be in the store.
@@ -84,6 +84,7 @@ class Outcome:
     """
 
     plan: Plan
+    folder: Path
     states: dict[str, str | None]
     killed: list[tuple[str, float]]
     expected: dict[str, str]
@@ -104,15 +105,12 @@ class Outcome:
 
 
 def run_plan(plan: Plan) -> Outcome:
-    """Start everything, run the DAGs, and stop everything. The logs stay if that fails, and the error names them."""
+    """Start everything, run the DAGs, and stop everything. The logs stay in the outcome's folder, or the error's."""
     folder = Path(tempfile.mkdtemp(prefix="airflow-run-"))
     try:
-        outcome = _run(plan, folder)
+        return _run(plan, folder)
     except Exception as error:
         raise ClusterError(f"{error}\nThe logs are in {folder}.") from error
-    if set(outcome.states.values()) == {"success"}:
-        shutil.rmtree(folder)
-    return outcome
 
 
 def _run(plan: Plan, folder: Path) -> Outcome:
@@ -134,6 +132,8 @@ def _run(plan: Plan, folder: Path) -> Outcome:
         _wait_for(run, NAIVE, timeout=plan.timeout)
         _wait_for(run, LOADER, timeout=plan.timeout)
         clock.lap("the naive DAG's rest, and the DAG scheduled on the asset")
+        for account in run.accounts:
+            account.sandbox.prepare_export(seconds=2)
         run.cluster.api.unpause(NIGHTLY)
         _wait_for(run, NIGHTLY, timeout=plan.timeout)
         clock.lap("the nightly DAG")
@@ -144,7 +144,9 @@ def _run(plan: Plan, folder: Path) -> Outcome:
         }
         leaks = _leaks(run)
     clock.lap("checks and stop")
-    return Outcome(plan=plan, states=states, killed=killed, leaks=leaks, seconds=clock.laps, **records, **naive)
+    return Outcome(
+        plan=plan, folder=folder, states=states, killed=killed, leaks=leaks, seconds=clock.laps, **records, **naive
+    )
 
 
 def _prepare_jobs(plan: Plan, run: Run) -> None:

@@ -65,13 +65,13 @@ class ImpactOperator(BaseOperator):
     later try needs is in the task's state: Airflow clears XComs whenever a task starts anew.
     """
 
-    template_fields: Sequence[str] = ("impact_conn_id", "advertiser_id", "timeout", "polling")
     readers: ClassVar[Mapping[str, Reader]] = {
         "impact_conn_id": as_text,
         "advertiser_id": optional(as_text),
         "timeout": optional(as_seconds),
         "polling": optional(as_polling),
     }
+    template_fields: Sequence[str] = tuple(readers)
     schedules_jobs: ClassVar[bool] = False
     ui_color = "#e3ecff"
     overwrite_rtif_after_execution = True  # so that the web interface shows the values that were used

@@ -21,8 +21,6 @@ class FileWriter(Protocol):
 
     def _memory(self, context: Context, key: str) -> Memory: ...
 
-    def _is_durable(self, context: Context) -> bool: ...
-
 
 def delivery_of(operator: FileWriter, context: Context) -> Delivery:
     """Return the delivery to an operator's destination.
@@ -38,5 +36,5 @@ def delivery_of(operator: FileWriter, context: Context) -> Delivery:
         upload=operator._memory(context, UPLOAD_KEY),  # noqa: SLF001 - the same
         overwrite=operator.overwrite,
         verify=operator.verify,
-        may_be_there=context["ti"].try_number > 1 and not operator._is_durable(context),  # noqa: SLF001 - the same
+        may_be_there=context["ti"].try_number > 1,
     )

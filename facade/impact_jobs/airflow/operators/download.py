@@ -42,15 +42,6 @@ class ImpactDownloadOperator(ImpactOperator):
         ... )
     """
 
-    template_fields: Sequence[str] = (
-        "job",
-        "path",
-        "storage_conn_id",
-        "result_format",
-        "overwrite",
-        "verify",
-        *ImpactOperator.template_fields,
-    )
     readers: ClassVar[Mapping[str, Reader]] = {
         **ImpactOperator.readers,
         "job": as_job,
@@ -60,6 +51,7 @@ class ImpactDownloadOperator(ImpactOperator):
         "overwrite": as_flag,
         "verify": as_flag,
     }
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(
         self,

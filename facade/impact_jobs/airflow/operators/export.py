@@ -49,15 +49,6 @@ class ImpactExportOperator(ImpactOperator):
         ... )
     """
 
-    template_fields: Sequence[str] = (
-        "report_id",
-        "report_start",
-        "report_end",
-        "result_format",
-        "filters",
-        "max_age",
-        *ImpactOperator.template_fields,
-    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
     readers: ClassVar[Mapping[str, Reader]] = {
         **ImpactOperator.readers,
@@ -68,6 +59,7 @@ class ImpactExportOperator(ImpactOperator):
         "filters": optional(as_filters),
         "max_age": optional(as_seconds),
     }
+    template_fields: Sequence[str] = tuple(readers)
     schedules_jobs: ClassVar[bool] = True
     operator_extra_links = (ImpactReportLink(),)
 

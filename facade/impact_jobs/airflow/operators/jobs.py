@@ -25,8 +25,8 @@ class ImpactWaitOperator(ImpactOperator):
         >>> wait = ImpactWaitOperator(task_id="wait", job=export.output)
     """
 
-    template_fields: Sequence[str] = ("job", *ImpactOperator.template_fields)
     readers: ClassVar[Mapping[str, Reader]] = {**ImpactOperator.readers, "job": as_job}
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(self, *, job: str, **kwargs: Any) -> None:  # noqa: ANN401 - those of the base classes, down to Airflow's own
         super().__init__(**kwargs)
@@ -57,12 +57,12 @@ class ImpactReplayOperator(ImpactOperator):
         >>> replay = ImpactReplayOperator(task_id="replay", job="3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1")
     """
 
-    template_fields: Sequence[str] = ("job", "max_age", *ImpactOperator.template_fields)
     readers: ClassVar[Mapping[str, Reader]] = {
         **ImpactOperator.readers,
         "job": as_job,
         "max_age": optional(as_seconds),
     }
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(
         self,

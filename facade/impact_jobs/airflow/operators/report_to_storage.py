@@ -37,13 +37,6 @@ class ImpactReportToStorageOperator(ImpactExportOperator):
         ... ).expand_kwargs(windows("2025-01-01", "2025-12-31", "month"))
     """
 
-    template_fields: Sequence[str] = (
-        *ImpactExportOperator.template_fields,
-        "path",
-        "storage_conn_id",
-        "overwrite",
-        "verify",
-    )
     readers: ClassVar[Mapping[str, Reader]] = {
         **ImpactExportOperator.readers,
         "path": as_path,
@@ -51,6 +44,7 @@ class ImpactReportToStorageOperator(ImpactExportOperator):
         "overwrite": as_flag,
         "verify": as_flag,
     }
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(
         self,
@@ -94,11 +88,10 @@ class ImpactReportToStorageOperator(ImpactExportOperator):
         else:
             return self._report(context, delivered)
         self.log.warning("The result of job %s is gone, so it is made once more: %s", job, failure)
-        self._is_renewed = True
         new = self._scheduler(context, client, max_age=self.max_age).export_again(self._request(), job)
         if new is None:
             raise failure
-        self._job_id = new.id
+        self._job_id, self._is_renewed = new.id, True
         return self._wait(context, client, new)
 
     def _report(self, context: Context, delivered: Delivered) -> dict[str, Any]:
