@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,8 @@ from attrs import frozen
 from impact_jobs import ConfigurationError, DestinationExistsError, Job, JobsClient, JobStatus
 from impact_jobs.airflow._task_state import Memory
 from impact_jobs.client import save_result
+
+logger: Final = logging.getLogger("impact_jobs")
 
 FILE_KEY: Final = "impact_jobs_file"
 """The key of the file in the task's state."""
@@ -150,7 +153,11 @@ class Delivery:
                     overwrite=existing is not None,
                 )
             self._set_note(sha256, existing)
-        return self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
+        delivered = self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
+        # The download has logged only its temporary file.
+        unchanged = ", unchanged" if delivered.unchanged else ""
+        logger.info("job %s: %d bytes are at %s%s", job_id, delivered.size, delivered.uri, unchanged)
+        return delivered
 
     def _deliver_here(self, client: JobsClient, job_id: str, *, existing: str | None, result_format: str) -> Delivered:
         self._make_folder()  # this may be another machine than that of the check

@@ -160,7 +160,7 @@ class ImpactJobTrigger(BaseTrigger):
                 self.log.info("job %s is %s", job.id, seen)
 
         while True:
-            timeout = None if self.deadline is None else max(self.deadline - epoch_seconds(), 0.0)
+            timeout = None if self.deadline is None else max(round(self.deadline - epoch_seconds(), 1), 0.0)
             try:
                 async with shared_waiter(hook, polling) as waiter:
                     return await waiter.wait(self.job_id, timeout, on_update=on_update, hidden_seconds=_HIDDEN_SECONDS)

@@ -273,7 +273,8 @@ class ImpactOperator(BaseOperator):
             if client is None or not isinstance(error, RateLimitError) or error.is_from_storage:
                 raise self._exception(error) from None
             moment = quota_resets_at(client, error)
-            self.log.warning("%s: goes on at %s: %s", self._what(), moment.isoformat(), one_line(str(error)))
+            shown = moment.isoformat(timespec="seconds")
+            self.log.warning("%s: goes on at %s: %s", self._what(), shown, one_line(str(error)))
         else:
             return
         if not self.deferrable:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from impact_jobs import Job, JobsClient
+from impact_jobs import ConfigurationError, Job, JobsClient, JobsError
+from impact_jobs.airflow._errors import AirflowException
 from impact_jobs.airflow._scheduling import ExportRequest
 from impact_jobs.airflow._values import as_day, as_filters, as_seconds, as_text, optional
 from impact_jobs.airflow.links import ImpactReportLink
@@ -94,6 +95,14 @@ class ImpactExportOperator(ImpactOperator):
             result_format=self.result_format,
             filters=self.filters or {},
         )
+
+    def _exception(self, error: JobsError) -> AirflowException:
+        exception = super()._exception(error)
+        if not isinstance(error, ConfigurationError):
+            return exception
+        # The client's names of the days are, in a DAG, arguments of Airflow itself, which accepts them silently.
+        text = str(exception).replace("start_date", "report_start").replace("end_date", "report_end")
+        return type(exception)(text)
 
     def _what(self) -> str:
         return f"report {self.report_id!r} of {super()._what()}"
