@@ -35,6 +35,8 @@ class Plan:
         slow_jobs: How many jobs of the second account take three times as long.
         naive_jobs: How many jobs the naive DAG has.
         moments: When something is killed.
+        longest_hold_seconds: For how long a task may hold a slot while its job runs. In the small run, which also has
+            to pass on a busy machine, it is the length of a job: no worker waits for one.
         timeout: Seconds until the run is given up.
     """
 
@@ -44,16 +46,18 @@ class Plan:
     slow_jobs: int
     naive_jobs: int
     moments: Sequence[Moment]
+    longest_hold_seconds: float
     timeout: float
 
 
 PLANS: Final = {
     "full": Plan(
-        accounts=4, windows=50, job_seconds=60.0, slow_jobs=5, naive_jobs=8, moments=kills.ALL, timeout=1800.0
+        accounts=4, windows=50, job_seconds=60.0, slow_jobs=5, naive_jobs=8, moments=kills.ALL,
+        longest_hold_seconds=10.0, timeout=1800.0,
     ),
     "small": Plan(
         accounts=2, windows=10, job_seconds=20.0, slow_jobs=1, naive_jobs=3,
-        moments=(kills.WorkerBeforeIdIsRecorded,), timeout=400.0,
+        moments=(kills.WorkerBeforeIdIsRecorded,), longest_hold_seconds=20.0, timeout=400.0,
     ),
 }  # fmt: skip
 

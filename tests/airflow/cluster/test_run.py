@@ -7,7 +7,6 @@ from tests.airflow.cluster.outcome import Outcome
 from tests.airflow.cluster.table import held_while_running, own_stretches
 
 SLOTS = 2
-LONGEST_HOLD_SECONDS = 10.0
 
 
 def test_every_dag_succeeds(outcome: Outcome) -> None:
@@ -35,7 +34,7 @@ def test_each_task_has_one_result_and_one_asset_event(outcome: Outcome) -> None:
 def test_no_slot_is_held_while_a_job_runs(outcome: Outcome) -> None:
     assert most_at_once(outcome.stretches) <= SLOTS
     held = [held_while_running(outcome, stretch) for stretch in own_stretches(outcome)]
-    assert max(held) < LONGEST_HOLD_SECONDS
+    assert max(held) < outcome.plan.longest_hold_seconds
 
 
 def test_it_makes_fewer_requests_than_the_naive_dag(outcome: Outcome) -> None:
