@@ -304,15 +304,10 @@ class ImpactOperator(BaseOperator):
         # A state of this process, if there is no other, keeps the flow the same.
         return Memory(task_state(context, is_durable=self.durable) or MemoryState(), key)
 
-    def _is_durable(self, context: Context) -> bool:
-        return task_state(context, is_durable=self.durable) is not None
-
     def _scheduler(self, context: Context, client: JobsClient, *, max_age: float | None) -> JobScheduler:
         return JobScheduler(
             client=client,
             memory=self._memory(context, JOB_KEY),
-            is_durable=self._is_durable(context),
-            is_retry=context["ti"].try_number > 1,
             max_age=None if max_age is None else timedelta(seconds=max_age),
             clears=context["ti"].max_tries,
             scope=f"{self.impact_conn_id}/{self.advertiser_id or ''}",
