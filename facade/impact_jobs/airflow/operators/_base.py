@@ -99,6 +99,7 @@ class ImpactOperator(BaseOperator):
         self.wait_for_completion = True
         self._job_id: str | None = None
         self._is_renewed = False
+        self._try_state = MemoryState()
 
     def execute(self, context: Context) -> Outcome:
         """Submit what the operator submits, and wait for its job or defer.
@@ -121,6 +122,7 @@ class ImpactOperator(BaseOperator):
         arguments: Mapping[str, Any] | None = None,
         job: str | None = None,
         is_renewed: bool = False,
+        note: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Go on after `ImpactJobTrigger` has fired.
 
@@ -130,12 +132,13 @@ class ImpactOperator(BaseOperator):
             arguments: The values of the arguments at the first start. `dag.test()` does not keep them.
             job: The id of the job. The event has it as well.
             is_renewed: Whether it replaces one whose result was gone.
+            note: What the task's state says about the job, if Airflow has no store for it.
 
         Raises:
             AirflowException: As for `execute`, or the job did not complete in time.
         """
         job_id: str = job or event["job_id"]
-        self._restore(arguments, job=job_id, is_renewed=is_renewed)
+        self._restore(arguments, job=job_id, is_renewed=is_renewed, note=note)
         error = event_error(event)
         if error is not None:
             is_gone = event.get("error") == JobNotFoundError.__name__ and self.schedules_jobs
@@ -151,6 +154,7 @@ class ImpactOperator(BaseOperator):
         arguments: Mapping[str, Any] | None = None,
         job: str | None = None,
         is_renewed: bool = False,
+        note: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Go on after `ImpactQuotaTrigger` has fired, because the account has requests or exports again.
 
@@ -159,13 +163,14 @@ class ImpactOperator(BaseOperator):
             event: The trigger's event.
             arguments: As for `execute_complete`.
             job: The id of the completed job, or None if none was submitted.
-            is_renewed: Whether it replaces one whose result was gone.
+            is_renewed: As for `execute_complete`.
+            note: As for `execute_complete`.
 
         Raises:
             AirflowException: As for `execute`.
         """
         del event
-        self._restore(arguments, job=job, is_renewed=is_renewed)
+        self._restore(arguments, job=job, is_renewed=is_renewed, note=note)
         if job is None:
             return self._start(context)
         with self._session(job) as client:
@@ -242,7 +247,8 @@ class ImpactOperator(BaseOperator):
     def _kept(self, job: str | None) -> dict[str, Any]:
         """Return what goes through a deferral, in plain JSON."""
         arguments = {name: getattr(self, name) for name in self.readers}
-        return {"arguments": arguments, "job": job, "is_renewed": self._is_renewed}
+        note = self._try_state.get(JOB_KEY)
+        return {"arguments": arguments, "job": job, "is_renewed": self._is_renewed, "note": note}
 
     @contextmanager
     def _session(self, job: str | None = None) -> Iterator[JobsClient]:
@@ -290,7 +296,12 @@ class ImpactOperator(BaseOperator):
         return f"connection {self.impact_conn_id!r}"
 
     def _restore(
-        self, arguments: Mapping[str, Any] | None, *, job: str | None = None, is_renewed: bool = False
+        self,
+        arguments: Mapping[str, Any] | None,
+        *,
+        job: str | None = None,
+        is_renewed: bool = False,
+        note: Mapping[str, Any] | None = None,
     ) -> None:
         """Set the arguments to those of the first start, or at that start, read what the templates have rendered."""
         if arguments is None:
@@ -299,10 +310,11 @@ class ImpactOperator(BaseOperator):
         for name, value in arguments.items():
             setattr(self, name, value)
         self._job_id, self._is_renewed = job, is_renewed
+        self._try_state = MemoryState({} if note is None else {JOB_KEY: note})
 
     def _memory(self, context: Context, key: str) -> Memory:
-        # A state of this process, if there is no other, keeps the flow the same.
-        return Memory(task_state(context, is_durable=self.durable) or MemoryState(), key)
+        # A state of this try, if there is no other, keeps the flow the same.
+        return Memory(task_state(context, is_durable=self.durable) or self._try_state, key)
 
     def _scheduler(self, context: Context, client: JobsClient, *, max_age: float | None) -> JobScheduler:
         return JobScheduler(
