@@ -18,7 +18,7 @@ from impact_jobs.airflow.provider_info import get_provider_info
 
 PACKAGE = Path(impact_jobs.__file__).parent
 INFO = get_provider_info()
-# The keys of provider_info.schema.json in Airflow 3.1 and 3.3 that we use, and what their values are made of.
+# The keys of provider_info.schema.json in Airflow 3.2 and 3.3 that we use, and what their values are made of.
 TYPES = {
     "package-name": str,
     "name": str,

@@ -2,7 +2,7 @@
 
     from impact_jobs.airflow import ImpactReportToStorageOperator
 
-Install it with the extra `airflow`, beside Airflow 3.1 or later. docs/howto/airflow.md is the guide. Airflow stores the
+Install it with the extra `airflow`, beside Airflow 3.2 or later. docs/howto/airflow.md is the guide. Airflow stores the
 module paths of triggers in its database, so those stay the same.
 """
 
@@ -63,7 +63,7 @@ if not TYPE_CHECKING:  # because type checkers would accept any misspelt name
             if (error.name or "").partition(".")[0] != "airflow":
                 raise
             raise ImportError(
-                f"{name} needs Apache Airflow 3.1 or later: pip install 'impact-jobs[airflow]'", name=error.name
+                f"{name} needs Apache Airflow 3.2 or later: pip install 'impact-jobs[airflow]'", name=error.name
             ) from None
         value = globals()[name] = getattr(module, name)
         return value

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import TypedDict, TypeVar, Unpack
 
 from airflow.sdk import BaseHook
 
@@ -27,7 +26,7 @@ from impact_jobs.airflow._errors import (
     one_line,
 )
 from impact_jobs.airflow._settings import CONN_TYPE, Connection, ConnectionSettings, optional_text
-from impact_jobs.airflow.provider_info import CONN_FIELDS, HOOK_NAME, UI_FIELD_BEHAVIOUR
+from impact_jobs.airflow.provider_info import HOOK_NAME
 from impact_jobs.client import Probe, probe
 
 _AnyClient = TypeVar("_AnyClient", JobsClient, AsyncJobsClient)
@@ -148,21 +147,6 @@ class ImpactHook(BaseHook):
         if result.error is not None:
             return False, one_line(_explain(result.error, settings))
         return True, f"Connected to {_describe(settings)}{_budget(result)}."
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the fields of the connection's extra, for Airflow 3.1; later versions read the provider info."""
-        wtforms, widgets = import_module("wtforms"), import_module("flask_appbuilder.fieldwidgets")
-
-        def text_field(label: str, description: str) -> object:
-            return wtforms.StringField(label, widget=widgets.BS3TextFieldWidget(), description=description)
-
-        return {name: text_field(each["label"], each["description"]) for name, each in CONN_FIELDS.items()}
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return the labels of the connection's form, for Airflow 3.1; later versions read the provider info."""
-        return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
 
     def _settings(self) -> ConnectionSettings:
         try:

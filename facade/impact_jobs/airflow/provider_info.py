@@ -37,7 +37,7 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description, for the entry point `apache_airflow_provider`.
 
-    Airflow 3.2 and later read the connection's form from it, without importing the hook.
+    Airflow reads the connection's form from it, without importing the hook.
 
     Example:
         >>> get_provider_info()["connection-types"][0]["connection-type"]

@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
 
 from impact_jobs import (
     Job,
@@ -38,11 +39,6 @@ from impact_jobs.airflow._values import as_polling, as_seconds, as_text, optiona
 from impact_jobs.airflow.hook import ImpactHook
 from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger
 from impact_jobs.client import epoch_seconds, quota_resets_at
-
-try:
-    from airflow.sdk.configuration import conf
-except ImportError:  # before Airflow 3.2
-    from airflow.configuration import conf
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
