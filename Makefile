@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup airflow demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-airflow airflow-demo test-faults fuzz docs bench lock clean
+.PHONY: help setup airflow demo quick test lint format types mypy generate check-generated import generate-all spec-diff update unit coverage check-api changelog test-interop test-airflow test-oldest airflow-demo test-faults fuzz docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -130,17 +130,23 @@ tests/interop/node_modules/.ready: tests/interop/package-lock.json tests/interop
 airflow: $(AIRFLOW_VENV)/.ready ## Install a real Airflow, with this package, in .venv-airflow
 
 # uv rather than pip, because it installs the 250 packages in seconds.
-$(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt $(READY)
-	$(PYTHON) -m venv --clear $(AIRFLOW_VENV)
-	$(BIN)/uv pip install --python $(AIRFLOW_VENV)/bin/python --quiet --require-hashes --only-binary :all: -r $<
-	$(BIN)/python -m pip --python $(AIRFLOW_VENV)/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
-	$(BIN)/python -m pip --python $(AIRFLOW_VENV)/bin/python install --quiet --no-index --no-deps --no-build-isolation -e .
+$(AIRFLOW_VENV)/.ready: tests/airflow/requirements.txt
+.venv-airflow-oldest/.ready: tests/airflow/requirements-oldest.txt
+$(AIRFLOW_VENV)/.ready .venv-airflow-oldest/.ready: $(READY)
+	$(PYTHON) -m venv --clear $(@D)
+	$(BIN)/uv pip install --python $(@D)/bin/python --quiet --require-hashes --only-binary :all: -r $(filter %.txt,$^)
+	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet --no-index --find-links $(WHEELS) hatchling editables
+	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
 RUN ?= full
 test-airflow: $(AIRFLOW_VENV)/.ready tests/interop/node_modules/.ready ## Check the provider on a real Airflow: RUN=full|small|none; needs PostgreSQL, npm
 	$(AIRFLOW_VENV)/bin/python -m mypy --strict -p impact_jobs.airflow
 	$(AIRFLOW_VENV)/bin/python -m pytest -c tests/airflow/pytest.ini tests/airflow --run $(RUN)
+
+test-oldest: .venv-airflow-oldest/.ready ## Check the provider's classes on the oldest Airflow that it supports
+	.venv-airflow-oldest/bin/python -m pytest -c tests/airflow/pytest.ini tests/airflow --ignore tests/airflow/storage \
+	  --ignore tests/airflow/test_operators_in_airflow.py --ignore tests/airflow/test_package.py
 
 airflow-demo: $(AIRFLOW_VENV)/.ready ## Run a real Airflow with the example DAGs and sandbox accounts, until Ctrl-C: needs PostgreSQL
 	@$(AIRFLOW_VENV)/bin/python -m tests.airflow.demo
@@ -193,7 +199,9 @@ lock: $(READY) ## Upgrade and lock all requirements, with hashes, for every supp
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  tests/airflow/requirements.in -o tests/airflow/requirements.txt
 	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  tests/airflow/requirements-oldest.in -o tests/airflow/requirements-oldest.txt
+	$(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra sandbox --extra frames --group bench pyproject.toml -o requirements-bench.txt
 
 clean: ## Remove everything that `make` created
-	rm -rf $(VENV) $(AIRFLOW_VENV) $(INTEROP_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules
+	rm -rf $(VENV) $(AIRFLOW_VENV) .venv-airflow-oldest $(INTEROP_VENV) $(BENCH_VENV) .venv-fuzz .venv-docs .cache dist demo-output docs/_build tests/interop/node_modules
