@@ -11,9 +11,10 @@ from attrs import define, field
 from impact_jobs import ConfigurationError, DestinationExistsError, DownloadError
 from impact_jobs.airflow._delivery import FILE_KEY, UPLOAD_KEY, Delivered, Delivery
 from impact_jobs.airflow._task_state import Memory
+from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
 
-from tests.provider.scheduling import FragileState, Killed, Killer
+from tests.provider.scheduling import FragileState, Killed, Killer, sandbox_of
 
 
 @define
@@ -21,10 +22,14 @@ class Store:
     """An object store that holds one object, in memory."""
 
     content: bytes | None = None
-    uri: str = "s3://reports/may%20report.csv"
+    uri: str = "s3://reports/may report.csv"
     is_local: bool = False
     puts: int = 0
     killer: Killer = field(factory=Killer)
+
+    @property
+    def name(self) -> str:
+        return self.uri.rpartition("/")[2]
 
     @property
     def local_path(self) -> Path:
@@ -37,7 +42,7 @@ class Store:
         return None if self.content is None else hashlib.sha256(self.content).hexdigest()
 
     def put(self, source: Path, *, sha256: str, memory: Memory, verify: bool = True, overwrite: bool = True) -> None:
-        assert source.name == "may report.csv"
+        assert source.name == self.name
         assert overwrite or self.content is None
         assert verify
         memory.set({"upload": "1"})
@@ -60,6 +65,10 @@ class LocalFile:
     @property
     def uri(self) -> str:
         return self.local_path.as_uri()
+
+    @property
+    def name(self) -> str:
+        return self.local_path.name
 
     def exists(self) -> bool:
         return self.local_path.exists()
@@ -213,11 +222,15 @@ def test_a_task_that_is_killed_at_any_point_delivers_once(
     assert kill_at >= 5, "the points of two notes"
 
 
-def test_json_lines_have_all_pages(sandbox: Sandbox, tmp_path: Path) -> None:
-    with sandbox.client() as jobs:
-        job = jobs.export_report("agency_action_listing", result_format="JSON", start_date="2026-05-01").id
-    found = deliver(delivery(LocalFile(tmp_path / "may.jsonl")), sandbox, job, "JSON")
-    assert found.rows == len((tmp_path / "may.jsonl").read_text().splitlines())
+@pytest.mark.parametrize("name", ["may.jsonl", "a?b.jsonl", "a%2Fb#c.jsonl"])
+@pytest.mark.parametrize("is_local", [True, False])
+def test_json_lines_have_all_pages(clock: ImpactClock, tmp_path: Path, name: str, *, is_local: bool) -> None:
+    target = LocalFile(tmp_path / name) if is_local else Store(uri=f"s3://reports/{name}")
+    with sandbox_of(1, json_shape="pages", json_page_rows=3, rows_per_day=9, clock=clock.time) as sandbox:
+        with sandbox.client() as jobs:
+            job = jobs.export_report("agency_action_listing", result_format="JSON", start_date="2026-05-01").id
+        found = deliver(delivery(target), sandbox, job, "JSON")
+    assert found.rows == len((read(target) or b"").splitlines()) > 3
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_any_request(tmp_path: Path) -> None:

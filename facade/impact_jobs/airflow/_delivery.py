@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
@@ -28,6 +27,10 @@ class Target(Protocol):
     @property
     def uri(self) -> str:
         """The URL without the connection."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
 
     @property
     def is_local(self) -> bool:
@@ -133,8 +136,8 @@ class Delivery:
         if self.target.is_local and may_replace:
             return self._deliver_here(client, job_id, existing=existing, result_format=result_format)
         with TemporaryDirectory(prefix="impact-jobs-") as folder:
-            name = Path(unquote(urlsplit(self.target.uri).path)).name
-            result = save_result(client, _completed(job_id), Path(folder, name), result_format=result_format)
+            path = Path(folder, self.target.name)
+            result = save_result(client, _completed(job_id), path, result_format=result_format)
             sha256 = result.sha256 or _sha256(result.path)
             if sha256 == existing:
                 self.target.abandon(self.upload)  # an earlier try was killed after its upload
