@@ -22,7 +22,7 @@ from impact_jobs.airflow import (
     ImpactWaitOperator,
 )
 from impact_jobs.airflow._task_state import MemoryState
-from impact_jobs.airflow.operators import _base
+from impact_jobs.airflow.operators import _base, _files
 from impact_jobs.sandbox import Sandbox
 
 from tests.airflow.connections import connection_to, set_connection
@@ -272,6 +272,40 @@ def test_a_connection_that_cannot_be_read_after_a_deferral_may_be_so_for_a_momen
             pull.resume(event)
     assert not isinstance(caught.value, AirflowFailException)
     assert pull.start()["job_id"] == sandbox.job_ids[0]
+
+
+def test_a_late_result_holds_no_worker(pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_files, "_LATE_SECONDS", 0.0)
+    monkeypatch.setattr(_base, "_LONGEST_PAUSE", 0.01)
+    trigger = pull.defer()
+    assert isinstance(trigger, ImpactJobTrigger)
+    body = f'{{"Id": "{trigger.job_id}", "Status": "COMPLETED"}}'
+    sandbox.answer_next("GET", "/Download", status=202, body=body, times=8)
+    before = time.time()
+    pull.resume(event_of(trigger))
+    pause, kept = pull.deferrals[-1]
+    assert isinstance(pause, ImpactQuotaTrigger)
+    assert before + 30 <= pause.moment <= time.time() + 30
+    assert kept["kept"]["late_since"] >= before
+    assert pull.finish({"outcome": "quota"})["job_id"] == trigger.job_id
+    assert pull.try_number == 1
+    assert len(pull.deferrals) == 3
+
+
+def test_a_result_that_stays_away_ends_the_try(
+    pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_files, "_LATE_SECONDS", 0.0)
+    monkeypatch.setattr(_base, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(_base, "LATEST_SECONDS", 0.0)
+    trigger = pull.defer()
+    assert isinstance(trigger, ImpactJobTrigger)
+    event, body = event_of(trigger), f'{{"Id": "{trigger.job_id}", "Status": "COMPLETED"}}'
+    sandbox.answer_next("GET", "/Download", status=202, body=body, times=4)
+    with pytest.raises(AirflowException, match="has no result yet") as caught:
+        pull.resume(event)
+    assert not isinstance(caught.value, AirflowFailException)
+    assert pull.start()["job_id"] == trigger.job_id
 
 
 # The budget

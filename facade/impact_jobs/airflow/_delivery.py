@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from attrs import frozen
 
-from impact_jobs import ConfigurationError, DestinationExistsError, Job, JobsClient, JobStatus
+from impact_jobs import ConfigurationError, DestinationExistsError, DownloadResult, Job, JobsClient, JobStatus
 from impact_jobs.airflow._task_state import Memory
 from impact_jobs.client import save_result
 
@@ -97,6 +97,7 @@ class Delivery:
         upload: Where the task's state notes an unfinished upload.
         overwrite: Whether to replace a file of another origin.
         verify: Whether to read the object back and compare its digest.
+        late_seconds: How long to wait for a result that the download endpoint does not have yet.
         may_be_there: Whether an earlier try may have written the file, although there is no note of it any more.
     """
 
@@ -105,6 +106,7 @@ class Delivery:
     upload: Memory
     overwrite: bool = False
     verify: bool = True
+    late_seconds: float = 600.0
     may_be_there: bool = False
 
     def check(self) -> None:
@@ -129,6 +131,7 @@ class Delivery:
 
         Raises:
             DestinationExistsError: A file of another origin is there.
+            WaitTimeoutError: The result is still late after `late_seconds`.
             JobsError: As for `JobsClient.download`; or the upload failed.
         """
         existing = self.target.sha256()
@@ -137,7 +140,7 @@ class Delivery:
             return self._deliver_here(client, job_id, existing=existing, result_format=result_format)
         with TemporaryDirectory(prefix="impact-jobs-") as folder:
             path = Path(folder, self.target.name)
-            result = save_result(client, _completed(job_id), path, result_format=result_format)
+            result = self._save(client, job_id, path, result_format=result_format)
             sha256 = result.sha256 or _sha256(result.path)
             if sha256 == existing:
                 self.target.abandon(self.upload)  # an earlier try was killed after its upload
@@ -158,13 +161,19 @@ class Delivery:
     def _deliver_here(self, client: JobsClient, job_id: str, *, existing: str | None, result_format: str) -> Delivered:
         self._make_folder()  # this may be another machine than that of the check
         self._set_note(None, existing)
-        path = self.target.local_path
-        result = save_result(
-            client, _completed(job_id), path, result_format=result_format, overwrite=existing is not None
-        )
+        path, is_there = self.target.local_path, existing is not None
+        result = self._save(client, job_id, path, result_format=result_format, overwrite=is_there)
         sha256 = result.sha256 or _sha256(result.path)
         self._set_note(sha256, existing)
         return self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
+
+    def _save(
+        self, client: JobsClient, job_id: str, path: Path, *, result_format: str, overwrite: bool = False
+    ) -> DownloadResult:
+        completed = Job(id=job_id, status=JobStatus.COMPLETED)  # as it is known to be, which saves a request
+        return save_result(
+            client, completed, path, result_format=result_format, overwrite=overwrite, timeout=self.late_seconds
+        )
 
     def _make_folder(self) -> None:
         if self.target.is_local:
@@ -196,11 +205,6 @@ class Delivery:
         return DestinationExistsError(
             f"{self.target.uri} exists, and this task has not written it: pass overwrite=True, or choose another path."
         )
-
-
-def _completed(job_id: str) -> Job:
-    """Return the job as it is known to be, which saves a request."""
-    return Job(id=job_id, status=JobStatus.COMPLETED)
 
 
 def _sha256(path: Path) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
 
 from airflow.sdk import BaseOperator
 
@@ -21,7 +21,9 @@ from impact_jobs import (
     JobStatus,
     Polling,
     RateLimitError,
+    ResultNotReadyError,
     Retry,
+    WaitTimeoutError,
 )
 from impact_jobs.airflow._errors import (
     AirflowException,
@@ -55,6 +57,10 @@ Reader: TypeAlias = Callable[[str, object], Any]
 Outcome: TypeAlias = "str | dict[str, Any]"
 """What an operator returns: a job's id, or what it says about a file."""
 
+LATEST_SECONDS: Final = 600.0
+"""How long after its job the result may be there."""
+
+_LATE_PAUSE: Final = 30.0  # seconds until a result that is late is asked for again
 _LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
 _SETTLING_PAUSE: Final = 10.0  # seconds until a server that shows an earlier run is asked again
 
@@ -99,6 +105,7 @@ class ImpactOperator(BaseOperator):
         self.wait_for_completion = True
         self._job_id: str | None = None
         self._is_renewed = False
+        self._late_since: float | None = None
 
     def execute(self, context: Context) -> Outcome:
         """Submit what the operator submits, and wait for its job or defer.
@@ -110,32 +117,27 @@ class ImpactOperator(BaseOperator):
             AirflowFailException: A retry cannot help: an argument, the connection or the destination is wrong.
             AirflowException: The job failed, or the API did not answer. A retry goes on where this try ended.
         """
-        self._restore(None)
+        self._restore()
         return self._start(context)
 
     def execute_complete(
         self,
         context: Context,
         event: Mapping[str, Any],
-        *,
-        arguments: Mapping[str, Any] | None = None,
-        job: str | None = None,
-        is_renewed: bool = False,
+        **kept: Any,  # noqa: ANN401 - plain JSON
     ) -> Outcome:
         """Go on after `ImpactJobTrigger` has fired.
 
         Args:
             context: Airflow's context of the task instance.
             event: The trigger's event.
-            arguments: The values of the arguments at the first start. `dag.test()` does not keep them.
-            job: The id of the job. The event has it as well.
-            is_renewed: Whether it replaces one whose result was gone.
+            kept: What the deferral has kept. `dag.test()` keeps nothing.
 
         Raises:
             AirflowException: As for `execute`, or the job did not complete in time.
         """
-        job_id: str = job or event["job_id"]
-        self._restore(arguments, job=job_id, is_renewed=is_renewed)
+        job_id: str = event["job_id"]
+        self._restore(**{"job": job_id, **kept})
         error = event_error(event)
         if error is not None:
             is_gone = event.get("error") == JobNotFoundError.__name__ and self.schedules_jobs
@@ -148,24 +150,22 @@ class ImpactOperator(BaseOperator):
         context: Context,
         event: Mapping[str, Any],
         *,
-        arguments: Mapping[str, Any] | None = None,
         job: str | None = None,
-        is_renewed: bool = False,
+        **kept: Any,  # noqa: ANN401 - plain JSON
     ) -> Outcome:
-        """Go on after `ImpactQuotaTrigger` has fired, because the account has requests or exports again.
+        """Go on after `ImpactQuotaTrigger` has fired: the account has requests or exports again, or a result was late.
 
         Args:
             context: Airflow's context of the task instance.
             event: The trigger's event.
-            arguments: As for `execute_complete`.
             job: The id of the completed job, or None if none was submitted.
-            is_renewed: Whether it replaces one whose result was gone.
+            kept: What else the deferral has kept.
 
         Raises:
             AirflowException: As for `execute`.
         """
         del event
-        self._restore(arguments, job=job, is_renewed=is_renewed)
+        self._restore(**kept, job=job)
         if job is None:
             return self._start(context)
         with self._session(job) as client:
@@ -219,7 +219,20 @@ class ImpactOperator(BaseOperator):
                 self._defer_for(job, until=epoch_seconds() + _SETTLING_PAUSE)
             else:
                 time.sleep(_SETTLING_PAUSE)
-        return self._finish(context, client, job)
+        try:
+            return self._finish(context, client, job)
+        except WaitTimeoutError as error:
+            if self.deferrable and error.job is not None:
+                self._defer_if_late(error.job)
+            raise
+
+    def _defer_if_late(self, job: Job) -> NoReturn:
+        """Defer until the result of a completed job may be there, unless it has been late for long."""
+        self._late_since = self._late_since or epoch_seconds()
+        if epoch_seconds() - self._late_since >= LATEST_SECONDS:
+            raise ResultNotReadyError(job) from None
+        self.log.info("Deferring, because job %s is COMPLETED, but its result is not there yet.", job.id)
+        self._defer_for(job.id, until=epoch_seconds() + _LATE_PAUSE)
 
     def _defer_until_ended(self, job: str) -> None:
         self.log.info("Deferring until job %s has ended.", job)
@@ -235,14 +248,19 @@ class ImpactOperator(BaseOperator):
             kwargs=self._kept(job),
         )
 
-    def _defer_for(self, job: str | None, *, until: float, seed: str | None = None) -> None:
+    def _defer_for(self, job: str | None, *, until: float, seed: str | None = None) -> NoReturn:
         trigger = ImpactQuotaTrigger(until, seed=seed)
         self.defer(trigger=trigger, method_name="execute_after_pause", kwargs=self._kept(job))
 
     def _kept(self, job: str | None) -> dict[str, Any]:
         """Return what goes through a deferral, in plain JSON."""
         arguments = {name: getattr(self, name) for name in self.readers}
-        return {"arguments": arguments, "job": job, "is_renewed": self._is_renewed}
+        return {
+            "arguments": arguments,
+            "job": job,
+            "is_renewed": self._is_renewed,
+            "late_since": self._late_since,
+        }
 
     @contextmanager
     def _session(self, job: str | None = None) -> Iterator[JobsClient]:
@@ -289,15 +307,24 @@ class ImpactOperator(BaseOperator):
         return f"connection {self.impact_conn_id!r}"
 
     def _restore(
-        self, arguments: Mapping[str, Any] | None, *, job: str | None = None, is_renewed: bool = False
+        self,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        job: str | None = None,
+        is_renewed: bool = False,
+        late_since: float | None = None,
     ) -> None:
-        """Set the arguments to those of the first start, or at that start, read what the templates have rendered."""
+        """Set the arguments to those of the first start, or at that start, read what the templates have rendered.
+
+        `is_renewed` says whether the job replaces one whose result was gone; `late_since`, in epoch seconds, from when
+        on the result has been late.
+        """
         if arguments is None:
             with self._errors():
                 arguments = {name: read(name, getattr(self, name)) for name, read in self.readers.items()}
         for name, value in arguments.items():
             setattr(self, name, value)
-        self._job_id, self._is_renewed = job, is_renewed
+        self._job_id, self._is_renewed, self._late_since = job, is_renewed, late_since
 
     def _memory(self, context: Context, key: str) -> Memory:
         # A state of this process, if there is no other, keeps the flow the same.
