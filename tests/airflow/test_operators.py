@@ -20,6 +20,7 @@ from impact_jobs.airflow import (
     ImpactReplayOperator,
     ImpactReportToStorageOperator,
     ImpactWaitOperator,
+    _scheduling,
 )
 from impact_jobs.airflow._task_state import MemoryState
 from impact_jobs.airflow.operators import _base, _files
@@ -379,6 +380,23 @@ def test_a_replay_that_was_taken_for_its_earlier_run_is_waited_for_in_one_deferr
     assert isinstance(run.deferrals[-1][0], ImpactJobTrigger)
     assert run.finish(event_of(run.deferrals[-1][0])) == source
     assert sent(sandbox, "/Replay") == 1
+
+
+@pytest.mark.parametrize("sandbox", ["brand", "partner"], indirect=True)
+def test_a_replay_that_stays_queued_is_waited_for_until_the_first_deadline(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = sandbox.add_job(age=120, seconds=60.0)
+    run = of(ImpactReplayOperator, job=source)
+    first = run.defer()
+    assert isinstance(first, ImpactJobTrigger)
+    run.resume({"job_id": source, "outcome": "completed", "message": "", "is_final": False, "error": None})
+    assert isinstance(run.deferrals[-1][0], ImpactQuotaTrigger), "the server may still show the earlier run"
+    monkeypatch.setattr(_scheduling, "_SETTLING_SECONDS", 0.0)
+    run.resume({"outcome": "quota"})
+    second = run.deferrals[-1][0]
+    assert isinstance(second, ImpactJobTrigger)
+    assert second.deadline == first.deadline
 
 
 @in_each_kind

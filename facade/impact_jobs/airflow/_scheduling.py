@@ -97,12 +97,16 @@ class JobNote:
             return None
         return note if request in (None, note.request) else None
 
+    @property
+    def is_recent(self) -> bool:
+        """Whether the server may still show what was before the last request."""
+        return epoch_seconds() - self.sent_at < _SETTLING_SECONDS
+
     def corrected(self, job: Job) -> Job:
         """Return a snapshot as QUEUED if it still shows the run before a replay in place, as may be for a moment."""
         end = job.completed_date
         is_earlier = job.status == JobStatus.COMPLETED and end is not None and end.isoformat() == self.earlier_end
-        is_recent = epoch_seconds() - self.sent_at < _SETTLING_SECONDS
-        return evolve(job, status=JobStatus.QUEUED) if is_earlier and is_recent else job
+        return evolve(job, status=JobStatus.QUEUED) if is_earlier and self.is_recent else job
 
 
 @frozen(kw_only=True)
@@ -192,7 +196,7 @@ class JobScheduler:
         try:
             job = self.client.get(note.job)
         except JobNotFoundError:
-            if epoch_seconds() - note.sent_at < _SETTLING_SECONDS:
+            if note.is_recent:
                 return Job(id=note.job, status=JobStatus.QUEUED)
             logger.warning("job %s of an earlier try is gone, so it is scheduled anew", note.job)
             return None
@@ -305,12 +309,15 @@ class JobScheduler:
             self.memory.set(value)
 
 
-def rerun(client: JobsClient, memory: Memory, job_id: str) -> Job | None:
-    """Return the current state of a job that this task has replayed in place, or None if it has not done so."""
+def rerun(client: JobsClient, memory: Memory, job_id: str) -> tuple[Job, bool] | None:
+    """Return the current state of a job that this task has replayed in place, or None if it has not done so.
+
+    Return also whether the replay was so recent that the server may still show the earlier run.
+    """
     note = JobNote.read(memory.get())
     if note is None or note.job is None or note.earlier_end is None or not _is_same(note.job, job_id):
         return None
-    return note.corrected(client.get(job_id))
+    return note.corrected(client.get(job_id)), note.is_recent
 
 
 def _is_same(first: str, second: str) -> bool:

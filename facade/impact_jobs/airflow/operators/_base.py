@@ -105,6 +105,7 @@ class ImpactOperator(BaseOperator):
         self.wait_for_completion = True
         self._job_id: str | None = None
         self._is_renewed = False
+        self._deadline: float | None = None
         self._late_since: float | None = None
 
     def execute(self, context: Context) -> Outcome:
@@ -199,22 +200,26 @@ class ImpactOperator(BaseOperator):
 
     def _wait(self, context: Context, client: JobsClient, job: Job) -> Outcome:
         """Defer until the job has ended, or wait in the worker; then finish."""
+        self._deadline = None if self.timeout is None else epoch_seconds() + self.timeout
         if job.status != JobStatus.COMPLETED:
-            if self.deferrable:
-                self._defer_until_ended(job.id)
-            else:
-                client.wait(job, self.timeout)
+            self._wait_or_defer(client, job)
         with self._errors(client, job=job.id):
             return self._complete(context, client, job.id)
 
+    def _wait_or_defer(self, client: JobsClient, job: Job) -> None:
+        if self.deferrable:
+            self._defer_until_ended(job.id)
+        client.wait(job, None if self._deadline is None else max(self._deadline - epoch_seconds(), 0.0))
+
     def _complete(self, context: Context, client: JobsClient, job: str) -> Outcome:
-        while (current := rerun(client, self._memory(context, JOB_KEY), job)) is not None:
+        while (found := rerun(client, self._memory(context, JOB_KEY), job)) is not None:
+            current, may_be_earlier = found
             if current.status == JobStatus.COMPLETED:
                 break
             if current.is_terminal:
                 raise JobFailedError.of(current)
-            if self.deferrable and current.status == JobStatus.RUNNING:
-                self._defer_until_ended(job)
+            if current.status != JobStatus.QUEUED or not may_be_earlier:
+                self._wait_or_defer(client, current)
             elif self.deferrable:
                 self._defer_for(job, until=epoch_seconds() + _SETTLING_PAUSE)
             else:
@@ -240,7 +245,7 @@ class ImpactOperator(BaseOperator):
             trigger=ImpactJobTrigger(
                 self.impact_conn_id,
                 job,
-                deadline=None if self.timeout is None else epoch_seconds() + self.timeout,
+                deadline=self._deadline,
                 polling=self.polling,
                 advertiser_id=self.advertiser_id,
             ),
@@ -259,6 +264,7 @@ class ImpactOperator(BaseOperator):
             "arguments": arguments,
             "job": job,
             "is_renewed": self._is_renewed,
+            "deadline": self._deadline,
             "late_since": self._late_since,
         }
 
@@ -312,19 +318,21 @@ class ImpactOperator(BaseOperator):
         arguments: Mapping[str, Any] | None = None,
         job: str | None = None,
         is_renewed: bool = False,
+        deadline: float | None = None,
         late_since: float | None = None,
     ) -> None:
         """Set the arguments to those of the first start, or at that start, read what the templates have rendered.
 
-        `is_renewed` says whether the job replaces one whose result was gone; `late_since`, in epoch seconds, from when
-        on the result has been late.
+        `is_renewed` says whether the job replaces one whose result was gone. In epoch seconds, `deadline` says until
+        when to wait, and `late_since` from when on the result has been late.
         """
         if arguments is None:
             with self._errors():
                 arguments = {name: read(name, getattr(self, name)) for name, read in self.readers.items()}
         for name, value in arguments.items():
             setattr(self, name, value)
-        self._job_id, self._is_renewed, self._late_since = job, is_renewed, late_since
+        self._job_id, self._is_renewed = job, is_renewed
+        self._deadline, self._late_since = deadline, late_since
 
     def _memory(self, context: Context, key: str) -> Memory:
         # A state of this process, if there is no other, keeps the flow the same.
