@@ -399,6 +399,19 @@ def test_a_replay_that_stays_queued_is_waited_for_until_the_first_deadline(
     assert second.deadline == first.deadline
 
 
+def test_a_lost_replay_is_looked_for_once_the_list_shows_it(sandbox: Sandbox) -> None:
+    source = sandbox.add_job(age=60)
+    run = of(ImpactReplayOperator, job=source)
+    run.state = KilledAt(1)
+    before = time.time()
+    with pytest.raises(KeyboardInterrupt):
+        run.start()
+    trigger = run.defer()
+    assert isinstance(trigger, ImpactQuotaTrigger)
+    assert before + 60 <= trigger.moment <= time.time() + 60
+    assert not sent(sandbox, "/Replay")
+
+
 @in_each_kind
 def test_a_replay_returns_the_new_job_once(sandbox: Sandbox) -> None:
     source = sandbox.add_job(age=60)

@@ -350,4 +350,5 @@ class ImpactOperator(BaseOperator):
             max_age=None if max_age is None else timedelta(seconds=max_age),
             clears=context["ti"].max_tries,
             scope=f"{self.impact_conn_id}/{self.advertiser_id or ''}",
+            defer_until=(lambda moment: self._defer_for(None, until=moment)) if self.deferrable else None,
         )
