@@ -24,6 +24,7 @@ from impact_jobs.airflow import (
 )
 from impact_jobs.airflow._task_state import MemoryState
 from impact_jobs.airflow.operators import _base, _files
+from impact_jobs.airflow.trigger import spread_seconds
 from impact_jobs.sandbox import Sandbox
 
 from tests.airflow.connections import connection_to, set_connection
@@ -347,7 +348,23 @@ def test_a_task_that_is_not_deferrable_is_rescheduled(sandbox: Sandbox) -> None:
     with pytest.raises(AirflowRescheduleException) as caught:
         run.start()
     wait = caught.value.reschedule_date - datetime.now(UTC)
-    assert timedelta(seconds=1700) < wait < timedelta(seconds=1900)
+    assert timedelta(seconds=1700) < wait < timedelta(seconds=1900 + 180)
+
+
+def test_a_refusal_without_a_pause_is_not_followed_at_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_base, "token_hex", lambda _: "a seed")
+    for deferrable in (True, False):
+        run = of(ImpactExportOperator, **MAY, deferrable=deferrable)
+        sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=429, headers={"Retry-After": "0"}, times=10)
+        before = time.time()
+        if deferrable:
+            trigger = run.defer()
+            assert isinstance(trigger, ImpactQuotaTrigger)
+            assert trigger.moment >= before + 30
+        else:
+            with pytest.raises(AirflowRescheduleException) as caught:
+                run.start()
+            assert caught.value.reschedule_date.timestamp() >= before + 30 + spread_seconds("a seed") > before + 30
 
 
 # The other operators

@@ -6,7 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
 
@@ -38,7 +38,7 @@ from impact_jobs.airflow._settings import polling_of
 from impact_jobs.airflow._task_state import Memory, MemoryState, task_state
 from impact_jobs.airflow._values import as_polling, as_seconds, as_text, optional
 from impact_jobs.airflow.hook import ImpactHook
-from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger
+from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger, spread_seconds
 from impact_jobs.client import epoch_seconds, quota_resets_at
 
 try:
@@ -62,6 +62,7 @@ LATEST_SECONDS: Final = 600.0
 
 _LATE_PAUSE: Final = 30.0  # seconds until a result that is late is asked for again
 _LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
+_SHORTEST_PAUSE: Final = timedelta(seconds=30)  # before a refused request, because Retry-After may be 0 each time
 _SETTLING_PAUSE: Final = 10.0  # seconds until a server that shows an earlier run is asked again
 
 
@@ -296,13 +297,14 @@ class ImpactOperator(BaseOperator):
         except JobsError as error:
             if client is None or not isinstance(error, RateLimitError) or error.is_from_storage:
                 raise self._exception(error) from None
-            moment = quota_resets_at(client, error)
+            moment = max(quota_resets_at(client, error), datetime.now(UTC) + _SHORTEST_PAUSE)
             self.log.warning("%s: goes on at %s: %s", self._what(), moment.isoformat(), one_line(str(error)))
         else:
             return
+        seed = token_hex(4)  # so that not all tasks go on at once
         if not self.deferrable:
-            raise AirflowRescheduleException(moment)
-        self._defer_for(job, until=moment.timestamp(), seed=token_hex(4))
+            raise AirflowRescheduleException(moment + timedelta(seconds=spread_seconds(seed)))
+        self._defer_for(job, until=moment.timestamp(), seed=seed)
 
     def _exception(self, error: JobsError) -> AirflowException:
         exception = airflow_error(error, self._what())
