@@ -156,10 +156,28 @@ def test_a_file_of_another_origin_is_replaced_on_request(target: Any, sandbox: S
 def test_a_second_delivery_is_unchanged(target: Any, sandbox: Sandbox, job: str) -> None:
     state = FragileState()
     first = deliver(delivery(target, state), sandbox, job)
-    second = deliver(delivery(target, state), sandbox, job)
+    second = deliver(delivery(target, state, clears=1), sandbox, job)
     assert second.unchanged
     assert second.sha256 == first.sha256
     assert not isinstance(target, Store) or target.puts == 1
+
+
+def test_what_the_task_has_not_succeeded_with_is_not_unchanged(target: Any, sandbox: Sandbox, job: str) -> None:
+    """Each number is how often the task was cleared before a try; all but the last of a number have failed."""
+    state, newer = FragileState(), sandbox.add_job(content=b"Id,Note\n1,c\n")
+    tries = [(0, job), (0, job), (0, job), (1, job), (2, newer), (2, newer), (3, newer)]
+    found = [deliver(delivery(target, state, clears=clears), sandbox, each).unchanged for clears, each in tries]
+    assert found == [False, False, False, True, False, False, True]
+
+
+def test_a_file_whose_writer_was_killed_is_not_unchanged(sandbox: Sandbox, job: str) -> None:
+    state, store = FragileState(), Store(killer=Killer(2))  # after the upload
+    with pytest.raises(Killed):
+        deliver(delivery(store, state), sandbox, job)
+    assert store.content is not None
+    for clears, unchanged in [(1, False), (1, False), (2, True)]:
+        assert deliver(delivery(store, state, clears=clears), sandbox, job).unchanged == unchanged
+    assert store.puts == 0
 
 
 def test_the_tasks_own_file_is_replaced_by_a_newer_result(target: Any, sandbox: Sandbox, job: str) -> None:
@@ -187,7 +205,7 @@ def test_the_state_of_another_path_is_not_used(sandbox: Sandbox, job: str) -> No
 
 def test_without_a_lasting_state_an_equal_file_is_recognised(target: Any, sandbox: Sandbox, job: str) -> None:
     deliver(delivery(target), sandbox, job)
-    assert deliver(delivery(target, may_be_there=True), sandbox, job).unchanged
+    assert not deliver(delivery(target, may_be_there=True), sandbox, job).unchanged, "no note says who knows of it"
     fill(target, b"precious")
     with pytest.raises(DestinationExistsError):
         deliver(delivery(target, may_be_there=True), sandbox, job)

@@ -42,5 +42,6 @@ def delivery_of(operator: FileWriter, context: Context) -> Delivery:
         overwrite=operator.overwrite,
         verify=operator.verify,
         late_seconds=_LATE_SECONDS if operator.deferrable else LATEST_SECONDS,
+        clears=context["ti"].max_tries,
         may_be_there=context["ti"].try_number > 1,
     )
