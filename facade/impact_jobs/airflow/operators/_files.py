@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from impact_jobs.airflow._delivery import FILE_KEY, UPLOAD_KEY, Delivery
 from impact_jobs.airflow._task_state import Memory
+from impact_jobs.airflow.operators._base import LATEST_SECONDS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+_LATE_SECONDS: Final = 5.0  # in which a deferrable task waits for a late result on a worker
 
 
 class FileWriter(Protocol):
@@ -18,6 +22,7 @@ class FileWriter(Protocol):
     storage_conn_id: Any
     overwrite: Any
     verify: Any
+    deferrable: bool
 
     def _memory(self, context: Context, key: str) -> Memory: ...
 
@@ -36,5 +41,7 @@ def delivery_of(operator: FileWriter, context: Context) -> Delivery:
         upload=operator._memory(context, UPLOAD_KEY),  # noqa: SLF001 - the same
         overwrite=operator.overwrite,
         verify=operator.verify,
+        late_seconds=_LATE_SECONDS if operator.deferrable else LATEST_SECONDS,
+        clears=context["ti"].max_tries,
         may_be_there=context["ti"].try_number > 1,
     )

@@ -34,7 +34,7 @@ class ImpactDownloadOperator(ImpactOperator):
 
     Returns:
         A dict of `path`, `job_id`, `rows`, `bytes`, `sha256` and `unchanged`, which says whether the same bytes were
-        there before.
+        there when the task last succeeded, or else when it first started. It is False if no note says so.
 
     Example:
         >>> download = ImpactDownloadOperator(
