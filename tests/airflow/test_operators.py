@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
+from impact_jobs import JobsClient
 from impact_jobs.airflow import (
     ImpactDownloadOperator,
     ImpactExportOperator,
@@ -144,12 +145,14 @@ def test_no_limit_of_the_wait_is_no_deadline() -> None:
 # Retries and clears
 
 
+@pytest.mark.parametrize("has_store", [True, False])
 @in_each_kind
-def test_a_retry_after_a_failure_replays_the_job(pull: TaskRun, sandbox: Sandbox) -> None:
+def test_a_retry_after_a_failure_replays_the_job(pull: TaskRun, sandbox: Sandbox, *, has_store: bool) -> None:
+    pull.state = pull.state if has_store else None
     sandbox.prepare_export(status="FAILED", message="Out of memory")
     assert "Out of memory" in failing(pull)
     assert pull.start()["job_id"] == sandbox.job_ids[-1]
-    assert (sent(sandbox), sent(sandbox, "/Replay")) == (1, 1)
+    assert (sent(sandbox), sent(sandbox, "/Replay")) == (1 if has_store else 2, 1)
 
 
 def test_a_retry_after_the_deadline_waits_for_the_same_job(pull: TaskRun, sandbox: Sandbox) -> None:
@@ -170,6 +173,26 @@ def test_a_killed_task_finds_its_job_again(pull: TaskRun, sandbox: Sandbox, writ
     with pytest.raises(KeyboardInterrupt):
         pull.start()
     assert not pull.start()["unchanged"]
+    assert len(sandbox.job_ids) == 1
+
+
+@in_each_kind
+def test_a_killed_task_without_a_store_finds_its_job_again(
+    pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pull.state = None
+
+    export: Any = JobsClient.export_report
+
+    def killed(client: JobsClient, *args: Any, **options: Any) -> None:
+        export(client, *args, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(JobsClient, "export_report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            pull.start()
+    assert pull.start()["job_id"] == sandbox.job_ids[0]
     assert len(sandbox.job_ids) == 1
 
 
@@ -385,16 +408,20 @@ def test_export_wait_and_download_hand_on_the_id(sandbox: Sandbox, tmp_path: Pat
     assert len(sandbox.job_ids) == 1
 
 
+@pytest.mark.parametrize("has_store", [True, False])
 @pytest.mark.parametrize("sandbox", ["brand", "partner"], indirect=True)
-def test_a_replay_that_was_taken_for_its_earlier_run_is_waited_for_in_one_deferral(sandbox: Sandbox) -> None:
+def test_a_replay_that_was_taken_for_its_earlier_run_is_waited_for_in_one_deferral(
+    sandbox: Sandbox, *, has_store: bool
+) -> None:
     source = sandbox.add_job(age=60, seconds=2.0)
     run = of(ImpactReplayOperator, job=source)
+    run.state = run.state if has_store else None
     run.defer()
     with sandbox.client() as jobs:
         while jobs.get(source).status != "RUNNING":
             pass
     run.resume({"job_id": source, "outcome": "completed", "message": "", "is_final": False, "error": None})
-    assert isinstance(run.deferrals[-1][0], ImpactJobTrigger)
+    assert [type(trigger) for trigger, _ in run.deferrals] == [ImpactJobTrigger, ImpactJobTrigger]
     assert run.finish(event_of(run.deferrals[-1][0])) == source
     assert sent(sandbox, "/Replay") == 1
 

@@ -65,22 +65,15 @@ class Task:
     sandbox: Sandbox
     state: FragileState = field(factory=FragileState)
     options: dict[str, Any] = field(factory=dict)
-    tries: int = 0
 
     @contextmanager
     def scheduler(self, *, kill_at: int = 0, **options: Any) -> Iterator[JobScheduler]:
         """Start a try in what stands for a new process."""
         forget_process()
-        self.tries += 1
         killer = self.state.killer = Killer(kill_at)
         with self.sandbox.client(retry=Retry(base_delay=0)) as client:
             _kill_around(client, killer)
-            yield JobScheduler(
-                client=client,
-                memory=Memory(self.state, JOB_KEY),
-                is_retry=self.tries > 1,
-                **{**self.options, **options},
-            )
+            yield JobScheduler(client=client, memory=Memory(self.state, JOB_KEY), **{**self.options, **options})
 
     def export(self, request: ExportRequest = REQUEST, *, kill_at: int = 0, **options: Any) -> str:
         with self.scheduler(kill_at=kill_at, **options) as scheduler:

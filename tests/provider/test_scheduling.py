@@ -293,35 +293,31 @@ def test_only_a_replay_in_place_is_looked_at_again(task: Task, sandbox: Sandbox)
     assert not sandbox.requests
 
 
-# Without a task state store
-
-
-def stateless(sandbox: Sandbox, *, tries: int) -> Task:
-    return Task(sandbox=sandbox, options={"is_durable": False}, tries=tries)
+# Without a task state store, each try has an empty state
 
 
 def test_without_a_store_an_equal_export_finds_the_job(sandbox: Sandbox) -> None:
-    assert stateless(sandbox, tries=0).export() == stateless(sandbox, tries=1).export()
+    assert Task(sandbox=sandbox).export() == Task(sandbox=sandbox).export()
     assert len(sandbox.job_ids) == 1
 
 
-def test_without_a_store_the_list_shows_the_replay_of_a_failed_job(sandbox: Sandbox, clock: ImpactClock) -> None:
+@in_each_kind
+def test_without_a_store_a_failed_job_is_replayed_at_once(sandbox: Sandbox, clock: ImpactClock) -> None:
     sandbox.prepare_export(status="FAILED", seconds=1)
-    first = stateless(sandbox, tries=0).export()
+    first = Task(sandbox=sandbox).export()
     clock.advance(2)
-    with sandbox.client() as jobs:
-        second = jobs.replay(first).id  # by an earlier try, soon after the failure
-    clock.advance(300)
-    assert stateless(sandbox, tries=2).export() == second
-    assert len(sandbox.job_ids) == 2
+    before = clock.elapsed
+    assert (Task(sandbox=sandbox).export() == first) == (sandbox.account != "agency")
+    assert sent(sandbox, "/Replay") == 1
+    assert clock.elapsed == before, "nothing is waited for in the worker"
 
 
-def test_without_a_store_a_failed_job_is_replayed_although_others_export(
-    sandbox: Sandbox, clock: ImpactClock, caplog: pytest.LogCaptureFixture
+def test_without_a_store_a_job_of_another_export_is_not_taken_for_a_replay(
+    sandbox: Sandbox, clock: ImpactClock
 ) -> None:
     sandbox.prepare_export(status="FAILED", seconds=1)
-    first = stateless(sandbox, tries=0).export()
-    clock.advance(2)
-    others = [sandbox.add_job() for _ in range(3)]
-    assert stateless(sandbox, tries=1).export() not in (first, *others)
-    assert "although an earlier try may have done so" in caplog.text
+    first = Task(sandbox=sandbox).export()
+    clock.advance(3)
+    other = Task(sandbox=sandbox).export(evolve(REQUEST, start="2026-04-01", end="2026-04-30"))
+    clock.advance(300)
+    assert Task(sandbox=sandbox).export() not in (first, other)

@@ -117,8 +117,6 @@ class JobScheduler:
     Args:
         client: A client of the account.
         memory: Where the task's state notes the job.
-        is_durable: Whether that outlasts the process.
-        is_retry: Whether the task has been started before.
         max_age: How old the result may have been when the task first asked for it since it was cleared.
         clears: Airflow's `max_tries`.
         scope: The account, as text that is equal for equal connections and brands.
@@ -128,8 +126,6 @@ class JobScheduler:
 
     client: JobsClient
     memory: Memory
-    is_durable: bool = True
-    is_retry: bool = False
     max_age: timedelta | None = None
     clears: int = 0
     scope: str = ""
@@ -234,7 +230,7 @@ class JobScheduler:
         is_completed = job.status == JobStatus.COMPLETED
         if is_completed and self._is_new_enough(note, job):
             return job
-        replayed = self._earlier_replay(note, job) or self._replay_if_possible(note, job)
+        replayed = self._replay_if_possible(note, job)
         if replayed is not None:
             return replayed
         if is_completed:
@@ -268,20 +264,6 @@ class JobScheduler:
         job = request.send(self.client)
         self._write(evolve(note, job=job.id))
         return job
-
-    def _earlier_replay(self, note: JobNote, job: Job) -> Job | None:
-        """Return the replay that an earlier try may have made of a failed job, if there is no state that names it."""
-        ended = job.failed_date or job.completed_date or job.cancelled_date
-        if self.is_durable or not self.is_retry or ended is None or job.status == JobStatus.COMPLETED:
-            return None
-        try:
-            found = self._listed_replay(job.id, ended.timestamp())
-        except ReplayUncertainError as error:
-            logger.warning("job %s is replayed, although an earlier try may have done so: %s", job.id, error)
-            return None
-        if found is not None:
-            self._write(evolve(note, job=found.id, source=None))
-        return found
 
     def _replay_if_possible(self, note: JobNote, job: Job) -> Job | None:
         if str(job.raw.get("Replayable")).lower() == "false":

@@ -1,7 +1,7 @@
 """What a task remembers over its tries: values in Airflow's task state store, or in memory if there is none.
 
 Airflow 3.3 and later keep the store for a task instance through deferrals, retries and clears. Older versions have
-none, and then a value lasts no longer than the process.
+none, and then a value lasts no longer than the process, except the job's, which goes through the deferrals of a try.
 """
 
 from __future__ import annotations

@@ -108,6 +108,7 @@ class ImpactOperator(BaseOperator):
         self._is_renewed = False
         self._deadline: float | None = None
         self._late_since: float | None = None
+        self._try_state = MemoryState()
 
     def execute(self, context: Context) -> Outcome:
         """Submit what the operator submits, and wait for its job or defer.
@@ -267,6 +268,7 @@ class ImpactOperator(BaseOperator):
             "is_renewed": self._is_renewed,
             "deadline": self._deadline,
             "late_since": self._late_since,
+            "note": self._try_state.get(JOB_KEY),  # if Airflow has no store for the task's state
         }
 
     @contextmanager
@@ -323,11 +325,13 @@ class ImpactOperator(BaseOperator):
         is_renewed: bool = False,
         deadline: float | None = None,
         late_since: float | None = None,
+        note: Mapping[str, Any] | None = None,
     ) -> None:
         """Set the arguments to those of the first start, or at that start, read what the templates have rendered.
 
         `is_renewed` says whether the job replaces one whose result was gone. In epoch seconds, `deadline` says until
-        when to wait, and `late_since` from when on the result has been late.
+        when to wait, and `late_since` from when on the result has been late. `note` is what the task's state says about
+        the job, if Airflow has no store for it.
         """
         if arguments is None:
             with self._errors():
@@ -336,20 +340,16 @@ class ImpactOperator(BaseOperator):
             setattr(self, name, value)
         self._job_id, self._is_renewed = job, is_renewed
         self._deadline, self._late_since = deadline, late_since
+        self._try_state = MemoryState({} if note is None else {JOB_KEY: note})
 
     def _memory(self, context: Context, key: str) -> Memory:
-        # A state of this process, if there is no other, keeps the flow the same.
-        return Memory(task_state(context, is_durable=self.durable) or MemoryState(), key)
-
-    def _is_durable(self, context: Context) -> bool:
-        return task_state(context, is_durable=self.durable) is not None
+        # A state of this try, if there is no other, keeps the flow the same.
+        return Memory(task_state(context, is_durable=self.durable) or self._try_state, key)
 
     def _scheduler(self, context: Context, client: JobsClient, *, max_age: float | None) -> JobScheduler:
         return JobScheduler(
             client=client,
             memory=self._memory(context, JOB_KEY),
-            is_durable=self._is_durable(context),
-            is_retry=context["ti"].try_number > 1,
             max_age=None if max_age is None else timedelta(seconds=max_age),
             clears=context["ti"].max_tries,
             scope=f"{self.impact_conn_id}/{self.advertiser_id or ''}",
