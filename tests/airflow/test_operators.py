@@ -78,9 +78,8 @@ def test_a_report_arrives_by_one_deferral(pull: TaskRun, sandbox: Sandbox, tmp_p
     assert not others
     assert isinstance(trigger, ImpactJobTrigger)
     assert trigger.job_id == job
-    assert pull.asset_events == {
-        (tmp_path / "may.csv").as_uri(): {key: value for key, value in result.items() if key != "path"}
-    }
+    uri = (tmp_path / "may.csv").as_uri()
+    assert pull.asset_events == {uri: {key: value for key, value in result.items() if key != "path"} | {"uri": uri}}
 
 
 def test_a_task_that_is_not_deferrable_waits_in_the_worker(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -167,7 +166,7 @@ def test_a_killed_task_finds_its_job_again(pull: TaskRun, sandbox: Sandbox, writ
     pull.state = killed
     with pytest.raises(KeyboardInterrupt):
         pull.start()
-    assert not pull.start()["unchanged"] or write == 4
+    assert not pull.start()["unchanged"], "no event has announced the file yet"
     assert len(sandbox.job_ids) == 1
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from attrs import frozen
 
@@ -63,7 +63,7 @@ class Delivered:
         rows: The number of records, or None if the format has no count.
         size: The length in bytes.
         sha256: The digest in hexadecimal.
-        unchanged: Whether the same bytes were there before.
+        unchanged: Whether the same bytes were there before the task started, or started anew after a clear.
     """
 
     uri: str
@@ -98,6 +98,7 @@ class Delivery:
         overwrite: Whether to replace a file of another origin.
         verify: Whether to read the object back and compare its digest.
         may_be_there: Whether an earlier try may have written the file, although there is no note of it any more.
+        clears: Airflow's `max_tries`, which grows whenever the task is cleared.
     """
 
     target: Target
@@ -106,6 +107,7 @@ class Delivery:
     overwrite: bool = False
     verify: bool = True
     may_be_there: bool = False
+    clears: int = 0
 
     def check(self) -> None:
         """Check the destination before a job is scheduled.
@@ -132,11 +134,12 @@ class Delivery:
             JobsError: As for `JobsClient.download`; or the upload failed.
         """
         existing = self.target.sha256()
+        before = self._before(existing)
         may_replace = self.overwrite or self._is_ours(existing)
         if self.target.is_local and may_replace:
-            return self._deliver_here(client, job_id, existing=existing, result_format=result_format)
+            return self._deliver_here(client, job_id, existing=existing, before=before, result_format=result_format)
         with TemporaryDirectory(prefix="impact-jobs-") as folder:
-            name = Path(unquote(urlsplit(self.target.uri).path)).name
+            name = Path(unquote(self.target.uri)).name
             result = save_result(client, _completed(job_id), Path(folder, name), result_format=result_format)
             sha256 = result.sha256 or _sha256(result.path)
             if sha256 == existing:
@@ -144,7 +147,7 @@ class Delivery:
             else:
                 if not may_replace:
                     raise self._exists()
-                self._set_note(sha256, existing)
+                self._set_note(sha256, existing, before)
                 self.target.put(
                     result.path,
                     sha256=sha256,
@@ -152,23 +155,25 @@ class Delivery:
                     verify=self.verify,
                     overwrite=existing is not None,
                 )
-            self._set_note(sha256, existing)
-        delivered = self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
+            self._set_note(sha256, existing, before)
+        delivered = self._delivered(result.rows, result.bytes_written, job_id, sha256, before)
         # The download has logged only its temporary file.
         unchanged = ", unchanged" if delivered.unchanged else ""
         logger.info("job %s: %d bytes are at %s%s", job_id, delivered.size, delivered.uri, unchanged)
         return delivered
 
-    def _deliver_here(self, client: JobsClient, job_id: str, *, existing: str | None, result_format: str) -> Delivered:
+    def _deliver_here(
+        self, client: JobsClient, job_id: str, *, existing: str | None, before: str | None, result_format: str
+    ) -> Delivered:
         self._make_folder()  # this may be another machine than that of the check
-        self._set_note(None, existing)
+        self._set_note(None, existing, before)
         path = self.target.local_path
         result = save_result(
             client, _completed(job_id), path, result_format=result_format, overwrite=existing is not None
         )
         sha256 = result.sha256 or _sha256(result.path)
-        self._set_note(sha256, existing)
-        return self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
+        self._set_note(sha256, existing, before)
+        return self._delivered(result.rows, result.bytes_written, job_id, sha256, before)
 
     def _make_folder(self) -> None:
         if self.target.is_local:
@@ -178,18 +183,28 @@ class Delivery:
             except OSError as error:
                 raise ConfigurationError(f"the folder {folder} cannot be made: {error.strerror}.") from None
 
-    def _delivered(self, rows: int | None, size: int, job_id: str, sha256: str, existing: str | None) -> Delivered:
+    def _delivered(self, rows: int | None, size: int, job_id: str, sha256: str, before: str | None) -> Delivered:
         return Delivered(
-            uri=self.target.uri, job_id=job_id, rows=rows, size=size, sha256=sha256, unchanged=sha256 == existing
+            uri=self.target.uri, job_id=job_id, rows=rows, size=size, sha256=sha256, unchanged=sha256 == before
         )
 
     def _note(self) -> Mapping[str, Any] | None:
         note = self.file.get()
-        is_complete = note is not None and note.keys() >= {"uri", "sha256", "replaces"}
+        is_complete = note is not None and note.keys() >= {"uri", "sha256", "replaces", "before", "clears"}
         return note if is_complete and note is not None and note["uri"] == self.target.uri else None
 
-    def _set_note(self, sha256: str | None, existing: str | None) -> None:
-        self.file.set({"uri": self.target.uri, "sha256": sha256, "replaces": existing})
+    def _set_note(self, sha256: str | None, existing: str | None, before: str | None) -> None:
+        self.file.set({
+            "uri": self.target.uri, "sha256": sha256, "replaces": existing, "before": before, "clears": self.clears
+        })  # fmt: skip
+
+    def _before(self, existing: str | None) -> str | None:
+        """Return the digest of what was there at the first try since the task was cleared.
+
+        A try that was killed after its upload has announced nothing, so the next one must not say "unchanged".
+        """
+        note = self._note()
+        return existing if note is None or note["clears"] != self.clears else note["before"]
 
     def _is_ours(self, existing: str | None) -> bool:
         """Return whether nothing is there, or what this task has written or was about to replace."""

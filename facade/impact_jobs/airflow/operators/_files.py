@@ -37,4 +37,5 @@ def delivery_of(operator: FileWriter, context: Context) -> Delivery:
         overwrite=operator.overwrite,
         verify=operator.verify,
         may_be_there=context["ti"].try_number > 1,
+        clears=context["ti"].max_tries,
     )

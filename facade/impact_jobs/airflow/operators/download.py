@@ -34,7 +34,7 @@ class ImpactDownloadOperator(ImpactOperator):
 
     Returns:
         A dict of `path`, `job_id`, `rows`, `bytes`, `sha256` and `unchanged`, which says whether the same bytes were
-        there before.
+        there before the task started, or started anew after a clear.
 
     Example:
         >>> download = ImpactDownloadOperator(
