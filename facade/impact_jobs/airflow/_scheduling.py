@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, Self
 
 from attrs import asdict, evolve, field, frozen
 
@@ -129,7 +129,7 @@ class JobScheduler:
     max_age: timedelta | None = None
     clears: int = 0
     scope: str = ""
-    defer_until: Callable[[float], NoReturn] | None = None
+    defer_until: Callable[[float], object] | None = None
 
     def export(self, request: ExportRequest) -> Job:
         """Return the job of an export: the task's own, that of an equal export, a replay of it, or a new one.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from airflow.sdk import BaseOperator
 
@@ -233,7 +233,7 @@ class ImpactOperator(BaseOperator):
                 self._defer_if_late(error.job)
             raise
 
-    def _defer_if_late(self, job: Job) -> NoReturn:
+    def _defer_if_late(self, job: Job) -> None:
         """Defer until the result of a completed job may be there, unless it has been late for long."""
         self._late_since = self._late_since or epoch_seconds()
         if epoch_seconds() - self._late_since >= LATEST_SECONDS:
@@ -255,7 +255,7 @@ class ImpactOperator(BaseOperator):
             kwargs=self._kept(job),
         )
 
-    def _defer_for(self, job: str | None, *, until: float, seed: str | None = None) -> NoReturn:
+    def _defer_for(self, job: str | None, *, until: float, seed: str | None = None) -> None:
         trigger = ImpactQuotaTrigger(until, seed=seed)
         self.defer(trigger=trigger, method_name="execute_after_pause", kwargs=self._kept(job))
 
