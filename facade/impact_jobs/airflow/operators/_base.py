@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from airflow.sdk import BaseOperator
+from attrs import evolve
 
 from impact_jobs import (
     Job,
@@ -57,10 +58,14 @@ Reader: TypeAlias = Callable[[str, object], Any]
 Outcome: TypeAlias = "str | dict[str, Any]"
 """What an operator returns: a job's id, or what it says about a file."""
 
+<<<<<<< HEAD
 LATEST_SECONDS: Final = 600.0
 """How long after its job the result may be there."""
 
 _LATE_PAUSE: Final = 30.0  # seconds until a result that is late is asked for again
+=======
+_RETRY: Final = Retry(stops_at_quota=True)  # because the task gives its slot back until the quota is reset
+>>>>>>> attack17
 _LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
 _SHORTEST_PAUSE: Final = timedelta(seconds=30)  # before a refused request, because Retry-After may be 0 each time
 _SETTLING_PAUSE: Final = 10.0  # seconds until a server that shows an earlier run is asked again
@@ -283,7 +288,7 @@ class ImpactOperator(BaseOperator):
         try:
             return ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(
                 polling=polling_of(self.polling) or Polling(),
-                retry=Retry(max_delay=_LONGEST_PAUSE) if self.deferrable else Retry(),
+                retry=evolve(_RETRY, max_delay=_LONGEST_PAUSE) if self.deferrable else _RETRY,
             )
         except AirflowFailException as error:
             if is_first:
