@@ -24,11 +24,8 @@ from impact_jobs.airflow import (
     _scheduling,
 )
 from impact_jobs.airflow._task_state import MemoryState
-<<<<<<< HEAD
 from impact_jobs.airflow.operators import _base, _files
 from impact_jobs.airflow.trigger import spread_seconds
-=======
->>>>>>> attack17
 from impact_jobs.sandbox import Sandbox
 
 from tests.airflow.connections import connection_to, set_connection

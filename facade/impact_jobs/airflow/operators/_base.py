@@ -58,14 +58,11 @@ Reader: TypeAlias = Callable[[str, object], Any]
 Outcome: TypeAlias = "str | dict[str, Any]"
 """What an operator returns: a job's id, or what it says about a file."""
 
-<<<<<<< HEAD
 LATEST_SECONDS: Final = 600.0
 """How long after its job the result may be there."""
 
 _LATE_PAUSE: Final = 30.0  # seconds until a result that is late is asked for again
-=======
 _RETRY: Final = Retry(stops_at_quota=True)  # because the task gives its slot back until the quota is reset
->>>>>>> attack17
 _LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
 _SHORTEST_PAUSE: Final = timedelta(seconds=30)  # before a refused request, because Retry-After may be 0 each time
 _SETTLING_PAUSE: Final = 10.0  # seconds until a server that shows an earlier run is asked again
