@@ -1245,6 +1245,7 @@ def save_result(
     *,
     result_format: str = "CSV",
     overwrite: bool = False,
+    timeout: float = 600.0,
 ) -> DownloadResult:
     """Save the result of a completed job as `export_and_download` does once its job has completed.
 
@@ -1257,12 +1258,14 @@ def save_result(
         path: A file in an existing folder, or an existing folder.
         result_format: The format that was exported: "CSV", "JSON" or "XML".
         overwrite: Whether to replace an existing file.
+        timeout: Seconds to wait for a result that the download endpoint does not have yet.
 
     Returns:
         The file, with its `rows` if it is CSV or JSON lines.
 
     Raises:
         ResultNotReadyError: The job is still active: wait for it.
+        WaitTimeoutError: The job is completed, but its result is late: try again in a minute.
         JobsError: As for `JobsClient.wait_and_download`.
 
     Example:
@@ -1272,8 +1275,10 @@ def save_result(
     from impact_jobs._operations import export_and_download  # noqa: PLC0415 - many programs do not need it
 
     options = DownloadOptions(overwrite=overwrite)
-    saving = export_and_download.save_result(client._context, job, path, options, result_format=result_format)  # noqa: SLF001 - our own
-    return run_sync(saving)
+    context = client._context  # noqa: SLF001 - our own
+    return run_sync(
+        export_and_download.save_result(context, job, path, options, result_format=result_format, timeout=timeout)
+    )
 
 
 def find_lost_replay(client: JobsClient, source: JobReference, sent_at: datetime) -> Job | None:

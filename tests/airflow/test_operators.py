@@ -21,9 +21,11 @@ from impact_jobs.airflow import (
     ImpactReplayOperator,
     ImpactReportToStorageOperator,
     ImpactWaitOperator,
+    _scheduling,
 )
 from impact_jobs.airflow._task_state import MemoryState
-from impact_jobs.airflow.operators import _base
+from impact_jobs.airflow.operators import _base, _files
+from impact_jobs.airflow.trigger import spread_seconds
 from impact_jobs.sandbox import Sandbox
 
 from tests.airflow.connections import connection_to, set_connection
@@ -79,9 +81,8 @@ def test_a_report_arrives_by_one_deferral(pull: TaskRun, sandbox: Sandbox, tmp_p
     assert not others
     assert isinstance(trigger, ImpactJobTrigger)
     assert trigger.job_id == job
-    assert pull.asset_events == {
-        (tmp_path / "may.csv").as_uri(): {key: value for key, value in result.items() if key != "path"}
-    }
+    uri = (tmp_path / "may.csv").as_uri()
+    assert pull.asset_events == {uri: {key: value for key, value in result.items() if key != "path"} | {"uri": uri}}
 
 
 def test_a_task_that_is_not_deferrable_waits_in_the_worker(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_a_killed_task_finds_its_job_again(pull: TaskRun, sandbox: Sandbox, writ
     pull.state = killed
     with pytest.raises(KeyboardInterrupt):
         pull.start()
-    assert not pull.start()["unchanged"] or write == 4
+    assert not pull.start()["unchanged"]
     assert len(sandbox.job_ids) == 1
 
 
@@ -221,7 +222,7 @@ def test_a_cleared_task_without_a_store_recognises_its_file(pull: TaskRun, sandb
     pull.state = None
     first = pull.start()
     pull.clear()
-    assert pull.start() == {**first, "unchanged": True}
+    assert pull.start() == first
     assert len(sandbox.job_ids) == 1
 
 
@@ -234,7 +235,7 @@ def test_a_cleared_task_whose_state_has_expired_recognises_its_file(
     assert pull.state is not None
     for key in lost:
         pull.state.delete(key)
-    assert pull.start() == {**first, "unchanged": True}
+    assert pull.start() == {**first, "unchanged": len(lost) == 1}
     assert len(sandbox.job_ids) == 1
 
 
@@ -297,6 +298,40 @@ def test_a_connection_that_cannot_be_read_after_a_deferral_may_be_so_for_a_momen
     assert pull.start()["job_id"] == sandbox.job_ids[0]
 
 
+def test_a_late_result_holds_no_worker(pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_files, "_LATE_SECONDS", 0.0)
+    monkeypatch.setattr(_base, "_LONGEST_PAUSE", 0.01)
+    trigger = pull.defer()
+    assert isinstance(trigger, ImpactJobTrigger)
+    body = f'{{"Id": "{trigger.job_id}", "Status": "COMPLETED"}}'
+    sandbox.answer_next("GET", "/Download", status=202, body=body, times=8)
+    before = time.time()
+    pull.resume(event_of(trigger))
+    pause, kept = pull.deferrals[-1]
+    assert isinstance(pause, ImpactQuotaTrigger)
+    assert before + 30 <= pause.moment <= time.time() + 30
+    assert kept["kept"]["late_since"] >= before
+    assert pull.finish({"outcome": "quota"})["job_id"] == trigger.job_id
+    assert pull.try_number == 1
+    assert len(pull.deferrals) == 3
+
+
+def test_a_result_that_stays_away_ends_the_try(
+    pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_files, "_LATE_SECONDS", 0.0)
+    monkeypatch.setattr(_base, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(_base, "LATEST_SECONDS", 0.0)
+    trigger = pull.defer()
+    assert isinstance(trigger, ImpactJobTrigger)
+    event, body = event_of(trigger), f'{{"Id": "{trigger.job_id}", "Status": "COMPLETED"}}'
+    sandbox.answer_next("GET", "/Download", status=202, body=body, times=4)
+    with pytest.raises(AirflowException, match="has no result yet") as caught:
+        pull.resume(event)
+    assert not isinstance(caught.value, AirflowFailException)
+    assert pull.start()["job_id"] == trigger.job_id
+
+
 # The budget
 
 
@@ -314,17 +349,15 @@ def test_a_used_up_budget_is_waited_for_in_the_triggerer(pull: TaskRun, sandbox:
     assert pull.try_number == 1
 
 
-def test_a_budget_that_is_used_up_at_the_download_is_waited_for(
-    pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_base, "_LONGEST_PAUSE", 0.01)
+def test_a_budget_that_is_used_up_at_the_download_is_waited_for(pull: TaskRun, sandbox: Sandbox) -> None:
     trigger = pull.defer()
     assert isinstance(trigger, ImpactJobTrigger)
     event = event_of(trigger)
-    refusal: dict[str, Any] = {"status": 429, "headers": {"Retry-After": "1800"}, "times": 4}
+    refusal: dict[str, Any] = {"status": 429, "headers": {"Retry-After": "1800"}}
     sandbox.answer_next("GET", f"/{trigger.job_id}/Download", **refusal)
     pull.resume(event)
     assert isinstance(pull.deferrals[-1][0], ImpactQuotaTrigger)
+    assert sent(sandbox, "/Download") == 1, "to ask again would only hold the slot"
     assert pull.finish({"outcome": "quota"})["job_id"] == trigger.job_id
     assert sent(sandbox) == 1
 
@@ -335,7 +368,23 @@ def test_a_task_that_is_not_deferrable_is_rescheduled(sandbox: Sandbox) -> None:
     with pytest.raises(AirflowRescheduleException) as caught:
         run.start()
     wait = caught.value.reschedule_date - datetime.now(UTC)
-    assert timedelta(seconds=1700) < wait < timedelta(seconds=1900)
+    assert timedelta(seconds=1700) < wait < timedelta(seconds=1900 + 180)
+
+
+def test_a_refusal_without_a_pause_is_not_followed_at_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_base, "token_hex", lambda _: "a seed")
+    for deferrable in (True, False):
+        run = of(ImpactExportOperator, **MAY, deferrable=deferrable)
+        sandbox.answer_next("GET", f"/ReportExport/{REPORT}", status=429, headers={"Retry-After": "0"}, times=10)
+        before = time.time()
+        if deferrable:
+            trigger = run.defer()
+            assert isinstance(trigger, ImpactQuotaTrigger)
+            assert trigger.moment >= before + 30
+        else:
+            with pytest.raises(AirflowRescheduleException) as caught:
+                run.start()
+            assert caught.value.reschedule_date.timestamp() >= before + 30 + spread_seconds("a seed") > before + 30
 
 
 # The other operators
@@ -372,6 +421,36 @@ def test_a_replay_that_was_taken_for_its_earlier_run_is_waited_for_in_one_deferr
     assert [type(trigger) for trigger, _ in run.deferrals] == [ImpactJobTrigger, ImpactJobTrigger]
     assert run.finish(event_of(run.deferrals[-1][0])) == source
     assert sent(sandbox, "/Replay") == 1
+
+
+@pytest.mark.parametrize("sandbox", ["brand", "partner"], indirect=True)
+def test_a_replay_that_stays_queued_is_waited_for_until_the_first_deadline(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = sandbox.add_job(age=120, seconds=60.0)
+    run = of(ImpactReplayOperator, job=source)
+    first = run.defer()
+    assert isinstance(first, ImpactJobTrigger)
+    run.resume({"job_id": source, "outcome": "completed", "message": "", "is_final": False, "error": None})
+    assert isinstance(run.deferrals[-1][0], ImpactQuotaTrigger), "the server may still show the earlier run"
+    monkeypatch.setattr(_scheduling, "_SETTLING_SECONDS", 0.0)
+    run.resume({"outcome": "quota"})
+    second = run.deferrals[-1][0]
+    assert isinstance(second, ImpactJobTrigger)
+    assert second.deadline == first.deadline
+
+
+def test_a_lost_replay_is_looked_for_once_the_list_shows_it(sandbox: Sandbox) -> None:
+    source = sandbox.add_job(age=60)
+    run = of(ImpactReplayOperator, job=source)
+    run.state = KilledAt(1)
+    before = time.time()
+    with pytest.raises(KeyboardInterrupt):
+        run.start()
+    trigger = run.defer()
+    assert isinstance(trigger, ImpactQuotaTrigger)
+    assert before + 60 <= trigger.moment <= time.time() + 60
+    assert not sent(sandbox, "/Replay")
 
 
 @in_each_kind

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, task
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
-from impact_jobs import Retry
+from attrs import evolve
 from impact_jobs.airflow import ImpactReportToStorageOperator, windows
 from impact_jobs.airflow.operators import _base
 from impact_jobs.sandbox import Sandbox
@@ -105,7 +104,9 @@ def test_mapped_tasks_a_retry_and_a_function_in_one_run(sandbox: Sandbox, tmp_pa
 def test_a_used_up_budget_loses_no_try(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, deferrable: bool
 ) -> None:
-    monkeypatch.setattr(_base, "Retry", partial(Retry, max_delay=1.0))  # a longer pause is not slept in the worker
+    monkeypatch.setattr(
+        _base, "_RETRY", evolve(_base._RETRY, max_delay=1.0)
+    )  # a longer pause is not slept in the worker
     monkeypatch.setattr(_base, "_LONGEST_PAUSE", 1.0)
     with DAG(f"budget_{deferrable}", schedule=None, start_date=START) as dag:
         ImpactReportToStorageOperator(

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.models.asset import AssetModel
 from airflow.sdk import DAG, Asset, AssetAlias, BaseOperator, ObjectStoragePath, task
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 from airflow.serialization.serialized_objects import DagSerialization
 from impact_jobs.airflow import (
@@ -22,7 +25,7 @@ from impact_jobs.airflow import (
     ImpactWaitOperator,
     windows,
 )
-from impact_jobs.airflow._assets import dataset_name
+from impact_jobs.airflow._assets import asset_uri, dataset_name, emit
 from impact_jobs.airflow.decorator import impact_report_task
 from impact_jobs.sandbox import Sandbox
 
@@ -195,6 +198,26 @@ def test_the_outlets_of_the_user_are_used(sandbox: Sandbox, tmp_path: Path) -> N
     assert [event.source_alias_name for event in run.outlets[alias].asset_alias_events] == ["mine"]
 
 
+@pytest.mark.parametrize(
+    ("uri", "kept"),
+    [
+        ("s3://reports/may.csv", "s3://reports/may.csv"),
+        ("s3://reports/a&b=c+d.csv", "s3://reports/a&b=c+d.csv"),
+        ("file:///tmp/%C3%BC%20%23.csv", "file:///tmp/%C3%BC%20%23.csv"),
+        ("s3://reports/ü b.csv", "s3://reports/%C3%BC%20b.csv"),
+        ("s3://reports/may#1?a.csv", "s3://reports/may%231%3Fa.csv"),
+    ],
+)
+def test_an_asset_of_a_file_with_any_name_is_kept_by_airflow(uri: str, kept: str) -> None:
+    asset = Asset(asset_uri(uri))
+    assert asset.uri == asset.name == AssetModel(name=asset.name, uri=asset.uri).uri == kept
+    context: Any = {"outlet_events": OutletEventAccessors()}
+    operator: Any = SimpleNamespace(outlets=[AssetAlias("mine")])
+    emit(operator, context, uri=uri, extra={"rows": 1})
+    (event,) = context["outlet_events"][AssetAlias("mine")].asset_alias_events
+    assert (event.dest_asset_key.uri, event.extra) == (kept, {"rows": 1, "uri": uri})
+
+
 def test_openlineage_has_the_file(sandbox: Sandbox, tmp_path: Path) -> None:
     del sandbox
     run = of(ImpactReportToStorageOperator, **MAY, path=str(tmp_path / "may.csv"))
@@ -222,6 +245,7 @@ def test_openlineage_is_optional(monkeypatch: pytest.MonkeyPatch, sandbox: Sandb
     [
         ("s3://reports/a/may.csv", ("s3://reports", "a/may.csv")),
         ("gs://reports/may.csv", ("gs://reports", "may.csv")),
+        ("s3://reports/may#1?a.csv", ("s3://reports", "may#1?a.csv")),
         ("file:///data/may%20report.csv", ("file", "/data/may report.csv")),
     ],
 )

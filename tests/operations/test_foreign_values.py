@@ -77,7 +77,7 @@ def test_numbers_of_other_types_are_accepted_and_kept_as_pythons_own() -> None:
     retry = Retry(attempts=Int64(3), base_delay=Float32(0.5), max_delay=Decimal("2.5"))  # type: ignore[arg-type]
     polling = Polling(minimum=Fraction(1, 2), maximum=Int64(60), request_cost=Float32(2))  # type: ignore[arg-type]
     assert (repr(retry), repr(polling)) == (
-        "Retry(attempts=3, base_delay=0.5, max_delay=2.5)",
+        "Retry(attempts=3, base_delay=0.5, max_delay=2.5, stops_at_quota=False)",
         "Polling(minimum=0.5, maximum=60, request_cost=2.0, error_grace=None, history=None)",
     )
 

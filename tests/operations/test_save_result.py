@@ -15,6 +15,7 @@ from impact_jobs import (
     JobFailedError,
     JobNotFoundError,
     ResultNotReadyError,
+    WaitTimeoutError,
 )
 from impact_jobs.client import JobsClient, save_result, split_range
 from impact_jobs.pytest_plugin import ImpactClock
@@ -95,6 +96,17 @@ def test_a_download_that_lags_behind_its_job_is_waited_for(impact_clock: ImpactC
         job = exported(jobs)
         sandbox.answer_next("GET", "/Download", status=202, body=json.dumps(job.raw), times=5)
         assert save_result(jobs, job, tmp_path / "a.csv").rows == job.records_processed
+
+
+def test_a_late_result_is_waited_for_as_long_as_the_caller_says(impact_clock: ImpactClock, tmp_path: Path) -> None:
+    with Sandbox(job_seconds=0, clock=impact_clock.time) as sandbox, sandbox.client() as jobs:
+        job = exported(jobs)
+        sandbox.answer_next("GET", "/Download", status=202, body=json.dumps(job.raw), times=100)
+        for timeout in (0, 20):
+            before = impact_clock.time()
+            with pytest.raises(WaitTimeoutError, match="COMPLETED"):
+                save_result(jobs, job, tmp_path / "a.csv", timeout=timeout)
+            assert timeout <= impact_clock.time() - before < timeout + 10
 
 
 def test_the_windows_of_a_range_are_those_of_an_export() -> None:

@@ -38,6 +38,12 @@ def rate_limit(retry_after: float | None = None) -> RateLimitError:
     return error
 
 
+def storage_limit(retry_after: float) -> RateLimitError:
+    error = rate_limit(retry_after)
+    error.is_from_storage = True
+    return error
+
+
 def highest() -> float:
     return 1.0
 
@@ -107,6 +113,17 @@ def test_retry_after_is_honoured_without_jitter_up_to_the_maximum(make: Any, ret
         assert Retry().delay(make(retry_after), 3, random=random) == pause
 
 
+@pytest.mark.parametrize(
+    ("error", "pause"),
+    [
+        (rate_limit(60.5), None), (rate_limit(60), 60), (rate_limit(None), 2), (server_error(503, 3600), 60),
+        (storage_limit(3600), 60),
+    ],
+)  # fmt: skip
+def test_a_quota_that_is_reset_too_late_ends_the_tries_on_request(error: JobsError, pause: float | None) -> None:
+    assert Retry(stops_at_quota=True).delay(error, 3, random=highest) == pause
+
+
 @given(retries, failures, st.integers(1, 10_000), fractions, st.booleans())
 def test_no_pause_exceeds_the_maximum_or_is_negative(
     retry: Retry,
@@ -152,6 +169,6 @@ def test_it_is_a_frozen_value() -> None:
     retry = Retry(attempts=2)
     assert retry == evolve(Retry(), attempts=2)
     assert hash(retry) == hash(Retry(attempts=2))
-    assert repr(retry) == "Retry(attempts=2, base_delay=0.5, max_delay=60.0)"
+    assert repr(retry) == "Retry(attempts=2, base_delay=0.5, max_delay=60.0, stops_at_quota=False)"
     with pytest.raises(FrozenInstanceError):
         retry.attempts = 3  # type: ignore[misc]

@@ -11,9 +11,10 @@ from attrs import define, field
 from impact_jobs import ConfigurationError, DestinationExistsError, DownloadError
 from impact_jobs.airflow._delivery import FILE_KEY, UPLOAD_KEY, Delivered, Delivery
 from impact_jobs.airflow._task_state import Memory
+from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
 
-from tests.provider.scheduling import FragileState, Killed, Killer
+from tests.provider.scheduling import FragileState, Killed, Killer, sandbox_of
 
 
 @define
@@ -21,10 +22,14 @@ class Store:
     """An object store that holds one object, in memory."""
 
     content: bytes | None = None
-    uri: str = "s3://reports/may%20report.csv"
+    uri: str = "s3://reports/may report.csv"
     is_local: bool = False
     puts: int = 0
     killer: Killer = field(factory=Killer)
+
+    @property
+    def name(self) -> str:
+        return self.uri.rpartition("/")[2]
 
     @property
     def local_path(self) -> Path:
@@ -37,7 +42,7 @@ class Store:
         return None if self.content is None else hashlib.sha256(self.content).hexdigest()
 
     def put(self, source: Path, *, sha256: str, memory: Memory, verify: bool = True, overwrite: bool = True) -> None:
-        assert source.name == "may report.csv"
+        assert source.name == self.name
         assert overwrite or self.content is None
         assert verify
         memory.set({"upload": "1"})
@@ -60,6 +65,10 @@ class LocalFile:
     @property
     def uri(self) -> str:
         return self.local_path.as_uri()
+
+    @property
+    def name(self) -> str:
+        return self.local_path.name
 
     def exists(self) -> bool:
         return self.local_path.exists()
@@ -147,10 +156,28 @@ def test_a_file_of_another_origin_is_replaced_on_request(target: Any, sandbox: S
 def test_a_second_delivery_is_unchanged(target: Any, sandbox: Sandbox, job: str) -> None:
     state = FragileState()
     first = deliver(delivery(target, state), sandbox, job)
-    second = deliver(delivery(target, state), sandbox, job)
+    second = deliver(delivery(target, state, clears=1), sandbox, job)
     assert second.unchanged
     assert second.sha256 == first.sha256
     assert not isinstance(target, Store) or target.puts == 1
+
+
+def test_what_the_task_has_not_succeeded_with_is_not_unchanged(target: Any, sandbox: Sandbox, job: str) -> None:
+    """Each number is how often the task was cleared before a try; all but the last of a number have failed."""
+    state, newer = FragileState(), sandbox.add_job(content=b"Id,Note\n1,c\n")
+    tries = [(0, job), (0, job), (0, job), (1, job), (2, newer), (2, newer), (3, newer)]
+    found = [deliver(delivery(target, state, clears=clears), sandbox, each).unchanged for clears, each in tries]
+    assert found == [False, False, False, True, False, False, True]
+
+
+def test_a_file_whose_writer_was_killed_is_not_unchanged(sandbox: Sandbox, job: str) -> None:
+    state, store = FragileState(), Store(killer=Killer(2))  # after the upload
+    with pytest.raises(Killed):
+        deliver(delivery(store, state), sandbox, job)
+    assert store.content is not None
+    for clears, unchanged in [(1, False), (1, False), (2, True)]:
+        assert deliver(delivery(store, state, clears=clears), sandbox, job).unchanged == unchanged
+    assert store.puts == 0
 
 
 def test_the_tasks_own_file_is_replaced_by_a_newer_result(target: Any, sandbox: Sandbox, job: str) -> None:
@@ -178,7 +205,7 @@ def test_the_state_of_another_path_is_not_used(sandbox: Sandbox, job: str) -> No
 
 def test_without_a_lasting_state_an_equal_file_is_recognised(target: Any, sandbox: Sandbox, job: str) -> None:
     deliver(delivery(target), sandbox, job)
-    assert deliver(delivery(target, may_be_there=True), sandbox, job).unchanged
+    assert not deliver(delivery(target, may_be_there=True), sandbox, job).unchanged, "no note says who knows of it"
     fill(target, b"precious")
     with pytest.raises(DestinationExistsError):
         deliver(delivery(target, may_be_there=True), sandbox, job)
@@ -213,11 +240,15 @@ def test_a_task_that_is_killed_at_any_point_delivers_once(
     assert kill_at >= 5, "the points of two notes"
 
 
-def test_json_lines_have_all_pages(sandbox: Sandbox, tmp_path: Path) -> None:
-    with sandbox.client() as jobs:
-        job = jobs.export_report("agency_action_listing", result_format="JSON", start_date="2026-05-01").id
-    found = deliver(delivery(LocalFile(tmp_path / "may.jsonl")), sandbox, job, "JSON")
-    assert found.rows == len((tmp_path / "may.jsonl").read_text().splitlines())
+@pytest.mark.parametrize("name", ["may.jsonl", "a?b.jsonl", "a%2Fb#c.jsonl"])
+@pytest.mark.parametrize("is_local", [True, False])
+def test_json_lines_have_all_pages(clock: ImpactClock, tmp_path: Path, name: str, *, is_local: bool) -> None:
+    target = LocalFile(tmp_path / name) if is_local else Store(uri=f"s3://reports/{name}")
+    with sandbox_of(1, json_shape="pages", json_page_rows=3, rows_per_day=9, clock=clock.time) as sandbox:
+        with sandbox.client() as jobs:
+            job = jobs.export_report("agency_action_listing", result_format="JSON", start_date="2026-05-01").id
+        found = deliver(delivery(target), sandbox, job, "JSON")
+    assert found.rows == len((read(target) or b"").splitlines()) > 3
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_any_request(tmp_path: Path) -> None:

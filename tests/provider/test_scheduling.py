@@ -274,13 +274,13 @@ def test_the_run_before_a_replay_in_place_is_not_taken_for_the_new_one(
     memory = Memory(task.state, JOB_KEY)
     with sandbox.client() as jobs:
         stale = jobs.get(source)
-        assert rerun(jobs, memory, source) == stale
+        assert rerun(jobs, memory, source) == (stale, True)
         monkeypatch.setattr(jobs, "get", lambda _job: earlier)
         shown = rerun(jobs, memory, source)
         assert shown is not None
-        assert shown.status == "QUEUED"
+        assert shown[0].status == "QUEUED"
         clock.advance(HOUR)
-        assert rerun(jobs, memory, source) == earlier, "dates that stay equal do not hold a task up for ever"
+        assert rerun(jobs, memory, source) == (earlier, False), "dates that stay equal do not hold a task up for ever"
 
 
 def test_only_a_replay_in_place_is_looked_at_again(task: Task, sandbox: Sandbox) -> None:

@@ -284,6 +284,7 @@ def settings(jobs: JobsClient, retry: Retry, polling: Polling) -> None:
     assert_type(retry.attempts, int)
     assert_type(retry.base_delay, float)
     assert_type(retry.max_delay, float)
+    assert_type(retry.stops_at_quota, bool)
     assert_type(polling.minimum, float)
     assert_type(polling.maximum, float)
     assert_type(polling.request_cost, float)

@@ -32,8 +32,6 @@ from impact_jobs.errors import ConfigurationError, ExportReport, JobsError, Resu
 from impact_jobs.models import DownloadResult, Job, JobStatus
 from impact_jobs.report_models import ExportWindow
 
-_LAG_SECONDS = 600.0  # until the download endpoint has the result of a completed job
-
 
 async def export_and_download(
     context: ClientContext,
@@ -149,6 +147,7 @@ async def save_result(
     options: DownloadOptions,
     *,
     result_format: str,
+    timeout: float,
 ) -> DownloadResult:
     """Save the result of a completed job as `export_and_download` does; see `impact_jobs.client.save_result`."""
     place, found = Place.of_target(path), checked_format(result_format)
@@ -156,7 +155,5 @@ async def save_result(
     job = reference if isinstance(reference, Job) else await get(context, reference)
     if job.status != JobStatus.COMPLETED:
         raise context.job_failed(job) if context.is_final(job) else ResultNotReadyError(job)
-    export = ExportOptions(
-        split=None, join=False, max_age=None, timeout=_LAG_SECONDS, polling=None, on_update=None
-    )  # fmt: skip
+    export = ExportOptions(split=None, join=False, max_age=None, timeout=timeout, polling=None, on_update=None)
     return await _wait_and_save(context, job, place, options, export, result_format=found)

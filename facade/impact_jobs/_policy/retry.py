@@ -7,7 +7,7 @@ from collections.abc import Callable
 from attrs import field, frozen
 
 from impact_jobs._validators import number
-from impact_jobs.errors import ApiError, JobsError, TransportError
+from impact_jobs.errors import ApiError, JobsError, RateLimitError, TransportError
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _FIRST_SERVER_ERROR = 500
@@ -25,18 +25,21 @@ class Retry:
         attempts: Tries in all, including the first one.
         base_delay: Seconds before the second try. The delay doubles before each further try, less random jitter.
         max_delay: The longest pause in seconds, even if the server asks for a longer one.
+        stops_at_quota: Whether a 429 of the API is raised at once if its `Retry-After` is longer than `max_delay`,
+            because the account has no requests left until then. Otherwise it is tried again like every error.
 
     Raises:
         ConfigurationError: A number is out of range.
 
     Example:
         >>> Retry(attempts=1)  # never try again
-        Retry(attempts=1, base_delay=0.5, max_delay=60.0)
+        Retry(attempts=1, base_delay=0.5, max_delay=60.0, stops_at_quota=False)
     """
 
     attempts: int = field(default=4, validator=number(at_least=1, whole=True))
     base_delay: float = field(default=0.5, validator=number(at_least=0))
     max_delay: float = field(default=60.0, validator=number(at_least=0))
+    stops_at_quota: bool = False
 
     def delay(
         self, error: JobsError, attempt: int, *, random: Callable[[], float], repeatable: bool = True
@@ -58,9 +61,14 @@ class Retry:
             >>> Retry().delay(JobNotFoundError("no such job", status_code=404), 1, random=lambda: 1.0)
         """
         may_help = is_transient(error) if repeatable else isinstance(error, TransportError) and not error.request_sent
-        if attempt >= self.attempts or not may_help:
+        if attempt >= self.attempts or not may_help or (self.stops_at_quota and self._is_quota(error)):
             return None
         return self.pause(error, attempt, random=random)
+
+    def _is_quota(self, error: JobsError) -> bool:
+        if not isinstance(error, RateLimitError) or error.is_from_storage:
+            return False
+        return (error.retry_after or 0.0) > self.max_delay
 
     def pause(self, error: JobsError, failures: int, *, random: Callable[[], float]) -> float:
         """Return the seconds to pause after consecutive failures: as the server asks, else exponential.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from airflow.sdk import Asset, AssetAlias
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ALIAS: Final = "impact_reports"
 """The name of the asset alias to which files are added unless the task has outlets of its own."""
+
+_KEPT: Final = "".join(character for character in map(chr, range(ord("!"), ord("~") + 1)) if character not in "?#")
 
 
 def declare(operator: BaseOperator) -> None:
@@ -31,18 +33,26 @@ def emit(operator: BaseOperator, context: Context, *, uri: str, extra: Mapping[s
     """Add the event of a file to the outlets of a task.
 
     Args:
-        operator: The task. The file is added to each alias that is among its outlets; each asset among them gets the
-            extra, with the file's URL.
+        operator: The task. The file is added to each alias that is among its outlets.
         context: Airflow's context of the task instance.
-        uri: The file's URL, which identifies the asset.
-        extra: What the event says about the file.
+        uri: The file's URL.
+        extra: What the event says about the file, besides its URL.
     """
-    events = context["outlet_events"]
+    events, whole = context["outlet_events"], {**extra, "uri": uri}
     for outlet in operator.outlets:
         if isinstance(outlet, AssetAlias):
-            events[outlet].add(Asset(uri), extra=dict(extra))
+            events[outlet].add(Asset(asset_uri(uri)), extra=whole)
         elif isinstance(outlet, Asset):
-            events[outlet].extra = {**extra, "uri": uri}
+            events[outlet].extra = whole
+
+
+def asset_uri(uri: str) -> str:
+    """Return the URL of a file as Airflow can keep it.
+
+    Airflow refuses a URL that is not ASCII only when the task has succeeded, and the task fails without a line in its
+    log. It drops what follows a `#`, and most of what follows a `?`, so that other files would be the same asset.
+    """
+    return quote(uri, safe=_KEPT)
 
 
 def lineage(delivered: Delivered | None) -> OperatorLineage[Any, Any] | None:
@@ -66,7 +76,8 @@ def dataset_name(uri: str) -> tuple[str, str]:
 
     Source: https://openlineage.io/docs/spec/naming: "s3://bucket" and the key, "file" and the absolute path.
     """
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
-        return "file", unquote(parts.path)
-    return f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/")
+    scheme, _, rest = uri.partition("://")
+    if scheme == "file":
+        return "file", unquote(rest)
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host}", path.lstrip("/")

@@ -7,12 +7,11 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final, Protocol, Self
 
-from attrs import frozen
+from attrs import asdict, evolve, frozen
 
-from impact_jobs import ConfigurationError, DestinationExistsError, Job, JobsClient, JobStatus
+from impact_jobs import ConfigurationError, DestinationExistsError, DownloadResult, Job, JobsClient, JobStatus
 from impact_jobs.airflow._task_state import Memory
 from impact_jobs.client import save_result
 
@@ -31,6 +30,10 @@ class Target(Protocol):
     @property
     def uri(self) -> str:
         """The URL without the connection."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
 
     @property
     def is_local(self) -> bool:
@@ -63,7 +66,8 @@ class Delivered:
         rows: The number of records, or None if the format has no count.
         size: The length in bytes.
         sha256: The digest in hexadecimal.
-        unchanged: Whether the same bytes were there before.
+        unchanged: Whether the same bytes were there when the task last succeeded, or else when it first started; False
+            if nothing says so.
     """
 
     uri: str
@@ -85,6 +89,40 @@ class Delivered:
 
 
 @frozen(kw_only=True)
+class FileNote:
+    """What the task's state says about its file. The digests are in hexadecimal, None if nothing was there.
+
+    Attributes:
+        uri: The URL. The note of another file is not used.
+        sha256: The digest of the file that is written, or None before it is known.
+        replaces: That of what was there before.
+        known: That of what was there when the task last succeeded, or else when it first started.
+        clears: Airflow's `max_tries`, which grows whenever the task is cleared.
+        is_complete: Whether the file was written.
+    """
+
+    uri: str
+    sha256: str | None
+    replaces: str | None
+    known: str | None
+    clears: int
+    is_complete: bool = False
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any] | None, uri: str) -> Self | None:
+        """Return the note, or None if there is none, or it is of another file or version."""
+        try:
+            note = cls(**(value or {}))
+        except TypeError:
+            return None
+        return note if note.uri == uri else None
+
+    def known_at(self, clears: int) -> str | None:
+        """Return `known` for a try. One that follows without a clear shows that the earlier one did not succeed."""
+        return self.sha256 if self.is_complete and clears != self.clears else self.known
+
+
+@frozen(kw_only=True)
 class Delivery:
     """Delivers a result: whole or not at all, and not over a file of another origin.
 
@@ -97,6 +135,8 @@ class Delivery:
         upload: Where the task's state notes an unfinished upload.
         overwrite: Whether to replace a file of another origin.
         verify: Whether to read the object back and compare its digest.
+        late_seconds: How long to wait for a result that the download endpoint does not have yet.
+        clears: Airflow's `max_tries`.
         may_be_there: Whether an earlier try may have written the file, although there is no note of it any more.
     """
 
@@ -105,6 +145,8 @@ class Delivery:
     upload: Memory
     overwrite: bool = False
     verify: bool = True
+    late_seconds: float = 600.0
+    clears: int = 0
     may_be_there: bool = False
 
     def check(self) -> None:
@@ -121,7 +163,7 @@ class Delivery:
         note = self._note()
         if note is None and self.may_be_there:
             return  # the comparison with the result shows whose it is
-        if note is None or (note["sha256"] is not None and not self._is_ours(self.target.sha256())):
+        if note is None or (note.sha256 is not None and not self._is_ours(self.target.sha256())):
             raise self._exists()
 
     def deliver(self, client: JobsClient, job_id: str, *, result_format: str) -> Delivered:
@@ -129,22 +171,24 @@ class Delivery:
 
         Raises:
             DestinationExistsError: A file of another origin is there.
+            WaitTimeoutError: The result is still late after `late_seconds`.
             JobsError: As for `JobsClient.download`; or the upload failed.
         """
         existing = self.target.sha256()
         may_replace = self.overwrite or self._is_ours(existing)
         if self.target.is_local and may_replace:
             return self._deliver_here(client, job_id, existing=existing, result_format=result_format)
+        note = self._new_note(existing)
         with TemporaryDirectory(prefix="impact-jobs-") as folder:
-            name = Path(unquote(urlsplit(self.target.uri).path)).name
-            result = save_result(client, _completed(job_id), Path(folder, name), result_format=result_format)
+            path = Path(folder, self.target.name)
+            result = self._save(client, job_id, path, result_format=result_format)
             sha256 = result.sha256 or _sha256(result.path)
             if sha256 == existing:
                 self.target.abandon(self.upload)  # an earlier try was killed after its upload
             else:
                 if not may_replace:
                     raise self._exists()
-                self._set_note(sha256, existing)
+                self._write(note, sha256)
                 self.target.put(
                     result.path,
                     sha256=sha256,
@@ -152,8 +196,8 @@ class Delivery:
                     verify=self.verify,
                     overwrite=existing is not None,
                 )
-            self._set_note(sha256, existing)
-        delivered = self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
+            self._write(note, sha256, is_complete=True)
+        delivered = self._delivered(result, job_id, sha256=sha256, note=note)
         # The download has logged only its temporary file.
         unchanged = ", unchanged" if delivered.unchanged else ""
         logger.info("job %s: %d bytes are at %s%s", job_id, delivered.size, delivered.uri, unchanged)
@@ -161,14 +205,21 @@ class Delivery:
 
     def _deliver_here(self, client: JobsClient, job_id: str, *, existing: str | None, result_format: str) -> Delivered:
         self._make_folder()  # this may be another machine than that of the check
-        self._set_note(None, existing)
-        path = self.target.local_path
-        result = save_result(
-            client, _completed(job_id), path, result_format=result_format, overwrite=existing is not None
-        )
+        note = self._new_note(existing)
+        self._write(note, None)
+        path, is_there = self.target.local_path, existing is not None
+        result = self._save(client, job_id, path, result_format=result_format, overwrite=is_there)
         sha256 = result.sha256 or _sha256(result.path)
-        self._set_note(sha256, existing)
-        return self._delivered(result.rows, result.bytes_written, job_id, sha256, existing)
+        self._write(note, sha256, is_complete=True)
+        return self._delivered(result, job_id, sha256=sha256, note=note)
+
+    def _save(
+        self, client: JobsClient, job_id: str, path: Path, *, result_format: str, overwrite: bool = False
+    ) -> DownloadResult:
+        completed = Job(id=job_id, status=JobStatus.COMPLETED)  # as it is known to be, which saves a request
+        return save_result(
+            client, completed, path, result_format=result_format, overwrite=overwrite, timeout=self.late_seconds
+        )
 
     def _make_folder(self) -> None:
         if self.target.is_local:
@@ -178,33 +229,37 @@ class Delivery:
             except OSError as error:
                 raise ConfigurationError(f"the folder {folder} cannot be made: {error.strerror}.") from None
 
-    def _delivered(self, rows: int | None, size: int, job_id: str, sha256: str, existing: str | None) -> Delivered:
+    def _delivered(self, result: DownloadResult, job_id: str, *, sha256: str, note: FileNote) -> Delivered:
         return Delivered(
-            uri=self.target.uri, job_id=job_id, rows=rows, size=size, sha256=sha256, unchanged=sha256 == existing
+            uri=self.target.uri,
+            job_id=job_id,
+            rows=result.rows,
+            size=result.bytes_written,
+            sha256=sha256,
+            unchanged=sha256 == note.replaces == note.known,
         )
 
-    def _note(self) -> Mapping[str, Any] | None:
-        note = self.file.get()
-        is_complete = note is not None and note.keys() >= {"uri", "sha256", "replaces"}
-        return note if is_complete and note is not None and note["uri"] == self.target.uri else None
+    def _note(self) -> FileNote | None:
+        return FileNote.read(self.file.get(), self.target.uri)
 
-    def _set_note(self, sha256: str | None, existing: str | None) -> None:
-        self.file.set({"uri": self.target.uri, "sha256": sha256, "replaces": existing})
+    def _new_note(self, existing: str | None) -> FileNote:
+        note = self._note()
+        at_first = None if self.may_be_there else existing
+        known = at_first if note is None else note.known_at(self.clears)
+        return FileNote(uri=self.target.uri, sha256=None, replaces=existing, known=known, clears=self.clears)
+
+    def _write(self, note: FileNote, sha256: str | None, *, is_complete: bool = False) -> None:
+        self.file.set(asdict(evolve(note, sha256=sha256, is_complete=is_complete)))
 
     def _is_ours(self, existing: str | None) -> bool:
         """Return whether nothing is there, or what this task has written or was about to replace."""
         note = self._note()
-        return existing is None or (note is not None and existing in (note["sha256"], note["replaces"]))
+        return existing is None or (note is not None and existing in (note.sha256, note.replaces))
 
     def _exists(self) -> DestinationExistsError:
         return DestinationExistsError(
             f"{self.target.uri} exists, and this task has not written it: pass overwrite=True, or choose another path."
         )
-
-
-def _completed(job_id: str) -> Job:
-    """Return the job as it is known to be, which saves a request."""
-    return Job(id=job_id, status=JobStatus.COMPLETED)
 
 
 def _sha256(path: Path) -> str:

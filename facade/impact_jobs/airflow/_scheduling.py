@@ -36,6 +36,7 @@ JOB_KEY: Final = "impact_jobs"
 """The key of the job in the task's state."""
 
 _CLOCKS: Final = timedelta(seconds=2)  # of this machine and the server, whose dates are whole seconds
+_LISTED_SECONDS: Final = 60.0  # until the list of jobs shows each new one
 _SETTLING_SECONDS: Final = 120.0  # in which the server may not show a new job yet, or still its earlier run
 
 
@@ -97,12 +98,16 @@ class JobNote:
             return None
         return note if request in (None, note.request) else None
 
+    @property
+    def is_recent(self) -> bool:
+        """Whether the server may still show what was before the last request."""
+        return epoch_seconds() - self.sent_at < _SETTLING_SECONDS
+
     def corrected(self, job: Job) -> Job:
         """Return a snapshot as QUEUED if it still shows the run before a replay in place, as may be for a moment."""
         end = job.completed_date
         is_earlier = job.status == JobStatus.COMPLETED and end is not None and end.isoformat() == self.earlier_end
-        is_recent = epoch_seconds() - self.sent_at < _SETTLING_SECONDS
-        return evolve(job, status=JobStatus.QUEUED) if is_earlier and is_recent else job
+        return evolve(job, status=JobStatus.QUEUED) if is_earlier and self.is_recent else job
 
 
 @frozen(kw_only=True)
@@ -115,6 +120,8 @@ class JobScheduler:
         max_age: How old the result may have been when the task first asked for it since it was cleared.
         clears: Airflow's `max_tries`.
         scope: The account, as text that is equal for equal connections and brands.
+        defer_until: Ends the process until a moment, in epoch seconds, when the list of jobs shows a replay that may
+            have been sent; None to wait for that in this process.
     """
 
     client: JobsClient
@@ -122,6 +129,7 @@ class JobScheduler:
     max_age: timedelta | None = None
     clears: int = 0
     scope: str = ""
+    defer_until: Callable[[float], object] | None = None
 
     def export(self, request: ExportRequest) -> Job:
         """Return the job of an export: the task's own, that of an equal export, a replay of it, or a new one.
@@ -188,7 +196,7 @@ class JobScheduler:
         try:
             job = self.client.get(note.job)
         except JobNotFoundError:
-            if epoch_seconds() - note.sent_at < _SETTLING_SECONDS:
+            if note.is_recent:
                 return Job(id=note.job, status=JobStatus.QUEUED)
             logger.warning("job %s of an earlier try is gone, so it is scheduled anew", note.job)
             return None
@@ -198,7 +206,7 @@ class JobScheduler:
     def _find_replay(self, note: JobNote, source: str) -> Job | None:
         """Return the job of a replay whose answer was not recorded, or None if it was not accepted."""
         try:
-            return find_lost_replay(self.client, source, datetime.fromtimestamp(note.sent_at, UTC))
+            return self._listed_replay(source, note.sent_at)
         except JobNotFoundError:
             return None
         except ReplayUncertainError as error:
@@ -207,6 +215,13 @@ class JobScheduler:
             # Somebody has read the message, and has cleared the task to have it replay again.
             logger.warning("the task was cleared, so it replays again although: %s", error)
             return None
+
+    def _listed_replay(self, source: str, sent_at: float) -> Job | None:
+        left = sent_at + _LISTED_SECONDS - epoch_seconds()
+        if self.defer_until is not None and 0 < left <= _LISTED_SECONDS:
+            logger.info("whether job %s was replayed shows in %.0f s", source, left)
+            self.defer_until(sent_at + _LISTED_SECONDS)
+        return find_lost_replay(self.client, source, datetime.fromtimestamp(sent_at, UTC))
 
     def _usable(self, note: JobNote, job: Job, *, anew: Callable[[], Job]) -> Job:
         """Return the job if its result is new enough or still to come; else that of a replay, or of a new request."""
@@ -287,12 +302,15 @@ class JobScheduler:
             self.memory.set(value)
 
 
-def rerun(client: JobsClient, memory: Memory, job_id: str) -> Job | None:
-    """Return the current state of a job that this task has replayed in place, or None if it has not done so."""
+def rerun(client: JobsClient, memory: Memory, job_id: str) -> tuple[Job, bool] | None:
+    """Return the current state of a job that this task has replayed in place, or None if it has not done so.
+
+    Return also whether the replay was so recent that the server may still show the earlier run.
+    """
     note = JobNote.read(memory.get())
     if note is None or note.job is None or note.earlier_end is None or not _is_same(note.job, job_id):
         return None
-    return note.corrected(client.get(job_id))
+    return note.corrected(client.get(job_id)), note.is_recent
 
 
 def _is_same(first: str, second: str) -> bool:

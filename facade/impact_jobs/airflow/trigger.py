@@ -26,6 +26,19 @@ _CLOCK_CHECK_SECONDS = 60.0  # a sleep does not notice that the clock was set, o
 _CRC32_VALUES = 2**32
 
 
+def spread_seconds(seed: str) -> float:
+    """Return how much later a task with this seed goes on than the moment for which several wait.
+
+    Args:
+        seed: Text that differs between tasks.
+
+    Example:
+        >>> 0 <= spread_seconds("5f2c") < 180
+        True
+    """
+    return crc32(seed.encode()) / _CRC32_VALUES * _SPREAD_SECONDS
+
+
 class ImpactJobTrigger(BaseTrigger):
     """Waits until a job has ended or the deadline has passed, and fires one event.
 
@@ -208,7 +221,7 @@ class ImpactQuotaTrigger(BaseTrigger):
             ...     print(event.payload)
             {'outcome': 'quota'}
         """
-        spread = 0.0 if self.seed is None else crc32(self.seed.encode()) / _CRC32_VALUES * _SPREAD_SECONDS
+        spread = 0.0 if self.seed is None else spread_seconds(self.seed)
         while (left := self.moment + spread - epoch_seconds()) > 0:  # noqa: ASYNC110 - nothing but the time passes
             await asyncio.sleep(min(left, _CLOCK_CHECK_SECONDS))
         yield TriggerEvent({"outcome": "quota"})

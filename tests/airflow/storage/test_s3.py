@@ -83,7 +83,7 @@ def test_a_failed_upload_goes_on(
     kept = s3.parts(key)
     assert 0 < kept < PARTS
     again = HookedS3(s3.url)
-    # The size of the parts stays, whatever the new default is.
+    # The size of the parts stays, also if the default has changed.
     attached(f"s3://{BUCKET}/{key}", again, part_bytes=2 * PART).put(file.path, sha256=file.sha256, memory=memory)
     assert again.counts["create_multipart_upload"] == 0
     assert again.counts["upload_part"] == PARTS - kept

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -161,9 +160,10 @@ def _send(target: S3Object, source: Path, found: _Upload, *, size: int) -> list[
 
 
 def _read(source: Path, start: int, length: int, *, size: int) -> bytes:
-    with source.open("rb", buffering=0) as file:
-        expected = min(length, size - start)
-        body = os.pread(file.fileno(), expected, start)
+    expected = min(length, size - start)
+    with source.open("rb") as file:
+        file.seek(start)
+        body = file.read(expected)
     if len(body) != expected:
         raise IntegrityError(f"{source.name!r} became shorter while it was uploaded. Try again.")
     return body

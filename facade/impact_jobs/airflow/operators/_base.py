@@ -6,12 +6,13 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
+from attrs import evolve
 
 from impact_jobs import (
     Job,
@@ -22,7 +23,9 @@ from impact_jobs import (
     JobStatus,
     Polling,
     RateLimitError,
+    ResultNotReadyError,
     Retry,
+    WaitTimeoutError,
 )
 from impact_jobs.airflow._errors import (
     AirflowException,
@@ -37,7 +40,7 @@ from impact_jobs.airflow._settings import polling_of
 from impact_jobs.airflow._task_state import Memory, MemoryState, task_state
 from impact_jobs.airflow._values import as_polling, as_seconds, as_text, optional
 from impact_jobs.airflow.hook import ImpactHook
-from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger
+from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger, spread_seconds
 from impact_jobs.client import epoch_seconds, quota_resets_at
 
 if TYPE_CHECKING:
@@ -51,7 +54,13 @@ Reader: TypeAlias = Callable[[str, object], Any]
 Outcome: TypeAlias = "str | dict[str, Any]"
 """What an operator returns: a job's id, or what it says about a file."""
 
+LATEST_SECONDS: Final = 600.0
+"""How long after its job the result may be there."""
+
+_LATE_PAUSE: Final = 30.0  # seconds until a result that is late is asked for again
+_RETRY: Final = Retry(stops_at_quota=True)  # because the task gives its slot back until the quota is reset
 _LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
+_SHORTEST_PAUSE: Final = timedelta(seconds=30)  # before a refused request, because Retry-After may be 0 each time
 _SETTLING_PAUSE: Final = 10.0  # seconds until a server that shows an earlier run is asked again
 
 
@@ -95,6 +104,8 @@ class ImpactOperator(BaseOperator):
         self.wait_for_completion = True
         self._job_id: str | None = None
         self._is_renewed = False
+        self._deadline: float | None = None
+        self._late_since: float | None = None
         self._try_state = MemoryState()
 
     def execute(self, context: Context) -> Outcome:
@@ -107,34 +118,27 @@ class ImpactOperator(BaseOperator):
             AirflowFailException: A retry cannot help: an argument, the connection or the destination is wrong.
             AirflowException: The job failed, or the API did not answer. A retry goes on where this try ended.
         """
-        self._restore(None)
+        self._restore()
         return self._start(context)
 
     def execute_complete(
         self,
         context: Context,
         event: Mapping[str, Any],
-        *,
-        arguments: Mapping[str, Any] | None = None,
-        job: str | None = None,
-        is_renewed: bool = False,
-        note: Mapping[str, Any] | None = None,
+        **kept: Any,  # noqa: ANN401 - plain JSON
     ) -> Outcome:
         """Go on after `ImpactJobTrigger` has fired.
 
         Args:
             context: Airflow's context of the task instance.
             event: The trigger's event.
-            arguments: The values of the arguments at the first start. `dag.test()` does not keep them.
-            job: The id of the job. The event has it as well.
-            is_renewed: Whether it replaces one whose result was gone.
-            note: What the task's state says about the job, if Airflow has no store for it.
+            kept: What the deferral has kept. `dag.test()` keeps nothing.
 
         Raises:
             AirflowException: As for `execute`, or the job did not complete in time.
         """
-        job_id: str = job or event["job_id"]
-        self._restore(arguments, job=job_id, is_renewed=is_renewed, note=note)
+        job_id: str = event["job_id"]
+        self._restore(**{"job": job_id, **kept})
         error = event_error(event)
         if error is not None:
             is_gone = event.get("error") == JobNotFoundError.__name__ and self.schedules_jobs
@@ -147,26 +151,22 @@ class ImpactOperator(BaseOperator):
         context: Context,
         event: Mapping[str, Any],
         *,
-        arguments: Mapping[str, Any] | None = None,
         job: str | None = None,
-        is_renewed: bool = False,
-        note: Mapping[str, Any] | None = None,
+        **kept: Any,  # noqa: ANN401 - plain JSON
     ) -> Outcome:
-        """Go on after `ImpactQuotaTrigger` has fired, because the account has requests or exports again.
+        """Go on after `ImpactQuotaTrigger` has fired: the account has requests or exports again, or a result was late.
 
         Args:
             context: Airflow's context of the task instance.
             event: The trigger's event.
-            arguments: As for `execute_complete`.
             job: The id of the completed job, or None if none was submitted.
-            is_renewed: As for `execute_complete`.
-            note: As for `execute_complete`.
+            kept: What else the deferral has kept.
 
         Raises:
             AirflowException: As for `execute`.
         """
         del event
-        self._restore(arguments, job=job, is_renewed=is_renewed, note=note)
+        self._restore(**kept, job=job)
         if job is None:
             return self._start(context)
         with self._session(job) as client:
@@ -200,27 +200,44 @@ class ImpactOperator(BaseOperator):
 
     def _wait(self, context: Context, client: JobsClient, job: Job) -> Outcome:
         """Defer until the job has ended, or wait in the worker; then finish."""
+        self._deadline = None if self.timeout is None else epoch_seconds() + self.timeout
         if job.status != JobStatus.COMPLETED:
-            if self.deferrable:
-                self._defer_until_ended(job.id)
-            else:
-                client.wait(job, self.timeout)
+            self._wait_or_defer(client, job)
         with self._errors(client, job=job.id):
             return self._complete(context, client, job.id)
 
+    def _wait_or_defer(self, client: JobsClient, job: Job) -> None:
+        if self.deferrable:
+            self._defer_until_ended(job.id)
+        client.wait(job, None if self._deadline is None else max(self._deadline - epoch_seconds(), 0.0))
+
     def _complete(self, context: Context, client: JobsClient, job: str) -> Outcome:
-        while (current := rerun(client, self._memory(context, JOB_KEY), job)) is not None:
+        while (found := rerun(client, self._memory(context, JOB_KEY), job)) is not None:
+            current, may_be_earlier = found
             if current.status == JobStatus.COMPLETED:
                 break
             if current.is_terminal:
                 raise JobFailedError.of(current)
-            if self.deferrable and current.status == JobStatus.RUNNING:
-                self._defer_until_ended(job)
+            if current.status != JobStatus.QUEUED or not may_be_earlier:
+                self._wait_or_defer(client, current)
             elif self.deferrable:
                 self._defer_for(job, until=epoch_seconds() + _SETTLING_PAUSE)
             else:
                 time.sleep(_SETTLING_PAUSE)
-        return self._finish(context, client, job)
+        try:
+            return self._finish(context, client, job)
+        except WaitTimeoutError as error:
+            if self.deferrable and error.job is not None:
+                self._defer_if_late(error.job)
+            raise
+
+    def _defer_if_late(self, job: Job) -> None:
+        """Defer until the result of a completed job may be there, unless it has been late for long."""
+        self._late_since = self._late_since or epoch_seconds()
+        if epoch_seconds() - self._late_since >= LATEST_SECONDS:
+            raise ResultNotReadyError(job) from None
+        self.log.info("Deferring, because job %s is COMPLETED, but its result is not there yet.", job.id)
+        self._defer_for(job.id, until=epoch_seconds() + _LATE_PAUSE)
 
     def _defer_until_ended(self, job: str) -> None:
         self.log.info("Deferring until job %s has ended.", job)
@@ -228,7 +245,7 @@ class ImpactOperator(BaseOperator):
             trigger=ImpactJobTrigger(
                 self.impact_conn_id,
                 job,
-                deadline=None if self.timeout is None else epoch_seconds() + self.timeout,
+                deadline=self._deadline,
                 polling=self.polling,
                 advertiser_id=self.advertiser_id,
             ),
@@ -243,8 +260,14 @@ class ImpactOperator(BaseOperator):
     def _kept(self, job: str | None) -> dict[str, Any]:
         """Return what goes through a deferral, in plain JSON."""
         arguments = {name: getattr(self, name) for name in self.readers}
-        note = self._try_state.get(JOB_KEY)
-        return {"arguments": arguments, "job": job, "is_renewed": self._is_renewed, "note": note}
+        return {
+            "arguments": arguments,
+            "job": job,
+            "is_renewed": self._is_renewed,
+            "deadline": self._deadline,
+            "late_since": self._late_since,
+            "note": self._try_state.get(JOB_KEY),  # if Airflow has no store for the task's state
+        }
 
     @contextmanager
     def _session(self, job: str | None = None) -> Iterator[JobsClient]:
@@ -258,7 +281,7 @@ class ImpactOperator(BaseOperator):
         try:
             return ImpactHook(self.impact_conn_id, advertiser_id=self.advertiser_id).get_conn(
                 polling=polling_of(self.polling) or Polling(),
-                retry=Retry(max_delay=_LONGEST_PAUSE) if self.deferrable else Retry(),
+                retry=evolve(_RETRY, max_delay=_LONGEST_PAUSE) if self.deferrable else _RETRY,
             )
         except AirflowFailException as error:
             if is_first:
@@ -274,14 +297,15 @@ class ImpactOperator(BaseOperator):
         except JobsError as error:
             if client is None or not isinstance(error, RateLimitError) or error.is_from_storage:
                 raise self._exception(error) from None
-            moment = quota_resets_at(client, error)
+            moment = max(quota_resets_at(client, error), datetime.now(UTC) + _SHORTEST_PAUSE)
             shown = moment.isoformat(timespec="seconds")
             self.log.warning("%s: goes on at %s: %s", self._what(), shown, one_line(str(error)))
         else:
             return
+        seed = token_hex(4)  # so that not all tasks go on at once
         if not self.deferrable:
-            raise AirflowRescheduleException(moment)
-        self._defer_for(job, until=moment.timestamp(), seed=token_hex(4))
+            raise AirflowRescheduleException(moment + timedelta(seconds=spread_seconds(seed)))
+        self._defer_for(job, until=moment.timestamp(), seed=seed)
 
     def _exception(self, error: JobsError) -> AirflowException:
         exception = airflow_error(error, self._what())
@@ -293,19 +317,27 @@ class ImpactOperator(BaseOperator):
 
     def _restore(
         self,
-        arguments: Mapping[str, Any] | None,
         *,
+        arguments: Mapping[str, Any] | None = None,
         job: str | None = None,
         is_renewed: bool = False,
+        deadline: float | None = None,
+        late_since: float | None = None,
         note: Mapping[str, Any] | None = None,
     ) -> None:
-        """Set the arguments to those of the first start, or at that start, read what the templates have rendered."""
+        """Set the arguments to those of the first start, or at that start, read what the templates have rendered.
+
+        `is_renewed` says whether the job replaces one whose result was gone. In epoch seconds, `deadline` says until
+        when to wait, and `late_since` from when on the result has been late. `note` is what the task's state says about
+        the job, if Airflow has no store for it.
+        """
         if arguments is None:
             with self._errors():
                 arguments = {name: read(name, getattr(self, name)) for name, read in self.readers.items()}
         for name, value in arguments.items():
             setattr(self, name, value)
         self._job_id, self._is_renewed = job, is_renewed
+        self._deadline, self._late_since = deadline, late_since
         self._try_state = MemoryState({} if note is None else {JOB_KEY: note})
 
     def _memory(self, context: Context, key: str) -> Memory:
@@ -319,4 +351,5 @@ class ImpactOperator(BaseOperator):
             max_age=None if max_age is None else timedelta(seconds=max_age),
             clears=context["ti"].max_tries,
             scope=f"{self.impact_conn_id}/{self.advertiser_id or ''}",
+            defer_until=(lambda moment: self._defer_for(None, until=moment)) if self.deferrable else None,
         )

@@ -6,18 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impact_jobs import Job, JobsClient
-from impact_jobs.airflow import _assets
-from impact_jobs.airflow._delivery import Delivered
-from impact_jobs.airflow._values import as_flag, as_job, as_path, as_text, optional
-from impact_jobs.airflow.operators._base import ImpactOperator, Outcome, Reader
-from impact_jobs.airflow.operators._files import delivery_of
+from impact_jobs.airflow._values import as_job, as_text
+from impact_jobs.airflow.operators._base import Outcome, Reader
+from impact_jobs.airflow.operators._files import ImpactFileOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context
 
 
-class ImpactDownloadOperator(ImpactOperator):
+class ImpactDownloadOperator(ImpactFileOperator):
     """Downloads the result of a job to a file on this machine or in an object store, whole or not at all.
 
     It waits until the job has completed, if that is still to come. The file is written under its final name only when
@@ -34,7 +31,7 @@ class ImpactDownloadOperator(ImpactOperator):
 
     Returns:
         A dict of `path`, `job_id`, `rows`, `bytes`, `sha256` and `unchanged`, which says whether the same bytes were
-        there before.
+        there when the task last succeeded, or else when it first started. It is False if no note says so.
 
     Example:
         >>> download = ImpactDownloadOperator(
@@ -43,13 +40,9 @@ class ImpactDownloadOperator(ImpactOperator):
     """
 
     readers: ClassVar[Mapping[str, Reader]] = {
-        **ImpactOperator.readers,
+        **ImpactFileOperator.readers,
         "job": as_job,
-        "path": as_path,
-        "storage_conn_id": optional(as_text),
         "result_format": as_text,
-        "overwrite": as_flag,
-        "verify": as_flag,
     }
     template_fields: Sequence[str] = tuple(readers)
 
@@ -57,46 +50,19 @@ class ImpactDownloadOperator(ImpactOperator):
         self,
         *,
         job: str,
-        path: str | ObjectStoragePath,
-        storage_conn_id: str | None = None,
         result_format: str = "CSV",
-        overwrite: bool = False,
-        verify: bool = True,
         **kwargs: Any,  # noqa: ANN401 - those of the base classes, down to Airflow's own
     ) -> None:
         super().__init__(**kwargs)
         self.job = job
-        self.path: Any = path
-        self.storage_conn_id = storage_conn_id
         self.result_format = result_format
-        self.overwrite = overwrite
-        self.verify = verify
-        self._delivered: Delivered | None = None
-        _assets.declare(self)
-
-    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
-        """Return the file for OpenLineage, if its provider is installed.
-
-        Args:
-            task_instance: The task instance; it is not needed.
-        """
-        del task_instance
-        return _assets.lineage(self._delivered)
-
-    def _start(self, context: Context) -> Outcome:
-        with self._errors():
-            delivery_of(self, context).check()
-        return super()._start(context)
 
     def _submit(self, context: Context, client: JobsClient) -> Job:
         del context
         return client.get(self.job)
 
     def _finish(self, context: Context, client: JobsClient, job: str) -> Outcome:
-        delivered = delivery_of(self, context).deliver(client, job, result_format=self.result_format)
-        self._delivered = delivered
-        _assets.emit(self, context, uri=delivered.uri, extra=delivered.as_dict())
-        return {"path": self.path, **delivered.as_dict()}
+        return self._announce(context, self._delivery(context).deliver(client, job, result_format=self.result_format))
 
     def _what(self) -> str:
         return f"job {self.job} of {super()._what()}"
