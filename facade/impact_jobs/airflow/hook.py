@@ -66,7 +66,7 @@ class ImpactHook(BaseHook):
     def __init__(self, impact_conn_id: str = default_conn_name, *, advertiser_id: int | str | None = None) -> None:
         super().__init__()
         self.impact_conn_id = impact_conn_id
-        self.advertiser_id = optional_text(advertiser_id)
+        self.advertiser_id: str | None = optional_text(advertiser_id)
 
     def get_conn(self, **options: Unpack[ClientOptions]) -> JobsClient:
         """Return a client; the caller closes it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,7 +61,7 @@ class ImpactExportOperator(ImpactOperator):
     }
     template_fields: Sequence[str] = tuple(readers)
     schedules_jobs: ClassVar[bool] = True
-    operator_extra_links = (ImpactReportLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (ImpactReportLink(),)
 
     def __init__(
         self,
