@@ -33,5 +33,5 @@ class ImpactReportLink(BaseOperatorLink):
         try:
             return ImpactHook(task.impact_conn_id).report_url(task.report_id) or ""
         except AirflowException as error:
-            ImpactHook.logger().warning("no link to the report: %s", error)
+            ImpactHook.logger().debug("no link to the report: %s", error)
             return ""

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk import BaseOperatorLink
+
 from impact_jobs import ConfigurationError, Job, JobsClient, JobsError
 from impact_jobs.airflow._errors import AirflowException
 from impact_jobs.airflow._scheduling import ExportRequest
