@@ -246,8 +246,10 @@ def test_json_lines_have_all_pages(clock: ImpactClock, tmp_path: Path, name: str
     target = LocalFile(tmp_path / name) if is_local else Store(uri=f"s3://reports/{name}")
     with sandbox_of(1, json_shape="pages", json_page_rows=3, rows_per_day=9, clock=clock.time) as sandbox:
         with sandbox.client() as jobs:
-            job = jobs.export_report("agency_action_listing", result_format="JSON", start_date="2026-05-01").id
-        found = deliver(delivery(target), sandbox, job, "JSON")
+            job = jobs.export_report(
+                "agency_action_listing", result_format="JSON", start_date="2026-05-01", end_date="2026-05-01"
+            )
+        found = deliver(delivery(target), sandbox, job.id, "JSON")
     assert found.rows == len((read(target) or b"").splitlines()) > 3
 
 
