@@ -50,7 +50,7 @@ with DAG(
 
     @task(outlets=[YEAR])
     def complete(files: list[dict[str, Any]], *, outlet_events: Any) -> None:
-        """State what the year consists of, for the DAGs that are scheduled on it."""
+        """State what the year consists of; DAGs that are scheduled on it read this."""
         outlet_events[YEAR].extra = {
             "files": sorted(file["path"] for file in files),
             "rows": sum(file["rows"] for file in files),

@@ -1,4 +1,4 @@
-"""A real Airflow with the example DAGs and three sandbox accounts, for a look at its web interface.
+"""Start a real Airflow with the example DAGs and three sandbox accounts, to look at its web interface.
 
     make airflow-demo
 

@@ -35,7 +35,7 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's description, for the entry point `apache_airflow_provider`.
+    """Return the description that Airflow finds by the entry point `apache_airflow_provider`.
 
     Airflow reads the connection's form from it, without importing the hook.
 

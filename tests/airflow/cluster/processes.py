@@ -104,7 +104,7 @@ def wait_until(
 
     Args:
         found: What to ask.
-        what: What is waited for, for the error message.
+        what: What is waited for; the error message names it.
         timeout: Seconds.
         processes: Those that have to be running meanwhile.
 

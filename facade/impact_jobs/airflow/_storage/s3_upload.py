@@ -62,7 +62,7 @@ def upload(
         target: The object.
         source: The file.
         uri: The target's URL, to recognise what the memory is about.
-        sha256: The file's SHA-256, for the same purpose.
+        sha256: The file's SHA-256, to recognise it likewise.
         memory: Where the upload's id is kept.
         overwrite: Whether to replace an object.
         part_bytes: The least size of a part, in bytes; a smaller file takes one request.
