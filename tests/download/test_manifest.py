@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,8 @@ def entry(file: str = "a.csv", **values: object) -> ManifestEntry:
 def test_the_last_line_about_a_file_counts(tmp_path: Path) -> None:
     manifest = Manifest.read(tmp_path)
     assert manifest.entries == {}
-    manifest.append(entry(job="j1", start=date(2026, 5, 1), filters={"SUBAID": "1"}, rows=3, bytes=10, sha256="ab"))
+    filters: dict[str, Any] = {"filters": {"SUBAID": "1"}, "asked": {"Program": "1"}}
+    manifest.append(entry(job="j1", start=date(2026, 5, 1), **filters, rows=3, bytes=10, sha256="ab"))
     manifest.append(entry("b.csv", job="j2"))
     manifest.append(entry(job="j3"))
     found = Manifest.read(tmp_path)
@@ -35,8 +37,7 @@ def test_the_last_line_about_a_file_counts(tmp_path: Path) -> None:
     first = json.loads((tmp_path / MANIFEST_NAME).read_text().splitlines()[0])
     assert first.pop("written")
     assert first == {
-        "file": "a.csv", "job": "j1", "start": "2026-05-01", "filters": {"SUBAID": "1"}, "rows": 3, "bytes": 10,
-        "sha256": "ab",
+        "file": "a.csv", "job": "j1", "start": "2026-05-01", "rows": 3, "bytes": 10, "sha256": "ab", **filters,
     }  # fmt: skip
 
 
