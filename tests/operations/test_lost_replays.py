@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from impact_jobs import ConfigurationError, JobsClient, ReplayUncertainError, ServerError
-from impact_jobs.client import find_lost_replay
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.toolkit import find_lost_replay
 
 Start = Callable[..., tuple[Sandbox, JobsClient]]
 

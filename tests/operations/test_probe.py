@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from impact_jobs import AuthenticationError, ConfigurationError, TransportError, UnexpectedResponseError
 from impact_jobs.async_client import closed_with_its_loop
-from impact_jobs.client import epoch_seconds, probe, use_clock
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.toolkit import epoch_seconds, probe, use_clock
 
 
 def test_a_probe_reports_status_clock_and_rate_limit_in_one_request(sandbox: Sandbox) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from impact_jobs import JobsClient, RateLimitError, Retry
-from impact_jobs.client import quota_resets_at
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.toolkit import quota_resets_at
 
 from tests.operations.exports import MAY, REPORT
 

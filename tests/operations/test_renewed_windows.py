@@ -90,6 +90,29 @@ def test_the_age_of_a_file_is_measured_by_the_clock_of_the_server() -> None:
     assert again.job_id == sandbox.job_ids[-1] != sandbox.job_ids[0]
 
 
+@pytest.mark.parametrize("step", ["replay_current", "WindowExports.use"])
+def test_a_replay_is_not_repeated_if_its_process_ended_before_the_answer_was_recorded(
+    step: str, impact_clock: ImpactClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(job_seconds=0, rows_per_day=2, clock=impact_clock.time) as sandbox, sandbox.client() as jobs:
+        jobs.export_and_download(REPORT, TEMPLATE, **QUARTER)
+        impact_clock.advance(7 * 3600)
+
+        async def end(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"impact_jobs._operations.windows.exports.{step}", end)
+            with pytest.raises(KeyboardInterrupt):
+                jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
+        jobs._context.replay_claims._claimed.clear()  # as in another process
+        impact_clock.advance(90)
+        again = jobs.export_and_download(REPORT, TEMPLATE, **QUARTER, max_age=timedelta(hours=6))
+    assert {file.fresh for file in again.files.values()} == {True}
+    assert sum(request.method == "PUT" for request in sandbox.requests) == 3
+    assert len(sandbox.job_ids) == 6
+
+
 def test_an_older_result_that_cannot_be_replayed_is_kept(impact_clock: ImpactClock) -> None:
     with Sandbox(job_seconds=0, rows_per_day=2, clock=impact_clock.time) as sandbox, sandbox.client() as jobs:
         for _ in MONTHS:

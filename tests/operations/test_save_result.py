@@ -17,9 +17,10 @@ from impact_jobs import (
     ResultNotReadyError,
     WaitTimeoutError,
 )
-from impact_jobs.client import JobsClient, save_result, split_range
+from impact_jobs.client import JobsClient
 from impact_jobs.pytest_plugin import ImpactClock
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.toolkit import save_result, split_range
 
 from tests.operations.exports import MAY, REPORT
 

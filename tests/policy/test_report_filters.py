@@ -66,7 +66,8 @@ def test_an_agencys_reports_take_a_program_in_any_case() -> None:
     listed = ReportFilter(name="Program", parameter="SUBAID", data_type=DataType.INTEGER)
     for known, parameter in ((listed, "SUBAID"), (a_filter("SubAid"), "SUBAID"), (a_filter("Program"), "PROGRAM")):
         assert check_filters({"program": "7"}, metadata(known)) == {parameter: "7"}
-    assert check_filters({"Program ID": "7"}, metadata()) == {"SUBAID": "7"}
+    for name in ("Program ID", "Campaign", "CAMPAIGN_ID"):
+        assert check_filters({name: "7"}, metadata()) == {"SUBAID": "7"}
 
 
 @pytest.mark.parametrize(

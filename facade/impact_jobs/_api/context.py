@@ -17,6 +17,7 @@ from impact_jobs._policy.rate_limiter import RATE_LIMITERS, RateLimiter
 from impact_jobs._policy.recent_replays import RECENT_REPLAYS, RecentReplays
 from impact_jobs._policy.replay_claims import REPLAY_CLAIMS, ReplayClaims
 from impact_jobs._policy.report_memory import ReportMemory
+from impact_jobs._policy.request_count import RequestCount
 from impact_jobs._policy.retry import Retry
 from impact_jobs._transport.base import Request, Response, Stream, Transport, read_all
 from impact_jobs._validators import instance_of, number, plain_number, shown
@@ -55,6 +56,7 @@ class ClientContext:
     )
     # The copies of this client share it.
     report_memory: ReportMemory = field(factory=ReportMemory, repr=False)
+    request_count: RequestCount = field(factory=RequestCount, repr=False)
 
     def with_options(
         self, *, request_timeout: float | None, retry: Retry | None, polling: Polling | None
@@ -66,6 +68,10 @@ class ClientContext:
             retry=retry or self.retry,
             polling=polling or self.polling,
         )
+
+    def counting(self) -> ClientContext:
+        """Return a copy that counts its requests from now on."""
+        return evolve(self, request_count=RequestCount())
 
     def for_advertiser(self, advertiser_id: int | str) -> ClientContext:
         """Return a copy for one brand of this agency: over the same connections, and within the same rate limit."""
@@ -82,6 +88,7 @@ class ClientContext:
     async def open(self, request: Request) -> Stream:
         """Send a request to the API once; return the response, of any status, as soon as its head has arrived."""
         self.rate_limiter.on_request(self.transport.now())
+        self.request_count.on_request()
         stream = await self.transport.open(request)
         self.rate_limiter.on_response(stream.head, self.transport.now())
         return stream

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from io import FileIO
@@ -28,6 +28,7 @@ from impact_jobs._download.filesystem import (
     lock,
     open_safely,
     status_of_regular,
+    sync,
     sync_folder,
 )
 from impact_jobs._download.options import DownloadOptions
@@ -36,6 +37,7 @@ from impact_jobs.errors import ConfigurationError
 
 _FORMAT = 1
 _NAME = "journal.jsonl"
+_REWRITTEN = f"{_NAME}.new"
 ASSEMBLED = "assembled"
 """The file in the folder that will be the target."""
 
@@ -82,6 +84,8 @@ class WindowState:
     window: str = ""  # its days, for people
     sent_at: datetime | None = None  # when its export was about to be sent, by the local clock
     job_id: str | None = None  # None if no answer is recorded
+    # When a replay of the job was about to be sent, by the server's clock; None again once its answer is recorded.
+    replay_sent_at: datetime | None = None
     fresh: bool | None = None  # None until the age of the job's result has been checked
     is_saving: bool = False  # whether the target may be a file of ours that is not recorded as complete
     file: CompleteFile | None = None
@@ -90,12 +94,14 @@ class WindowState:
     def parse(cls, data: Mapping[str, Any]) -> WindowState:
         """Return what `fields` wrote; raise an error if it is something else."""
         sent, job_id, fresh, file = data["sent"], data["job"], data["fresh"], data["file"]
+        replay_sent = data.get("replay_sent")  # earlier releases did not write it
         if not (job_id is None or is_job_id(job_id)) or fresh not in {None, True, False}:
             raise ValueError
         return cls(
             window=str(data["window"]),
             sent_at=None if sent is None else datetime.fromisoformat(sent),
             job_id=job_id,
+            replay_sent_at=None if replay_sent is None else datetime.fromisoformat(replay_sent),
             fresh=fresh,
             is_saving=bool(data["saving"]),
             file=None if file is None else CompleteFile.parse(file),
@@ -113,6 +119,7 @@ class WindowState:
             "window": self.window,
             "sent": None if self.sent_at is None else self.sent_at.isoformat(),
             "job": self.job_id,
+            "replay_sent": None if self.replay_sent_at is None else self.replay_sent_at.isoformat(),
             "fresh": self.fresh,
             "saving": self.is_saving,
             "file": None if self.file is None else self.file.fields,
@@ -159,10 +166,30 @@ class ExportJournal:
 
     def record(self, key: str, state: WindowState) -> None:
         """Record the state of a window, and return once it is on disk. Thread-safe."""
-        line = json.dumps({"format": _FORMAT, "key": key, **state.fields})
         with self._lock, disk_errors(self.folder):
-            append_line(self._file, line)
+            append_line(self._file, _line(key, state))
             self.states[key] = state
+
+    def keep_only(self, keys: Collection[str]) -> None:
+        """Forget what the journal says about other windows, and their files. It is replaced as a whole."""
+        kept = {key: state for key, state in self.states.items() if key in keys}
+        path = self.folder / _REWRITTEN
+        with self._lock, disk_errors(self.folder):
+            for other in self.folder.iterdir():
+                if not (self.states.keys() - kept.keys()).isdisjoint(other.name.split(".")):
+                    other.unlink()
+            file = open_safely(path, "r+", flags=os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+            try:
+                lock(file)
+                for key, state in kept.items():
+                    file.write(f"{_line(key, state)}\n".encode())
+                sync(file.fileno())
+                path.replace(self.folder / _NAME)
+            except BaseException:
+                file.close()
+                raise
+            self._file.close()
+            self._file, self.states = file, kept
 
     def close(self) -> None:
         """Close the journal, and keep it unless it says nothing. Harmless after `remove`."""
@@ -187,7 +214,18 @@ class ExportJournal:
         self._file.close()
 
     def _is_ours(self, path: Path) -> bool:
-        return path.name == ASSEMBLED or not self.states.keys().isdisjoint(path.name.split("."))
+        return path.name in {ASSEMBLED, _REWRITTEN} or not self.states.keys().isdisjoint(path.name.split("."))
+
+
+def read_states(folder: Path) -> dict[str, WindowState]:
+    """Return what the journal in a folder says, which is not locked; nothing if there is none that can be read."""
+    with SuppressSystemErrors(), open_safely(folder / _NAME, "r") as file:
+        return dict(_read(file))
+    return {}
+
+
+def _line(key: str, state: WindowState) -> str:
+    return json.dumps({"format": _FORMAT, "key": key, **state.fields})
 
 
 def _check_ours(folder: Path) -> None:

@@ -149,7 +149,7 @@ async def save_result(
     result_format: str,
     timeout: float,
 ) -> DownloadResult:
-    """Save the result of a completed job as `export_and_download` does; see `impact_jobs.client.save_result`."""
+    """Save the result of a completed job as `export_and_download` does; see `impact_jobs.toolkit.save_result`."""
     place, found = Place.of_target(path), checked_format(result_format)
     await context.transport.run(lambda: check_target(place.path, overwrite=options.overwrite))
     job = reference if isinstance(reference, Job) else await get(context, reference)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from impact_jobs._account import JobReference
@@ -42,20 +42,33 @@ async def jobs_since(
     return jobs, server_time(pages.head) - pages.head.received_at
 
 
-async def find_lost_replay(context: ClientContext, reference: JobReference, sent_at: datetime) -> Job | None:
-    """Return the job that a replay made, or None if it made none; see `impact_jobs.client.find_lost_replay`."""
+async def find_lost_replay(
+    context: ClientContext,
+    reference: JobReference,
+    sent_at: datetime,
+    *,
+    claimed: Collection[str] = (),
+    is_server_time: bool = False,
+) -> Job | None:
+    """Return the job that a replay made, or None if it made none; see `impact_jobs.toolkit.find_lost_replay`.
+
+    `claimed` are the ids of jobs that cannot be it, because other exports and replays made them. `sent_at` is by this
+    machine's clock, unless it `is_server_time`.
+    """
     if not isinstance(sent_at, datetime) or sent_at.tzinfo is None:
         raise ConfigurationError("sent_at is not a datetime with a time zone: give datetime.now(UTC) as it was then.")
     job_id, sent_at = context.account.job_id(reference), sent_at.astimezone(UTC)
     before = reference if isinstance(reference, Job) and reference.is_terminal else None
-    give_up_at = context.transport.now() + min((sent_at + _SETTLED - utc()).total_seconds(), _SETTLED.total_seconds())
-    pause = _FIRST_PAUSE
+    started = context.transport.now()
+    pause, taken = _FIRST_PAUSE, {job_id.lower() for job_id in claimed}
     while True:
         source = await get(context, job_id)
         jobs, ahead = await jobs_since(context, sent_at, sent_at + OTHERS_WITHIN)
-        sent = whole_second(sent_at + ahead)
+        moment = sent_at if is_server_time else sent_at + ahead
+        sent = whole_second(moment)
         near = [job for job in jobs if job.created_date is not None and abs(job.created_date - sent) <= OTHERS_WITHIN]
-        found = context.replay_claims.unclaimed(replay_candidates(near, source))
+        others = [job for job in replay_candidates(near, source) if job.id.lower() not in taken]
+        found = context.replay_claims.unclaimed(others)
         own = _own_job(context, source, before, found, sent)
         if own is not None:
             logger.info("the replay of job %s was found: job %s", job_id, own.id)
@@ -65,7 +78,8 @@ async def find_lost_replay(context: ClientContext, reference: JobReference, sent
         doubtful = [job for job in found if job.created_date is not None and job.created_date >= sent - SENT_WITHIN]
         if doubtful:
             raise ReplayUncertainError(job_id, doubtful, cause="its response was not recorded")
-        left = give_up_at - context.transport.now()
+        unsettled = moment + _SETTLED - (utc() + ahead)
+        left = min(unsettled.total_seconds(), started + _SETTLED.total_seconds() - context.transport.now())
         if left <= 0:
             logger.info("no job shows a replay of job %s, so it was not accepted", job_id)
             return None

@@ -28,6 +28,6 @@ def exports_again_at(context: ClientContext, error: RateLimitError) -> datetime:
 
 
 def quota_resets_at(context: ClientContext, error: RateLimitError) -> datetime:
-    """Return from when on the account has requests or exports again; see `impact_jobs.client.quota_resets_at`."""
+    """Return from when on the account has requests or exports again; see `impact_jobs.toolkit.quota_resets_at`."""
     seconds = hourly_pause(context, error)
     return utc() + timedelta(seconds=seconds) if seconds else exports_again_at(context, error)

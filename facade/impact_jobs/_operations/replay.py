@@ -64,10 +64,14 @@ async def replay_if_replayable(context: ClientContext, reference: JobReference) 
     return await replay_current(context, await get(context, reference))
 
 
+def is_replayable(job: Job) -> bool:
+    """Return whether a job can be replayed. If it does not say so, the replay decides."""
+    return str(job.raw.get("Replayable")).lower() != "false"
+
+
 async def replay_current(context: ClientContext, job: Job) -> Job | None:
     """Do the same for a snapshot that has just been requested."""
-    # If it does not say whether it can be replayed, the replay decides.
-    if str(job.raw.get("Replayable")).lower() == "false":
+    if not is_replayable(job):
         return None
     try:
         return await replay(context, job)

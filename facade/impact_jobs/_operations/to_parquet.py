@@ -36,10 +36,11 @@ async def to_parquet(
             "export_and_download for another format."
         )
     await context.transport.run(require_pyarrow)
-    return await export_and_download(context, path, options, given, export, prepare=_prepare)
+    return await export_and_download(context, path, options, given, export, prepare=prepare_parquet)
 
 
-async def _prepare(context: ClientContext, report_id: str) -> Assemble:
+async def prepare_parquet(context: ClientContext, report_id: str) -> Assemble:
+    """Return how to assemble the Parquet files of a report, whose metadata is requested unless it is known."""
     from impact_jobs._tables.parquet import write_parquet  # noqa: PLC0415 - few programs need it
 
     metadata = await cached_metadata(context, report_id)

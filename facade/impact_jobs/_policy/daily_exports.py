@@ -17,6 +17,9 @@ DAILY_LIMIT = 100
 PERIOD = timedelta(days=1)
 """The time in which the limit holds. The documentation says "a day", so no day of any time zone can have more."""
 
+COUNTED_FOR = PERIOD + timedelta(seconds=10)
+"""For how long an export counts. The server receives it later than it is sent, and dates it in whole seconds."""
+
 _KEPT_ACCOUNTS = 16  # the counts outlive the account's last client, because the limit does
 
 
@@ -48,7 +51,7 @@ class DailyExports:
     def on_answer(self, job_id: str, now: datetime) -> None:
         """Record the job that an export of this process has returned."""
         with self._lock:
-            self._own = {key: at for key, at in self._own.items() if at > now - PERIOD} | {job_id.lower(): now}
+            self._own = {key: at for key, at in self._own.items() if at > now - COUNTED_FOR} | {job_id.lower(): now}
 
     def on_listed(self, jobs: Iterable[Job]) -> None:
         """Replace the jobs that the list showed before."""
@@ -63,7 +66,9 @@ class DailyExports:
     def again_at(self, now: datetime) -> datetime:
         """Return from when on at least one export may be sent."""
         counted = self._counted(now)
-        return now if len(counted) < DAILY_LIMIT else (counted[len(counted) - DAILY_LIMIT] + PERIOD).astimezone(UTC)
+        return (
+            now if len(counted) < DAILY_LIMIT else (counted[len(counted) - DAILY_LIMIT] + COUNTED_FOR).astimezone(UTC)
+        )
 
     def _counted(self, now: datetime) -> list[datetime]:
         with self._lock:
@@ -77,7 +82,7 @@ def is_export(job: Job) -> bool:
 
 
 def _recent(moments: Iterable[datetime], now: datetime) -> list[datetime]:
-    return [moment for moment in moments if moment > now - PERIOD]
+    return [moment for moment in moments if moment > now - COUNTED_FOR]
 
 
 DAILY_EXPORTS: PerAccount[DailyExports] = PerAccount(DailyExports, kept=_KEPT_ACCOUNTS)

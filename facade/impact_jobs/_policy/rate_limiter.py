@@ -113,6 +113,12 @@ class RateLimiter:
             is_spent = self._remaining is not None and self._remaining < 1
             return min(max(self._blocked_until - now, self._resets_at - now if is_spent else 0.0, 0.0), HOUR)
 
+    def left(self, now: float) -> int:
+        """Return how many requests are left until the limit is reset, as far as this process knows."""
+        with self._lock:
+            self._expire(now)
+            return max(int(self._left()), 0)
+
     def _update_remaining(self, remaining: float, reset: float | None, now: float) -> None:
         if reset is not None:
             self._resets_at = min(now + reset + _ROUNDING, now + HOUR)

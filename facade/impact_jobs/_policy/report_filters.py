@@ -21,7 +21,7 @@ DATE_PARAMETERS: dict[str, str] = {"startdate": "start_date", "enddate": "end_da
 
 # Every report of an agency takes it, whether its metadata lists it or not.
 _PROGRAM = ReportFilter(name="SUBAID", parameter="SUBAID", data_type=DataType.STRING)
-_PROGRAM_NAMES = frozenset({"program", "programid"})  # because nobody guesses "SUBAID"
+_PROGRAM_NAMES = frozenset({"campaign", "campaignid", "program", "programid"})  # because nobody guesses "SUBAID"
 _MAX_DIGITS = 40
 _MAX_TEXT = 2000
 _MAX_SHOWN_NAMES = 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -14,6 +15,7 @@ from attrs import define, evolve, field
 
 from impact_jobs._api.context import ClientContext
 from impact_jobs._download.assembled_file import commit_file, measure
+from impact_jobs._download.destination import make_folder
 from impact_jobs._download.export_journal import CompleteFile
 from impact_jobs._download.joining import csv_rows
 from impact_jobs._download.options import MAX_CONNECTIONS, DownloadOptions, OnProgress
@@ -21,12 +23,11 @@ from impact_jobs._download.part_file import PartFile, disk_errors
 from impact_jobs._download.ranges import AUTOMATIC_CONNECTIONS
 from impact_jobs._download.source import source_of
 from impact_jobs._operations.download import keep_trying, save_result, shown_at
-from impact_jobs._operations.export_options import ExportOptions
-from impact_jobs._operations.result_pages import download_all_pages, takes_json_lines
+from impact_jobs._operations.result_pages import download_all_pages
 from impact_jobs._operations.wait_many import JobBatch
-from impact_jobs._operations.windows.assembling import Assemble
 from impact_jobs._operations.windows.exports import WindowExports
 from impact_jobs._operations.windows.tasks import WindowTask
+from impact_jobs._policy.polling import Polling
 from impact_jobs.errors import DestinationExistsError, JobsError
 from impact_jobs.models import DownloadResult, Job
 
@@ -42,9 +43,9 @@ class WindowFiles:
     context: ClientContext
     exports: WindowExports
     options: DownloadOptions
-    export: ExportOptions
-    assemble: Assemble | None  # for windows that have a target of their own
-    on_complete: Callable[[WindowTask, Job, DownloadResult], object] | None  # called in a thread
+    polling: Polling | None
+    on_update: Callable[[Job], object] | None = None
+    on_complete: Callable[[WindowTask, Job, DownloadResult], object] | None = None  # called in a thread
     _progress: TotalProgress = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -63,7 +64,7 @@ class WindowFiles:
                 self.context,
                 [each[0].job or each[0].state.job_id or "" for each in by_job.values()],
                 timeout=None if math.isinf(deadline) else max(deadline - self.context.transport.now(), 0.0),
-                polling=self.export.polling,
+                polling=self.polling,
                 on_update=partial(self._update, by_job),
             )
             work = partial(self._work, batch, by_job, self.context.transport.lock())
@@ -78,8 +79,8 @@ class WindowFiles:
     def _update(self, by_job: Mapping[str, Sequence[WindowTask]], job: Job) -> None:
         for task in by_job.get(job.id.lower(), ()):
             task.job = job
-        if self.export.on_update is not None:
-            self.export.on_update(job)
+        if self.on_update is not None:
+            self.on_update(job)
 
     async def _work(
         self,
@@ -109,12 +110,18 @@ class WindowFiles:
             existing = await self.context.transport.run(task.existing_result)
             if existing is not None:
                 return existing
-            until = self.exports.deadline
-            return await keep_trying(self.context, lambda: self._download(task, outcome), until=until)
+            return await self.save(task, outcome)
         except JobsError as error:
             return error
 
-    async def _download(self, task: WindowTask, job: Job) -> DownloadResult | JobsError:
+    async def save(self, task: WindowTask, job: Job) -> DownloadResult | JobsError:
+        """Download the result of a completed job to the file of a window."""
+        return await keep_trying(self.context, lambda: self.save_once(task, job), until=self.exports.deadline)
+
+    async def save_once(self, task: WindowTask, job: Job) -> DownloadResult | JobsError:
+        """Do the same, but raise an error that may pass."""
+        if self.exports.is_plan:
+            await self.context.transport.run(lambda: make_folder(task.path.parent))
         is_ours = task.state.is_saving or self.options.overwrite or task.replaces
         replaces = is_ours or task.source is not task.target
         if not task.state.is_saving:
@@ -122,7 +129,7 @@ class WindowFiles:
         options = evolve(self.options, on_progress=self._progress.of(task), overwrite=replaces)
         path, source = task.source.path, source_of(self.context, job, options.mode, "download")
         try:
-            if task.request.result_format == "JSON" and (task.source is not task.target or takes_json_lines(path)):
+            if task.takes_all_pages:
                 result = await download_all_pages(self.context, job, path, options)
             else:
                 result = await save_result(self.context, source, job, options, lambda: PartFile(path, job.id, options))
@@ -149,12 +156,15 @@ class WindowFiles:
             result = evolve(
                 result, rows=rows, fresh=task.state.fresh, unchanged=task.compared(is_same=result.unchanged)
             )
-            if task.target is None or task.target is task.source or self.assemble is None:
+            if task.target is None or task.target is task.source or task.assemble is None:
                 return result
             assembled = source.with_name(f"{source.name}.assembled")
             assembled.unlink(missing_ok=True)  # which may be a link
-            rows = self.assemble({source: rows}, assembled)
+            rows = task.assemble({source: rows}, assembled)
             size, sha256 = measure(assembled, digest=self.options.digest)
+            if task.asked is not None and job.completed_date is not None:  # as a file that is not assembled has it
+                moment = job.completed_date.timestamp()
+                os.utime(assembled, (moment, moment))
             target = task.target.path
             is_same = filecmp.cmp(assembled, target, shallow=False) if target.is_file() else None
             commit_file(assembled, target, self.options, replaces=is_ours)

@@ -22,6 +22,7 @@ from impact_jobs._operations.download import existing_file, shown_at
 from impact_jobs._operations.export import ExportRequest
 from impact_jobs._operations.export_names import ExportNames
 from impact_jobs._operations.export_options import ExportOptions
+from impact_jobs._operations.result_age import no_older_than
 from impact_jobs._operations.wait_many import format_ids
 from impact_jobs._operations.windows.assembling import Assemble
 from impact_jobs._operations.windows.exports import WindowExports
@@ -51,13 +52,12 @@ class ExportRun:
     options: DownloadOptions
     export: ExportOptions
     assemble: Assemble | None
-    tasks: Sequence[WindowTask] = field(init=False)
+    tasks: Sequence[WindowTask] = field(factory=tuple, init=False)
     _lock: Lock = field(factory=Lock, init=False)
     _manifests: WindowManifests = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._manifests = WindowManifests(self.context.account)
-        self.tasks = self._tasks()
 
     async def run(self) -> DownloadResult | ExportReport:
         """Run until everything is complete, or nothing more can be done now."""
@@ -87,10 +87,11 @@ class ExportRun:
 
     async def _run(self, journal: ExportJournal) -> DownloadResult | ExportReport:
         run, started = self.context.transport.run, self.context.transport.now()
+        self.tasks = self._tasks(journal)
         if (joined := await run(lambda: self._find(journal))) is not None:
             return joined
         await self._use_young_files()
-        report, assemble = await self._complete_windows(journal), self.assemble
+        report, assemble = await self._complete_windows(), self.assemble
         if assemble is None or not self.is_joined:
             if report.is_complete:
                 await run(journal.remove)
@@ -111,21 +112,23 @@ class ExportRun:
         if self.is_joined:
             target = self.places[0].path
             return target.with_name(f"{target.name}.windows")
-        key = window_key(self.context, evolve(self.request, start=None, end=None))
+        key = window_key(self.context.account, evolve(self.request, start=None, end=None))
         return self.names.folder.path / f"{self.request.report_id}.{key}.windows"
 
-    def _tasks(self) -> list[WindowTask]:
+    def _tasks(self, journal: ExportJournal) -> list[WindowTask]:
         if not self.windows:
             whole = ExportWindow(self.request.start or date.min, self.request.end or date.max)
-            return [self._task(whole, self.request, None)]
+            return [self._task(journal, whole, self.request, None)]
         targets = [None] * len(self.windows) if self.is_joined else self.places
         return [
-            self._task(window, self.request.for_window(window.start, window.end), target)
+            self._task(journal, window, self.request.for_window(window.start, window.end), target)
             for window, target in zip(self.windows, targets, strict=True)
         ]
 
-    def _task(self, window: ExportWindow, request: ExportRequest, target: Place | None) -> WindowTask:
-        key = window_key(self.context, request)
+    def _task(
+        self, journal: ExportJournal, window: ExportWindow, request: ExportRequest, target: Place | None
+    ) -> WindowTask:
+        key, max_age = window_key(self.context.account, request), self.export.max_age
         work = self._folder / f"{window.start}.{window.end}.{key}.{request.result_format.lower()}"
         source = Place(work, work) if target is None or self.assemble is not None else target
         return WindowTask(
@@ -135,6 +138,9 @@ class ExportRun:
             source=source,
             target=target,
             state=WindowState(),
+            journal=journal,
+            age_rule=None if max_age is None else no_older_than(max_age),
+            assemble=self.assemble,
             on_window=self._on_window if self.windows and self.export.on_window else None,
         )
 
@@ -207,12 +213,10 @@ class ExportRun:
             return utc()
         return server_time(head)
 
-    async def _complete_windows(self, journal: ExportJournal) -> ExportReport:
+    async def _complete_windows(self) -> ExportReport:
         exports = WindowExports(
             context=self.context,
             tasks=self.tasks,
-            journal=journal,
-            max_age=self.export.max_age,
             deadline=self.context.transport.now() + seconds_of(self.export.timeout),
         )
         await exports.run()
@@ -220,8 +224,8 @@ class ExportRun:
             context=self.context,
             exports=exports,
             options=self.options,
-            export=self.export,
-            assemble=self.assemble,
+            polling=self.export.polling,
+            on_update=self.export.on_update,
             on_complete=None if self.is_joined else self._manifests.record,
         )
         await files.run([task for task in self.tasks if task.outcome is None and task.state.job_id is not None])
