@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import trustme
 from click.testing import CliRunner
-from impact_jobs.cli import profiles
+from impact_jobs import profiles
 from impact_jobs.cli.app import cli
-from impact_jobs.cli.profiles import Profile
 from impact_jobs.models import Secret
+from impact_jobs.profiles import Profile
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.proxy import proxying

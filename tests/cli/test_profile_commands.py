@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from impact_jobs.cli import profiles
+from impact_jobs import profiles
 from impact_jobs.cli.app import cli
 from impact_jobs.sandbox import Sandbox
 

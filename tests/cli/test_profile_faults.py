@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 from attrs import define
-from impact_jobs import ConfigurationError
-from impact_jobs.cli import private_file
-from impact_jobs.cli.profiles import Profile, remove, save, stored
+from impact_jobs import ConfigurationError, _private_file
 from impact_jobs.models import Secret
+from impact_jobs.profiles import Profile, remove, save, stored
 
 OLD, NEW = "canary-old", "canary-new"
 CALLS = ("open", "close", "fsync", "fstat", "stat", "lstat", "unlink", "replace", "mkdir", "readlink")
@@ -136,7 +135,7 @@ def test_a_leftover_of_a_first_write_is_removed_too(tmp_path: Path) -> None:
 
 def test_a_reader_leaves_the_file_that_another_process_is_writing(tmp_path: Path) -> None:
     folder = prepared(tmp_path / "a")
-    with private_file.locked(folder / "credentials.toml"):
+    with _private_file.locked(folder / "credentials.toml"):
         (folder / ".credentials.toml.new").write_text(NEW)
         assert tokens(folder) == [OLD, OLD]
         assert (folder / ".credentials.toml.new").exists()
@@ -176,7 +175,7 @@ def test_a_failure_after_the_file_has_its_name_is_a_warning(
     def fail(_: Path) -> None:
         raise OSError(errno.EIO, "input/output error")
 
-    monkeypatch.setattr(private_file, "_sync_folder", fail)
+    monkeypatch.setattr(_private_file, "_sync_folder", fail)
     change(tmp_path / "a")
     assert tokens(tmp_path / "a") == [NEW]
     assert "could not be synced (input/output error)" in caplog.text
@@ -186,7 +185,7 @@ def test_two_folders_with_a_link_to_the_same_file_share_a_lock(tmp_path: Path) -
     folder, other = prepared(tmp_path / "a"), tmp_path / "b"
     other.mkdir(mode=0o700)
     (other / "credentials.toml").symlink_to(folder / "credentials.toml")
-    with private_file.locked(other / "credentials.toml"):
+    with _private_file.locked(other / "credentials.toml"):
         handle = os.open(folder, os.O_RDONLY)
         with pytest.raises(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -204,7 +203,7 @@ def test_profiles_work_without_what_only_posix_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As on Windows: no locks, no users, no modes."""
-    monkeypatch.setattr(private_file, "_fcntl", None)
+    monkeypatch.setattr(_private_file, "_fcntl", None)
     monkeypatch.delattr(os, "geteuid")
     change(tmp_path / "a")
     (tmp_path / "a" / "credentials.toml").chmod(0o666)
@@ -218,7 +217,7 @@ import importlib.util, os
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "fcntl" else find(name, *rest)
 del os.geteuid, os.O_DIRECTORY
-import impact_jobs.cli.private_file, sys
+import impact_jobs._private_file, sys
 assert "fcntl" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - our own program

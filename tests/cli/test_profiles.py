@@ -9,13 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import click
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from impact_jobs import ConfigurationError
-from impact_jobs.cli import private_file
-from impact_jobs.cli.profiles import Profile, config_folder, load, remove, save, stored
+from impact_jobs import ConfigurationError, _private_file
 from impact_jobs.models import Secret
+from impact_jobs.profiles import Profile, config_folder, load, remove, save, stored
 
 TOKEN = "canary-token-6d1f"
 ENVIRONMENT = {"IMPACT_ACCOUNT_SID": "IRenv", "IMPACT_AUTH_TOKEN": "env-token"}
@@ -58,6 +58,21 @@ def folder(tmp_path: Path) -> Path:
 def test_the_file_is_in_the_config_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert config_folder() == tmp_path / "impact-jobs"
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+@pytest.mark.parametrize("is_set", [True, False])
+def test_the_config_folder_is_the_one_that_click_names(
+    monkeypatch: pytest.MonkeyPatch, platform: str, *, is_set: bool
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("click.utils.WIN", platform == "win32")
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+        if is_set:
+            monkeypatch.setenv(variable, "/a/folder")
+        else:
+            monkeypatch.delenv(variable, raising=False)
+    assert config_folder() == Path(click.get_app_dir("impact-jobs"))
 
 
 def test_a_saved_profile_is_loaded_and_the_others_stay(folder: Path) -> None:
@@ -184,7 +199,7 @@ def test_files_and_folders_of_other_users_are_rejected(
     file = folder / "credentials.toml"
     file.symlink_to(elsewhere / "credentials.toml")
     if what == "file":  # because a file must belong to the user even if root owns it
-        monkeypatch.setattr(private_file, "unsafe_path", lambda _: None)
+        monkeypatch.setattr(_private_file, "unsafe_path", lambda _: None)
     if what == "folder":
         file.unlink()
         file.write_text("")

@@ -12,6 +12,7 @@ import pytest
 from attrs import evolve
 from impact_jobs import errors as module
 from impact_jobs.errors import (
+    AlreadyRunningError,
     ApiError,
     AuthenticationError,
     ConfigurationError,
@@ -73,6 +74,7 @@ PARENTS: dict[type[JobsError], tuple[type[BaseException], ...]] = {
     ResultExpiredError: (DownloadError,),
     IntegrityError: (DownloadError,),
     DestinationExistsError: (DownloadError,),
+    AlreadyRunningError: (DestinationExistsError,),
     ConversionError: (DownloadError,),
 }
 

@@ -19,8 +19,8 @@ from attrs import field, frozen
 from impact_jobs import JobsError, __version__, errors
 from impact_jobs.cli import output
 from impact_jobs.cli.probe import TIMEOUT_SECONDS, Target
-from impact_jobs.client import Probe, examine_folder, is_loopback
 from impact_jobs.errors import redact, shorten
+from impact_jobs.toolkit import Probe, examine_folder, is_loopback
 
 _CLOCK_WARNING, _CLOCK_FAILURE = timedelta(seconds=30), timedelta(minutes=5)
 _EXPIRES_SOON = timedelta(days=14)

@@ -6,11 +6,10 @@ import os
 
 from attrs import frozen
 
-from impact_jobs import JobsClient
-from impact_jobs.cli import profiles
+from impact_jobs import JobsClient, profiles
 from impact_jobs.cli.state import CliState
-from impact_jobs.client import DEFAULT_BASE_URL, Probe, kind_setting, probe
 from impact_jobs.errors import ConfigurationError
+from impact_jobs.toolkit import DEFAULT_BASE_URL, Probe, kind_setting, probe
 
 TIMEOUT_SECONDS = 10.0
 

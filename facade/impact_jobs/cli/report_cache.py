@@ -16,7 +16,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from impact_jobs import ConfigurationError
-from impact_jobs.cli import private_file
 from impact_jobs.cli.state import CliState, state_of
 from impact_jobs.models import Secret
 
@@ -27,13 +26,15 @@ _REPORT_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}")  # of a shell word without quo
 
 def remember(state: CliState, names: Mapping[str, str]) -> None:
     """Add reports, their names by id, to the cache of the account; a cache that cannot be written is left as it is."""
+    from impact_jobs.profiles import replace_private_file  # noqa: PLC0415 - slow to load, and completion does without
+
     with suppress(OSError, RuntimeError, ConfigurationError):
         file = _file(state)
         known = _read(file)
         for report, name in names.items():
             known[report] = {"name": name or known.get(report, {}).get("name", ""), "seen": time.time()}
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        private_file.replace(file, Secret(json.dumps(known)))
+        replace_private_file(file, Secret(json.dumps(known)))
 
 
 def complete_report(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from impact_jobs import AccountKindName, JobsClient
-    from impact_jobs.cli.profiles import Profile
+    from impact_jobs.profiles import Profile
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -55,7 +55,7 @@ class CliState:
 
     def stored_profile(self) -> Profile | None:
         """Load the profile to use; return None if the credentials are in the environment, or nowhere."""
-        from impact_jobs.cli import profiles  # noqa: PLC0415 - slow to load
+        from impact_jobs import profiles  # noqa: PLC0415 - slow to load
 
         return profiles.load(self.profile, folder=profiles.config_folder(), environ=os.environ)
 

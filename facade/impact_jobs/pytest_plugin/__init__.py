@@ -125,7 +125,7 @@ def impact_environ(impact_sandbox: Sandbox) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def impact_clock() -> Iterator[ImpactClock]:
     """Run the test's sandbox, and all clients of this process, in virtual time."""
-    from impact_jobs.client import use_clock  # noqa: PLC0415 - slow to import
+    from impact_jobs.toolkit import use_clock  # noqa: PLC0415 - slow to import
 
     clock = ImpactClock()
     with use_clock(clock):
@@ -141,7 +141,7 @@ def impact_offline() -> Iterator[None]:
 
 def _create_sandbox(node: pytest.Item) -> Sandbox:
     """Create the sandbox for a test and its markers."""
-    from impact_jobs.client import epoch_seconds  # noqa: PLC0415 - slow to import
+    from impact_jobs.toolkit import epoch_seconds  # noqa: PLC0415 - slow to import
 
     try:
         from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - raises ImportError if the extra is missing

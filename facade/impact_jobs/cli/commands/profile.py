@@ -6,15 +6,14 @@ import sys
 
 import click
 
-from impact_jobs import ConfigurationError
-from impact_jobs.cli import profiles
+from impact_jobs import ConfigurationError, profiles
 from impact_jobs.cli.command import Command
 from impact_jobs.cli.emit import emit_rows
 from impact_jobs.cli.job_args import read_stdin_lines
-from impact_jobs.cli.profiles import Profile
 from impact_jobs.cli.state import CliState
-from impact_jobs.client import DEFAULT_BASE_URL, probe
 from impact_jobs.models import Secret
+from impact_jobs.profiles import Profile
+from impact_jobs.toolkit import DEFAULT_BASE_URL, probe
 
 
 @click.group()

@@ -15,25 +15,46 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
 from attrs import frozen
 
-from impact_jobs import AccountKindName
-from impact_jobs.cli import private_file
-from impact_jobs.client import DEFAULT_BASE_URL, Account, JobsClient, account_kind
+from impact_jobs import _private_file
+from impact_jobs._account import DEFAULT_BASE_URL, Account
+from impact_jobs._account_kinds import AccountKindName, account_kind
+from impact_jobs._private_file import replace as replace_private_file
+from impact_jobs.client import JobsClient
 from impact_jobs.errors import ConfigurationError, shorten
 from impact_jobs.models import Secret, secret_url
+
+if TYPE_CHECKING:
+    from impact_jobs.async_client import AsyncJobsClient
+
+__all__ = [
+    "CREDENTIALS",
+    "DEFAULT",
+    "FILE_NAME",
+    "VARIABLE",
+    "Profile",
+    "config_folder",
+    "load",
+    "remove",
+    "replace_private_file",
+    "save",
+    "stored",
+    "validate",
+]
 
 FILE_NAME = "credentials.toml"
 DEFAULT = "default"
 VARIABLE = "IMPACT_JOBS_PROFILE"
 CREDENTIALS = ("IMPACT_ACCOUNT_SID", "IMPACT_AUTH_TOKEN")
 
+_FOLDER = "impact-jobs"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # the keys that TOML accepts without quotes
 _REQUIRED, _OPTIONAL = ("account_sid", "auth_token"), ("base_url", "account_kind")
 _PLAIN_KEY = re.compile(r"[A-Za-z_-]{1,20}")  # shorter than a token, which may have been pasted as a key
@@ -64,10 +85,21 @@ class Profile:
         """Create a client of the account, as one of another kind if that is given."""
         return JobsClient(self.account_sid, self.auth_token.reveal(), account=kind or self.kind, base_url=self.url)
 
+    def async_client(self) -> AsyncJobsClient:
+        """Create an asynchronous client of the account."""
+        from impact_jobs.async_client import AsyncJobsClient  # noqa: PLC0415 - the command line does without
+
+        return AsyncJobsClient(self.account_sid, self.auth_token.reveal(), account=self.kind, base_url=self.url)
+
 
 def config_folder() -> Path:
     """Return the folder of the file: `~/.config/impact-jobs`, or as `XDG_CONFIG_HOME` says."""
-    return Path(click.get_app_dir("impact-jobs"))
+    home = os.path.expanduser("~")  # noqa: PTH111 - unlike Path.home, it never raises
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", home), _FOLDER)
+    if sys.platform == "darwin":
+        return Path(home, "Library", "Application Support", _FOLDER)
+    return Path(os.environ.get("XDG_CONFIG_HOME", f"{home}/.config"), _FOLDER)
 
 
 def load(name: str | None, *, folder: Path, environ: Mapping[str, str]) -> Profile | None:
@@ -93,10 +125,9 @@ def load(name: str | None, *, folder: Path, environ: Mapping[str, str]) -> Profi
         raise ConfigurationError(profile_or_problem)
     if wanted is None:
         return None
-    known = ", ".join(sorted(found)) or "none"
+    known = f" (it has: {', '.join(sorted(found))}): name one of these, or" if found else ":"
     raise ConfigurationError(
-        f"{folder / FILE_NAME} has no profile {shorten(wanted)!r} (it has: {known}): "
-        "name one of these, or create one with `impact-jobs profile add`."
+        f"{folder / FILE_NAME} has no profile {shorten(wanted)!r}{known} create it with `impact-jobs profile add`."
     )
 
 
@@ -114,7 +145,7 @@ def save(profile: Profile, *, folder: Path) -> Path:
     """Add `profile`, or replace the one of its name, and return the file; the other profiles stay."""
     validate(profile)
     _read(folder)  # raises before anything is created
-    with private_file.locked(folder / FILE_NAME):
+    with _private_file.locked(folder / FILE_NAME):
         others = (other for other in stored(folder) if other.name != profile.name)
         return _write([*others, profile], folder)
 
@@ -122,7 +153,7 @@ def save(profile: Profile, *, folder: Path) -> Path:
 def remove(name: str, *, folder: Path) -> None:
     """Remove one profile; the others stay."""
     load(name, folder=folder, environ={})
-    with private_file.locked(folder / FILE_NAME):
+    with _private_file.locked(folder / FILE_NAME):
         _write([other for other in stored(folder) if other.name != name], folder)
 
 
@@ -140,9 +171,9 @@ def validate(profile: Profile) -> Profile:
 def _read(folder: Path) -> dict[str, Profile | str]:
     """Return every profile by name, or the reason why it is malformed."""
     file = folder / FILE_NAME
-    if problem := private_file.unsafe_path(file):
+    if problem := _private_file.unsafe_path(file):
         raise ConfigurationError(problem)
-    private_file.remove_leftover(file)
+    _private_file.remove_leftover(file)
     # Raised here, not in `_parse`, because tracebacks can show the values of locals, and `_parse` holds tokens.
     parsed = _parse(file)
     if isinstance(parsed, str):
@@ -153,11 +184,11 @@ def _read(folder: Path) -> dict[str, Profile | str]:
 def _parse(file: Path) -> dict[str, Profile | str] | str:
     """Return the profiles, or why the file as a whole cannot be used."""
     try:
-        with open(file, "rb", opener=private_file.open_without_waiting) as opened:
+        with open(file, "rb", opener=_private_file.open_without_waiting) as opened:
             # The open file is checked, so that it is the one that is read even if the path changes meanwhile.
-            if problem := private_file.unsafe_file(file, os.fstat(opened.fileno())):
+            if problem := _private_file.unsafe_file(file, os.fstat(opened.fileno())):
                 return problem
-            tables = tomllib.loads(opened.read(private_file.MAX_BYTES).decode())
+            tables = tomllib.loads(opened.read(_private_file.MAX_BYTES).decode())
     except OSError as error:
         # Only if both say that it is missing, because what seems to be empty is overwritten.
         if isinstance(error, FileNotFoundError | NotADirectoryError) and not os.path.exists(file):  # noqa: PTH110 - it never raises
@@ -199,7 +230,7 @@ def _quoted(key: str) -> str:
 
 def _write(profiles: list[Profile], folder: Path) -> Path:
     text = Secret(_HEADING + "".join(map(_to_toml, profiles)))
-    return private_file.replace(folder / FILE_NAME, text)
+    return replace_private_file(folder / FILE_NAME, text)
 
 
 def _to_toml(profile: Profile) -> str:
