@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from impact_jobs.async_client import AsyncJobsClient
     from impact_jobs.client import JobsClient
     from impact_jobs.errors import (
+        AlreadyRunningError,
         ApiError,
         AuthenticationError,
         ConfigurationError,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountKindName",
+    "AlreadyRunningError",
     "ApiError",
     "AsyncJobsClient",
     "AsyncResultStream",

@@ -13,8 +13,8 @@
     ├─ ReplayUncertainError
     ├─ ExportUncertainError
     ├─ ExportIncompleteError
-    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, DestinationExistsError,
-                       ConversionError
+    └─ DownloadError ─ ResultNotReadyError, ResultExpiredError, IntegrityError, ConversionError,
+                       DestinationExistsError ─ AlreadyRunningError
 
 Each message says what happened, to which job, and what to do next. No message contains a credential or the query of a
 signed URL. All errors can be pickled and copied.
@@ -361,7 +361,7 @@ class WaitTimeoutError(JobsError, TimeoutError):
         seen = f"last seen {job.status} at {job.percentage_complete or 0} %" if job else "never seen"
         because = f"; the last request failed: {cause}" if cause else ""
         super().__init__(
-            f"job {job.id if job else job_id} did not complete in {timeout:g} s ({seen}{because}). "
+            f"job {job.id if job else job_id} did not complete in {round(timeout, 2):g} s ({seen}{because}). "
             "It continues on the server: wait for it again, with a longer timeout."
         )
         self.job = job
@@ -585,6 +585,17 @@ class DestinationExistsError(DownloadError):
         ...     result = jobs.download(job_id, "actions.csv")
         ... except DestinationExistsError:
         ...     result = jobs.download(job_id, "actions.csv", overwrite=True)
+    """
+
+
+class AlreadyRunningError(DestinationExistsError):
+    """Another process or thread makes files in the same folder. What to do: let it finish.
+
+    Example:
+        >>> from impact_jobs.sync import Plan
+        >>> report = Plan.load("reports.toml").run()
+        >>> isinstance(report.failed[0].error, AlreadyRunningError)
+        True
     """
 
 

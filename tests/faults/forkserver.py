@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,13 @@ import attrs
 import httpx
 import pytest
 from impact_jobs import JobsClient, JobsError
+from impact_jobs._operations import lost_requests
+from impact_jobs._operations.planned_files.run import RunOptions, make_files
+from impact_jobs._operations.planned_files.values import PlannedFile
 from impact_jobs._operations.windows import files
+from impact_jobs._tables.arrow import require_pyarrow
+from impact_jobs._transport.run_sync import run_sync
+from impact_jobs.report_models import ExportWindow
 
 from tests.faults.file_faults import Call as FileCall
 from tests.faults.file_faults import Fault, Injector, Watch
@@ -113,6 +120,12 @@ class ForkServer:
         """Start an `export_and_download` in a child, in `folder`."""
         self._start({"export": options, "folder": str(folder)}, account, kill_point)
 
+    def start_sync(
+        self, files: Sequence[dict[str, Any]], account: dict[str, Any], *, kill_point: KillPoint = KillPoint()
+    ) -> None:
+        """Start a run of planned files in a child; the fields of each file are given as JSON has them."""
+        self._start({"sync": list(files)}, account, kill_point)
+
     def start_scenario(
         self, name: str, account: dict[str, Any], ids: Sequence[str], folder: Path, fault: Fault
     ) -> None:
@@ -156,6 +169,8 @@ def _serve() -> None:
         httpx.create_ssl_context()
         for line in sys.stdin.buffer:
             job = json.loads(line)
+            if any(file["format"] == "parquet" for file in job.get("sync", ())):
+                require_pyarrow()  # imported here, because each child would take half a second
             reading, writing = os.pipe()
             child = os.fork()
             if child == 0:
@@ -187,6 +202,8 @@ def _run_child(job: dict[str, Any], writing: int) -> None:
             pytest.MonkeyPatch().setattr(files, "_CONCURRENCY", 1)  # so that the steps have an order
             with JobsClient(**job["account"]) as jobs:
                 jobs.export_and_download(**job["export"])
+        elif "sync" in job:
+            answer |= _sync(job)
         else:
             answer |= _fetch_all(job) if "ids" in job else _download(job, kill_point)
     except BaseException as error:  # noqa: BLE001 - any error is reported
@@ -212,6 +229,32 @@ def _fetch_all(job: dict[str, Any]) -> dict[str, Any]:
         "digests": {job_id: found.sha256 for job_id, found in report.files.items()},
         "errors": [f"{type(error).__name__}: {error}" for error in report.errors.values()],
     }
+
+
+def _sync(job: dict[str, Any]) -> dict[str, Any]:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(files, "_CONCURRENCY", 1)  # so that the steps have an order
+    patch.setattr(lost_requests, "_SETTLED", timedelta())  # the sandbox shows a new job at once
+    with JobsClient(**job["account"]) as jobs:
+        outcome = run_sync(make_files(jobs._context, [planned_file(each) for each in job["sync"]], RunOptions()))
+    errors = [f"{type(each).__name__}: {each}" for each in outcome.outcomes.values() if isinstance(each, JobsError)]
+    return {"errors": errors}
+
+
+def planned_file(fields: dict[str, Any]) -> PlannedFile:
+    """Return the file of an account that the test names "north"."""
+    window = ExportWindow(date.fromisoformat(fields["start"]), date.fromisoformat(fields["end"]))
+    path, refresh = Path(fields["path"]), timedelta(days=fields["refresh"])
+    return PlannedFile(
+        account="north",
+        report=fields["format"],
+        report_id="agency_action_listing",
+        window=window,
+        path=path,
+        area=path.parent,
+        format=fields["format"],
+        refresh=refresh,
+    )
 
 
 def _run_scenario(job: dict[str, Any]) -> None:
