@@ -1,0 +1,1 @@
+"""Many nights of a plan in virtual time: `python -m tests.sync.nights --help`."""
