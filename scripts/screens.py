@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 
@@ -25,6 +26,28 @@ COMMAND = "impact-jobs"
 _FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # SVG viewers would fetch them from the internet
 _SECONDS = 30.0
 _PROMPT = r"\n\$$"
+_PLAN = """
+[defaults]
+into = "data/{account}/{report}/{start:%Y-%m}.csv"
+accounts = ["north", "south"]
+refresh = "30d"
+
+[[report]]
+id = "agency_action_listing"
+name = "actions"
+from = "2024-01-01"
+
+[[report]]
+id = "sandbox_performance_by_day"
+name = "performance"
+from = "2024-01-01"
+
+[[report]]
+id = "sandbox_partner_listing"
+name = "partners"
+accounts = ["north"]
+from = "2024-01-01"
+"""
 
 
 @frozen
@@ -36,12 +59,14 @@ class Shot:
         until: A pattern; the picture is taken once the screen matches it.
         columns: The width of the terminal.
         lines: The height of the terminal.
+        folder: The folder, of files and of credentials, in which the command runs.
     """
 
     command: str
     until: str
     columns: int = 80
     lines: int = 24
+    folder: str = "."
 
 
 def shots(ids: dict[str, str]) -> dict[str, Shot]:
@@ -60,6 +85,9 @@ def shots(ids: dict[str, str]) -> dict[str, Shot]:
             r"RUNNING.*[4-9]\d%",
         ),
         "doctor-80": Shot("doctor", _PROMPT),
+        "sync-dry-run-80": Shot("sync reports.toml --dry-run", _PROMPT, lines=14, folder="plan"),
+        "sync-80": Shot("sync reports.toml", r"RUNNING.*[4-9]\d%", lines=18, folder="live"),
+        "sync-done-80": Shot("sync reports.toml", _PROMPT, lines=13, folder="plan"),
     }
 
 
@@ -80,14 +108,31 @@ def add_jobs(sandbox: Sandbox) -> dict[str, str]:
     return ids
 
 
+def add_plan(folder: Path, accounts: dict[str, Sandbox]) -> None:
+    """Make a folder with a plan, and the profiles of its accounts."""
+    (folder / "impact-jobs").mkdir(parents=True)
+    (folder / "reports.toml").write_text(_PLAN)
+    credentials = folder / "impact-jobs" / "credentials.toml"
+    credentials.touch(mode=0o600)
+    keys = {"account_sid": "IMPACT_ACCOUNT_SID", "auth_token": "IMPACT_AUTH_TOKEN", "base_url": "IMPACT_BASE_URL"}
+    for name, sandbox in accounts.items():
+        lines = [f"[{name}]", *(f'{key} = "{sandbox.environ[variable]}"' for key, variable in keys.items())]
+        credentials.write_text(credentials.read_text() + "\n".join(lines) + "\n")
+
+
 def main(wanted: list[str]) -> None:
     """Take the named pictures, or all."""
     SCREENS.mkdir(exist_ok=True)
-    with Sandbox(job_seconds=6) as sandbox, tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox(job_seconds=6))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name in ("plan", "live"):
+            accounts = {account: stack.enter_context(Sandbox(job_seconds=6)) for account in ("north", "south")}
+            add_plan(folder / name, accounts)
         for name, shot in shots(add_jobs(sandbox)).items():
             if not wanted or name in wanted:
                 print(f"{name}: {COMMAND} {shot.command}")
-                screen = take(shot, sandbox.environ, Path(folder))
+                screen = take(shot, sandbox.environ, folder / shot.folder)
                 (SCREENS / f"{name}.svg").write_text(as_svg(screen, shot, name))
 
 

@@ -247,7 +247,7 @@ def test_many_windows_are_counted_every_half_minute() -> None:
 
 @pytest.mark.parametrize(("may_replay", "status"), [(True, "COMPLETED"), (False, "DOWNLOADING")])
 def test_a_window_that_may_be_replayed_is_not_yet_downloading(*, may_replay: bool, status: str) -> None:
-    assert window_row(WINDOW, Job(id="1", status="COMPLETED"), may_replay=may_replay).status == status
+    assert window_row(str(WINDOW), Job(id="1", status="COMPLETED"), may_replay=may_replay).status == status
 
 
 @pytest.mark.parametrize(

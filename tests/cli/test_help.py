@@ -15,12 +15,22 @@ from impact_jobs import DownloadResult, Job, JobNotFoundError
 from impact_jobs.cli import output
 from impact_jobs.cli.app import cli
 from impact_jobs.cli.exit_codes import MEANINGS
+from impact_jobs.cli.sync_report import file_object
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.sync import FileState
 
 from tests.cli.page import PAGE, commands, documented, help_of, rewritten
 from tests.cli.running import run, run_line, shell
+from tests.sync.samples import planned, synced
 
 ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
+PLAN = """
+[[report]]
+id = "agency_action_listing"
+from = "2d"
+split = "day"
+into = "{start}.csv"
+"""
 COMMANDS = list(commands())
 EXAMPLES = [example for _, command in COMMANDS for example in getattr(command, "examples", ())]
 # They run until they are stopped, write to a user's settings, or need another shell than bash.
@@ -68,7 +78,7 @@ def test_the_page_quotes_the_help_of_every_command() -> None:
 
 
 def test_the_json_on_the_page_has_the_same_names_as_the_output() -> None:
-    job, result, failure = map(json.loads, re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    job, result, planned_file, failure = map(json.loads, re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL))
     snapshot = Job(id=ID, status="QUEUED")
     assert list(job) == list(output.job_object(snapshot))
     file = DownloadResult(
@@ -76,6 +86,7 @@ def test_the_json_on_the_page_has_the_same_names_as_the_output() -> None:
         resumed_from=0, connections=1, seconds=0.1,
     )  # fmt: skip
     assert list(result) == list(output.result_object(file))
+    assert list(planned_file) == list(file_object(synced(planned("2026-05"), FileState.CHANGED)))
     error = JobNotFoundError("", status_code=404)
     error.job_id = ID
     written = output.error_object(error, code=3)
@@ -91,6 +102,7 @@ def test_the_examples_run(example: str, account: Sandbox, folder: Path, monkeypa
     job = account.add_job()
     (folder / ".config" / "fish" / "completions").mkdir(parents=True)
     (folder / "reports").mkdir()
+    (folder / "reports.toml").write_text(PLAN)
     monkeypatch.setenv("HOME", str(folder))
     line = example.replace(ID, job)
     if "$(" in line or ">" in line:  # for a shell

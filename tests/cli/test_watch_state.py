@@ -137,6 +137,11 @@ def test_the_time_left_is_shown(snapshots: list[tuple[float, Job]], now: float, 
     assert left in lines(state_of(*snapshots), 60, now=now)[1].split()
 
 
+def test_a_window_whose_file_is_there_has_no_time_left() -> None:
+    shown = [lines(state_of((0, a_job(status=status))), 60)[1].split()[-2:] for status in ("DOWNLOADING", "DONE")]
+    assert shown == [["soon", "0s"], ["100%", "0s"]]
+
+
 def test_the_end_is_shown_with_its_day_unless_it_is_today() -> None:
     today = lines(state_of((0, a_job(0)), (60, a_job(20))), 200, now=60)
     assert "12:05:00" in today[1]

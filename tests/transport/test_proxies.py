@@ -14,8 +14,7 @@ import pytest
 import trustme
 from click.testing import CliRunner
 from impact_jobs import AsyncJobsClient, ConfigurationError, JobsClient, Retry, TransportError
-from impact_jobs._account import Account
-from impact_jobs._redaction import Secret, secret_url
+from impact_jobs._account import DEFAULT_BASE_URL
 from impact_jobs._transport.proxies import proxies_from_environment
 from impact_jobs.cli.app import cli
 from impact_jobs.sandbox import Sandbox
@@ -37,10 +36,6 @@ def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-def account(base_url: str = "https://api.impact.com") -> Account:
-    return Account.create("IR1", Secret("token"), secret_url(base_url))
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -98,14 +93,14 @@ def test_no_warning_shows_the_password_of_a_proxy(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", entry)
     monkeypatch.setenv("NO_PROXY", "me:canary@foo:bar")
-    assert set(proxies_from_environment(account())) == {"http://"}
+    assert set(proxies_from_environment(DEFAULT_BASE_URL)) == {"http://"}
     assert len(warnings(caplog)) == 2
     assert "ary" not in caplog.text
 
 
 def test_a_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "proxy.example.com:3128")
-    found = proxies_from_environment(account())["https://"]
+    found = proxies_from_environment(DEFAULT_BASE_URL)["https://"]
     assert found is not None
     assert found.url == "http://proxy.example.com:3128"
 
@@ -122,7 +117,7 @@ def test_what_httpx_can_read_means_the_same_as_to_httpx(exempted: str, monkeypat
         trust_env=False,
         mounts={
             pattern: None if proxy is None else httpx.HTTPTransport(proxy=proxy)
-            for pattern, proxy in proxies_from_environment(account()).items()
+            for pattern, proxy in proxies_from_environment(DEFAULT_BASE_URL).items()
         },
     )
     theirs = httpx.Client(mounts={"http://": None})
@@ -133,7 +128,7 @@ def test_what_httpx_can_read_means_the_same_as_to_httpx(exempted: str, monkeypat
 
 def test_all_hosts_below_a_domain_can_be_exempted_with_an_asterisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*.corp.example.com")
-    assert proxies_from_environment(account())["all://*.corp.example.com"] is None
+    assert proxies_from_environment(DEFAULT_BASE_URL)["all://*.corp.example.com"] is None
 
 
 @pytest.mark.parametrize("kind", [JobsClient, AsyncJobsClient])

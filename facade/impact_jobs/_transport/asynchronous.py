@@ -66,7 +66,7 @@ class AsyncTransport:
     ) -> None:
         check_clients(httpx.AsyncClient, http_client=http_client, storage_client=storage_client)
         self.builder: RequestBuilder = RequestBuilder(account=account)
-        self._proxies: Proxies | None = None if http_client else proxies_from_environment(account)
+        self._proxies: Proxies | None = None if http_client else proxies_from_environment(account.base_url)
         self.api: httpx.AsyncClient = http_client or create_or_explain(partial(_create_client, self._proxies or {}))
         self._is_own_api = http_client is None
         self.storage: httpx.AsyncClient | None = storage_client

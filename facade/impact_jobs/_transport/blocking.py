@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import ssl
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -61,16 +62,9 @@ class BlockingTransport:
         check_clients(httpx.Client, http_client=http_client, storage_client=storage_client)
         self.builder: RequestBuilder = RequestBuilder(account=account)
         if proxies is None and not (http_client and storage_client):
-            proxies = proxies_from_environment(account)
+            proxies = proxies_from_environment(account.base_url)
         tls = create_or_explain(httpx.create_ssl_context)  # shared, because loading the certificates takes some 20 ms
-
-        def create() -> httpx.Client:
-            mounts = {
-                pattern: None if proxy is None else httpx.HTTPTransport(verify=tls, limits=LIMITS, proxy=proxy)
-                for pattern, proxy in (proxies or {}).items()
-            }
-            return httpx.Client(verify=tls, limits=LIMITS, trust_env=False, mounts=mounts)
-
+        create = partial(create_client, proxies or {}, tls)
         self.api: httpx.Client = http_client or create_or_explain(create)
         self.storage: httpx.Client = storage_client or create_or_explain(create)
         self._own = [client for client in (self.api, self.storage) if client not in (http_client, storage_client)]
@@ -137,6 +131,15 @@ class BlockingTransport:
             return
         for client in self._own:
             client.close()
+
+
+def create_client(proxies: Proxies, tls: ssl.SSLContext) -> httpx.Client:
+    """Create a client that reads nothing from the environment."""
+    mounts = {
+        pattern: None if proxy is None else httpx.HTTPTransport(verify=tls, limits=LIMITS, proxy=proxy)
+        for pattern, proxy in proxies.items()
+    }
+    return httpx.Client(verify=tls, limits=LIMITS, trust_env=False, mounts=mounts)
 
 
 def _listener(trace: RequestTrace) -> Callable[[str, Mapping[str, Any]], None]:

@@ -14,7 +14,6 @@ from typing import Final, TypeAlias
 
 import httpx
 
-from impact_jobs._account import Account
 from impact_jobs._redaction import shorten
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
@@ -27,8 +26,11 @@ _DIRECT_HTTP: Final[Proxies] = {"http://": None}
 _MAX_PORT: Final = 65535
 
 
-def proxies_from_environment(account: Account) -> Proxies:
-    """Read HTTPS_PROXY, ALL_PROXY and NO_PROXY as httpx does; skip each entry that it cannot use, with a warning."""
+def proxies_from_environment(url: str) -> Proxies:
+    """Read HTTPS_PROXY, ALL_PROXY and NO_PROXY as httpx does, for requests to `url`.
+
+    An entry that cannot be used is skipped, with a warning.
+    """
     variables = urllib.request.getproxies()
     exempted = [entry.strip() for entry in variables.get("no", "").split(",")]
     if "*" in exempted:
@@ -37,7 +39,7 @@ def proxies_from_environment(account: Account) -> Proxies:
     for scheme in ("http", "https", "all"):
         if entry := variables.get(scheme):
             try:
-                proxies[f"{scheme}://"] = _read_proxy(entry, account)
+                proxies[f"{scheme}://"] = _read_proxy(entry, url)
             except (ValueError, httpx.InvalidURL):
                 _warn(f"{scheme.upper()}_PROXY", entry, "requests do not go through it")
     for entry in filter(None, exempted):
@@ -51,7 +53,7 @@ def proxies_from_environment(account: Account) -> Proxies:
     return {**proxies, **_DIRECT_HTTP}
 
 
-def _read_proxy(entry: str, account: Account) -> httpx.Proxy:
+def _read_proxy(entry: str, url: str) -> httpx.Proxy:
     """Return the proxy that `entry` names; raise ValueError or httpx.InvalidURL if it names none."""
     proxy = httpx.Proxy(entry if "://" in entry else f"http://{entry}")
     host, port = proxy.url.host, proxy.url.port
@@ -59,7 +61,7 @@ def _read_proxy(entry: str, account: Account) -> httpx.Proxy:
     if not host or ("%" in host and ":" not in host) or not 0 < (port or 1) <= _MAX_PORT:
         raise ValueError("not a proxy")
     # The API on this machine, such as a sandbox, is reached without a proxy. Elsewhere, a missing package is an error.
-    if proxy.url.scheme.startswith("socks") and account.base_url.startswith("http:") and not find_spec("socksio"):
+    if proxy.url.scheme.startswith("socks") and url.startswith("http:") and not find_spec("socksio"):
         raise ValueError("a SOCKS proxy needs the package socksio")
     return proxy
 

@@ -23,6 +23,7 @@ from impact_jobs.cli.state import state_of
 # Where each command's function is, and its summary, so that `--help` need not load it; a test compares the summaries.
 _COMMANDS: Final = {
     "export": ("export:export", "Export a report to a file, or a long range to one file per window."),
+    "sync": ("sync:sync", "Keep the files of many reports up to date, as a plan describes them."),
     "reports": ("reports:reports", "Show the reports of the account, or the filters and columns of one."),
     "list": ("list:list_jobs", "Show the account's jobs, newest first."),
     "get": ("get:get", "Show jobs as they are now."),

@@ -45,6 +45,19 @@ def text_column(
 number_column: Callable[..., Column] = partial(text_column, justify="right")
 
 
+def distinct_width(texts: Iterable[str], *, least: int) -> int:
+    """Return the width, at least `least`, to which different texts can be cut so that they still differ."""
+    different = set(texts)
+    longest = max(map(len, different), default=0)
+    widths = range(least, longest)
+    return next((width for width in widths if len({cut(text, width) for text in different}) == len(different)), longest)
+
+
+def cut(text: str, width: int) -> str:
+    """Return the text, with an ellipsis for its end if it is too wide."""
+    return text if len(text) <= width else f"{text[: width - 1]}\u2026"
+
+
 def fitted_table(columns: Sequence[Column], width: int, *, header_style: str) -> Table:
     """Create a table of the columns that fit into `width`, in the order given."""
     widths: dict[str, int] = {}

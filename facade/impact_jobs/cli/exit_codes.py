@@ -50,6 +50,7 @@ CODES: Final[dict[type[JobsError], int]] = {
     errors.ReportNotFoundError: NOT_FOUND,
     errors.ResultExpiredError: NOT_FOUND,
     errors.WaitTimeoutError: TIMEOUT,
+    errors.AlreadyRunningError: TIMEOUT,
     errors.ResultNotReadyError: TIMEOUT,
     errors.ExportIncompleteError: TIMEOUT,
     errors.TransportError: TRANSPORT,

@@ -27,14 +27,19 @@ def _until(text: str) -> datetime:
     return parse_moment(text, now=datetime.now(UTC), ends_day=True)
 
 
-timeout: Decorator = click.option(
-    "--timeout",
-    type=parse_timeout,
-    metavar="DURATION",
-    default="1h",
-    show_default=True,
-    help="How long to wait for the jobs: 90 (seconds), 30m, 1h30m, 2d or forever; 0 polls once.",
-)
+def timeout_of(default: str) -> Decorator:
+    """Return the option --timeout with this default."""
+    return click.option(
+        "--timeout",
+        type=parse_timeout,
+        metavar="DURATION",
+        default=default,
+        show_default=True,
+        help="How long to wait for the jobs: 90 (seconds), 30m, 1h30m, 2d or forever; 0 polls once.",
+    )
+
+
+timeout: Decorator = timeout_of("1h")
 connections: Decorator = click.option(
     "--connections",
     type=click.IntRange(1, 64),

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from impact_jobs.cli.output import printable
 from impact_jobs.cli.state import state_of
+from impact_jobs.models import Secret
 
 _KEY = "impact_jobs.resume_hint"
 _MAX_IDS = 20
@@ -54,6 +55,8 @@ def _words(context: click.Context, parameter: click.Parameter) -> Iterator[str]:
     if name not in context.params or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
         return
     value = context.params[name]
+    if isinstance(value, Secret):  # which would be of no use as it is shown
+        return
     if isinstance(parameter, click.Argument):
         if name not in {"job", "jobs"}:
             yield str(value)

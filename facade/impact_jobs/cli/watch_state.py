@@ -13,6 +13,7 @@ from impact_jobs.cli.output import one_line
 from impact_jobs.models import Job, JobStatus
 
 _KEPT_STEPS = 8  # the rate is computed from the latest steps only, because older ones say little about now
+JOBS: Final = "JOB"
 DONE: Final = "DONE"  # the status of a window of an export whose file is there
 _NEARLY_DONE, _DONE = 99, 100  # percent; servers often rest at 99
 # Running jobs come first, then those that need attention, because a terminal may not hold all rows. Within a group
@@ -92,9 +93,15 @@ class _History:
 class WatchState:
     """The jobs that are watched, built from their snapshots. It does no I/O and reads no clock."""
 
-    of_windows: bool = False  # of an export, each shown as a job
+    title: str = JOBS  # of the column of their ids
+    total: int = 0  # of windows, if it is known before each has news
     _histories: dict[str, _History] = field(factory=dict)
     _lock: Lock = field(factory=Lock, repr=False, eq=False)  # because a live display draws in its own thread
+
+    @property
+    def of_windows(self) -> bool:
+        """Whether these are windows of exports, each shown as a job."""
+        return self.title != JOBS
 
     def update(self, job: Job, *, at: datetime) -> None:
         """Record a snapshot taken `at` a moment; ignore it if it is older than the last one."""
@@ -113,7 +120,7 @@ class WatchState:
         """How many jobs there are of each status, such as "2 running, 1 failed"; of windows, how many are done."""
         counts = Counter(one_line(job.status).lower() for job in self.jobs)
         if self.of_windows:
-            total, done = counts.total(), counts.pop("done", 0)
+            total, done = max(self.total, counts.total()), counts.pop("done", 0)
             return ", ".join([*(f"{count} {status}" for status, count in counts.items()), f"{done} of {total} done"])
         return ", ".join(f"{count} {status}" for status, count in counts.items()) or "no jobs"
 

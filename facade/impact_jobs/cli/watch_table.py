@@ -1,10 +1,11 @@
-"""The table that `watch` draws, and `export` for its windows."""
+"""The table that `watch` draws, `export` for its windows, and `sync` for its files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Final
 
 from rich.console import Console
 from rich.live import Live
@@ -14,7 +15,7 @@ from rich.text import Text
 from impact_jobs.cli.columns import Column, fitted_table, number_column, text_column
 from impact_jobs.cli.formatting import Bar, records, status_style, status_text
 from impact_jobs.cli.output import one_line
-from impact_jobs.cli.watch_state import Pace, WatchState, percent_of
+from impact_jobs.cli.watch_state import DONE, Pace, WatchState, percent_of
 from impact_jobs.models import Job, JobStatus
 
 _FRAMES_PER_SECOND = 2
@@ -22,13 +23,14 @@ _RESERVED_LINES = 3  # of the terminal: the table's head, its summary, and the l
 _ECHO_COLUMNS = 2  # for the ^C that a terminal echoes, which would wrap, and leave a line of the table behind
 _MIN_ID = 8
 _BESIDE_ID = 25  # columns for status, percentage and time left, which matter more than a complete id
+BESIDE_NAME: Final = _ECHO_COLUMNS + _BESIDE_ID
+"""The columns of a terminal that the name of a window does not get."""
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 @contextmanager
-def live_table(console: Console, *, of_windows: bool = False) -> Iterator[Callable[[Job], None]]:
+def live_table(console: Console, jobs: WatchState) -> Iterator[Callable[[Job], None]]:
     """Draw a table within the block, and yield a function that updates a job in it; one of windows is erased."""
-    jobs = WatchState(of_windows)
 
     def draw() -> Table:
         rows = max(console.height - _RESERVED_LINES, 1)
@@ -37,7 +39,7 @@ def live_table(console: Console, *, of_windows: bool = False) -> Iterator[Callab
     with Live(
         get_renderable=draw,
         console=console,
-        transient=of_windows,
+        transient=jobs.of_windows,
         refresh_per_second=_FRAMES_PER_SECOND,
         redirect_stdout=False,
         redirect_stderr=False,
@@ -65,7 +67,7 @@ def _columns(state: WatchState, jobs: Sequence[Job], *, now: datetime, width: in
     messages = [one_line(job.status_message or "") for job in jobs]
     bars = [Bar(percent_of(job) / 100, status_style(job)) for job in jobs]
     columns = [  # those that change every second have a fixed width, so that they do not jump
-        text_column("WINDOW" if state.of_windows else "JOB", 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
+        text_column(state.title, 0, _ids([job.id for job in jobs], width - _BESIDE_ID)),
         text_column("STATUS", 1, [status_text(job) for job in jobs], width=9, min_width=14),
         Column(title="PROGRESS", rank=4, cells=bars, width=8, max_width=24),
         number_column("%", 2, [f"{percent_of(job)}%" for job in jobs], width=4),
@@ -98,7 +100,7 @@ def _ids(ids: Sequence[str], width: int) -> Sequence[str]:
 
 
 def _left(job: Job, pace: Pace, now: datetime) -> str:
-    if job.is_terminal or job.status == JobStatus.QUEUED:
+    if job.is_terminal or job.status in {JobStatus.QUEUED, DONE}:
         return ""
     if pace.is_nearly_done:
         return "soon"

@@ -1,4 +1,4 @@
-"""The progress of an export in windows on stderr: a live table on a terminal, else a line at a moderate rate."""
+"""The progress of windows of exports on stderr: a live table on a terminal, else a line at a moderate rate."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from impact_jobs import DownloadResult, ExportWindow, Job, JobsError, JobStatus
 from impact_jobs.cli.output import is_live, one_line
@@ -17,22 +17,38 @@ from impact_jobs.cli.state import CliState
 from impact_jobs.cli.watch_state import DONE, WatchState
 from impact_jobs.cli.watch_table import live_table
 
-OnWindow: TypeAlias = Callable[[ExportWindow, Job | DownloadResult | JobsError], None]
+K = TypeVar("K")
+
+News: TypeAlias = Job | DownloadResult | JobsError
+OnWindow: TypeAlias = Callable[[ExportWindow, News], None]
+
+
+@frozen(kw_only=True)
+class RowNames(Generic[K]):
+    """What the rows of the table are called, no two alike, and whether each failure is a line without a table."""
+
+    title: str
+    name: Callable[[K], str] = str
+    has_failure_lines: bool = True
+
+
+WINDOWS: RowNames[ExportWindow] = RowNames(title="WINDOW")
 
 
 @define
 class WindowLines:
-    """Writes each failure at once, and how many windows are in each state at most every half minute."""
+    """Writes each failure at once, if `has_failures`, and the number of windows in each state every half minute."""
 
     write: Callable[[str], object]
     now: Callable[[], float] = time.monotonic
-    _windows: WatchState = field(factory=lambda: WatchState(of_windows=True))
+    has_failures: bool = True
+    _windows: WatchState = field(factory=lambda: WatchState(title=WINDOWS.title))
     _written_at: float | None = None
 
     def show(self, window: Job) -> None:
         """Show the latest state of a window."""
         self._windows.update(window, at=datetime.now(UTC))
-        if window.status == JobStatus.FAILED:
+        if window.status == JobStatus.FAILED and self.has_failures:
             self.write(f"{window.id}: {window.status}")
         if self._written_at is None:
             self._written_at = self.now()
@@ -47,17 +63,28 @@ def window_progress_on(state: CliState, *, may_replay: bool = False) -> Iterator
 
     With `may_replay`, a window whose job has completed may be replayed before anything is downloaded.
     """
+    with row_progress_on(state, WINDOWS, may_replay=may_replay) as show:
+        yield show
+
+
+@contextmanager
+def row_progress_on(
+    state: CliState, names: RowNames[K], *, may_replay: bool = False, total: int = 0
+) -> Iterator[Callable[[K, News], None]]:
+    """Yield a function that shows the latest news of a window or a file, as `window_progress_on` does.
+
+    `total` is how many there are, if that is known.
+    """
     if state.quiet or not is_live(state.err):
-        lines = WindowLines(state.note)
-        yield lambda window, found: lines.show(window_row(window, found, may_replay=may_replay))
+        lines = WindowLines(state.note, has_failures=names.has_failure_lines)
+        yield lambda row, found: lines.show(window_row(names.name(row), found, may_replay=may_replay))
         return
-    with live_table(state.err, of_windows=True) as show:
-        yield lambda window, found: show(window_row(window, found, may_replay=may_replay))
+    with live_table(state.err, WatchState(title=names.title, total=total)) as show:
+        yield lambda row, found: show(window_row(names.name(row), found, may_replay=may_replay))
 
 
-def window_row(window: ExportWindow, found: Job | DownloadResult | JobsError, *, may_replay: bool) -> Job:
-    """Return the window as a job of its name, because jobs can be shown already."""
-    name = str(window)
+def window_row(name: str, found: News, *, may_replay: bool) -> Job:
+    """Return a window as a job of its name, because jobs can be shown already."""
     if isinstance(found, JobsError):
         return Job(id=name, status=JobStatus.FAILED, status_message=one_line(found))
     if isinstance(found, DownloadResult):

@@ -15,6 +15,7 @@ from impact_jobs.cli.job_args import job_names
 from impact_jobs.cli.options import Selection, newest_first
 from impact_jobs.cli.resume_hint import hint_resume
 from impact_jobs.cli.state import CliState
+from impact_jobs.cli.watch_state import WatchState
 from impact_jobs.cli.watch_table import live_table
 
 
@@ -73,5 +74,5 @@ def _view(state: CliState) -> Iterator[Callable[[Job], None]]:
         yield write_change
         return
     # On stderr if that is possible, so that notes appear above the table.
-    with live_table(state.err if output.is_live(state.err) else state.out) as show:
+    with live_table(state.err if output.is_live(state.err) else state.out, WatchState()) as show:
         yield show
