@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,18 @@ FILES = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT 
 
 def test_the_pages_show_dags() -> None:
     assert len(BLOCKS) > 3
-    assert FILES.keys() >= {"docs/airflow/nightly_accounts.py", "docs/airflow/backfill_year.py"}
+    assert FILES.keys() >= {
+        "docs/airflow/nightly_accounts.py",
+        "docs/airflow/backfill_year.py",
+        "docs/airflow/from_plan.py",
+    }
 
 
 @pytest.mark.parametrize("name", [*BLOCKS, *FILES])
 def test_airflow_loads_and_stores_the_dag(name: str, tmp_path: Path) -> None:
     path = tmp_path / "shown.py"
     path.write_text((BLOCKS | FILES)[name])
+    shutil.copy(ROOT / "docs" / "airflow" / "reports.toml", tmp_path)
     bag = DagBag(path)
     assert bag.import_errors == {}
     assert bag.captured_warnings == {}

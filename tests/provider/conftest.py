@@ -4,9 +4,9 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from impact_jobs.client import use_clock
 from impact_jobs.pytest_plugin._clock import ImpactClock
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.toolkit import use_clock
 
 from tests.provider.scheduling import Task, sandbox_of
 

@@ -14,8 +14,8 @@ from impact_jobs._policy.recent_replays import RECENT_REPLAYS
 from impact_jobs._policy.replay_claims import REPLAY_CLAIMS
 from impact_jobs.airflow._scheduling import JOB_KEY, ExportRequest, JobScheduler
 from impact_jobs.airflow._task_state import Memory, MemoryState
-from impact_jobs.client import epoch_seconds
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.toolkit import epoch_seconds
 
 REQUEST = ExportRequest(report_id="agency_action_listing", start="2026-05-01", end="2026-05-31")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from attrs import evolve
-from impact_jobs import JobFailedError, JobNotFoundError, NotReplayableError, RateLimitError, ReplayUncertainError
+from impact_jobs import Job, JobFailedError, JobNotFoundError, NotReplayableError, RateLimitError, ReplayUncertainError
 from impact_jobs.airflow._scheduling import JOB_KEY, rerun
 from impact_jobs.airflow._task_state import Memory
 from impact_jobs.pytest_plugin._clock import ImpactClock
@@ -85,7 +85,34 @@ def test_a_result_that_is_too_old_and_cannot_be_replayed_is_used(
     first = Task(sandbox=sandbox).export()
     clock.advance(HOUR)
     assert task.export(max_age=timedelta(0)) == first
-    assert "older than max_age" in caplog.text
+    assert "older than asked" in caplog.text
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_job_that_is_known_takes_no_export(task: Task, sandbox: Sandbox, *, is_new: bool) -> None:
+    known = Task(sandbox=sandbox).export()
+    with task.scheduler(is_new=lambda *_: is_new) as scheduler:
+        found = scheduler.export(REQUEST, known=known).id
+    assert (found == known) == is_new
+    assert (sent(sandbox), sent(sandbox, "/Replay")) == (1, 0 if is_new else 1)
+
+
+def test_a_known_job_that_is_gone_is_exported(task: Task, sandbox: Sandbox) -> None:
+    with task.scheduler() as scheduler:
+        assert scheduler.export(REQUEST, known="00000000-0000-4000-8000-000000000000").id == sandbox.job_ids[0]
+
+
+def test_a_job_is_as_new_as_the_tasks_first_start_demands(task: Task, clock: ImpactClock) -> None:
+    started, asked = clock.now(), list[datetime]()
+
+    def is_new(_: Job, since: datetime) -> bool:
+        asked.append(since)
+        return True
+
+    for _ in range(2):
+        task.export(is_new=is_new)
+        clock.advance(HOUR)
+    assert [(moment - started).total_seconds() < 60 for moment in asked] == [True, True]
 
 
 @in_each_kind

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from impact_jobs.client import use_clock
 from impact_jobs.pytest_plugin._clock import ImpactClock
 from impact_jobs.sandbox import Sandbox
+from impact_jobs.toolkit import use_clock
 
 from tests.provider.scheduling import Killed, Task, sandbox_of
 

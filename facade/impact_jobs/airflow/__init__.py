@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from impact_jobs.airflow._plans.dag import dags_from_plan
     from impact_jobs.airflow._windows import windows
     from impact_jobs.airflow.hook import ImpactHook
     from impact_jobs.airflow.operators import (
@@ -32,10 +33,12 @@ __all__ = [
     "ImpactReplayOperator",
     "ImpactReportToStorageOperator",
     "ImpactWaitOperator",
+    "dags_from_plan",
     "windows",
 ]
 
 _HOMES = {
+    "_plans.dag": ("dags_from_plan",),
     "_windows": ("windows",),  # a module of that name would take the place of the function
     "hook": ("ImpactHook",),
     "operators": (

@@ -13,7 +13,7 @@ from attrs import asdict, evolve, frozen
 
 from impact_jobs import ConfigurationError, DestinationExistsError, DownloadResult, Job, JobsClient, JobStatus
 from impact_jobs.airflow._task_state import Memory
-from impact_jobs.client import save_result
+from impact_jobs.toolkit import save_result
 
 logger: Final = logging.getLogger("impact_jobs")
 

@@ -28,7 +28,7 @@ from impact_jobs import (
     WaitTimeoutError,
 )
 from impact_jobs.airflow._task_state import Memory
-from impact_jobs.client import epoch_seconds, find_lost_replay
+from impact_jobs.toolkit import epoch_seconds, find_lost_replay
 
 logger: logging.Logger = logging.getLogger("impact_jobs")
 
@@ -118,6 +118,8 @@ class JobScheduler:
         client: A client of the account.
         memory: Where the task's state notes the job.
         max_age: How old the result may have been when the task first asked for it since it was cleared.
+        is_new: Returns whether a completed job is new enough, given the aware moment at which the task first asked. It
+            is used instead of `max_age`.
         clears: Airflow's `max_tries`.
         scope: The account, as text that is equal for equal connections and brands.
         defer_until: Ends the process until a moment, in epoch seconds, when the list of jobs shows a replay that may
@@ -127,21 +129,28 @@ class JobScheduler:
     client: JobsClient
     memory: Memory
     max_age: timedelta | None = None
+    is_new: Callable[[Job, datetime], bool] | None = None
     clears: int = 0
     scope: str = ""
     defer_until: Callable[[float], object] | None = None
 
-    def export(self, request: ExportRequest) -> Job:
+    def export(self, request: ExportRequest, *, known: str | None = None) -> Job:
         """Return the job of an export: the task's own, that of an equal export, a replay of it, or a new one.
+
+        Args:
+            request: The export.
+            known: The job of an equal export, if one is known, which saves the export.
 
         Raises:
             JobsError: As for `export_report`; or the job has failed, and can be neither replayed nor exported anew.
         """
         note = self._note(request.key)
         job = self._known_job(note)
+        if job is None and known is not None:
+            job = self._job_if_there(known)
         if job is None:
             job = self._send_export(note, request)
-            if self.max_age is None and not job.is_terminal:
+            if self._takes_any and not job.is_terminal:
                 return job  # its state shows while it is waited for
             job = self.client.get(job.id)
         return self._usable(note, job, anew=lambda: self._send_export(note, request))
@@ -203,6 +212,12 @@ class JobScheduler:
         logger.info("job %s of an earlier try is %s", job.id, job.status)
         return note.corrected(job)
 
+    def _job_if_there(self, job_id: str) -> Job | None:
+        try:
+            return self.client.get(job_id)
+        except JobNotFoundError:
+            return None
+
     def _find_replay(self, note: JobNote, source: str) -> Job | None:
         """Return the job of a replay whose answer was not recorded, or None if it was not accepted."""
         try:
@@ -234,7 +249,7 @@ class JobScheduler:
         if replayed is not None:
             return replayed
         if is_completed:
-            logger.warning("job %s is older than max_age and cannot be replayed, so its result is used", job.id)
+            logger.warning("job %s is older than asked and cannot be replayed, so its result is used", job.id)
             return job
         again = anew()
         if _is_same(again.id, job.id):
@@ -252,11 +267,18 @@ class JobScheduler:
             pass
         return False
 
+    @property
+    def _takes_any(self) -> bool:
+        return self.max_age is None and self.is_new is None
+
     def _is_new_enough(self, note: JobNote, job: Job) -> bool:
+        since = datetime.fromtimestamp(note.since, UTC)
+        if self.is_new is not None:
+            return self.is_new(job, since)
         if self.max_age is None:
             return True
         made = job.completed_date or job.created_date
-        return made is not None and datetime.fromtimestamp(note.since, UTC) - made <= self.max_age + _CLOCKS
+        return made is not None and since - made <= self.max_age + _CLOCKS
 
     def _send_export(self, note: JobNote, request: ExportRequest) -> Job:
         note = evolve(note, sent_at=epoch_seconds(), job=None, source=None, earlier_end=None)

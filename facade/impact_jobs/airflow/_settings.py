@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from attrs import field, frozen
 
 from impact_jobs import AccountKindName, ConfigurationError, Polling
-from impact_jobs.client import DEFAULT_BASE_URL, account_kind
+from impact_jobs.toolkit import DEFAULT_BASE_URL, account_kind
 
 CONN_TYPE = "impact"
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from impact_jobs import ConfigurationError
-from impact_jobs.client import split_range
+from impact_jobs.toolkit import split_range
 
 
 def windows(

@@ -27,7 +27,7 @@ from impact_jobs.airflow._errors import (
 )
 from impact_jobs.airflow._settings import CONN_TYPE, Connection, ConnectionSettings, optional_text
 from impact_jobs.airflow.provider_info import HOOK_NAME
-from impact_jobs.client import Probe, probe
+from impact_jobs.toolkit import Probe, probe
 
 _AnyClient = TypeVar("_AnyClient", JobsClient, AsyncJobsClient)
 _REFUSED = frozenset({400, 403, 404})  # what the API may answer under the path of another kind of account

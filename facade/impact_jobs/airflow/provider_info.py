@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from impact_jobs.client import DEFAULT_BASE_URL
+from impact_jobs.toolkit import DEFAULT_BASE_URL
 
 _INTEGRATION = "impact.com"
 _PACKAGE = "impact_jobs.airflow"

@@ -20,7 +20,7 @@ from impact_jobs.airflow._settings import optional_text
 from impact_jobs.airflow.hook import ImpactHook
 from impact_jobs.airflow.operators._base import DEFAULT_DEFERRABLE
 from impact_jobs.airflow.trigger import ImpactJobTrigger
-from impact_jobs.client import epoch_seconds
+from impact_jobs.toolkit import epoch_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from impact_jobs.airflow._errors import AirflowException, is_final, one_line
 from impact_jobs.airflow._settings import polling_of
 from impact_jobs.airflow._waiters import shared_waiter
 from impact_jobs.airflow.hook import ImpactHook
-from impact_jobs.client import epoch_seconds
+from impact_jobs.toolkit import epoch_seconds
 
 _HIDDEN_SECONDS = 60.0  # for which the server may not show a job that the task has just scheduled
 _SPREAD_SECONDS = 180.0  # in which the tasks go on that have waited for the same moment

@@ -31,7 +31,7 @@ _PRELOADED: Final = (
     "s3fs",
     "impact_jobs.airflow.operators",
     "impact_jobs.airflow._storage",
-    "impact_jobs.client",
+    "impact_jobs.toolkit",
 )
 _START_SECONDS: Final = 120.0
 # A process that was killed is noticed in half a minute, instead of several. Less would be too short for a busy machine:

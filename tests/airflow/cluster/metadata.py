@@ -64,6 +64,19 @@ class Metadata:
         rows = self._rows("SELECT state FROM dag_run WHERE dag_id = %s ORDER BY id DESC LIMIT 1", dag_id)
         return rows[0][0] if rows else None
 
+    def ended_runs(self, dag_id: str) -> int:
+        """Return how many runs of a DAG have ended."""
+        query = "SELECT count(*) FROM dag_run WHERE dag_id = %s AND state IN ('success', 'failed')"
+        return int(self._rows(query, dag_id)[0][0])
+
+    def labels(self, dag_id: str, task_id: str) -> list[str]:
+        """Return the names of the mapped instances of a task, in their order."""
+        query = (
+            "SELECT rendered_map_index FROM task_instance WHERE dag_id = %s AND task_id = %s AND map_index >= 0 "
+            "ORDER BY map_index"
+        )
+        return [label for (label,) in self._rows(query, dag_id, task_id)]
+
     def asset_events(self, dag_id: str, task_id: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the URI and the extra of each asset event of a task."""
         query = (

@@ -16,6 +16,7 @@ from tests.airflow.cluster import kills
 from tests.airflow.cluster.accounts import weeks
 from tests.airflow.cluster.kills import Kill, Moment
 from tests.airflow.cluster.metadata import Stretch
+from tests.airflow.cluster.plan_run import PlanOutcome, run_planned
 from tests.airflow.cluster.processes import ClusterError, wait_until
 from tests.airflow.cluster.run import DAG_ID, LOADER, NAIVE, NIGHTLY, TASK_ID, Run
 from tests.airflow.cluster.scene import scene
@@ -83,6 +84,7 @@ class Outcome:
         results: How many results are in XCom.
         tries: How many tasks took how many tries.
         events: The asset events: URI and extra.
+        planned: What the DAG from a plan has left.
         leaks: Where a secret was found.
         seconds: How long the parts took.
     """
@@ -104,6 +106,7 @@ class Outcome:
     results: int
     tries: dict[int, int]
     events: list[tuple[str, dict[str, Any]]]
+    planned: PlanOutcome
     leaks: list[str]
     seconds: dict[str, float]
 
@@ -141,6 +144,8 @@ def _run(plan: Plan, folder: Path) -> Outcome:
         run.cluster.api.unpause(NIGHTLY)
         _wait_for(run, NIGHTLY, timeout=plan.timeout)
         clock.lap("the nightly DAG")
+        planned = run_planned(run, folder)
+        clock.lap("the DAG from a plan, twice")
         states = {name: run.metadata.run_state(name) for name in (DAG_ID, LOADER, NAIVE, NIGHTLY)}
         naive: dict[str, Any] = {
             "naive_requests": sum(request.origin == "api" for request in run.naive.sandbox.requests),
@@ -149,7 +154,15 @@ def _run(plan: Plan, folder: Path) -> Outcome:
         leaks = _leaks(run)
     clock.lap("checks and stop")
     return Outcome(
-        plan=plan, folder=folder, states=states, killed=killed, leaks=leaks, seconds=clock.laps, **records, **naive
+        plan=plan,
+        folder=folder,
+        states=states,
+        killed=killed,
+        planned=planned,
+        leaks=leaks,
+        seconds=clock.laps,
+        **records,
+        **naive,
     )
 
 

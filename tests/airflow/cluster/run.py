@@ -18,6 +18,7 @@ TASK_ID: Final = "pull"
 LOADER: Final = "load_year"
 NIGHTLY: Final = "nightly_accounts"
 NAIVE: Final = "naive"
+PLANNED: Final = "impact_months"
 
 
 @frozen(kw_only=True)

@@ -11,9 +11,10 @@ from typing import Final
 from tests.airflow.cluster.accounts import Window, accounts
 from tests.airflow.cluster.airflow_cluster import airflow_cluster
 from tests.airflow.cluster.metadata import metadata
+from tests.airflow.cluster.plan_run import write_dag
 from tests.airflow.cluster.postgres import postgres
 from tests.airflow.cluster.processes import wait_until
-from tests.airflow.cluster.run import DAG_ID, NAIVE, NIGHTLY, Run
+from tests.airflow.cluster.run import DAG_ID, NAIVE, NIGHTLY, PLANNED, Run
 from tests.airflow.cluster.store import BUCKET, report_store
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -47,11 +48,12 @@ def scene(
         }
         for account in (*own, naive):
             environ |= account.environ
+        dags = (*DAGS, write_dag(folder, account_names))
         cluster = stack.enter_context(
-            airflow_cluster(folder / "home", dags=DAGS, database=address, environ=environ, parallelism=parallelism)
+            airflow_cluster(folder / "home", dags=dags, database=address, environ=environ, parallelism=parallelism)
         )
         cluster.api.set_pool("impact", slots=2)
-        wanted = {DAG_ID, NIGHTLY, NAIVE}
+        wanted = {DAG_ID, NIGHTLY, NAIVE, PLANNED}
         wait_until(lambda: wanted <= cluster.api.dags(), "the DAGs are read", timeout=_PARSE_SECONDS)
         yield Run(
             cluster=cluster,

@@ -47,6 +47,12 @@ def rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "API requests for each job, naive DAG", f"{outcome.naive_requests / plan.naive_jobs:.2f}"
     yield "API requests of each account, of 1000 an hour", ", ".join(map(str, outcome.requests))
     yield "requests by kind", ", ".join(f"{number} {kind}" for kind, number in sorted(outcome.kinds.items()))
+    planned = outcome.planned
+    yield (
+        "the DAG from a plan: files that are right, jobs",
+        f"{len(planned.found.items() & planned.expected.items())}, {planned.jobs[-1]}",
+    )
+    yield "requests of its second run, and of `impact-jobs sync` after it", ", ".join(map(str, planned.requests))
     for part, seconds in outcome.seconds.items():
         yield f"time: {part}", f"{seconds:.0f} s"
     yield "time: in all", f"{sum(outcome.seconds.values()):.0f} s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.airflow.cluster.metadata import most_at_once
 from tests.airflow.cluster.outcome import Outcome
+from tests.airflow.cluster.plan_run import MONTHS
 from tests.airflow.cluster.table import held_while_running, own_stretches
 
 SLOTS = 2
@@ -40,6 +41,23 @@ def test_no_slot_is_held_while_a_job_runs(outcome: Outcome) -> None:
 def test_it_makes_fewer_requests_than_the_naive_dag(outcome: Outcome) -> None:
     own = sum(outcome.requests) / sum(outcome.jobs)
     assert own < outcome.naive_requests / outcome.plan.naive_jobs
+
+
+def test_the_dag_from_a_plan_makes_each_file_once(outcome: Outcome) -> None:
+    planned = outcome.planned
+    names = [f"impact_{number}" for number in range(1, outcome.plan.accounts + 1)]
+    assert planned.states == ["success", "success"]
+    assert planned.labels == [f"{name} actions {month}-01" for month in reversed(MONTHS) for name in names]
+    assert planned.found == planned.expected
+    assert len(planned.expected) == len(names) * len(MONTHS)
+    assert planned.jobs == [len(planned.expected)] * 2
+
+
+def test_the_command_sync_finds_nothing_to_do_after_the_dag(outcome: Outcome) -> None:
+    planned = outcome.planned
+    assert [[*each] for each in planned.printed] == [["summary"]], "it prints each file that was not right"
+    assert planned.requests == [0, 0]
+    assert planned.manifests[0] == planned.manifests[1] != ""
 
 
 def test_no_secret_is_in_the_database_or_a_log(outcome: Outcome) -> None:

@@ -41,7 +41,7 @@ from impact_jobs.airflow._task_state import Memory, MemoryState, task_state
 from impact_jobs.airflow._values import as_polling, as_seconds, as_text, optional
 from impact_jobs.airflow.hook import ImpactHook
 from impact_jobs.airflow.trigger import ImpactJobTrigger, ImpactQuotaTrigger, spread_seconds
-from impact_jobs.client import epoch_seconds, quota_resets_at
+from impact_jobs.toolkit import epoch_seconds, quota_resets_at
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -194,9 +194,12 @@ class ImpactOperator(BaseOperator):
 
     def _start(self, context: Context) -> Outcome:
         with self._session() as client:
-            job = self._submit(context, client)
-            self._job_id = job.id
-            return self._wait(context, client, job) if self.wait_for_completion else job.id
+            return self._begin(context, client)
+
+    def _begin(self, context: Context, client: JobsClient) -> Outcome:
+        job = self._submit(context, client)
+        self._job_id = job.id
+        return self._wait(context, client, job) if self.wait_for_completion else job.id
 
     def _wait(self, context: Context, client: JobsClient, job: Job) -> Outcome:
         """Defer until the job has ended, or wait in the worker; then finish."""
@@ -299,6 +302,7 @@ class ImpactOperator(BaseOperator):
                 raise self._exception(error) from None
             moment = max(quota_resets_at(client, error), datetime.now(UTC) + _SHORTEST_PAUSE)
             shown = moment.isoformat(timespec="seconds")
+            self._before_pause(client, error, moment)
             self.log.warning("%s: goes on at %s: %s", self._what(), shown, one_line(str(error)))
         else:
             return
@@ -306,6 +310,9 @@ class ImpactOperator(BaseOperator):
         if not self.deferrable:
             raise AirflowRescheduleException(moment + timedelta(seconds=spread_seconds(seed)))
         self._defer_for(job, until=moment.timestamp(), seed=seed)
+
+    def _before_pause(self, client: JobsClient, error: RateLimitError, moment: datetime) -> None:
+        """Raise to end the task, instead of the pause until `moment` that `error` leads to."""
 
     def _exception(self, error: JobsError) -> AirflowException:
         exception = airflow_error(error, self._what())
@@ -344,11 +351,19 @@ class ImpactOperator(BaseOperator):
         # A state of this try, if there is no other, keeps the flow the same.
         return Memory(task_state(context, is_durable=self.durable) or self._try_state, key)
 
-    def _scheduler(self, context: Context, client: JobsClient, *, max_age: float | None) -> JobScheduler:
+    def _scheduler(
+        self,
+        context: Context,
+        client: JobsClient,
+        *,
+        max_age: float | None = None,
+        is_new: Callable[[Job, datetime], bool] | None = None,
+    ) -> JobScheduler:
         return JobScheduler(
             client=client,
             memory=self._memory(context, JOB_KEY),
             max_age=None if max_age is None else timedelta(seconds=max_age),
+            is_new=is_new,
             clears=context["ti"].max_tries,
             scope=f"{self.impact_conn_id}/{self.advertiser_id or ''}",
             defer_until=(lambda moment: self._defer_for(None, until=moment)) if self.deferrable else None,

@@ -13,7 +13,7 @@ from impact_jobs.airflow._errors import AirflowException
 from impact_jobs.airflow._scheduling import ExportRequest
 from impact_jobs.airflow._values import as_day, as_filters, as_seconds, as_text, optional
 from impact_jobs.airflow.links import ImpactReportLink
-from impact_jobs.airflow.operators._base import ImpactOperator, Reader
+from impact_jobs.airflow.operators._base import ImpactOperator, Outcome, Reader
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -88,6 +88,17 @@ class ImpactExportOperator(ImpactOperator):
 
     def _submit(self, context: Context, client: JobsClient) -> Job:
         return self._scheduler(context, client, max_age=self.max_age).export(self._request())
+
+    def _once_more(self, context: Context, client: JobsClient, job: str, failure: JobsError) -> Outcome:
+        """Make the result of a job anew, which is gone as `failure` says, and wait for it; do so once."""
+        if self._is_renewed or failure.is_too_early:
+            raise failure
+        self.log.warning("The result of job %s is gone, so it is made once more: %s", job, failure)
+        new = self._scheduler(context, client, max_age=self.max_age).export_again(self._request(), job)
+        if new is None:
+            raise failure
+        self._job_id, self._is_renewed = new.id, True
+        return self._wait(context, client, new)
 
     def _request(self) -> ExportRequest:
         return ExportRequest(

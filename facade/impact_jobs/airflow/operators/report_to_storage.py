@@ -44,15 +44,8 @@ class ImpactReportToStorageOperator(ImpactFileOperator, ImpactExportOperator):
         try:
             delivered = self._delivery(context).deliver(client, job, result_format=self.result_format)
         except (ResultExpiredError, JobNotFoundError) as error:
-            if self._is_renewed or error.is_too_early:
-                raise
             failure: JobsError = error
         else:
             window = {"start_date": self.report_start, "end_date": self.report_end}
             return self._announce(context, delivered, report_id=self.report_id, **window)
-        self.log.warning("The result of job %s is gone, so it is made once more: %s", job, failure)
-        new = self._scheduler(context, client, max_age=self.max_age).export_again(self._request(), job)
-        if new is None:
-            raise failure
-        self._job_id, self._is_renewed = new.id, True
-        return self._wait(context, client, new)
+        return self._once_more(context, client, job, failure)
