@@ -36,7 +36,7 @@ nitpick_ignore_regex = [
     (r"py:(class|exc)", r"(bool|bytes|dict|float|int|list|object|str|tuple|type)"),
     (r"py:exc", r"(Exception|ImportError|KeyError|OSError|RuntimeError|TimeoutError|ValueError)"),
     # Imported for type checkers only, so autodoc sees the bare names.
-    (r"py:class", r"Sequence|PathLike|timedelta|date"),
+    (r"py:class", r"Sequence|PathLike|timedelta|date|DltSource|Plan|PlannedFile"),
     # Appears in a public signature, but only the package creates it.
     (r"py:class", r"impact_jobs\._policy\.polling\.JobProgress|impact_jobs\.sandbox\._result\.Result"),
     # Airflow's classes, which are not installed here, and the types of our own that stand for keyword arguments.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NoReturn, final
+from typing import Literal, NoReturn, final
 
 # The loggers that print URLs (at INFO) or headers (at DEBUG).
 _LOGGERS = (
@@ -28,7 +28,7 @@ _SECRET_HEADER = re.compile(
 )
 _MAX_CHARACTERS = 1000
 
-_is_own_request: ContextVar[bool] = ContextVar("impact_jobs_request", default=False)
+_own_request: ContextVar[Literal["", "redacted", "muted"]] = ContextVar("impact_jobs_request", default="")
 
 
 @final
@@ -98,21 +98,22 @@ def _without_userinfo(match: re.Match[str]) -> str:
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
-    if _is_own_request.get():
+    how = _own_request.get()
+    if how == "redacted":
         record.msg, record.args = redact(_SECRET_HEADER.sub(r"\1b'***'", record.getMessage())), ()
-    return True
+    return how != "muted"
 
 
 @contextmanager
-def redact_http_logs() -> Iterator[None]:
-    """Redact what httpx and httpcore log within the block, in this thread or task only.
+def redact_http_logs(*, muted: bool = False) -> Iterator[None]:
+    """Redact what httpx and httpcore log within the block, in this thread or task only; or have them log nothing.
 
     Neither library can be configured to do so. Adding the filter again has no effect.
     """
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_redact_record)
-    token = _is_own_request.set(True)
+    token = _own_request.set("muted" if muted else "redacted")
     try:
         yield
     finally:
-        _is_own_request.reset(token)
+        _own_request.reset(token)

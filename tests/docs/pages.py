@@ -5,6 +5,8 @@
     <!-- python:           starts code that readers do not see, up to `-->`
     <!-- needs: NAME -->   runs the next block only if that module can be imported
     <!-- not run: WHY -->  skips the next block
+    <!-- file: NAME -->    saves the next block, of any kind, in the working folder instead
+    ```shell               runs: the command `impact-jobs`, and scripts that were saved, in this process
 
 `python -m tests.docs.pages PAGE` runs one page without pytest, for environments with other dependencies.
 """
@@ -15,9 +17,12 @@ import doctest
 import io
 import os
 import re
+import runpy
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,9 +36,9 @@ PAGES = {
     if not {"_build", "changelog.d"} & set(path.parts)
 }
 _BLOCK = re.compile(
-    r"^```(?P<kind>python|output)\n(?P<text>.*?)^```$"
+    r"^```(?P<kind>python|output|shell|toml)\n(?P<text>.*?)^```$"
     r"|^<!-- python:\n(?P<hidden>.*?)^-->$"
-    r"|^<!-- (?P<mark>needs|not run): (?P<what>[^\n]*?) -->$",
+    r"|^<!-- (?P<mark>needs|not run|file): (?P<what>[^\n]*?) -->$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -43,11 +48,12 @@ class Block:
     """A block of a page.
 
     Attributes:
-        kind: "python", "hidden" or "output".
+        kind: "python", "hidden", "output", "shell" or "toml".
         text: Its text.
         line: The line on which it starts, counted from 0.
         needs: A module that it needs, or "".
         excuse: Why it does not run, or "".
+        file: The name of the file that it is saved as, or "".
     """
 
     kind: str
@@ -55,6 +61,7 @@ class Block:
     line: int
     needs: str = ""
     excuse: str = ""
+    file: str = ""
 
     @property
     def is_run(self) -> bool:
@@ -71,8 +78,8 @@ def blocks_of(page: Path) -> Iterator[Block]:
             continue
         line = source[: found.start()].count("\n") + 1
         if found["kind"] != "output":
-            needs, excuse = marks.pop("needs", ""), marks.pop("not run", "")
-        yield Block(found["kind"] or "hidden", found["hidden"] or found["text"], line, needs, excuse)
+            needs, excuse, file = (marks.pop(mark, "") for mark in ("needs", "not run", "file"))
+        yield Block(found["kind"] or "hidden", found["hidden"] or found["text"], line, needs, excuse, file)
 
 
 def run(page: Path, names: dict[str, Any]) -> int:
@@ -80,19 +87,39 @@ def run(page: Path, names: dict[str, Any]) -> int:
     ran, printed = 0, ""
     names["__name__"] = "__main__"
     for block in filter(lambda block: block.is_run, blocks_of(page)):
-        if block.kind == "output":
-            is_as_stated = doctest.OutputChecker().check_output(block.text, printed, doctest.ELLIPSIS)
-            assert is_as_stated, f"{page}:{block.line}: it printed\n{printed}"
-            continue
-        code = compile("\n" * block.line + block.text, page, "exec")
-        with redirect_stdout(io.StringIO()) as out:
-            try:
-                exec(code, names)  # noqa: S102 - our own pages
-            except SystemExit as end:
-                assert not end.code, f"{page}:{block.line}: it ended with {end.code}"  # noqa: PT017 - the page raised it
-        printed = out.getvalue()
+        where = f"{page}:{block.line}"
         ran += block.kind == "python"
+        if block.file:
+            Path(block.file).write_text(block.text)
+        elif block.kind == "output":
+            is_as_stated = doctest.OutputChecker().check_output(block.text, printed, doctest.ELLIPSIS)
+            assert is_as_stated, f"{where}: it printed\n{printed}"
+        elif block.kind == "shell":
+            printed = "".join(_output_of(partial(_run_line, line), where) for line in block.text.splitlines())
+        elif block.kind != "toml":
+            code = compile("\n" * block.line + block.text, page, "exec")
+            printed = _output_of(partial(exec, code, names), where)
     return ran
+
+
+def _output_of(action: Callable[[], object], where: str) -> str:
+    with redirect_stdout(io.StringIO()) as out:
+        try:
+            action()
+        except SystemExit as end:
+            assert not end.code, f"{where}: it ended with {end.code}"  # noqa: PT017 - the page raised it
+    return out.getvalue()
+
+
+def _run_line(line: str) -> None:
+    command, *arguments = shlex.split(line, comments=True)
+    if command == "python":
+        runpy.run_path(arguments[0], run_name="__main__")
+        return
+    from impact_jobs.cli.app import cli  # noqa: PLC0415 - an extra
+
+    assert command == "impact-jobs", f"{command} is not run here"
+    cli(arguments, prog_name="impact-jobs")
 
 
 if __name__ == "__main__":

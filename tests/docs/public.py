@@ -15,7 +15,7 @@ import impact_jobs
 import pyarrow as pa
 from attrs import frozen
 
-PACKAGES = ("impact_jobs", "impact_jobs.sandbox")
+PACKAGES = ("impact_jobs", "impact_jobs.sandbox", "impact_jobs.sync")
 SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Example")
 _SECTION = re.compile(r"^(\w+):(?=\n|$)|^(Source): ", re.MULTILINE)
 _ENTRY = re.compile(

@@ -9,25 +9,41 @@ import doctest
 import io
 import re
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 
 import pytest
-from impact_jobs import AsyncJobsClient, FieldError, JobsError, Retry
+from impact_jobs import AsyncJobsClient, FieldError, JobsError, Retry, toolkit
 from impact_jobs import sandbox as sandbox_package
+from impact_jobs import sync as sync_package
+from impact_jobs._download.export_journal import ExportJournal
+from impact_jobs._download.options import DownloadOptions
+from impact_jobs._operations.planned_files.steps import journal_folder
 from impact_jobs.sandbox import Sandbox
 
 from tests.docs.public import ALL, Documented, documented
+from tests.support.virtual_clock import VirtualClock
 
 EVERYTHING = {each.name: each for each in documented()}
 EXAMPLE_ID = "3f6c1a52-7a5d-4f0e-9d53-0c5f4dd2a6b1"
 NOON = 1_780_056_000.0  # 2026-05-29T12:00:00Z: the examples ask for May
+PLAN = """\
+[defaults]
+into = "data/{account}/{report}/{start:%Y-%m}.csv"
+refresh = "30d"
+
+[[report]]
+id = "agency_action_listing"
+from = "2026-02-01"
+"""
 RESULT_BYTES = 300_000
 EXAMPLE_BYTES = "52428800"
 # These compute or forget something, and raise no error of their own.
 NEVER_RAISES = {
     "DataType", "Report", "ReportColumn", "ReportFilter", "ReportMetadata",
     "FieldError", "Job", "DownloadResult", "FetchReport", "ExportReport", "ExportWindow",
+    "AccountPreview", "AccountUse", "FileAction", "FileState", "FileStep", "Plan", "PlanProblem", "PlannedFile",
+    "PlannedReport", "SyncPreview", "SyncReport", "SyncedFile",
     "RecordedExport", "RecordedRequest",
     "RecordedRequest.from_scope", "ResultFile.page", "ResultFile.replayed",
     "AsyncJobsClient.aclose", "JobsClient.close", "Sandbox.close", "Sandbox.cut_next_download",
@@ -77,7 +93,13 @@ def test_errors_and_an_example_are_documented() -> None:
 def test_the_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     each = EVERYTHING[name]
     monkeypatch.chdir(tmp_path)
-    with Sandbox(job_seconds=0, result_bytes=RESULT_BYTES, clock=lambda: NOON) as sandbox:
+    Path("reports.toml").write_text(PLANS.get(name, PLAN))
+    is_of_plans = each.package == sync_package.__name__ or name in HINDRANCES
+    with (
+        toolkit.use_clock(VirtualClock(now=NOON)) if is_of_plans else nullcontext(),  # files depend on the day
+        Sandbox(job_seconds=0, result_bytes=RESULT_BYTES, clock=lambda: NOON) as sandbox,
+        HINDRANCES[name](sandbox) if name in HINDRANCES else nullcontext(),
+    ):
         job_id = SETTINGS.get(name, completed)(sandbox)
         for variable, value in sandbox.environ.items():
             monkeypatch.setenv(variable, value)
@@ -101,7 +123,8 @@ def names_for(each: Documented, sandbox: Sandbox, job_id: str) -> dict[str, obje
     else:
         with sandbox.client() as jobs:
             job = jobs.get(job_id)
-    names |= {public: getattr(sandbox_package, public) for public in sandbox_package.__all__}
+    for package in (sandbox_package, sync_package):
+        names |= {public: getattr(package, public) for public in package.__all__}
     names |= {"account_sid": sandbox.account_sid, "queued_uri": uri, "queued_uris": [uri]}
     return names | {"job_id": job_id, "job": job, "yesterday": [job]}
 
@@ -208,6 +231,28 @@ SETTINGS: dict[str, Callable[[Sandbox], str]] = {
     ),
     "WaitTimeoutError": running,
 }
+# The plans of examples that need another one than `PLAN`.
+PLANS = {
+    "Plan": f'{PLAN}accounts = ["north", "south"]\n',
+    "Plan.select": f'{PLAN}accounts = ["north", "south"]\n',
+    "PlanError": PLAN.replace("\n\n", '\nformat = "xlsx"\n') + 'spilt = "week"\n',
+}
+
+
+@contextmanager
+def beside_another_run(sandbox: Sandbox) -> Iterator[None]:
+    with sandbox.client() as jobs:
+        folder = journal_folder(jobs._context.account, Path("data").absolute())
+    folder.parent.mkdir()
+    journal = ExportJournal.open(folder, folder, DownloadOptions())
+    try:
+        yield
+    finally:
+        journal.close()
+
+
+# What is in the way while an example runs.
+HINDRANCES: dict[str, Callable[[Sandbox], AbstractContextManager[None]]] = {"AlreadyRunningError": beside_another_run}
 TOKENS: dict[str, Callable[[Sandbox], str]] = {
     "AuthenticationError": lambda _: "revoked",
     "PermissionDeniedError": lambda sandbox: sandbox.read_only_token,

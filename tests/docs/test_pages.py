@@ -24,6 +24,8 @@ WITH_CODE = [name for name, path in PAGES.items() if any(block.kind == "python" 
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     """Provide an empty folder and a sandbox in the environment, and restore the logging afterwards."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     ours = logging.getLogger("impact_jobs")
     level, root_level, root_handlers = ours.level, logging.root.level, logging.root.handlers[:]
     with Sandbox(job_seconds=0) as sandbox:

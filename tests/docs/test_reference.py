@@ -24,7 +24,7 @@ _READING = re.compile(
 ENVIRONMENT = REFERENCE["docs/reference/environment.md"]
 
 
-@pytest.mark.parametrize("package", [*PACKAGES, "impact_jobs.pytest_plugin", "impact_jobs.airflow"])
+@pytest.mark.parametrize("package", [*PACKAGES, "impact_jobs.pytest_plugin", "impact_jobs.airflow", "impact_jobs.dlt"])
 def test_every_public_name_is_in_the_reference_once(package: str) -> None:
     pattern = r"^\.\. (?:auto(?:class|exception|function)|py:(?:class|type)):: (?:impact_jobs\.(?:\w+\.)?)?(\w+)\b"
     entries = [entry for text in REFERENCE.values() for entry in re.findall(pattern, text, re.MULTILINE)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import struct
 from collections.abc import Iterator
 from datetime import date
 from typing import Final
@@ -36,6 +37,7 @@ _DIGITS_AT: Final = len("1000.")
 MAX_SIZE: Final = 10**_DIGITS * _BLOCK
 _PAD: Final = b"."
 _ZERO: Final = ord("0")
+_ENTROPY: Final = struct.Struct(">6BH4sB3x")  # of one row
 
 
 @frozen
@@ -188,44 +190,37 @@ class ResultFile:
         if position < len(_HEADER):
             return _HEADER[position:]
         number, offset = divmod(position - len(_HEADER), _BLOCK)
-        return _block(self.seed, number)[offset:]
+        # A small file needs only its own rows, and generating them takes most of the time of a small download.
+        return _block(self.seed, number, min(self.rows, _ROWS_IN_BLOCK))[offset:]
 
 
-def _block(seed: int, number: int) -> bytes:
-    block = bytearray(_template(seed))
+def _block(seed: int, number: int, rows: int) -> bytes:
+    block = bytearray(_template(seed, rows))
     for index, digit in enumerate(b"%0*d" % (_DIGITS, number)):
         if digit != _ZERO:
             # One digit of all rows at once, by stride, which is about five times as fast as bytes.replace.
-            block[_DIGITS_AT + index :: _ROW] = bytes((digit,)) * _ROWS_IN_BLOCK
+            block[_DIGITS_AT + index :: _ROW] = bytes((digit,)) * rows
     return bytes(block)
 
 
 @functools.lru_cache(maxsize=32)
-def _template(seed: int) -> bytes:
-    """Return block number 0; the others differ from it only in their action ids."""
+def _template(seed: int, rows: int) -> bytes:
+    """Return the first rows of block number 0; the other blocks differ from it only in their action ids."""
     # Not `random`, because its results may change with the Python version, and every known checksum with them.
-    entropy = hashlib.shake_256(f"rows/{seed}".encode()).digest(16 * _ROWS_IN_BLOCK)
-    return b"".join(_row(number, entropy[16 * number : 16 * number + 16]) for number in range(_ROWS_IN_BLOCK))
-
-
-def _row(number: int, entropy: bytes) -> bytes:
-    day, hour, minute, second = entropy[0] % 28 + 1, entropy[1] % 24, entropy[2] % 60, entropy[3] % 60
-    campaign, kind = entropy[4], entropy[5]
-    cents = int.from_bytes(entropy[6:8], "big") + 100
-    start = ",".join(
-        (
-            f"1000.{0:0{_DIGITS}d}.{number:04d}",
-            f"2026-05-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}-05:00",
-            f"{10_000 + campaign}",
-            _CAMPAIGNS[campaign % len(_CAMPAIGNS)],
-            _STATUSES[kind % 4],
-            f"{cents / 100:.2f}",
-            f"{cents // 10 / 100:.2f}",
-            _CURRENCIES[kind // 4 % 4],
-            entropy[8:12].hex(),
-            "",
-        )
-    ).encode()
-    space = _ROW - len(start) - 1
-    words = "-".join(_WORDS[(entropy[12] + step) % len(_WORDS)] for step in range(8)).encode()
-    return start + words[:space] + b"\n"  # the words always fill the space
+    entropy = hashlib.shake_256(f"rows/{seed}".encode()).digest(_ENTROPY.size * rows)
+    # Formatting bytes, with the fixed parts ready, takes a quarter of the time that joining the text of fields takes.
+    campaigns = [f"{10_000 + number},{_CAMPAIGNS[number % len(_CAMPAIGNS)]}".encode() for number in range(256)]
+    statuses, currencies = [name.encode() for name in _STATUSES], [name.encode() for name in _CURRENCIES]
+    texts = ["-".join(_WORDS[(first + step) % 8] for step in range(8)).encode() for first in range(8)]
+    lines = []
+    for number, values in enumerate(_ENTROPY.iter_unpack(entropy)):
+        day, hour, minute, second, campaign, kind, amount, click, first = values
+        cents = amount + 100
+        start = (
+            b"1000.%0*d.%04d,2026-05-%02dT%02d:%02d:%02d-05:00,%b,%b,%d.%02d,%d.%02d,%b,%b,"
+            % (_DIGITS, 0, number, day % 28 + 1, hour % 24, minute % 60, second % 60, campaigns[campaign],
+               statuses[kind % 4], cents // 100, cents % 100, cents // 1000, cents // 10 % 100,
+               currencies[kind // 4 % 4], click.hex().encode())
+        )  # fmt: skip
+        lines.append(start + texts[first % 8][: _ROW - len(start) - 1])  # the words always fill the line
+    return b"\n".join((*lines, b""))
