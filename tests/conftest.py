@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 import os
 import signal
 import ssl
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +22,8 @@ from tests.support.driving import AnyClient, clients
 from tests.support.tally import TALLIES
 
 TESTS = Path(__file__).parent
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest creates a folder of this user alone in it
 
 # Only `make test-airflow` runs these, in an environment that has Airflow.
 AIRFLOW = "airflow"
@@ -57,6 +61,7 @@ SLOW_MODULES = frozenset({
     "transport/test_secrets_in_transit.py",
     # They transfer or parse much, or compare many cases.
     "download/test_checksum_verification.py",
+    "dlt/test_source.py",
     "download/test_content.py",
     "download/test_new_results.py",
     "download/test_parallel.py",
@@ -77,7 +82,8 @@ SLOW_MODULES = frozenset({
 })  # fmt: skip
 
 # Every run draws the same examples, because they follow from the name of the test. A failure prints how to repeat it.
-hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
+# 40 rather than 100, because they are the same in every run: more of them would find something once at most.
+hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True, max_examples=40)
 hypothesis.settings.load_profile("deterministic")
 
 
@@ -91,6 +97,12 @@ def pytest_configure() -> None:
     # A shell starts background commands with SIGINT ignored, and the tests of Ctrl-C would wait for it forever.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # In memory, the two calls of fsync of each download take microseconds; on a disk they take ten milliseconds.
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    # httpcore tries to import it several times per asynchronous request, and Python would look for it each time.
+    if importlib.util.find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

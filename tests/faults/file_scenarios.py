@@ -19,13 +19,12 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pytest
 from attrs import define, evolve, field, frozen
-from impact_jobs import FetchReport, JobsError
+from impact_jobs import FetchReport, JobsError, profiles
 from impact_jobs._download import checksums, filesystem, part_file, transfer
 from impact_jobs._operations import download
 from impact_jobs._transport import blocking
-from impact_jobs.cli import profiles
-from impact_jobs.cli.profiles import Profile
 from impact_jobs.models import Secret
+from impact_jobs.profiles import Profile
 from impact_jobs.sandbox import Sandbox
 
 from tests.faults.file_faults import Fault, OutOfTimeError

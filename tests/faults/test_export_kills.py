@@ -22,9 +22,9 @@ _LAST: Final = tuple(KillPoint(kind, 1, function) for function in ("link", "unli
 
 
 def kill_points(seed: int) -> list[KillPoint]:
-    """Draw 16 steps on the way, and add the last ones."""
+    """Draw 8 steps on the way, and add the last ones."""
     drawn = random.Random(seed)  # noqa: S311 - a seeded test
-    return [*(KillPoint(drawn.choice(_AROUND), drawn.randint(1, 3), drawn.choice(_STEPS)) for _ in range(16)), *_LAST]
+    return [*(KillPoint(drawn.choice(_AROUND), drawn.randint(1, 3), drawn.choice(_STEPS)) for _ in range(8)), *_LAST]
 
 
 @pytest.mark.parametrize("path", ["year.csv", "year.jsonl", "{start:%Y-%m}.csv"])

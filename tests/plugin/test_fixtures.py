@@ -25,8 +25,8 @@ from impact_jobs import (
     pytest_plugin,
 )
 from impact_jobs._transport import clock
-from impact_jobs.client import use_clock
 from impact_jobs.pytest_plugin import Arrange, ImpactClock, Sandbox
+from impact_jobs.toolkit import use_clock
 
 from tests.support.proxy import proxying
 from tests.support.raw_server import Reply, serving

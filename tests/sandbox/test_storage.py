@@ -212,7 +212,7 @@ def test_a_replaced_file_has_another_entity_tag(sandbox: Sandbox, storage: httpx
     assert sandbox.replace_result(job_id, result_bytes=10).size == 10
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=60)
 @given(
     size=st.integers(min_value=0, max_value=50),
     first=st.none() | st.integers(min_value=0, max_value=60),
@@ -239,7 +239,7 @@ def _text(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(derandomize=True, max_examples=60)
 @given(header=st.text(alphabet="bytes=-0123456789, ", max_size=14), size=st.integers(min_value=0, max_value=99))
 def test_any_header_can_be_parsed(header: str, size: int) -> None:
     try:

@@ -40,27 +40,33 @@ def proxying(*, tls: ssl.SSLContext | None = None, user: str = "") -> Iterator[P
     loop, stopped = asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:
-        connections: set[asyncio.Task[None]] = set()
+        connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            connections.add(task)
-            try:
-                with suppress(OSError, asyncio.IncompleteReadError):
-                    await _forward(reader, writer, proxy)
-            finally:
-                connections.discard(task)
-                writer.transport.abort()
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await _forward(reader, writer, proxy)
+            writer.transport.abort()
 
-        server = await asyncio.start_server(handle, _HOST, ssl=tls)
-        proxy.url = f"{'https' if tls else 'http'}://localhost:{server.sockets[0].getsockname()[1]}"
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Not as a coroutine, because a task that is cancelled before it begins would leave its connection open.
+            connections[asyncio.ensure_future(handle(reader, writer))] = writer
+
+        server = await asyncio.start_server(accept, _HOST, ssl=tls)
+        sockets = server.sockets
+        proxy.url = f"{'https' if tls else 'http'}://localhost:{sockets[0].getsockname()[1]}"
         ready.set()
         await stopped.wait()
+        for listening in sockets:
+            loop.remove_reader(listening.fileno())
+        # Connections that are being accepted would be left open as well.
+        tasks = asyncio.all_tasks() - connections.keys()
+        await asyncio.gather(*(task for task in tasks if "accept" in str(task.get_coro())), return_exceptions=True)
         server.close()
-        for task in tuple(connections):
+        for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        for writer in connections.values():
+            writer.transport.abort()
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
