@@ -16,6 +16,8 @@ import httpx
 import hypothesis
 import pytest
 from impact_jobs import Retry
+from impact_jobs._policy.daily_exports import DAILY_EXPORTS
+from impact_jobs._policy.replay_claims import REPLAY_CLAIMS
 from impact_jobs.sandbox import Sandbox
 
 from tests.support.driving import AnyClient, clients
@@ -168,6 +170,14 @@ def _shared_tls_contexts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx, "create_ssl_context", shared)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_accounts() -> Iterator[None]:
+    """Forget a test's exports and replays, because a later one may get its sandbox's port and account."""
+    yield
+    for memory in (DAILY_EXPORTS, REPLAY_CLAIMS):
+        memory._kept.clear()
 
 
 @pytest.fixture

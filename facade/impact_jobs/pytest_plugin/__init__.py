@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -67,6 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def impact_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """Start a fresh sandbox on free ports of this machine; its jobs complete at once, unless the marker changes that.
+
+    Its seed follows from the test's name, so that each test has an account of its own, and the same one in each run.
 
     Example:
         >>> @pytest.mark.impact_sandbox(hourly_budget=10)
@@ -147,7 +150,8 @@ def _create_sandbox(node: pytest.Item) -> Sandbox:
         from impact_jobs.sandbox import Sandbox  # noqa: PLC0415 - raises ImportError if the extra is missing
     except ImportError as error:
         pytest.fail(f"{_MARKER}: {error}", pytrace=False)
-    options = dict(_DEFAULTS)
+    # Of the test's own seed, because clients remember an account for a while, and ports are used again.
+    options = {**_DEFAULTS, "seed": zlib.crc32(node.nodeid.encode())}
     allowed = inspect.signature(Sandbox).parameters.keys() - {"clock"}
     for marker in reversed(list(node.iter_markers(_MARKER))):
         unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in allowed)]
