@@ -14,6 +14,7 @@ from impact_jobs._download.filesystem import examine_folder
 from impact_jobs._download.options import DownloadOptions
 from impact_jobs._operations.planned_files.values import PlannedFile
 from impact_jobs._operations.probe import Probe, send_probe
+from impact_jobs._policy.daily_exports import DAILY_LIMIT
 from impact_jobs._policy.windows import split_range
 from impact_jobs._transport.clock import epoch as epoch_seconds
 from impact_jobs._transport.clock import use as use_clock
@@ -24,6 +25,7 @@ from impact_jobs.errors import ConfigurationError, RateLimitError
 from impact_jobs.models import DownloadResult, Job
 
 __all__ = [
+    "DAILY_LIMIT",
     "DEFAULT_BASE_URL",
     "Account",
     "Probe",

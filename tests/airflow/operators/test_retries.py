@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from impact_jobs import JobsClient
 from impact_jobs.airflow import ImpactJobTrigger, ImpactQuotaTrigger, ImpactReportToStorageOperator
 from impact_jobs.airflow._task_state import MemoryState
-from impact_jobs.airflow.operators import _base, _files
+from impact_jobs.airflow.operators import _base
 from impact_jobs.sandbox import Sandbox
 
 from tests.airflow.driving import MAY, TaskRun, event_of, of, sent
@@ -160,7 +160,7 @@ def test_a_connection_that_cannot_be_read_after_a_deferral_may_be_so_for_a_momen
 
 
 def test_a_late_result_holds_no_worker(pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_files, "_LATE_SECONDS", 0.0)
+    monkeypatch.setattr(_base, "_LATE_SECONDS", 0.0)
     monkeypatch.setattr(_base, "_LONGEST_PAUSE", 0.01)
     trigger = pull.defer()
     assert isinstance(trigger, ImpactJobTrigger)
@@ -180,7 +180,7 @@ def test_a_late_result_holds_no_worker(pull: TaskRun, sandbox: Sandbox, monkeypa
 def test_a_result_that_stays_away_ends_the_try(
     pull: TaskRun, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_files, "_LATE_SECONDS", 0.0)
+    monkeypatch.setattr(_base, "_LATE_SECONDS", 0.0)
     monkeypatch.setattr(_base, "_LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(_base, "LATEST_SECONDS", 0.0)
     trigger = pull.defer()

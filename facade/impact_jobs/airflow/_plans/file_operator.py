@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import evolve
 
@@ -22,7 +22,7 @@ from impact_jobs.airflow import _assets
 from impact_jobs.airflow._delivery import Delivered
 from impact_jobs.airflow._errors import AirflowFailException, AirflowSkipException
 from impact_jobs.airflow._plans.file_json import EXPORTED_AS, as_json, planned_file
-from impact_jobs.airflow.operators._base import LATEST_SECONDS, Outcome, Reader
+from impact_jobs.airflow.operators._base import Outcome, Reader
 from impact_jobs.airflow.operators.export import ImpactExportOperator
 from impact_jobs.sync import FileAction, FileStep, Plan, PlannedFile
 from impact_jobs.toolkit import is_current, is_out_of_exports, save_planned_file
@@ -30,8 +30,6 @@ from impact_jobs.toolkit import is_current, is_out_of_exports, save_planned_file
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
-
-_LATE_SECONDS: Final = 5.0  # in which a deferrable task waits for a late result on a worker
 
 
 def _as_is(name: str, value: Any) -> Any:  # noqa: ANN401, ARG001 - the signature of all readers
@@ -149,9 +147,8 @@ class ImpactPlannedFileOperator(ImpactExportOperator):
         return scheduler.export(self._request(), known=self._known_job)
 
     def _finish(self, context: Context, client: JobsClient, job: str) -> Outcome:
-        timeout = _LATE_SECONDS if self.deferrable else LATEST_SECONDS
         try:
-            result = save_planned_file(client, self.planned, job, timeout=timeout)
+            result = save_planned_file(client, self.planned, job, timeout=self._late_seconds)
         except (ResultExpiredError, JobNotFoundError) as error:
             failure: JobsError = error
         else:

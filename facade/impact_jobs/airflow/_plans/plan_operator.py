@@ -16,11 +16,11 @@ from impact_jobs import ConfigurationError, JobsClient
 from impact_jobs.airflow._errors import AirflowException, AirflowFailException, airflow_error, one_line
 from impact_jobs.airflow.hook import ImpactHook
 from impact_jobs.sync import FileAction, FileStep, Plan, PlanError, PlannedFile
+from impact_jobs.toolkit import DAILY_LIMIT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_DAILY_EXPORTS: Final = 100  # of an account, in any 24 hours
 _MOST_MAPPED: Final = 1024  # Airflow's own default
 
 
@@ -48,7 +48,7 @@ class ImpactPlanOperator(BaseOperator):
 
     Args:
         plan_path: The plan's file.
-        connections: The connection by the plan's name of the account, for the accounts of another name.
+        connections: The connection ids by the plan's names of accounts, where the id is not the account's name.
 
     Example:
         >>> plan = ImpactPlanOperator(task_id="plan", plan_path="/opt/airflow/dags/reports.toml")
@@ -120,7 +120,7 @@ class ImpactPlanOperator(BaseOperator):
         room, used = conf.getint("core", "max_map_length", fallback=_MOST_MAPPED), Counter[str]()
         for each in due:
             connection = self._connection(each.file.account)
-            if room > 0 and used[connection] + each.exports <= _DAILY_EXPORTS:
+            if room > 0 and used[connection] + each.exports <= DAILY_LIMIT:
                 used[connection] += each.exports
                 room -= 1
                 yield each

@@ -57,6 +57,8 @@ Outcome: TypeAlias = "str | dict[str, Any]"
 LATEST_SECONDS: Final = 600.0
 """How long after its job the result may be there."""
 
+_LATE_SECONDS: Final = 5.0  # in which a deferrable task waits for a late result on a worker
+
 _LATE_PAUSE: Final = 30.0  # seconds until a result that is late is asked for again
 _RETRY: Final = Retry(stops_at_quota=True)  # because the task gives its slot back until the quota is reset
 _LONGEST_PAUSE: Final = 5.0  # seconds before a deferrable task sends a request again; a longer wait is a deferral
@@ -233,6 +235,11 @@ class ImpactOperator(BaseOperator):
             if self.deferrable and error.job is not None:
                 self._defer_if_late(error.job)
             raise
+
+    @property
+    def _late_seconds(self) -> float:
+        """Seconds to wait for a late result on the worker."""
+        return _LATE_SECONDS if self.deferrable else LATEST_SECONDS
 
     def _defer_if_late(self, job: Job) -> None:
         """Defer until the result of a completed job may be there, unless it has been late for long."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from impact_jobs.airflow import _assets
 from impact_jobs.airflow._delivery import FILE_KEY, UPLOAD_KEY, Delivered, Delivery
 from impact_jobs.airflow._values import as_flag, as_path, as_text, optional
-from impact_jobs.airflow.operators._base import LATEST_SECONDS, ImpactOperator, Outcome, Reader
+from impact_jobs.airflow.operators._base import ImpactOperator, Outcome, Reader
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath
-
-_LATE_SECONDS: Final = 5.0  # in which a deferrable task waits for a late result on a worker
 
 
 class ImpactFileOperator(ImpactOperator):
@@ -73,7 +71,7 @@ class ImpactFileOperator(ImpactOperator):
             upload=self._memory(context, UPLOAD_KEY),
             overwrite=self.overwrite,
             verify=self.verify,
-            late_seconds=_LATE_SECONDS if self.deferrable else LATEST_SECONDS,
+            late_seconds=self._late_seconds,
             clears=context["ti"].max_tries,
             may_be_there=context["ti"].try_number > 1,
         )
