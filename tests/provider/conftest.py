@@ -6,17 +6,14 @@ from collections.abc import Iterator
 import pytest
 from impact_jobs.pytest_plugin._clock import ImpactClock
 from impact_jobs.sandbox import Sandbox
-from impact_jobs.toolkit import use_clock
 
 from tests.provider.scheduling import Task, sandbox_of
 
 
 @pytest.fixture
-def clock() -> Iterator[ImpactClock]:
+def clock(impact_clock: ImpactClock) -> ImpactClock:
     """Run the sandbox and all clients in virtual time."""
-    clock = ImpactClock()
-    with use_clock(clock):
-        yield clock
+    return impact_clock
 
 
 @pytest.fixture

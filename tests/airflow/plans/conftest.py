@@ -9,18 +9,15 @@ from typing import Any
 import pytest
 from impact_jobs.pytest_plugin._clock import ImpactClock
 from impact_jobs.sandbox import Sandbox
-from impact_jobs.toolkit import use_clock
 
 from tests.airflow.connections import connection_to, set_connection
 from tests.airflow.plans.planning import Planned
 
 
 @pytest.fixture
-def clock() -> Iterator[ImpactClock]:
+def clock(impact_clock: ImpactClock) -> ImpactClock:
     """Run the sandbox and all clients in virtual time."""
-    clock = ImpactClock()
-    with use_clock(clock):
-        yield clock
+    return impact_clock
 
 
 @pytest.fixture
