@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from impact_jobs import ConfigurationError, DownloadResult, Job, JobsClient, JobsError
+from impact_jobs import ConfigurationError, JobsClient
 from impact_jobs.dlt._tables import COLUMNS, MERGE_KEY, removal, window_tables
 from impact_jobs.dlt._windows import LandedFile, LoadedWindows, window_changes
-from impact_jobs.sync import FileState, Plan, PlannedFile
+from impact_jobs.sync import FileState, OnUpdate, Plan, PlannedFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +30,7 @@ def reports(
     *,
     run: bool = True,
     clients: Mapping[str, JobsClient] | None = None,
-    on_update: Callable[[PlannedFile, Job | DownloadResult | JobsError], object] | None = None,
+    on_update: OnUpdate | None = None,
 ) -> DltSource:
     """Return a dlt source with one resource for each report of a plan.
 
@@ -80,7 +80,7 @@ def _check(plan: Plan) -> None:
         if report.format != "parquet":
             raise ConfigurationError(
                 f'the report {report.name!r} has the format "{report.format}", but dlt loads Parquet: write '
-                'format = "parquet" in the plan, for this report or in [defaults].'
+                'format = "parquet" below this [[report]] or below [defaults].'
             )
     try:
         import dlt  # noqa: F401, PLC0415 - an extra, and slow to load
@@ -154,7 +154,7 @@ class _Landing:
     plan: Plan
     run: bool
     clients: Mapping[str, JobsClient] | None
-    on_update: Callable[[PlannedFile, Job | DownloadResult | JobsError], object] | None
+    on_update: OnUpdate | None
     _names: frozenset[str] = field(init=False)
     _files: list[LandedFile] = field(factory=list, init=False)
     _waiting: set[str] = field(factory=set, init=False)  # the resources that have not read theirs yet
