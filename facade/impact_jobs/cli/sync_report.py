@@ -157,7 +157,7 @@ def unfinished(report: SyncReport) -> Iterator[str]:
 
 
 def remarks(report: SyncReport) -> Iterator[str]:
-    """Yield a line for what has older rows, for what is left, and for files that the plan does not name."""
+    """Yield lines about files with older rows, files that are left, and files that the plan does not name."""
     for files in _by_account(each for each in report.files if each.state is FileState.STALE):
         yield f"{_where(files)}: older rows stay, because the server does not replay the jobs"
     why = {account.account: account for account in report.accounts}

@@ -38,7 +38,7 @@ _MAX_SHOWN = 80
 
 
 def toml(value: object) -> str:
-    """Return a value as TOML has it, for a message: one line, and not too long."""
+    """Return a value in the syntax of TOML, on one line and shortened, to show it in a message."""
     if isinstance(value, date | time):  # a datetime is a date
         return value.isoformat()
     text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, float) else repr(value)

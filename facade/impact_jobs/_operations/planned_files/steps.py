@@ -80,7 +80,7 @@ def is_current(file: PlannedFile, job: Job, now: datetime) -> bool:
 
 
 def asked_filters(file: PlannedFile) -> dict[str, str]:
-    """Return the filters as the plan states them, as text by name, for the manifest."""
+    """Return the filters in the form in which a manifest records them: the text of each value, by name."""
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in file.filters.items()}
 
 
